@@ -1,0 +1,44 @@
+"""metachain: learn which past institutions' demonstrations best transfer to a new one."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from metachain.demonstration import Demonstration, read_demonstrations
+    from metachain.library import Library
+    from metachain.posterior import Posterior, adapt
+    from metachain.prior import Prior, learn
+    from metachain.selection import Selection
+    from metachain.selector import Selector
+
+__version__ = "0.1.0"
+__all__ = [
+    "Demonstration",
+    "Library",
+    "Posterior",
+    "Prior",
+    "Selection",
+    "Selector",
+    "adapt",
+    "learn",
+    "read_demonstrations",
+]
+_HOMES = {
+    "Demonstration": "demonstration",
+    "read_demonstrations": "demonstration",
+    "Library": "library",
+    "Posterior": "posterior",
+    "adapt": "posterior",
+    "Prior": "prior",
+    "learn": "prior",
+    "Selection": "selection",
+    "Selector": "selector",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562), so that ``import metachain`` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'metachain' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"metachain.{_HOMES[name]}"), name)

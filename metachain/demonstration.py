@@ -1,0 +1,121 @@
+"""One worked example of an institution, and the JSON Lines files that hold many."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from metachain.errors import DataError
+
+__all__ = ["Demonstration", "read_demonstrations"]
+
+MAX_REPORTED = 5
+KNOWN_FIELDS = frozenset({"institution", "input", "output", "id", "metadata"})
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """One worked example ``(input, output)`` of an institution.
+
+    Where no id is given it is derived from the three texts, so that adding a record twice adds it once.
+    Raises DataError where a text is missing, blank, or can't be stored (NUL, lone surrogate).
+    """
+
+    institution: str
+    input: str
+    output: str
+    id: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("institution", "input", "output"):
+            _check_text(name, getattr(self, name))
+        if not isinstance(self.metadata, Mapping):
+            raise DataError(f"'metadata' must be an object, got {_kind(self.metadata)}")
+        if self.id:
+            _check_text("id", self.id)
+        else:
+            object.__setattr__(self, "id", _derived_id(self.institution, self.input, self.output))
+
+
+def read_demonstrations(path: str | Path, institution: str | None = None) -> list[Demonstration]:
+    """Read a JSON Lines file of records ``{"institution", "input", "output", "id"?, "metadata"?}``.
+
+    With ``institution`` given, records may leave the field out, and one that names another is refused.
+    Raises DataError that names the file and each bad line (the first five), or says that the file is empty.
+    """
+    path = Path(path)
+    demonstrations: list[Demonstration] = []
+    bad: list[str] = []
+    for number, line in _lines(path):
+        try:
+            demonstrations.append(_parse(line, institution))
+        except DataError as error:
+            bad.append(f"line {number}: {error}")
+    if bad:
+        more = f"\n  … and {len(bad) - MAX_REPORTED} more" if len(bad) > MAX_REPORTED else ""
+        listed = "\n  ".join(bad[:MAX_REPORTED])
+        raise DataError(f"{path}: {len(bad)} bad record(s), nothing was read. Mend or remove:\n  {listed}{more}")
+    if not demonstrations:
+        raise DataError(f'{path} is empty: expected one {{"institution", "input", "output"}} object a line')
+    return demonstrations
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                try:
+                    line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                except UnicodeDecodeError as error:
+                    raise DataError(f"{path}: line {number} is not UTF-8 ({error.reason}); save the file as UTF-8") from None
+                if line:
+                    yield number, line
+    except OSError as error:
+        raise DataError(f"can't read {path}: {error.strerror}") from None
+
+
+def _parse(line: str, institution: str | None) -> Demonstration:
+    try:
+        record = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"not JSON ({error})") from None
+    if not isinstance(record, dict):
+        raise DataError(f"expected an object, got {_kind(record)}")
+    if institution is not None and record.setdefault("institution", institution) != institution:
+        raise DataError(f"'institution' is {record['institution']!r}, expected {institution!r}")
+    missing = [name for name in ("institution", "input", "output") if name not in record]
+    if missing:
+        raise DataError(f"missing field(s) {', '.join(map(repr, missing))}")
+    known = {name: value for name, value in record.items() if name in KNOWN_FIELDS and value is not None}
+    return Demonstration(**{"id": "", **known}) if known.keys() >= {"institution", "input", "output"} else _null(record)
+
+
+def _null(record: Mapping[str, Any]) -> Demonstration:
+    names = [name for name in ("institution", "input", "output") if record[name] is None]
+    raise DataError(f"{', '.join(map(repr, names))} must be a string, got null")
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise DataError(f"{name!r} must be a string, got {_kind(value)}")
+    if not value.strip():
+        raise DataError(f"{name!r} is blank")
+    if "\0" in value:
+        raise DataError(f"{name!r} holds a NUL character, which databases can't store; remove it")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{name!r} holds a lone surrogate, which is not text; remove it") from None
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _derived_id(*texts: str) -> str:
+    digest = sha256("\0".join(texts).encode())
+    return digest.hexdigest()[:20]

@@ -1,0 +1,32 @@
+"""The exception tree.
+
+MetachainError
+├── DataError        (ValueError)       a record, a file or an argument is not what it must be
+├── NotFoundError    (LookupError)      an institution, a prior or a posterior is not in the library
+├── LibraryError     (ValueError)       the library file is foreign, corrupt or of another format
+└── StorageError     (PermissionError)  the library can't be written: read-only place, full disk, locked
+
+Every message says what was wrong, what was got, and what to do.
+"""
+
+__all__ = ["DataError", "LibraryError", "MetachainError", "NotFoundError", "StorageError"]
+
+
+class MetachainError(Exception):
+    """Base of every error that metachain raises on purpose."""
+
+
+class DataError(MetachainError, ValueError):
+    """A record, a file or an argument is not what it must be."""
+
+
+class NotFoundError(MetachainError, LookupError):
+    """An institution, a prior or a posterior is not in the library."""
+
+
+class LibraryError(MetachainError, ValueError):
+    """The library file is foreign, corrupt or of another format."""
+
+
+class StorageError(MetachainError, PermissionError):
+    """The library can't be written: read-only place, full disk, or locked by another process."""

@@ -1,0 +1,1 @@
+"""LangChain at the border."""
