@@ -6,16 +6,18 @@ products unbiased, needs no fitting and so carries nothing from one institution 
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.feature_extraction.text import HashingVectorizer
 
-__all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise_text"]
+__all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise_text", "unit_rows"]
 
 Vectors = NDArray[np.float32]
 LEXICAL_DIMENSIONS = 512
+_hashing = HashingVectorizer(
+    analyzer="char_wb", ngram_range=(2, 4), n_features=LEXICAL_DIMENSIONS, norm=None, dtype=np.float32
+)
 
 
 def normalise_text(text: str) -> str:
@@ -24,10 +26,10 @@ def normalise_text(text: str) -> str:
 
 
 def lexical_vectors(texts: Sequence[str]) -> Vectors:
-    """Hashed character 2-4-grams within words, counts damped by ``log(1 + n)``; (n, 512), rows of unit length (or zero)."""
+    """Hash character 2-4-grams within words, counts damped by ``log(1 + n)``; (n, 512), unit rows (or zero)."""
     if not texts:
         return np.zeros((0, LEXICAL_DIMENSIONS), np.float32)
-    counts = _vectorizer().transform([normalise_text(text) for text in texts])
+    counts = _hashing.transform([normalise_text(text) for text in texts])
     counts.data = np.sign(counts.data) * np.log1p(np.abs(counts.data))
     return unit_rows(np.asarray(counts.toarray(), np.float32))
 
@@ -41,10 +43,3 @@ def unit_rows(rows: Vectors) -> Vectors:
     """Scale each row to unit length; zero rows stay zero."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(lengths == 0, 1, lengths), np.float32)
-
-
-@lru_cache(maxsize=1)
-def _vectorizer() -> Any:
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    return HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), n_features=LEXICAL_DIMENSIONS, norm=None, dtype=np.float32)

@@ -1,0 +1,77 @@
+"""Dense vectors kept by text and model, so that nothing is embedded twice."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, select
+from sqlalchemy.dialects.sqlite import insert
+
+from metachain.encoder import Encoder
+from metachain.errors import LibraryError, StorageError
+from metachain.progress import Progress, silent
+from metachain.schema import embeddings
+from metachain.similarity import normalise_text
+from metachain.storage import reading, writing
+
+__all__ = ["EmbeddingCache"]
+
+KEYS_A_QUERY = 500
+TEXTS_A_COMMIT = 1024
+
+
+class EmbeddingCache:
+    """The ``embeddings`` table of one library and the encoder that fills it."""
+
+    def __init__(self, engine: Engine, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self._engine = engine
+
+    def vectors(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
+        """Unit vectors (n, d) of n texts, in normalised form; what is missing is embedded and stored, chunk by chunk.
+
+        Where the file can't be written the vectors are still returned. Raises LibraryError for a stored vector of the wrong size.
+        """
+        normalised = [normalise_text(text) for text in texts]
+        keys = [sha256(text.encode()).hexdigest() for text in normalised]
+        found = self._stored(sorted(set(keys)))
+        missing = {key: text for key, text in zip(keys, normalised, strict=True) if key not in found}
+        wanted = sorted(missing, key=lambda key: (len(missing[key]), key))
+        for start in range(0, len(wanted), TEXTS_A_COMMIT):
+            progress("embedding", start, len(wanted))
+            chunk = wanted[start : start + TEXTS_A_COMMIT]
+            found.update(zip(chunk, self.encoder.encode([missing[key] for key in chunk]), strict=True))
+            self._store({key: found[key] for key in chunk})
+        if wanted:
+            progress("embedding", len(wanted), len(wanted))
+        return _stacked([found[key] for key in keys])
+
+    def _stored(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        found: dict[str, NDArray[np.float32]] = {}
+        with reading(self._engine) as connection:
+            for start in range(0, len(keys), KEYS_A_QUERY):
+                query = select(embeddings.c.text_sha256, embeddings.c.vector).where(
+                    embeddings.c.fingerprint == self.encoder.fingerprint,
+                    embeddings.c.text_sha256.in_(keys[start : start + KEYS_A_QUERY]),
+                )
+                found.update((key, np.frombuffer(blob, np.float32)) for key, blob in connection.execute(query))
+        return found
+
+    def _store(self, vectors: dict[str, NDArray[np.float32]]) -> None:
+        rows = [
+            {"fingerprint": self.encoder.fingerprint, "text_sha256": key, "vector": vector.tobytes()}
+            for key, vector in vectors.items()
+        ]
+        try:
+            with writing(self._engine) as connection:
+                connection.execute(insert(embeddings).on_conflict_do_nothing(), rows)
+        except StorageError:
+            return  # a cache that can't be written costs time, not answers
+
+
+def _stacked(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    sizes = {len(vector) for vector in vectors}
+    if len(sizes) > 1:
+        raise LibraryError(f"stored embeddings have different sizes ({sorted(sizes)}); delete the library's embeddings table")
+    return np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)

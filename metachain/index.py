@@ -1,0 +1,58 @@
+"""Exact nearest neighbours within each institution."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.pool import Pool
+
+__all__ = ["InstitutionIndex", "Neighbours"]
+
+SIMILARITY_DECIMALS = 5
+"""Similarities are rounded before they are compared, so that the last bits of a matrix product decide nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Of each of n texts and S institutions the R nearest demonstrations, nearest first."""
+
+    rows: NDArray[np.int64]
+    """(n, S, R) rows of the pool, -1 where an institution has fewer than R."""
+    similarity: NDArray[np.float32]
+    """(n, S, R) hybrid similarity in [-1, 1], -inf where there is no row."""
+
+    def take(self, texts: NDArray[np.integer] | slice, institutions: Sequence[int] | NDArray[np.integer]) -> Self:
+        """Keep some of the texts and some of the institutions."""
+        columns = np.asarray(institutions, np.intp)
+        return type(self)(self.rows[texts][:, columns], self.similarity[texts][:, columns])
+
+
+class InstitutionIndex:
+    """One flat FAISS index for each institution of a pool: an institution that isn't asked is never searched."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._rows = pool.rows
+        self._indexes = []
+        for rows in pool.rows:
+            index = faiss.IndexFlatIP(pool.vectors.shape[1])
+            index.add(pool.vectors[rows])
+            self._indexes.append(index)
+
+    def nearest(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
+        """Find in every institution the ``r`` demonstrations nearest to each of n vectors (n, d); ties go to the lower row."""
+        n = len(vectors)
+        rows = np.full((n, len(self._indexes), r), -1, np.int64)
+        similarity = np.full((n, len(self._indexes), r), -np.inf, np.float32)
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        for number, (own, index) in enumerate(zip(self._rows, self._indexes, strict=True)):
+            width = min(r, index.ntotal)
+            near, positions = index.search(vectors, width)
+            near = np.round(near, SIMILARITY_DECIMALS)
+            order = np.lexsort((positions, -near), axis=1)
+            similarity[:, number, :width] = np.take_along_axis(near, order, axis=1)
+            rows[:, number, :width] = own[np.take_along_axis(positions, order, axis=1)]
+        return Neighbours(rows, similarity)

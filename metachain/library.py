@@ -1,0 +1,172 @@
+"""The persistent collection of institutions and their demonstrations, in one SQLite file."""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, Row, func, select, tuple_
+from sqlalchemy.dialects.sqlite import insert
+
+from metachain.demonstration import Demonstration
+from metachain.embedding_cache import EmbeddingCache
+from metachain.encoder import Encoder, MiniLM
+from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.progress import Progress, silent
+from metachain.schema import artifacts
+from metachain.schema import demonstrations as table
+from metachain.storage import open_engine, reading, writing
+
+__all__ = ["Added", "Library"]
+
+ROWS_A_QUERY = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of the demonstrations handed to ``Library.add``."""
+
+    stored: int
+    duplicates: int
+    """Already there (or twice in the same call), and so left as they were."""
+
+
+class Library:
+    """Institutions' demonstrations, their embeddings, and what was learned from them. Open one with ``Library.open``."""
+
+    def __init__(self, engine: Engine, encoder: Encoder) -> None:
+        self._engine = engine
+        self._embeddings = EmbeddingCache(engine, encoder)
+
+    @classmethod
+    def open(cls, path: str | Path, encoder: Encoder | None = None, *, create: bool = True) -> Self:
+        """Open the library at ``path``, making an empty one where there is none (unless ``create`` is false).
+
+        Raises NotFoundError, LibraryError or StorageError, each of which names the path and says what to do.
+        """
+        return cls(open_engine(path, create=create), encoder or MiniLM())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def encoder(self) -> Encoder:
+        """What embeds this library's texts."""
+        return self._embeddings.encoder
+
+    def add(self, demonstrations: Iterable[Demonstration]) -> Added:
+        """Store demonstrations in one transaction: when this returns all of them are on disk, if it raises none is.
+
+        Adding one again changes nothing. Raises DataError where an id of an institution is taken by another text.
+        """
+        stored = total = 0
+        with writing(self._engine) as connection:
+            for chunk in _chunks(demonstrations, ROWS_A_QUERY):
+                total += len(chunk)
+                fresh = _unknown(connection, chunk)
+                if fresh:
+                    connection.execute(insert(table), [_row(one) for one in fresh])
+                stored += len(fresh)
+        return Added(stored, total - stored)
+
+    def counts(self) -> dict[str, int]:
+        """Number of demonstrations by institution, in alphabetical order."""
+        query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
+        with reading(self._engine) as connection:
+            return {institution: count for institution, count in connection.execute(query)}
+
+    def institutions(self) -> tuple[str, ...]:
+        """Names of all institutions, in alphabetical order."""
+        return tuple(self.counts())
+
+    def demonstrations(self, *institutions: str) -> tuple[Demonstration, ...]:
+        """Demonstrations of the institutions named (of all, where none is), ordered by institution and id.
+
+        Raises NotFoundError for an institution that has none.
+        """
+        query = select(table).order_by(table.c.institution, table.c.id)
+        if institutions:
+            query = query.where(table.c.institution.in_(institutions))
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        absent = set(institutions) - {row.institution for row in rows}
+        if absent:
+            known = ", ".join(self.institutions()[:8]) or "none yet"
+            raise NotFoundError(f"no demonstrations of {sorted(absent)[0]!r} in the library; it has: {known}")
+        return tuple(_demonstration(row) for row in rows)
+
+    def vectors(self, demonstrations: Sequence[Demonstration], progress: Progress = silent) -> NDArray[np.float32]:
+        """Dense unit vectors (n, d) of the demonstrations' inputs; each text is embedded once in the library's life."""
+        return self._embeddings.vectors([one.input for one in demonstrations], progress)
+
+    def save(self, name: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Store a learned artefact under a name (JSON header, npz arrays), replacing what was there."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
+        statement = insert(artifacts).values(name=name, header=dict(header), arrays=buffer.getvalue())
+        fresh = {"header": statement.excluded.header, "arrays": statement.excluded.arrays}
+        with writing(self._engine) as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=fresh))
+
+    def load(self, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Read an artefact back. Raises NotFoundError where there is none, LibraryError where it is damaged."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(artifacts).where(artifacts.c.name == name)).one_or_none()
+        if row is None:
+            raise NotFoundError(f"the library holds no {name}")
+        try:
+            with np.load(io.BytesIO(row.arrays), allow_pickle=False) as arrays:
+                return dict(row.header), dict(arrays)
+        except (ValueError, OSError, BadZipFile) as error:
+            raise LibraryError(f"the library's {name} is damaged ({error}); learn or adapt again") from error
+
+
+def _chunks(items: Iterable[Demonstration], size: int) -> Iterable[list[Demonstration]]:
+    chunk: list[Demonstration] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _unknown(connection: Connection, chunk: Sequence[Demonstration]) -> list[Demonstration]:
+    keys = [(one.institution, one.id) for one in chunk]
+    query = select(table).where(tuple_(table.c.institution, table.c.id).in_(keys))
+    known = {(row.institution, row.id): _demonstration(row) for row in connection.execute(query)}
+    fresh = []
+    for one in chunk:
+        held = known.setdefault((one.institution, one.id), one)
+        if held != one:
+            raise DataError(f"id {one.id!r} of {one.institution!r} already stands for another text; give it its own id")
+        if held is one:
+            fresh.append(one)
+    return fresh
+
+
+def _row(one: Demonstration) -> dict[str, Any]:
+    return {
+        "institution": one.institution,
+        "id": one.id,
+        "input": one.input,
+        "output": one.output,
+        "metadata": dict(one.metadata),
+    }
+
+
+def _demonstration(row: Row[Any]) -> Demonstration:
+    return Demonstration(row.institution, row.input, row.output, row.id, row.metadata)

@@ -1,0 +1,59 @@
+"""Past institutions' demonstrations as arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.demonstration import Demonstration
+from metachain.errors import DataError
+
+__all__ = ["Pool", "make_pool"]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """n demonstrations of S institutions with C distinct answers, in an order that doesn't depend on how they came."""
+
+    demonstrations: tuple[Demonstration, ...]
+    vectors: NDArray[np.float32]
+    """(n, d) hybrid vectors of the inputs."""
+    institutions: tuple[str, ...]
+    owner: NDArray[np.int64]
+    """(n,) number of the institution that each row belongs to."""
+    answers: tuple[str, ...]
+    answer: NDArray[np.int64]
+    """(n,) number of each row's answer."""
+
+    @cached_property
+    def rows(self) -> tuple[NDArray[np.intp], ...]:
+        """For each institution the rows that belong to it."""
+        return tuple(np.flatnonzero(self.owner == number) for number in range(len(self.institutions)))
+
+
+def make_pool(
+    demonstrations: Sequence[Demonstration], vectors: NDArray[np.float32], answers: Sequence[str] = ()
+) -> Pool:
+    """Sort demonstrations by institution and id, and number institutions and answers.
+
+    ``vectors`` (n, d) belong to ``demonstrations`` row by row. ``answers`` are further answers that should have a number.
+    Raises DataError where the two lengths differ.
+    """
+    if len(demonstrations) != len(vectors):
+        raise DataError(f"{len(demonstrations)} demonstrations but {len(vectors)} vectors")
+    order = sorted(range(len(demonstrations)), key=lambda i: (demonstrations[i].institution, demonstrations[i].id))
+    ordered = tuple(demonstrations[i] for i in order)
+    institutions = tuple(sorted({one.institution for one in ordered}))
+    names = tuple(sorted({one.output for one in ordered} | set(answers)))
+    institution_number = {name: number for number, name in enumerate(institutions)}
+    answer_number = {name: number for number, name in enumerate(names)}
+    return Pool(
+        ordered,
+        np.ascontiguousarray(vectors[order]),
+        institutions,
+        np.array([institution_number[one.institution] for one in ordered], np.int64),
+        names,
+        np.array([answer_number[one.output] for one in ordered], np.int64),
+    )
