@@ -1,0 +1,92 @@
+"""What the scores of an evaluation say: a learning curve for each selector, a difference for each institution."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["BASELINE", "OURS", "SELECTORS", "Point", "differences", "learning_curves", "ordered"]
+
+OURS = "metachain"
+BASELINE = "semantic"
+SELECTORS = {
+    "zero": "no demonstrations at all",
+    "random": "demonstrations drawn at random",
+    "bm25": "nearest by shared words",
+    "semantic": "nearest by text embedding, over past institutions and the support: LangChain's usual choice",
+    "mmr": "nearest by text embedding, but unlike each other",
+    "hybrid": "nearest by embedding and shared letters together",
+    "support": "nearest within the new institution's own labels only",
+    "prior": "what past institutions teach, before any label",
+    "scratch": "learned from the labels alone: past institutions count as one pool",
+    "metachain": "what past institutions teach, adapted to the labels",
+    "oracle": "knows the answer: the ceiling",
+}
+RESAMPLES = 2000
+
+InstitutionScores = dict[tuple[str, int], dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a learning curve: the mean over institutions and its 95 % interval, None for one institution."""
+
+    labels: int
+    mean: float
+    interval: tuple[float, float] | None
+
+
+def ordered(selectors: Iterable[str]) -> list[str]:
+    """The selectors, each once: the known ones in the order of the contract, then the others by name."""
+    names = set(selectors)
+    return [name for name in SELECTORS if name in names] + sorted(names.difference(SELECTORS))
+
+
+def learning_curves(result: Mapping[str, Any]) -> dict[str, tuple[Point, ...]]:
+    """Each selector's mean score against the number of labels, with bootstrap intervals over institutions."""
+    scores = _institution_scores(result)
+    return {
+        selector: tuple(
+            _point(labels, list(scores[selector, labels].values()))
+            for name, labels in sorted(scores)
+            if name == selector
+        )
+        for selector in ordered(name for name, _ in scores)
+    }
+
+
+def differences(result: Mapping[str, Any], ours: str = OURS, baseline: str = BASELINE) -> dict[int, dict[str, float]]:
+    """For each label count, each institution's mean score of ``ours`` minus that of ``baseline``.
+
+    An institution that only one of them was scored at is left out, and so is a label count without institutions.
+    """
+    scores = _institution_scores(result)
+    paired = {}
+    for selector, labels in sorted(scores):
+        ours_here, other = scores[selector, labels], scores.get((baseline, labels), {})
+        both = {name: ours_here[name] - other[name] for name in ours_here if name in other}
+        if selector == ours and both:
+            paired[labels] = both
+    return paired
+
+
+def _institution_scores(result: Mapping[str, Any]) -> InstitutionScores:
+    """Mean over seeds by (selector, labels) and institution, of the first metric; institutions by name."""
+    found: dict[tuple[str, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in result["scores"]:
+        if row["metric"] == result["scores"][0]["metric"] and np.isfinite(row["score"]):
+            found[row["selector"], row["labels"]][row["institution"]].append(row["score"])
+    return {key: {name: float(np.mean(by_name[name])) for name in sorted(by_name)} for key, by_name in found.items()}
+
+
+def _point(labels: int, scores: list[float]) -> Point:
+    """Percentile bootstrap of the mean, resampling institutions (Efron & Tibshirani 1993, chapter 13)."""
+    values = np.asarray(scores)
+    if len(values) < 2:
+        return Point(labels, float(values.mean()), None)
+    rng = np.random.default_rng(0)
+    shares = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=RESAMPLES) / len(values)
+    low, high = np.quantile(shares @ values, [0.025, 0.975])
+    return Point(labels, float(values.mean()), (float(low), float(high)))

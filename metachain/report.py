@@ -1,0 +1,115 @@
+"""The HTML page that shows what an evaluation found."""
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from metachain import wording
+from metachain.charts import difference_chart, learning_curve_chart
+from metachain.comparison import BASELINE, OURS, SELECTORS, differences, learning_curves, ordered
+from metachain.errors import DataError, StorageError
+from metachain.verdict import verdict
+
+__all__ = ["render_report", "write_report"]
+
+PARTS = ("dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost")
+SIZES = ("wide", "narrow")
+KNOWN_COSTS = {"seconds": "time", "model_calls": "model calls", "tokens": "tokens"}
+
+
+def render_report(result: Mapping[str, Any]) -> str:
+    """One self-contained HTML page for the result of ``metachain evaluate``; the same result gives the same page.
+
+    Raises DataError where ``result`` lacks a part of the contract.
+    """
+    missing = [part for part in PARTS if part not in result]
+    if missing:
+        raise DataError(f"not an evaluation result: it lacks {wording.listed(missing)}; see metachain evaluate --json")
+    return _template().render(_context(result))
+
+
+def write_report(result: Mapping[str, Any], path: str | Path) -> Path:
+    """Write the page to ``path``, wholly or not at all, and return the path.
+
+    Raises StorageError that names the place and the reason where it can't be written.
+    """
+    path = Path(path)
+    page = render_report(result).encode("utf-8", errors="xmlcharrefreplace")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.write_bytes(page)
+        os.replace(unfinished, path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        reason = error.strerror or type(error).__name__
+        raise StorageError(
+            f"can't write the report to {path}: {reason}; give a path in a folder you may write"
+        ) from error
+    return path
+
+
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(
+        {name: getattr(wording, name) for name in ("duration", "listed", "percent", "score", "whole")}
+    )
+    return environment.from_string(files("metachain").joinpath("report.html.j2").read_text("utf-8"))
+
+
+def _context(result: Mapping[str, Any]) -> dict[str, Any]:
+    curves, paired = learning_curves(result), differences(result)
+    rows = {(row["selector"], row["labels"]): row for row in result["summary"]}
+    intervals = {(name, point.labels): point.interval for name, points in curves.items() for point in points}
+    return {
+        **{"result": result, "verdict": verdict(result), "ours": OURS, "baseline": BASELINE, "meanings": SELECTORS},
+        "synthetic": bool(result["settings"].get("synthetic")),
+        "command": result["settings"].get("command"),
+        "metric": result["scores"][0]["metric"] if result["scores"] else None,
+        **{"rows": rows, "intervals": intervals},
+        "selectors": ordered(selector for selector, _ in rows),
+        "counts": sorted({labels for _, labels in rows}),
+        "curve_charts": {size: learning_curve_chart(curves, size) for size in SIZES if curves},
+        "difference_charts": {size: difference_chart(paired, size) for size in SIZES if paired},
+        "paired": paired,
+        "institutions": _worst_first(paired),
+        **{"costs": _costs(result["cost"]), "settings": _settings(result)},
+    }
+
+
+def _worst_first(paired: Mapping[int, Mapping[str, float]]) -> list[str]:
+    """The institutions, those that lose most on average over the label counts first."""
+    found: dict[str, list[float]] = {}
+    for row in paired.values():
+        for institution, difference in row.items():
+            found.setdefault(institution, []).append(difference)
+    return sorted(found, key=lambda name: (sum(found[name]) / len(found[name]), name))
+
+
+def _costs(cost: Mapping[str, Any]) -> dict[str, str]:
+    return {KNOWN_COSTS.get(name, name): _cost(name, value) for name, value in cost.items()}
+
+
+def _cost(name: str, value: Any) -> str:
+    if not isinstance(value, int | float):
+        return wording.UNKNOWN if value is None else str(value)
+    return wording.duration(value) if name == "seconds" else wording.whole(value)
+
+
+def _settings(result: Mapping[str, Any]) -> dict[str, str]:
+    """What was run, for the table; the command is shown on its own."""
+    head = {name: result[name] for name in ("dataset", "protocol", "model", "shots", "seeds")}
+    rest = {name: value for name, value in result["settings"].items() if name != "command"}
+    return {name: _plain(value) for name, value in {**head, **rest}.items()}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
+        return ", ".join(map(str, value))
+    return json.dumps(value, ensure_ascii=False, default=str)

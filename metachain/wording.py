@@ -1,0 +1,48 @@
+"""Numbers and lists as people write them."""
+
+import math
+from collections.abc import Iterable
+
+__all__ = ["duration", "listed", "percent", "score", "whole"]
+
+UNKNOWN = "–"
+
+
+def percent(share: float | None) -> str:
+    """A relative change with its sign: ``0.213`` is ``+21.3 %``; an unknown one is a dash."""
+    if share is None or not math.isfinite(share):
+        return UNKNOWN
+    return f"{_signed(100 * share, 1)} %"
+
+
+def score(value: float | None, *, signed: bool = False) -> str:
+    """A score in [0, 1] (or, ``signed``, a difference of two) to three decimals; an unknown one is a dash."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    return _signed(value, 3) if signed else f"{value:.3f}".replace("-", "−")
+
+
+def whole(count: float) -> str:
+    """A count with thin spaces between thousands: ``1 234 567``."""
+    return f"{count:,.0f}".replace(",", "\u202f")
+
+
+def duration(seconds: float) -> str:
+    """A time span in the two largest units that say it: ``2 h 5 min``, ``3 min 12 s``, ``4.2 s``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def listed(words: Iterable[object]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    texts = [str(word) for word in words]
+    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = f"{value:+.{decimals}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
