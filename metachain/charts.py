@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
 
 from metachain.comparison import BASELINE, OURS, Point
 from metachain.svg import INK, OKABE_ITO, QUIET, inline_svg
@@ -46,18 +47,21 @@ OTHER = Style(INK, DASH_DOT, ".")
 
 def learning_curve_chart(curves: Mapping[str, Sequence[Point]], size: str) -> Markup:
     """Mean score against the number of labels for every selector; ``size`` is ``wide`` or ``narrow``."""
-    width, height = WIDTHS[size], max(380, 120 + LABEL_HEIGHT * len(curves))
-    figure, axes = _canvas(width, height, left=46, right=96)
+    height = max(440, 120 + LABEL_HEIGHT * len(curves))
+    figure, axes = _canvas(WIDTHS[size], height, left=40, right=92)
     counts = sorted({point.labels for points in curves.values() for point in points})
-    slots = {count: slot for slot, count in enumerate(counts)}
     dodges = np.linspace(-0.14, 0.14, max(len(curves), 2))
+    ends = {}
     for dodge, (name, points) in zip(dodges, curves.items(), strict=False):
-        _curve(axes, name, points, slots, 0.0 if name in (OURS, BASELINE) else float(dodge))
+        shift = 0.0 if name in (OURS, BASELINE) else float(dodge)
+        slots = [counts.index(point.labels) + shift for point in points]
+        _curve(axes, name, slots, points)
+        ends[name] = (slots[-1], points[-1].mean)
     axes.set_xticks(range(len(counts)), [str(count) for count in counts])
-    axes.set_xlim(-0.3, len(counts) - 0.7)
+    axes.set_xlim(-0.3, len(counts) - 0.6)
     axes.set_xlabel("labels of the new institution", fontsize=FONT, color=INK)
     axes.set_title("mean score over institutions", loc="left", fontsize=FONT, color=INK)
-    _direct_labels(axes, {name: points[-1].mean for name, points in curves.items()}, height - 90)
+    _direct_labels(axes, ends, LABEL_HEIGHT / (height - 72))
     said = (
         f"Learning curves of {len(curves)} selectors over {len(counts)} label counts; the table below has the numbers."
     )
@@ -68,17 +72,30 @@ def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) 
     """One dot for each institution in a row for each label count: right of the line it gains, left of it it loses."""
     height = 70 + 76 * len(differences)
     figure, axes = _canvas(WIDTHS[size], height, left=78, right=12)
-    limit = 1.08 * max(max(map(abs, row.values())) for row in differences.values()) or 0.01
-    dot = 14 * limit / WIDTHS[size]
+    low, high = _reach(differences)
+    dot = 7.5 * (high - low) / (WIDTHS[size] - 90)
     for level, row in enumerate(differences.values()):
         _swarm(axes, np.sort(list(row.values())), level, dot)
     axes.axvline(0, color=INK, linewidth=1)
-    axes.set_xlim(-limit, limit)
+    axes.set_xlim(low, high)
     axes.set_ylim(len(differences) - 0.45, -0.55)
     axes.set_yticks(range(len(differences)), [_row_label(*item) for item in differences.items()])
     axes.set_xlabel(f"score of {OURS} minus {BASELINE}", fontsize=FONT, color=INK)
-    axes.set_title("◂ loses      gains ▸", fontsize=FONT, color=INK)
+    for side, text, place in (("right", "◂ loses", -8), ("left", "gains ▸", 8)):
+        axes.annotate(
+            *(text, (0, 1)),
+            xycoords=axes.get_xaxis_transform(),
+            **{"xytext": (place, 8), "textcoords": "offset points", "ha": side, "fontsize": FONT, "color": INK},
+        )
     return inline_svg(figure, f"differences-{size}", _difference_words(differences))
+
+
+def _reach(differences: Mapping[int, Mapping[str, float]]) -> tuple[float, float]:
+    """The horizontal range: every difference, and room to write on both sides of 0."""
+    values = [value for row in differences.values() for value in row.values()]
+    low, high = min(0.0, *values), max(0.0, *values)
+    span = high - low or 0.01
+    return min(low - 0.05 * span, -0.25 * span), max(high + 0.05 * span, 0.25 * span)
 
 
 def _canvas(width: int, height: int, left: int, right: int) -> tuple[Figure, Axes]:
@@ -96,64 +113,43 @@ def _canvas(width: int, height: int, left: int, right: int) -> tuple[Figure, Axe
     return figure, axes
 
 
-def _curve(axes: Axes, name: str, points: Sequence[Point], slots: Mapping[int, int], dodge: float) -> None:
-    style, ours = STYLES.get(name, OTHER), name in (OURS, BASELINE)
-    x = np.array([slots[point.labels] for point in points]) + dodge
-    means = [point.mean for point in points]
+def _curve(axes: Axes, name: str, slots: Sequence[float], points: Sequence[Point]) -> None:
+    style, main = STYLES.get(name, OTHER), name in (OURS, BASELINE)
     low, high = zip(*(point.interval or (point.mean, point.mean) for point in points), strict=True)
-    if ours:
-        axes.fill_between(x, low, high, color=style.colour, alpha=0.16, linewidth=0)
-    axes.vlines(x, low, high, color=style.colour, linewidth=2 if ours else 1, alpha=0.55)
+    if main:
+        axes.fill_between(slots, low, high, color=style.colour, alpha=0.16, linewidth=0)
+    axes.vlines(slots, low, high, color=style.colour, linewidth=2 if main else 1, alpha=0.55)
     axes.plot(
-        *(x, means),
+        slots,
+        [point.mean for point in points],
         color=style.colour,
         linestyle=style.dashes,
-        linewidth=2.6 if ours else 1.3,
+        linewidth=2.6 if main else 1.3,
         marker=style.marker,
-        markersize=7 if ours else 5,
-        zorder=3 if ours else 2,
+        markersize=7 if main else 5,
+        zorder=3 if main else 2,
     )
 
 
-def _direct_labels(axes: Axes, ends: Mapping[str, float], pixels: float) -> None:
-    """Name each curve at its right end, pushed apart where they would overlap, with a line that leads there."""
-    low, high = axes.get_ylim()
+def _direct_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], gap: float) -> None:
+    """Name each curve right of the axes, ``gap`` (of their height) apart, with a line from its last point."""
+    (low, high), (_, right) = axes.get_ylim(), axes.get_xlim()
     axes.set_ylim(low, high)
-    names = sorted(ends, key=lambda name: ends[name])
-    heights = _apart([(ends[name] - low) / (high - low) for name in names], LABEL_HEIGHT / pixels)
-    left, right = axes.get_xlim()
-    for name, place in zip(names, heights, strict=True):
-        style, bold = STYLES.get(name, OTHER), "bold" if name in (OURS, BASELINE) else "normal"
-        axes.annotate(
-            name,
-            xy=(right, low + place * (high - low)),
-            xytext=(18, 0),
-            textcoords="offset points",
-            **{"va": "center", "fontsize": FONT, "color": INK, "weight": bold, "parse_math": False},
-        )
-        end, target = (ends[name] - low) / (high - low), place
-        axes.plot(
-            *([1 - 0.3 / (right - left), 1.0], [end, target]),
-            transform=axes.transAxes,
-            **{"color": style.colour, "linewidth": 0.8, "linestyle": style.dashes, "clip_on": False},
-        )
-        axes.plot(
-            *([1.0], [target]),
-            transform=axes.transAxes,
-            **{"color": style.colour, "marker": style.marker, "markersize": 6, "clip_on": False},
-        )
+    names = sorted(ends, key=lambda name: ends[name][1])
+    places = _apart([(ends[name][1] - low) / (high - low) for name in names], gap)
+    for name, place in zip(names, low + places * (high - low), strict=True):
+        style, (slot, mean) = STYLES.get(name, OTHER), ends[name]
+        axes.plot([slot, right], [mean, place], color=style.colour, linewidth=0.8, linestyle=DOTTED, clip_on=False)
+        axes.plot([right], [place], color=style.colour, marker=style.marker, markersize=6, clip_on=False)
+        label = axes.annotate(name, (right, place), (10, 0), textcoords="offset points", va="center", parse_math=False)
+        label.set(fontsize=FONT, color=INK, weight="bold" if name in (OURS, BASELINE) else "normal")
 
 
-def _apart(places: Sequence[float], gap: float) -> list[float]:
-    """Ascending places in [0, 1], moved no more than needed to lie at least ``gap`` apart and inside."""
-    moved = list(places)
-    for index in range(1, len(moved)):
-        moved[index] = max(moved[index], moved[index - 1] + gap)
-    ceiling = 1.0
-    for index in reversed(range(len(moved))):
-        moved[index] = min(moved[index], ceiling)
-        ceiling = moved[index] - gap
-    return moved
+def _apart(places: Sequence[float], gap: float) -> np.ndarray:
+    """Ascending places in [0, 1], moved as little as squares allow to lie at least ``gap`` apart and inside."""
+    steps = gap * np.arange(len(places))
+    spread = isotonic_regression(np.asarray(places) - steps).x
+    return np.clip(spread, 0.0, max(1.0 - steps[-1], 0.0)) + steps
 
 
 def _swarm(axes: Axes, values: np.ndarray, level: int, dot: float) -> None:

@@ -70,7 +70,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 try:
                     line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
                 except UnicodeDecodeError as error:
-                    raise DataError(f"{path}: line {number} is not UTF-8 ({error.reason}); save the file as UTF-8") from None
+                    raise DataError(
+                        f"{path}: line {number} is not UTF-8 ({error.reason}); save the file as UTF-8"
+                    ) from None
                 if line:
                     yield number, line
     except OSError as error:

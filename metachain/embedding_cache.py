@@ -73,5 +73,7 @@ class EmbeddingCache:
 def _stacked(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     sizes = {len(vector) for vector in vectors}
     if len(sizes) > 1:
-        raise LibraryError(f"stored embeddings have different sizes ({sorted(sizes)}); delete the library's embeddings table")
+        raise LibraryError(
+            f"stored embeddings have different sizes ({sorted(sizes)}); delete the library's embeddings table"
+        )
     return np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)

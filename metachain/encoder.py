@@ -1,7 +1,8 @@
 """What turns texts into dense vectors: a two-member protocol, and the embedded default."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -55,13 +56,20 @@ class MiniLM:
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 
-        shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
+        with _quiet(logging):
             return SentenceTransformer(str(path), device="cpu", local_files_only=True)
-        finally:
-            if shown:
-                logging.enable_progress_bar()
+
+
+@contextmanager
+def _quiet(logging: Any) -> Iterator[None]:
+    """Keep the weights' progress bar off the screen, and leave the user's setting as it was."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _verify(weights: Path) -> None:

@@ -15,7 +15,9 @@ __all__ = ["READER_TEMPERATURE", "answer", "vote"]
 READER_TEMPERATURE = 0.2
 
 
-def vote(similarity: NDArray[np.floating], answers: NDArray[np.integer], temperature: float = READER_TEMPERATURE) -> NDArray[np.intp]:
+def vote(
+    similarity: NDArray[np.floating], answers: NDArray[np.integer], temperature: float = READER_TEMPERATURE
+) -> NDArray[np.intp]:
     """Similarity-weighted vote over the answers of the demonstrations shown.
 
     ``similarity`` (n, m): of each of m demonstrations to each of n queries, in [-1, 1]; ``answers`` (n, m): answer numbers, negative

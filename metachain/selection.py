@@ -2,9 +2,19 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from metachain.demonstration import Demonstration
 
-__all__ = ["Chosen", "Selection"]
+__all__ = ["Chosen", "Selection", "nearest_first", "plausible_answers", "plausible_first", "repeated"]
+
+SIMILARITY_SCALE = 0.1
+PLAUSIBILITY_WEIGHT = 10.0
+PLAUSIBILITY_FLOOR = 0.001
+KEPT_SHARE = 0.5
+
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +46,49 @@ class Selection:
     def demonstrations(self) -> tuple[Demonstration, ...]:
         """The demonstrations alone, in prompt order."""
         return tuple(one.demonstration for one in self.chosen)
+
+
+def nearest_first(similarity: Floats, k: int) -> NDArray[np.intp]:
+    """Positions of the k largest of each row (n, m), largest first, the earlier where two tie; (n, min(k, m))."""
+    return np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+
+
+def repeated(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Mark, in each row (n, m), every key that stands further left already."""
+    order = np.argsort(keys, axis=1, kind="stable")
+    ordered = np.take_along_axis(keys, order, axis=1)
+    again = np.zeros(keys.shape, bool)
+    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    marked = np.zeros(keys.shape, bool)
+    np.put_along_axis(marked, order, again, axis=1)
+    return marked
+
+
+def plausible_answers(expected: NDArray[np.float64], answer: NDArray[np.integer]) -> NDArray[np.float64]:
+    """``p(y | x) ∝ max(V(x, y), 0.001)`` over the answers among a text's candidates.
+
+    ``expected`` V (n, C); ``answer`` (n, m) answer number of each candidate, negative where there is none.
+    Returns (n, m): each candidate's probability, 0 where there is none.
+    """
+    there = answer >= 0
+    texts = np.broadcast_to(np.arange(len(answer))[:, None], answer.shape)
+    mass = np.zeros_like(expected)
+    mass[texts[there], answer[there]] = np.maximum(expected[texts[there], answer[there]], PLAUSIBILITY_FLOOR)
+    mass /= np.maximum(mass.sum(axis=1, keepdims=True), PLAUSIBILITY_FLOOR)
+    return np.where(there, mass[texts, answer], 0.0)
+
+
+def plausible_first(
+    similarity: Floats, plausibility: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Choose candidates that are near *and* carry a plausible answer.
+
+    ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + 10 log p``, the best k are kept, less those whose p is
+    under half of the best p kept. Returns positions (n, min(k, m)), best first and -1 where dropped, and the scores (n, m).
+    """
+    with np.errstate(divide="ignore"):
+        score = similarity / SIMILARITY_SCALE + PLAUSIBILITY_WEIGHT * np.log(plausibility)
+    first = nearest_first(score, k)
+    kept = np.take_along_axis(plausibility, first, axis=1)
+    best = kept.max(axis=1, keepdims=True, initial=0.0)
+    return np.where((kept >= KEPT_SHARE * best) & (kept > 0), first, -1), score

@@ -73,7 +73,9 @@ def _prepare(engine: Engine, path: Path) -> None:
     if occupied and application != APPLICATION_ID:
         raise LibraryError(f"{path} is an SQLite file of another program; give the path of a metachain library")
     if version > SCHEMA_VERSION:
-        raise LibraryError(f"{path} was written by a newer metachain (schema {version}, this one reads {SCHEMA_VERSION}); upgrade")
+        raise LibraryError(
+            f"{path} was written by a newer metachain (schema {version}, this one reads {SCHEMA_VERSION}); upgrade"
+        )
     if occupied:
         return
     with writing(engine) as connection:

@@ -1,0 +1,109 @@
+"""The guard: leave one institution out, try every arm, and let learning in only where it pays."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.kriging import Settings, evidence, localised, residuals, solve, without_diagonal
+from metachain.profile import Profile, attention, co_treatment_features, consensus
+from metachain.reader import vote
+from metachain.selection import nearest_first
+from metachain.study import Study, institution_rng
+from metachain.transfer import redundancy
+
+__all__ = ["ARMS", "NEAREST", "Draw", "arm_scores", "best_arm", "draws"]
+
+LABELS = (0, 4, 16)
+SEEDS = (0, 1)
+QUERIES = 60
+BELIEFS = (0.0, 0.1, 0.3, 1.0)
+SCALES = (0.0, 0.03, 0.1, 0.3, 1.0)
+SLIPS = (0.05, 0.2)
+NEAREST = None
+"""The arm that learns nothing: plain nearest neighbours."""
+
+ARMS: tuple[Settings | None, ...] = (
+    NEAREST,
+    *(Settings(b, c, slip) for b, c, slip in product(BELIEFS, SCALES, SLIPS) if b > 0 or slip == SLIPS[0]),
+)
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Rows of a past institution that plays the new one."""
+
+    institution: int
+    labels: int
+    """Labels that are meant; an institution with few demonstrations gives fewer."""
+    support: Rows
+    """(k,)."""
+    query: Rows
+    """(n,), other rows than the support's."""
+
+
+def draws(rows: Rows, name: str, institution: int) -> list[Draw]:
+    """Every rehearsal of one institution, given the rows that belong to it; none where it has fewer than two.
+
+    Supports are nested (the 4 labels are the first of the 16) and take at most half of the rows.
+    """
+    made = []
+    held = min(max(LABELS), len(rows) // 2)
+    for seed in SEEDS if held else ():
+        shuffled = institution_rng(name, seed).permutation(rows)
+        query = shuffled[held : held + QUERIES]
+        made += [Draw(institution, k, shuffled[: min(k, held)], query) for k in LABELS]
+    return made
+
+
+def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats:
+    """Share of the draw's queries that each arm answers right from the institutions ``past``; (len(ARMS),)."""
+    truth = study.pool.answer[draw.query]
+    weights = redundancy(transfer, past)
+    right: dict[Settings | None, float] = {NEAREST: (_plain_vote(study, draw, past) == truth).mean()}
+    support, query = study.profile(draw.support, past), study.profile(draw.query, past)
+    for arm, expected in _expectations(support, study.pool.answer[draw.support], query, weights):
+        right[arm] = (expected.argmax(axis=1) == truth).mean()
+    return np.array([right[arm] for arm in ARMS])
+
+
+def best_arm(scores: Sequence[Floats]) -> Settings | None:
+    """Arm with the best mean over ``scores``, each (len(ARMS),); the plainer one where two tie, NEAREST without scores."""
+    if not len(scores):
+        return NEAREST
+    means = np.round(np.mean(np.stack(scores), axis=0), 9)
+    return ARMS[int(means.argmax())]
+
+
+def _plain_vote(study: Study, draw: Draw, past: Rows, shots: int = 8) -> NDArray[np.intp]:
+    near = study.near(draw.query, past)
+    n = len(draw.query)
+    support = np.tile(draw.support, (n, 1))
+    rows = np.concatenate([near.rows.reshape(n, -1), support], axis=1)
+    own = study.pool.vectors[draw.query] @ study.pool.vectors[draw.support].T
+    similarity = np.concatenate([near.similarity.reshape(n, -1), own], axis=1)
+    first = nearest_first(similarity, shots)
+    shown = np.take_along_axis(rows, first, axis=1)
+    answers = np.where(shown < 0, -1, study.pool.answer[shown])
+    return vote(np.take_along_axis(similarity, first, axis=1), answers)
+
+
+def _expectations(
+    support: Profile, answer: NDArray[np.int64], query: Profile, weights: Floats
+) -> Iterator[tuple[Settings, Floats]]:
+    """Yield what every learning arm expects at the queries, sharing all that arms have in common."""
+    features = co_treatment_features(support)
+    own = (features @ features.T).toarray()
+    across = (co_treatment_features(query) @ features.T).toarray()
+    for belief, slip in dict.fromkeys((arm.belief, arm.slip) for arm in ARMS if arm):
+        spoken = evidence(support, answer, slip)
+        near_support = attention(support, localised(weights, without_diagonal(own), spoken, belief))
+        mean = consensus(query, attention(query, localised(weights, across, spoken, belief)))
+        r = residuals(consensus(support, near_support), answer)
+        for scale in SCALES:
+            yield Settings(belief, scale, slip), mean + scale * across @ solve(own, r, scale)

@@ -1,0 +1,136 @@
+"""Residual kriging: the exact Gaussian posterior of what a new institution answers, given its few labels.
+
+The prior mean is what past institutions reply, reweighted by the evidence of the labels; the residuals of the labels are spread
+with the co-treatment kernel. Gaussian-process regression as in Rasmussen & Williams 2006, eq. 2.25-2.27 and 5.10-5.12.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_array
+
+from metachain.profile import Profile, attention, co_treatment_features, consensus, replies_to
+from metachain.transfer import familiarity
+
+__all__ = [
+    "NOISE",
+    "Fit",
+    "Settings",
+    "evidence",
+    "fit",
+    "left_out",
+    "localised",
+    "predict",
+    "residuals",
+    "solve",
+    "variance",
+    "without_diagonal",
+]
+
+NOISE = 0.3
+
+Floats = NDArray[np.float64]
+Answers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is learned once per library."""
+
+    belief: float
+    """b ≥ 0: how far the labels move whom to believe."""
+    scale: float
+    """c ≥ 0: variance of the answers around the prior mean."""
+    slip: float
+    """ε in (0, 1): probability that an institution answers against its own habit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One institution's k labels, digested: all that prediction needs."""
+
+    settings: Settings
+    redundancy: Floats
+    """(S,) log weights from ``transfer.redundancy``."""
+    features: csr_array
+    """(k, S·C) co-treatment features of the support."""
+    evidence: Floats
+    """(k, S)."""
+    weights: Floats
+    """(k, C): ``(K + 0.3 I)⁻¹ r``."""
+
+
+def evidence(support: Profile, answer: Answers, slip: float) -> Floats:
+    """``exp((cov_s(x_i) - 1) / 0.25) log(ε + (1 - ε) g_s(x_i, y_i))``: how label i speaks for institution s; (k, S), at most 0."""
+    likelihood: Floats = np.log(slip + (1 - slip) * replies_to(support, answer))
+    return familiarity(support) * likelihood
+
+
+def localised(redundancy: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
+    """``ℓ_s(x) = ℓ⁰_s + 2 b Σ_i κ(x, x_i) evidence_is``: log weight of each institution near each text.
+
+    ``kernel`` (n, k) between the texts and the support, with zeros where a label must not speak for itself; (n, S).
+    """
+    return redundancy + 2 * belief * kernel @ evidence
+
+
+def residuals(mean: Floats, answer: Answers) -> Floats:
+    """``r_i = e_{y_i} - m(x_i)`` for the prior mean (k, C) at the support, told nothing of label i itself; (k, C)."""
+    r = -mean
+    r[np.arange(len(answer)), answer] += 1
+    return r
+
+
+def without_diagonal(kernel: Floats) -> Floats:
+    """Copy (k, k) with zeros where a label would speak for itself."""
+    return kernel - np.diag(np.diag(kernel))
+
+
+def solve(kernel: Floats, r: Floats, scale: float) -> Floats:
+    """``(c κ + 0.3 I)⁻¹ r`` by Cholesky; (k, C)."""
+    solved: Floats = cho_solve(cho_factor(scale * kernel + NOISE * np.eye(len(kernel)), lower=True), r)
+    return solved
+
+
+def fit(support: Profile, answer: Answers, redundancy: Floats, settings: Settings) -> Fit:
+    """Digest k labels: ``support`` their profile over S institutions and C answers, ``answer`` (k,) their answer numbers."""
+    features = co_treatment_features(support)
+    if not len(answer):
+        empty = np.zeros((0, support.answers))
+        return Fit(settings, redundancy, features, np.zeros((0, len(redundancy))), empty)
+    kernel = (features @ features.T).toarray()
+    spoken = evidence(support, answer, settings.slip)
+    log_weights = localised(redundancy, without_diagonal(kernel), spoken, settings.belief)
+    r = residuals(consensus(support, attention(support, log_weights)), answer)
+    return Fit(settings, redundancy, features, spoken, solve(kernel, r, settings.scale))
+
+
+def predict(fitted: Fit, texts: Profile) -> Floats:
+    """``V(x, ·) = m(x, ·) + c κ(x, X) (c κ(X, X) + 0.3 I)⁻¹ r``: expected answer of each text; (n, C), rows sum to about 1."""
+    kernel = (co_treatment_features(texts) @ fitted.features.T).toarray()
+    log_weights = localised(fitted.redundancy, kernel, fitted.evidence, fitted.settings.belief)
+    expected: Floats = consensus(texts, attention(texts, log_weights)) + fitted.settings.scale * kernel @ fitted.weights
+    return expected
+
+
+def variance(fitted: Fit, texts: Profile) -> Floats:
+    """``c - c² κ(x, X) (c κ(X, X) + 0.3 I)⁻¹ κ(X, x)``: posterior variance of each text's answer; (n,) in [0, c]."""
+    scale = fitted.settings.scale
+    if not fitted.features.shape[0]:
+        return np.full(texts.replies.shape[0], scale)
+    kernel = (co_treatment_features(texts) @ fitted.features.T).toarray()
+    own = (fitted.features @ fitted.features.T).toarray()
+    left: Floats = scale - scale**2 * np.einsum("nk,kn->n", kernel, solve(own, kernel.T, scale))
+    return left
+
+
+def left_out(kernel: Floats, r: Floats, mean: Floats, scale: float) -> Floats:
+    """What each label would have been predicted from the others: ``m(x_i) + r_i - [Q r]_i / Q_ii`` with ``Q = (c κ + 0.3 I)⁻¹``.
+
+    ``mean`` (k, C) is the prior mean at the support; (k, C). Rasmussen & Williams 2006, eq. 5.12.
+    """
+    q = solve(kernel, np.eye(len(kernel)), scale)
+    predicted: Floats = mean + r - (q @ r) / np.diag(q)[:, None]
+    return predicted

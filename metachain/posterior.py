@@ -1,0 +1,137 @@
+"""What is known about one institution after its labels: exact, and a few milliseconds to compute."""
+
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from metachain.errors import LibraryError, NotFoundError
+from metachain.index import InstitutionIndex
+from metachain.kriging import Fit, Settings, fit
+from metachain.library import Library
+from metachain.pool import Pool
+from metachain.prior import Prior, load_prior, pool_of
+from metachain.profile import reply_profile
+from metachain.study import NEIGHBOURS
+from metachain.transfer import redundancy
+
+__all__ = ["Posterior", "Scene", "adapt", "load_posterior", "save_posterior", "scene_of"]
+
+FORMAT = "metachain-posterior/1"
+PLAIN = Settings(belief=0.0, scale=0.0, slip=0.05)
+"""How plausibility is reckoned where plain nearest neighbours do the choosing."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """One institution's labels, digested against the past institutions of a prior. Made by ``adapt``."""
+
+    institution: str
+    prior: Prior
+    fit: Fit
+    labels: int
+    """k, the number of labels it was adapted to."""
+    digest: str
+    """Of the demonstrations it was computed from; another digest means that the library has moved on."""
+
+    @property
+    def method(self) -> str:
+        """``metachain`` where the guard lets learning choose, else ``nearest``."""
+        lesson = self.prior.lesson
+        learned = lesson.settings is not None if self.labels else lesson.trusts_consensus
+        return "metachain" if learned else "nearest"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An institution's own demonstrations beside those of the past institutions it may learn from."""
+
+    past: Pool
+    """Of the prior's institutions that are still in the library, less the institution itself."""
+    support: Pool
+    """Its own; answers numbered as in ``past``."""
+    index: InstitutionIndex
+    digest: str
+
+
+def adapt(prior: Prior, library: Library, institution: str) -> Posterior:
+    """Adapt to an institution, whose demonstrations in the library are its labels; without any the posterior is the prior.
+
+    Past institutions are the prior's that are still in the library, less the institution itself. Raises NotFoundError where none
+    is left.
+    """
+    return posterior_of(prior, scene_of(prior, library, institution), institution)
+
+
+def posterior_of(prior: Prior, scene: Scene, institution: str) -> Posterior:
+    """Adapt to an institution whose scene is at hand."""
+    past, support = scene.past, scene.support
+    numbers = [prior.institutions.index(name) for name in past.institutions]
+    near = scene.index.nearest(support.vectors, NEIGHBOURS)
+    profile = reply_profile(near, past.answer, len(past.answers))
+    settings = prior.lesson.settings or PLAIN
+    fitted = fit(profile, support.answer, redundancy(prior.transfer, numbers), settings)
+    return Posterior(institution, prior, fitted, len(support.answer), scene.digest)
+
+
+def scene_of(prior: Prior, library: Library, institution: str) -> Scene:
+    """Read what selecting for an institution needs from the library. Raises NotFoundError where no past institution is left."""
+    held = set(library.institutions())
+    names = [name for name in prior.institutions if name in held and name != institution]
+    if not names:
+        raise NotFoundError(
+            f"the library holds no past institution to learn from for {institution!r}; add some and learn"
+        )
+    own = library.demonstrations(institution) if institution in held else ()
+    others = library.demonstrations(*names)
+    past = pool_of(library, others, [one.output for one in own])
+    support = pool_of(library, own, past.answers)
+    identity = "\0".join(f"{one.institution}\0{one.id}" for one in past.demonstrations + support.demonstrations)
+    return Scene(past, support, InstitutionIndex(past), sha256(identity.encode()).hexdigest())
+
+
+def save_posterior(library: Library, posterior: Posterior) -> None:
+    """Store the posterior in the library (JSON and npz), replacing the institution's one before."""
+    fitted = posterior.fit
+    header = {
+        "format": FORMAT,
+        "institution": posterior.institution,
+        "labels": posterior.labels,
+        "digest": posterior.digest,
+        "settings": asdict(fitted.settings),
+        "shape": list(fitted.features.shape),
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        "redundancy": fitted.redundancy,
+        "evidence": fitted.evidence,
+        "weights": fitted.weights,
+        "features_data": fitted.features.data,
+        "features_indices": fitted.features.indices,
+        "features_indptr": fitted.features.indptr,
+    }
+    library.save(_name(posterior.institution), header, arrays)
+
+
+def load_posterior(library: Library, institution: str) -> Posterior:
+    """Read an institution's posterior. Raises NotFoundError where it was never adapted to, LibraryError for another format."""
+    prior = load_prior(library)
+    try:
+        header, arrays = library.load(_name(institution))
+    except NotFoundError:
+        raise NotFoundError(
+            f"the library has no posterior for {institution!r}; make one with: metachain adapt LIBRARY {institution} SUPPORT.jsonl"
+        ) from None
+    if header.get("format") != FORMAT:
+        raise LibraryError(f"the posterior of {institution!r} has format {header.get('format')!r}; adapt again")
+    features = csr_array(
+        (arrays["features_data"], arrays["features_indices"], arrays["features_indptr"]), shape=tuple(header["shape"])
+    )
+    fitted = Fit(Settings(**header["settings"]), arrays["redundancy"], features, arrays["evidence"], arrays["weights"])
+    return Posterior(institution, prior, fitted, header["labels"], header["digest"])
+
+
+def _name(institution: str) -> str:
+    return f"posterior of {institution}"

@@ -1,0 +1,93 @@
+"""The reply profile: what each past institution's nearest demonstrations answer to a text.
+
+Everything learned is a function of these explicit features (ALPaCA's φ; Harrison, Sharma & Pavone 2018, with answers in place
+of a network's last layer).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.special import softmax
+
+from metachain.index import Neighbours
+
+__all__ = ["Profile", "attention", "co_treatment_features", "consensus", "replies_to", "reply_profile"]
+
+REPLY_TEMPERATURE = 0.06
+COVERAGE_TEMPERATURE = 0.15
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Replies of S institutions, over C answers, to each of n texts: sparse, at most R answers an institution."""
+
+    replies: csr_array
+    """(n, S·C): column ``s·C + y`` holds g_s(x, y), the share of answer y among s's nearest; each institution's sum to 1."""
+    coverage: Floats
+    """(n, S): similarity of each institution's nearest demonstration, in [-1, 1]."""
+    answers: int
+    """C."""
+
+    @property
+    def entries(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+        """Text, institution and answer number of every stored reply."""
+        texts = np.repeat(np.arange(self.replies.shape[0]), np.diff(self.replies.indptr))
+        institutions, answers = np.divmod(self.replies.indices, self.answers)
+        return texts, institutions, answers
+
+    def take(self, texts: NDArray[np.integer] | slice) -> "Profile":
+        """Keep some of the texts."""
+        return Profile(self.replies[texts], self.coverage[texts], self.answers)
+
+
+def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: int) -> Profile:
+    """``g_s(x, y) = Σ_j softmax_j(h(x, x_j) / 0.06) [y_j = y]`` over s's nearest demonstrations j, and ``cov_s(x) = max_j h(x, x_j)``.
+
+    ``neighbours`` of n texts in S institutions; ``answer`` (N,) the answer number of each row of the pool; ``answers`` C.
+    """
+    n, s, r = neighbours.rows.shape
+    weights = softmax(neighbours.similarity.astype(np.float64) / REPLY_TEMPERATURE, axis=2)
+    columns = np.arange(s)[None, :, None] * answers + np.where(neighbours.rows < 0, 0, answer[neighbours.rows])
+    replies = csr_array((weights.ravel(), columns.ravel(), np.arange(0, n * s * r + 1, s * r)), shape=(n, s * answers))
+    replies.sum_duplicates()
+    replies.eliminate_zeros()
+    return Profile(replies, neighbours.similarity[:, :, 0].astype(np.float64), answers)
+
+
+def attention(profile: Profile, log_weights: Floats | float = 0.0) -> Floats:
+    """``softmax_s(cov_s(x) / 0.15 + log_weights)``: how much each institution is listened to; (n, S), rows sum to 1."""
+    weights: Floats = softmax(profile.coverage / COVERAGE_TEMPERATURE + log_weights, axis=1)
+    return weights
+
+
+def co_treatment_features(profile: Profile) -> csr_array:
+    """``ψ(x) = concat_s sqrt(softmax_s(cov_s(x) / 0.15) g_s(x, ·))``: (n, S·C), rows of unit length.
+
+    ψ(x)·ψ(x') is the Bhattacharyya coefficient of two texts' replies: near 1 where past institutions answer both alike, whatever
+    they call the answer.
+    """
+    texts, institutions, _ = profile.entries
+    data = np.sqrt(attention(profile)[texts, institutions] * profile.replies.data)
+    return csr_array((data, profile.replies.indices, profile.replies.indptr), shape=profile.replies.shape)
+
+
+def consensus(profile: Profile, weights: Floats) -> Floats:
+    """``m(x, ·) = Σ_s π_s(x) g_s(x, ·)`` for weights π (n, S); (n, C), rows sum to 1."""
+    texts, institutions, answers = profile.entries
+    shares = weights[texts, institutions] * profile.replies.data
+    n = profile.replies.shape[0]
+    summed: Floats = np.bincount(texts * profile.answers + answers, weights=shares, minlength=n * profile.answers)
+    return summed.reshape(n, profile.answers)
+
+
+def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:
+    """``g_s(x_i, y_i)``: the share of the given answer (n,) in each institution's reply; (n, S) in [0, 1]."""
+    texts, institutions, answers = profile.entries
+    hit = answers == answer[texts]
+    shares = np.zeros_like(profile.coverage)
+    shares[texts[hit], institutions[hit]] = profile.replies.data[hit]
+    return shares

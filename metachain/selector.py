@@ -1,0 +1,149 @@
+"""Chooses the demonstrations of past institutions, and of its own labels, that an institution should be shown."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.demonstration import Demonstration
+from metachain.errors import DataError
+from metachain.index import Neighbours
+from metachain.kriging import predict
+from metachain.library import Library
+from metachain.posterior import Posterior, posterior_of, scene_of
+from metachain.profile import co_treatment_features, reply_profile
+from metachain.selection import Chosen, Selection, nearest_first, plausible_answers, plausible_first, repeated
+from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
+from metachain.study import NEIGHBOURS
+
+__all__ = ["Selector"]
+
+KIN = 0.3
+"""Co-treatment above which a label is worth naming as a reason."""
+
+Floats = NDArray[np.floating]
+
+
+class Selector:
+    """Selects for one institution from a snapshot of the library, taken when it is made.
+
+    ``k`` ≥ 0 is how many demonstrations to show at most. Where the library has changed since the posterior was made, the
+    posterior is computed anew from the same prior.
+    """
+
+    def __init__(self, library: Library, posterior: Posterior, k: int = 8) -> None:
+        self.k = _checked_shots(k)
+        self._encoder = library.encoder
+        self._scene = scene_of(posterior.prior, library, posterior.institution)
+        fresh = posterior.digest == self._scene.digest
+        self.posterior = posterior if fresh else posterior_of(posterior.prior, self._scene, posterior.institution)
+        past, support = self._scene.past, self._scene.support
+        self._candidates = support.demonstrations + past.demonstrations
+        self._answer = np.concatenate([support.answer, past.answer])
+        self._own_texts = np.array([normalise_text(one.input) for one in support.demonstrations], object)
+        self._twin = _twins(self._candidates)
+
+    @property
+    def institution(self) -> str:
+        """Who is asking."""
+        return self.posterior.institution
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The institution's own known outputs, in alphabetical order."""
+        return tuple(sorted({one.output for one in self._scene.support.demonstrations}))
+
+    def select(self, text: str, k: int | None = None) -> Selection:
+        """Choose for one query. Raises DataError where it is not a text or k is negative."""
+        return self.select_many([text], k)[0]
+
+    def select_many(self, texts: Sequence[str], k: int | None = None) -> list[Selection]:
+        """Choose for n queries at once: at most k demonstrations each, the best last."""
+        shots = self.k if k is None else _checked_shots(k)
+        normalised = [_checked_query(text) for text in texts]
+        if not texts:
+            return []
+        vectors = hybrid_vectors(self._encoder.encode(normalised), lexical_vectors(normalised))
+        near = self._scene.index.nearest(vectors, NEIGHBOURS)
+        rows, similarity = self._candidates_near(normalised, vectors, near)
+        profile = reply_profile(near, self._scene.past.answer, len(self._scene.past.answers))
+        plausibility = plausible_answers(
+            predict(self.posterior.fit, profile), np.where(rows < 0, -1, self._answer[rows])
+        )
+        if self.posterior.method == "metachain":
+            first, score = plausible_first(similarity, plausibility, shots)
+        else:
+            first, score = nearest_first(similarity, shots), similarity
+        kinship = (co_treatment_features(profile) @ self.posterior.fit.features.T).toarray()
+        return [
+            self._selection(text, rows[i], first[i], score[i], similarity[i], plausibility[i], kinship[i])
+            for i, text in enumerate(texts)
+        ]
+
+    def _candidates_near(
+        self, normalised: Sequence[str], vectors: NDArray[np.float32], near: Neighbours
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Candidate rows (n, m) and their similarity, own labels first; -1 and -inf for the query itself and for twins."""
+        n, own = len(normalised), len(self._own_texts)
+        similarity = vectors @ self._scene.support.vectors.T
+        itself = np.array(normalised)[:, None] == self._own_texts[None, :]
+        past = np.where(near.rows < 0, -1, near.rows + own).reshape(n, -1)
+        rows = np.concatenate([np.where(itself, -1, np.arange(own)), past], axis=1)
+        similarity = np.concatenate([similarity, near.similarity.reshape(n, -1)], axis=1)
+        dropped = repeated(np.where(rows < 0, -1, self._twin[rows])) | (rows < 0)
+        return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
+
+    def _selection(
+        self,
+        text: str,
+        rows: NDArray[np.int64],
+        first: NDArray[np.intp],
+        score: Floats,
+        similarity: Floats,
+        plausibility: Floats,
+        kinship: Floats,
+    ) -> Selection:
+        shown = [position for position in first[::-1] if position >= 0 and rows[position] >= 0]
+        chosen = tuple(
+            Chosen(
+                self._candidates[rows[position]],
+                float(score[position]),
+                float(similarity[position]),
+                float(plausibility[position]),
+                self._reason(self._candidates[rows[position]], similarity[position], plausibility[position], kinship),
+            )
+            for position in shown
+        )
+        return Selection(self.institution, text, chosen, self.posterior.method)
+
+    def _reason(self, one: Demonstration, similarity: float, plausibility: float, kinship: Floats) -> str:
+        origin = "your own label" if one.institution == self.institution else f"from {one.institution}"
+        reason = f"{origin}: input {similarity:.0%} similar, answer {plausibility:.0%} probable here"
+        if not len(kinship) or kinship.max() < KIN:
+            return reason
+        kin = self._scene.support.demonstrations[int(kinship.argmax())]
+        verb = "agrees with" if kin.output == one.output else "differs from"
+        return (
+            f"{reason}; {verb} your label {kin.input[:60]!r} ({kin.output[:30]}), which past institutions treat alike"
+        )
+
+
+def _checked_shots(k: int) -> int:
+    if not isinstance(k, int) or isinstance(k, bool) or k < 0:
+        raise DataError(f"k must be a whole number of demonstrations, 0 or more, got {k!r}")
+    return k
+
+
+def _checked_query(text: str) -> str:
+    if not isinstance(text, str) or not text.strip():
+        raise DataError(f"a query must be a text that is not blank, got {text!r}")
+    return normalise_text(text)
+
+
+def _twins(demonstrations: Sequence[Demonstration]) -> NDArray[np.int64]:
+    """Number of the first demonstration with the same input and output, for each; (N,)."""
+    seen: dict[tuple[str, str], int] = {}
+    return np.array(
+        [seen.setdefault((normalise_text(one.input), one.output), row) for row, one in enumerate(demonstrations)],
+        np.int64,
+    )
