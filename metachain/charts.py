@@ -82,11 +82,9 @@ def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) 
     axes.set_yticks(range(len(differences)), [_row_label(*item) for item in differences.items()])
     axes.set_xlabel(f"score of {OURS} minus {BASELINE}", fontsize=FONT, color=INK)
     for side, text, place in (("right", "◂ loses", -8), ("left", "gains ▸", 8)):
-        axes.annotate(
-            *(text, (0, 1)),
-            xycoords=axes.get_xaxis_transform(),
-            **{"xytext": (place, 8), "textcoords": "offset points", "ha": side, "fontsize": FONT, "color": INK},
-        )
+        top = axes.get_xaxis_transform()
+        words = axes.annotate(text, (0, 1), (place, 8), xycoords=top, textcoords="offset points")
+        words.set(ha=side, fontsize=FONT, color=INK)
     return inline_svg(figure, f"differences-{size}", _difference_words(differences))
 
 
@@ -136,7 +134,7 @@ def _direct_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], gap: flo
     (low, high), (_, right) = axes.get_ylim(), axes.get_xlim()
     axes.set_ylim(low, high)
     names = sorted(ends, key=lambda name: ends[name][1])
-    places = _apart([(ends[name][1] - low) / (high - low) for name in names], gap)
+    places = apart([(ends[name][1] - low) / (high - low) for name in names], gap)
     for name, place in zip(names, low + places * (high - low), strict=True):
         style, (slot, mean) = STYLES.get(name, OTHER), ends[name]
         axes.plot([slot, right], [mean, place], color=style.colour, linewidth=0.8, linestyle=DOTTED, clip_on=False)
@@ -145,7 +143,7 @@ def _direct_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], gap: flo
         label.set(fontsize=FONT, color=INK, weight="bold" if name in (OURS, BASELINE) else "normal")
 
 
-def _apart(places: Sequence[float], gap: float) -> np.ndarray:
+def apart(places: Sequence[float], gap: float) -> np.ndarray:
     """Ascending places in [0, 1], moved as little as squares allow to lie at least ``gap`` apart and inside."""
     steps = gap * np.arange(len(places))
     spread = isotonic_regression(np.asarray(places) - steps).x

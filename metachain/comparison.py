@@ -78,7 +78,9 @@ def _institution_scores(result: Mapping[str, Any]) -> InstitutionScores:
     for row in result["scores"]:
         if row["metric"] == result["scores"][0]["metric"] and np.isfinite(row["score"]):
             found[row["selector"], row["labels"]][row["institution"]].append(row["score"])
-    return {key: {name: float(np.mean(by_name[name])) for name in sorted(by_name)} for key, by_name in found.items()}
+    return {
+        key: {name: float(np.mean(sorted(by_name[name]))) for name in sorted(by_name)} for key, by_name in found.items()
+    }
 
 
 def _point(labels: int, scores: list[float]) -> Point:

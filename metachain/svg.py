@@ -22,8 +22,7 @@ OKABE_ITO = {
 }
 """Okabe & Ito's palette (Color Universal Design, 2008): apart for every common kind of colour vision."""
 
-SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "metachain", "path.simplify": False}
-SVG_SETTINGS = {"Date": None, "Creator": None, "Format": None, "Type": None}
+NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
 def inline_svg(figure: Figure, name: str, label: str) -> Markup:
@@ -33,12 +32,12 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
     the light and the dark page; text stays text. ``label`` is what a screen reader says.
     """
     buffer = io.StringIO()
-    with matplotlib.rc_context(SETTINGS):
-        figure.savefig(buffer, format="svg", transparent=True, metadata=SVG_SETTINGS)
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "metachain"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<svg[^>]*>", _opening(figure, label), svg, count=1)
+    svg = _opening(figure, label) + svg[svg.index(">") + 1 :]
     svg = re.sub(r'\bid="', f'id="{name}-', svg).replace("url(#", f"url(#{name}-")
     svg = svg.replace('xlink:href="#', f'href="#{name}-')
     return Markup(_coloured(svg))  # noqa: S704 - Matplotlib has escaped every text
@@ -47,7 +46,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
 def _opening(figure: Figure, label: str) -> str:
     width, height = (round(72 * inches) for inches in figure.get_size_inches())
     box = f'viewBox="0 0 {width} {height}" style="max-width: {width}px"'
-    return f'<svg {box} role="img" aria-label="{escape(label)}">'.replace("\\", r"\\")
+    return f'<svg {box} role="img" aria-label="{escape(label)}">'
 
 
 def _coloured(svg: str) -> str:

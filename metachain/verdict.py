@@ -60,7 +60,7 @@ def _unjudged(result: Mapping[str, Any]) -> list[str]:
 def _comparison(outcome: _Outcome) -> str:
     nearest = f"{BASELINE} (plain nearest neighbours)"
     if outcome.won:
-        ends = outcome.won[:1] + outcome.won[1:][-1:]
+        ends = (*outcome.won[:1], *outcome.won[1:][-1:])
         text = f"{OURS} beats {nearest} at {_counts(outcome.won)}: {listed(_gain(row) for row in ends)}"
         text += f"; it loses at {_counts(outcome.lost)}: {_gain(outcome.lost[-1])}" if outcome.lost else ""
         return f"{text}{_unshown(outcome)}."
@@ -83,12 +83,13 @@ def _who(result: Mapping[str, Any], row: Row) -> list[str]:
     if here:
         gain, lose = sum(value > 0 for value in here.values()), sum(value < 0 for value in here.values())
         noun = "institution gains" if gain == len(here) == 1 else "institutions gain"
-        parts.append(f"{gain} of {len(here)} {noun} and {lose} {'loses' if lose == 1 else 'lose'}")
+        losers = {0: "none loses", 1: "1 loses"}.get(lose, f"{lose} lose")
+        parts.append(f"{gain} of {len(here)} {noun} and {losers}")
     baseline = [other for other in result["summary"] if other["selector"] == BASELINE and other["labels"] == labels]
     if baseline and _known(row["worst_decile"]):
         worst, before = score(row["worst_decile"]), score(baseline[0]["worst_decile"])
         parts.append(f"the worst decile of institutions scores {worst} ({BASELINE}: {before})")
-    return [f"At {_counts([row])}, {' and '.join(parts)}."] if parts else []
+    return [f"At {_counts([row])}, {', and '.join(parts)}."] if parts else []
 
 
 def _advice(outcome: _Outcome) -> str:

@@ -29,7 +29,7 @@ def whole(count: float) -> str:
 
 def duration(seconds: float) -> str:
     """A time span in the two largest units that say it: ``2 h 5 min``, ``3 min 12 s``, ``4.2 s``."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

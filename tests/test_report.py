@@ -1,40 +1,43 @@
 """The report page: self-contained, complete, safe, and the same each time."""
 
+import errno
 import re
-from collections.abc import Mapping
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from metachain.comparison import SELECTORS
+from metachain.comparison import SELECTORS, differences
 from metachain.errors import DataError, StorageError
 from metachain.report import render_report, write_report
 from metachain.wording import percent, score
 
 LABELS = (0, 4, 8, 16, 32)
-LEVELS = dict(
-    zip(SELECTORS, (0.08, 0.11, 0.36, 0.40, 0.38, 0.42, 0.14, 0.44, 0.43, 0.46, 0.93), strict=True)
-)
+LEVELS = dict(zip(SELECTORS, (0.08, 0.11, 0.36, 0.40, 0.38, 0.42, 0.14, 0.44, 0.43, 0.46, 0.93), strict=True))
+LEARNED = ("prior", "scratch", "metachain")
 SLOPES = dict(zip(SELECTORS, (0, 0.005, 0.01, 0.012, 0.01, 0.012, 0.08, 0.0, 0.03, 0.038, 0.002), strict=True))
 
 
-def evaluation(
-    institutions: int = 29, selectors: tuple[str, ...] = tuple(SELECTORS), **parts: Any
-) -> dict[str, Any]:
+def evaluation(institutions: int = 29, selectors: tuple[str, ...] = tuple(SELECTORS), **parts: Any) -> dict[str, Any]:
     """A result as ``metachain evaluate`` makes it, with scores that look real."""
     rng = np.random.default_rng(7)
     names = [f"Hospital {index:02d} of Somewhere" for index in range(institutions)]
     ease = rng.normal(0, 0.09, institutions)
+    fit = rng.normal(0, 0.07, institutions)
     scores = [
         {
             **{"selector": name, "labels": labels, "institution": institution, "seed": seed},
             **{"metric": "accuracy", "n": 100},
             "score": float(
                 np.clip(
-                    LEVELS[name] + SLOPES[name] * rank + ease[place] + rng.normal(0, 0.04), 0.0, 1.0
+                    LEVELS[name]
+                    + SLOPES[name] * rank
+                    + ease[place]
+                    + fit[place] * (name in LEARNED)
+                    + rng.normal(0, 0.04),
+                    0.0,
+                    1.0,
                 )
             ),
         }
@@ -58,9 +61,7 @@ def summary(scores: list[dict[str, Any]], selectors: tuple[str, ...]) -> list[di
     return [_summary_row(scores, name, labels, rng) for name in selectors for labels in LABELS]
 
 
-def _summary_row(
-    scores: list[dict[str, Any]], selector: str, labels: int, rng: np.random.Generator
-) -> dict[str, Any]:
+def _summary_row(scores: list[dict[str, Any]], selector: str, labels: int, rng: np.random.Generator) -> dict[str, Any]:
     ours, baseline = (_by_institution(scores, name, labels) for name in (selector, "semantic"))
     gain, interval = None, None
     if len(baseline) and selector != "semantic":
@@ -79,3 +80,199 @@ def _by_institution(scores: list[dict[str, Any]], selector: str, labels: int) ->
         if (row["selector"], row["labels"]) == (selector, labels):
             found.setdefault(row["institution"], []).append(row["score"])
     return np.array([np.mean(values) for values in found.values()])
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    """The page of the realistic result."""
+    return render_report(evaluation())
+
+
+def test_same_result_gives_the_same_bytes(page: str) -> None:
+    """Rendering twice, or with the score rows in another order, gives the same page."""
+    result = evaluation()
+    shuffled = {**result, "scores": list(reversed(result["scores"]))}
+    assert render_report(result) == page == render_report(shuffled)
+
+
+def test_every_summary_number_is_in_a_table(page: str) -> None:
+    """Mean, worst decile, gain and both ends of its interval of every summary row stand in a table cell."""
+    cells = " ".join(re.findall(r"<td.*?</td>", page, flags=re.DOTALL))
+    for row in evaluation()["summary"]:
+        gains = [percent(value) for value in (row["gain"], *(row["ci95"] or ()))]
+        for text in (score(row["mean"]), score(row["worst_decile"]), *gains):
+            assert text in cells
+
+
+def test_each_row_of_a_table_has_its_own_selector_s_numbers(page: str) -> None:
+    """The row of a selector holds its means in the order of the label counts."""
+    table = page[page.index('id="mean-table"') : page.index('id="worst-table"')]
+    for selector in SELECTORS:
+        row = re.search(rf'<th scope="row">{selector}</th>(.*?)</tr>', table, flags=re.DOTALL)
+        assert row is not None
+        means = [score(one["mean"]) for one in evaluation()["summary"] if one["selector"] == selector]
+        assert re.findall(r"<td>([\d.]+)<small>", row[1]) == means
+
+
+def test_every_institution_s_difference_is_in_a_table(page: str) -> None:
+    """The table of differences has a row for each institution, with the difference at each label count."""
+    table = page[page.index('id="difference-table"') :]
+    for labels, row in differences(evaluation()).items():
+        column = LABELS.index(labels)
+        for institution, value in row.items():
+            cells = table[table.index(f'<th scope="row">{institution}</th>') :].split("</tr>")[0]
+            assert re.findall(r">([+−\d.]+)</td>", cells)[column] == score(value, signed=True)
+
+
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+def test_charts_name_every_selector_in_text(page: str, size: str) -> None:
+    """Each curve is labelled in words, in the drawing for a desktop and in the one for a phone."""
+    chart = page[page.index(f'<div class="{size}">') :].split("</div>", maxsplit=1)[0]
+    assert set(SELECTORS) <= set(re.findall(r"<text[^>]*>([^<]*)</text>", chart))
+
+
+def test_page_is_self_contained(page: str) -> None:
+    """Nothing on the page is fetched: no scripts, no links, no addresses, only references inside the page."""
+    assert "http" not in page
+    assert not re.search(r"<(script|link|img|iframe|object)\b|@import|\bsrc=", page)
+    targets = re.findall(r'href="([^"]*)"', page) + re.findall(r"url\(([^)]*)\)", page)
+    assert all(target.startswith("#") for target in targets)
+
+
+def test_ids_are_unique_and_references_resolve(page: str) -> None:
+    """Four drawings share a page without sharing an id, and each reference leads to one."""
+    ids = re.findall(r'\bid="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+    used = re.findall(r'href="#([^"]*)"', page) + re.findall(r"url\(#([^)]*)\)", page)
+    named = re.findall(r'aria-labelledby="([^"]*)"', page)
+    assert set(used + named) <= set(ids)
+
+
+def test_headings_are_in_order_and_figures_are_described(page: str) -> None:
+    """The page has a language, one h1 before all h2, and words for every drawing and table."""
+    assert '<html lang="en">' in page
+    assert re.findall(r"<h(\d)", page) == ["1"] + ["2"] * 7
+    assert len(re.findall(r"<svg[^>]* role=\"img\" aria-label=\"[^\"]{20,}\"", page)) == page.count("<svg") == 4
+    assert all("aria-label" in table for table in re.findall(r"<table[^>]*>", page))
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_colours_have_enough_contrast(page: str, scheme: int) -> None:
+    """Text colours reach 4.5:1 and drawing colours 3:1 on the paper (WCAG 2.2, 1.4.3 and 1.4.11)."""
+    colours = dict(re.findall(r"--([\w-]+): (#\w+)", page.split(":root {")[scheme + 1]))
+    text = dict.fromkeys(("ink", "quiet", "blue", "vermillion"), 4.5)
+    drawn = dict.fromkeys(("orange", "sky", "green", "yellow", "purple"), 3.0)
+    for name, least in {**text, **drawn}.items():
+        assert contrast(colours[name], colours["paper"]) >= least, name
+    assert contrast(colours["quiet"], colours["card"]) >= 4.5
+    assert contrast(colours["warn-ink"], colours["warn"]) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG's contrast ratio of two colours."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance of ``#rgb`` or ``#rrggbb``."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def test_hostile_text_is_escaped() -> None:
+    """Markup in any text of the result is shown as text: in names, settings, command, selector and metric."""
+    hostile = "</td><script>alert('$x$')</script>"
+    result = evaluation(3, dataset=hostile, model=hostile, settings={"command": hostile, hostile: [hostile]})
+    for row in result["scores"]:
+        row["metric"] = hostile
+        row["institution"] = row["institution"] + hostile
+        row["selector"] = row["selector"].replace("bm25", hostile)
+    for row in result["summary"]:
+        row["selector"] = row["selector"].replace("bm25", hostile)
+    page = render_report(result)
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") > 10
+
+
+def test_synthetic_worlds_are_labelled(page: str) -> None:
+    """A result of a generated world says so in a banner; a real one has none."""
+    assert 'class="banner"' not in page
+    synthetic = render_report(evaluation(2, settings={"synthetic": True}))
+    assert "generated, synthetic world" in synthetic[synthetic.index('class="banner"') :].split("</p>")[0]
+
+
+def test_missing_selectors_leave_a_page() -> None:
+    """Without metachain, or without the baseline, the page stands and says what can't be compared."""
+    for selectors in (("semantic", "bm25"), ("metachain",), ("zero",)):
+        page = render_report(evaluation(4, selectors))
+        assert "There is nothing to compare" in page
+        assert "say whether metachain pays" in page
+
+
+def test_one_institution_has_no_intervals() -> None:
+    """With a single institution the page stands, and says that there is no interval."""
+    page = render_report(evaluation(1))
+    assert "no interval" in page
+    assert "too few institutions for an interval" in page
+
+
+def test_nothing_scored_leaves_a_page() -> None:
+    """A result without scores and summary gives a page without drawings."""
+    page = render_report(evaluation(1, (), cost={"seconds": None, "tokens": None}))
+    assert "There are no scores to draw" in page
+    assert "<svg" not in page
+
+
+def test_gaps_and_not_a_number_are_dashes() -> None:
+    """A selector that was not run at some label count, and values that are not numbers, leave dashes."""
+    result = evaluation(3)
+    result["summary"] = [row for row in result["summary"] if (row["selector"], row["labels"]) != ("support", 0)]
+    result["summary"][0].update(mean=float("nan"), gain=None, ci95=None)
+    result["scores"] = [row for row in result["scores"] if (row["selector"], row["labels"]) != ("support", 0)]
+    assert "nan" not in re.sub(r"<svg.*?</svg>", "", render_report(result), flags=re.DOTALL)
+
+
+def test_a_foreign_dictionary_is_refused_by_name_of_what_it_lacks() -> None:
+    """A dictionary that is not an evaluation result raises DataError that lists the missing parts."""
+    with pytest.raises(DataError, match="lacks scores and cost"):
+        render_report({name: part for name, part in evaluation(1).items() if name not in ("scores", "cost")})
+
+
+def test_writing_gives_the_rendered_page(tmp_path: Path, page: str) -> None:
+    """The file holds the page in UTF-8, replaces an older one, and no temporary file stays."""
+    path = tmp_path / "report.html"
+    path.write_text("older")
+    assert write_report(evaluation(), str(path)) == path
+    assert path.read_text("utf-8") == page
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A missing folder, or a folder in the file's place, raises StorageError with the path; nothing stays."""
+    (tmp_path / "folder").mkdir()
+    for place in (tmp_path / "missing" / "report.html", tmp_path / "folder"):
+        with pytest.raises(StorageError, match=re.escape(str(place))):
+            write_report(evaluation(1), place)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_failed_write_keeps_the_older_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk fills up in the middle, the older report is still whole."""
+    path = tmp_path / "report.html"
+    path.write_text("older")
+
+    def full(_self: Path, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match="No space left"):
+        write_report(evaluation(1), path)
+    assert path.read_text() == "older"
+
+
+def test_lone_surrogates_are_written(tmp_path: Path) -> None:
+    """Text that UTF-8 can't hold does not stop the report."""
+    assert write_report(evaluation(1, dataset="broken \ud800 text"), tmp_path / "report.html").exists()

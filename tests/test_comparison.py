@@ -1,0 +1,78 @@
+"""Curves and differences: what the scores say, against a slow and obvious computation."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from metachain.comparison import Point, differences, learning_curves, ordered
+
+
+def row(
+    selector: str, labels: int, institution: str, score: float, *, seed: int = 0, metric: str = "a"
+) -> dict[str, Any]:
+    """One row of scores."""
+    parts = {"selector": selector, "labels": labels, "institution": institution}
+    return {**parts, "score": score, "seed": seed, "metric": metric, "n": 100}
+
+
+def test_a_point_is_the_mean_over_institutions_of_means_over_seeds() -> None:
+    """An institution with more seeds weighs no more than another."""
+    scores = [row("bm25", 4, "h1", 0.2), row("bm25", 4, "h1", 0.4, seed=1), row("bm25", 4, "h2", 0.9)]
+    (point,) = learning_curves({"scores": scores})["bm25"]
+    assert point.mean == pytest.approx((0.3 + 0.9) / 2)
+
+
+def test_intervals_agree_with_resampling_one_by_one() -> None:
+    """The interval is the percentile bootstrap over institutions, to within the noise of resampling."""
+    values = np.random.default_rng(1).uniform(0.2, 0.8, 30)
+    scores = [row("bm25", 0, f"h{place}", float(value)) for place, value in enumerate(values)]
+    (point,) = learning_curves({"scores": scores})["bm25"]
+    draw = np.random.default_rng(2)
+    means = sorted(np.mean(draw.choice(values, 30)) for _ in range(4000))
+    assert point.interval == pytest.approx((means[100], means[3899]), abs=0.01)
+
+
+def test_one_institution_has_no_interval() -> None:
+    """There is nothing to resample in a single institution."""
+    assert learning_curves({"scores": [row("bm25", 0, "h1", 0.5)]}) == {"bm25": (Point(0, 0.5, None),)}
+
+
+def test_order_of_rows_changes_nothing() -> None:
+    """Curves and differences are the same, bit for bit, however the rows are shuffled."""
+    rng = np.random.default_rng(3)
+    scores = [
+        row(selector, labels, f"h{place}", float(rng.uniform()), seed=seed)
+        for selector in ("semantic", "metachain", "bm25")
+        for labels in (0, 8)
+        for place in range(7)
+        for seed in range(3)
+    ]
+    shuffled = [scores[place] for place in rng.permutation(len(scores))]
+    assert learning_curves({"scores": scores}) == learning_curves({"scores": shuffled})
+    assert differences({"scores": scores}) == differences({"scores": shuffled})
+
+
+def test_differences_are_paired() -> None:
+    """Only institutions scored with both are compared, at the same label count."""
+    scores = [
+        *(row("metachain", 8, "h1", 0.7), row("semantic", 8, "h1", 0.4)),
+        *(row("metachain", 8, "h2", 0.7), row("semantic", 8, "h3", 0.4), row("metachain", 0, "h1", 0.1)),
+    ]
+    assert differences({"scores": scores}) == {8: {"h1": pytest.approx(0.3)}}
+
+
+def test_the_first_metric_counts() -> None:
+    """Rows of further metrics are left out, and so are scores that are not numbers."""
+    scores = [row("bm25", 0, "h1", 0.5), row("bm25", 0, "h1", 0.9, metric="b"), row("bm25", 0, "h2", float("nan"))]
+    assert learning_curves({"scores": scores})["bm25"][0].mean == 0.5
+
+
+def test_selectors_come_in_the_order_of_the_contract() -> None:
+    """Known names first, in the contract's order, then unknown ones by name; each once."""
+    assert ordered(["zz", "oracle", "aa", "zero", "zero"]) == ["zero", "oracle", "aa", "zz"]
+
+
+def test_no_scores_no_curves() -> None:
+    """An empty evaluation has neither curves nor differences."""
+    assert learning_curves({"scores": []}) == differences({"scores": []}) == {}
