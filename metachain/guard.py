@@ -81,12 +81,10 @@ def best_arm(scores: Sequence[Floats]) -> Settings | None:
 
 
 def _plain_vote(study: Study, draw: Draw, past: Rows, shots: int = 8) -> NDArray[np.intp]:
-    near = study.near(draw.query, past)
-    n = len(draw.query)
-    support = np.tile(draw.support, (n, 1))
-    rows = np.concatenate([near.rows.reshape(n, -1), support], axis=1)
+    near, past_similarity = study.near(draw.query, past).flat()
+    rows = np.concatenate([near, np.tile(draw.support, (len(draw.query), 1))], axis=1)
     own = study.pool.vectors[draw.query] @ study.pool.vectors[draw.support].T
-    similarity = np.concatenate([near.similarity.reshape(n, -1), own], axis=1)
+    similarity = np.concatenate([past_similarity, own], axis=1)
     first = nearest_first(similarity, shots)
     shown = np.take_along_axis(rows, first, axis=1)
     answers = np.where(shown < 0, -1, study.pool.answer[shown])

@@ -30,6 +30,11 @@ class Neighbours:
         columns = np.asarray(institutions, np.intp)
         return type(self)(self.rows[texts][:, columns], self.similarity[texts][:, columns])
 
+    def flat(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rows and similarity without the distinction of institutions; (n, S·R) each."""
+        n, s, r = self.rows.shape
+        return self.rows.reshape(n, s * r), self.similarity.reshape(n, s * r)
+
 
 class InstitutionIndex:
     """One flat FAISS index for each institution of a pool: an institution that isn't asked is never searched."""

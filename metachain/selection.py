@@ -1,13 +1,15 @@
 """What was chosen for one query, in the order it is shown, and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metachain.demonstration import Demonstration
+from metachain.similarity import normalise_text
 
-__all__ = ["Chosen", "Selection", "nearest_first", "plausible_answers", "plausible_first", "repeated"]
+__all__ = ["Chosen", "Selection", "nearest_first", "plausible_answers", "plausible_first", "repeated", "twins"]
 
 SIMILARITY_SCALE = 0.1
 PLAUSIBILITY_WEIGHT = 10.0
@@ -92,3 +94,12 @@ def plausible_first(
     kept = np.take_along_axis(plausibility, first, axis=1)
     best = kept.max(axis=1, keepdims=True, initial=0.0)
     return np.where((kept >= KEPT_SHARE * best) & (kept > 0), first, -1), score
+
+
+def twins(demonstrations: Sequence[Demonstration]) -> NDArray[np.int64]:
+    """Number of the first demonstration with the same input and output, for each; (N,)."""
+    seen: dict[tuple[str, str], int] = {}
+    return np.array(
+        [seen.setdefault((normalise_text(one.input), one.output), row) for row, one in enumerate(demonstrations)],
+        np.int64,
+    )

@@ -12,7 +12,7 @@ from metachain.kriging import predict
 from metachain.library import Library
 from metachain.posterior import Posterior, posterior_of, scene_of
 from metachain.profile import co_treatment_features, reply_profile
-from metachain.selection import Chosen, Selection, nearest_first, plausible_answers, plausible_first, repeated
+from metachain.selection import Chosen, Selection, nearest_first, plausible_answers, plausible_first, repeated, twins
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import NEIGHBOURS
 
@@ -41,7 +41,7 @@ class Selector:
         self._candidates = support.demonstrations + past.demonstrations
         self._answer = np.concatenate([support.answer, past.answer])
         self._own_texts = np.array([normalise_text(one.input) for one in support.demonstrations], object)
-        self._twin = _twins(self._candidates)
+        self._twin = twins(self._candidates)
 
     @property
     def institution(self) -> str:
@@ -84,12 +84,13 @@ class Selector:
         self, normalised: Sequence[str], vectors: NDArray[np.float32], near: Neighbours
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Candidate rows (n, m) and their similarity, own labels first; -1 and -inf for the query itself and for twins."""
-        n, own = len(normalised), len(self._own_texts)
+        own = len(self._own_texts)
+        near_rows, near_similarity = near.flat()
         similarity = vectors @ self._scene.support.vectors.T
         itself = np.array(normalised)[:, None] == self._own_texts[None, :]
-        past = np.where(near.rows < 0, -1, near.rows + own).reshape(n, -1)
+        past = np.where(near_rows < 0, -1, near_rows + own)
         rows = np.concatenate([np.where(itself, -1, np.arange(own)), past], axis=1)
-        similarity = np.concatenate([similarity, near.similarity.reshape(n, -1)], axis=1)
+        similarity = np.concatenate([similarity, near_similarity], axis=1)
         dropped = repeated(np.where(rows < 0, -1, self._twin[rows])) | (rows < 0)
         return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
 
@@ -138,12 +139,3 @@ def _checked_query(text: str) -> str:
     if not isinstance(text, str) or not text.strip():
         raise DataError(f"a query must be a text that is not blank, got {text!r}")
     return normalise_text(text)
-
-
-def _twins(demonstrations: Sequence[Demonstration]) -> NDArray[np.int64]:
-    """Number of the first demonstration with the same input and output, for each; (N,)."""
-    seen: dict[tuple[str, str], int] = {}
-    return np.array(
-        [seen.setdefault((normalise_text(one.input), one.output), row) for row, one in enumerate(demonstrations)],
-        np.int64,
-    )

@@ -1,0 +1,221 @@
+"""One institution plays the new one: its labels, its queries, and what every selector shows for them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from metachain.baselines import maximal_marginal_relevance
+from metachain.index import Neighbours
+from metachain.kriging import Settings, fit, predict
+from metachain.posterior import PLAIN
+from metachain.prior import Lesson
+from metachain.profile import reply_profile
+from metachain.selection import nearest_first, plausible_answers, plausible_first, repeated
+from metachain.similarity import LEXICAL_DIMENSIONS
+from metachain.study import NEIGHBOURS, Study
+
+__all__ = ["SELECTORS", "Episode", "Ground", "Shown"]
+
+FETCHED_FOR_DIVERSITY = 20
+
+Floats = NDArray[np.floating]
+Rows = NDArray[np.intp]
+Shown = NDArray[np.intp]
+"""(n, shots) rows of the pool shown for each query, best first, -1 where fewer are shown."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Queries of one institution before the past institutions it may learn from; what doesn't depend on its labels."""
+
+    study: Study
+    past: Rows
+    """(S,) institution numbers."""
+    query: Rows
+    """(n,) rows."""
+    redundancy: NDArray[np.float64]
+    """(S,)."""
+    lesson: Lesson
+    bm25: csr_array
+    """(N, V) from ``baselines.bm25_weights`` of the past."""
+    words: csr_array
+    """(N, V) from ``baselines.word_counts``."""
+    twin: NDArray[np.int64]
+    """(N,) first row with the same text and answer."""
+
+    @cached_property
+    def rows(self) -> Rows:
+        """(N_past,) rows of the past institutions."""
+        return np.flatnonzero(np.isin(self.study.pool.owner, self.past))
+
+    @cached_property
+    def near(self) -> Neighbours:
+        """Of the queries, in every past institution."""
+        return self.study.near(self.query, self.past)
+
+    @cached_property
+    def nearest_dense(self) -> Rows:
+        """(n, 20) nearest past rows by the dense embedding alone."""
+        return _largest(self.dense(self.query) @ self.dense(self.rows).T, self.rows, FETCHED_FOR_DIVERSITY)
+
+    @cached_property
+    def nearest_bm25(self) -> Rows:
+        """(n, 20) past rows with the highest BM25 score."""
+        scores = (self.words[self.query] @ self.bm25[self.rows].T).toarray()
+        return _largest(scores, self.rows, FETCHED_FOR_DIVERSITY)
+
+    def dense(self, rows: Rows) -> NDArray[np.float32]:
+        """Dense part of some rows' vectors, of unit length."""
+        part: NDArray[np.float32] = self.study.pool.vectors[rows][..., :-LEXICAL_DIMENSIONS] * np.float32(np.sqrt(2))
+        return part
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A ground, and the first k labels of the institution."""
+
+    ground: Ground
+    support: Rows
+    """(k,) rows."""
+    shots: int
+    rng: np.random.Generator
+
+    def candidates(self, past: Rows) -> Rows:
+        """The labels beside m past rows for each query; (n, k + m)."""
+        n = len(self.ground.query)
+        return np.concatenate([np.broadcast_to(self.support, (n, len(self.support))), past], axis=1)
+
+    @cached_property
+    def nearby(self) -> tuple[Rows, NDArray[np.float32]]:
+        """Hybrid candidates, the labels and every past institution's nearest: rows (n, m) and similarity, -1 and -inf for none."""
+        vectors, (past, near) = self.ground.study.pool.vectors, self.ground.near.flat()
+        rows = self.candidates(past)
+        own = vectors[self.ground.query] @ vectors[self.support].T
+        similarity = np.concatenate([own, near], axis=1)
+        dropped = repeated(np.where(rows < 0, -1, self.ground.twin[rows])) | (rows < 0)
+        return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
+
+    def best(self, rows: Rows, score: Floats) -> Shown:
+        """The ``shots`` candidates (n, m) with the highest score (n, m)."""
+        return np.take_along_axis(rows, nearest_first(score, self.shots), axis=1)
+
+    def cosine(self, rows: Rows) -> Floats:
+        """Dense cosine of candidate rows (n, m) to their query."""
+        ground = self.ground
+        return np.einsum("nd,nmd->nm", ground.dense(ground.query), ground.dense(rows))
+
+
+def zero(episode: Episode) -> Shown:
+    """No demonstrations."""
+    return np.zeros((len(episode.ground.query), 0), np.intp)
+
+
+def random(episode: Episode) -> Shown:
+    """Uniformly from past and support."""
+    rows = np.concatenate([episode.support, episode.ground.rows])
+    n, width = len(episode.ground.query), min(episode.shots, len(rows))
+    return np.stack([episode.rng.choice(rows, width, replace=False) for _ in range(n)])
+
+
+def bm25(episode: Episode) -> Shown:
+    """Highest BM25 score over past and support."""
+    ground = episode.ground
+    rows = episode.candidates(ground.nearest_bm25)
+    n, m = rows.shape
+    queries = ground.words[np.repeat(ground.query, m)]
+    score = np.asarray(queries.multiply(ground.bm25[rows.ravel()]).sum(axis=1)).reshape(n, m)
+    return episode.best(rows, score)
+
+
+def semantic(episode: Episode) -> Shown:
+    """Dense nearest neighbours over past and support: LangChain's ``SemanticSimilarityExampleSelector``."""
+    rows = episode.candidates(episode.ground.nearest_dense)
+    return episode.best(rows, episode.cosine(rows))
+
+
+def mmr(episode: Episode) -> Shown:
+    """Maximal marginal relevance among the 20 dense nearest: LangChain's ``MaxMarginalRelevanceExampleSelector``."""
+    rows = episode.candidates(episode.ground.nearest_dense)
+    rows = np.take_along_axis(rows, nearest_first(episode.cosine(rows), FETCHED_FOR_DIVERSITY), axis=1)
+    picked = maximal_marginal_relevance(episode.cosine(rows), episode.ground.dense(rows), episode.shots)
+    return np.take_along_axis(rows, picked, axis=1)
+
+
+def hybrid(episode: Episode) -> Shown:
+    """Nearest by hybrid similarity over past and support."""
+    return episode.best(*episode.nearby)
+
+
+def support(episode: Episode) -> Shown:
+    """Nearest by hybrid similarity among the institution's own labels."""
+    rows, similarity = episode.nearby
+    k = len(episode.support)
+    return episode.best(rows[:, :k], similarity[:, :k])
+
+
+def metachain(episode: Episode) -> Shown:
+    """Learned and adapted, or plain nearest neighbours where the guard says so."""
+    return _learned(episode, len(episode.support))
+
+
+def prior(episode: Episode) -> Shown:
+    """Learned but not adapted: the labels may be shown but teach nothing."""
+    return _learned(episode, 0)
+
+
+def scratch(episode: Episode) -> Shown:
+    """The same posterior, with all past demonstrations as one pool in place of institutions to learn from."""
+    return _plausible(episode, len(episode.support), pooled=True)
+
+
+def oracle(episode: Episode) -> Shown:
+    """Nearest among the candidates whose answer is the right one: the ceiling."""
+    rows, similarity = episode.nearby
+    answer = episode.ground.study.pool.answer
+    right = answer[rows] == answer[episode.ground.query][:, None]
+    return episode.best(rows, similarity + 10.0 * right)
+
+
+SELECTORS: Mapping[str, Callable[[Episode], Shown]] = {
+    one.__name__: one for one in (zero, random, bm25, semantic, mmr, hybrid, support, prior, scratch, metachain, oracle)
+}
+
+
+def _learned(episode: Episode, k: int) -> Shown:
+    lesson = episode.ground.lesson
+    trusted = lesson.settings is not None if k else lesson.trusts_consensus
+    return _plausible(episode, k, pooled=False) if trusted else hybrid(episode)
+
+
+def _plausible(episode: Episode, k: int, *, pooled: bool) -> Shown:
+    ground = episode.ground
+    pool = ground.study.pool
+    near, own = ground.near, ground.study.near(episode.support[:k], ground.past)
+    weights = ground.redundancy
+    if pooled:
+        near, own, weights = _as_one(near), _as_one(own), np.zeros(1)
+    texts = reply_profile(near, pool.answer, len(pool.answers))
+    labels = reply_profile(own, pool.answer, len(pool.answers))
+    settings: Settings = ground.lesson.settings or PLAIN
+    expected = predict(fit(labels, pool.answer[episode.support[:k]], weights, settings), texts)
+    rows, similarity = episode.nearby
+    plausibility = plausible_answers(expected, np.where(rows < 0, -1, pool.answer[rows]))
+    first, _ = plausible_first(similarity, plausibility, episode.shots)
+    return np.where(first < 0, -1, np.take_along_axis(rows, np.maximum(first, 0), axis=1))
+
+
+def _as_one(near: Neighbours) -> Neighbours:
+    rows, similarity = near.flat()
+    first = nearest_first(similarity, NEIGHBOURS)
+    pooled = np.take_along_axis(rows, first, axis=1), np.take_along_axis(similarity, first, axis=1)
+    return Neighbours(pooled[0][:, None, :], pooled[1][:, None, :])
+
+
+def _largest(score: Floats, rows: Rows, k: int) -> Rows:
+    """Rows of the k largest scores (n, N), in no order."""
+    width = min(k, len(rows))
+    return rows[np.argpartition(-score, width - 1, axis=1)[:, :width]]

@@ -1,0 +1,61 @@
+"""From scores to the table: means, the worst tenth of institutions, and gains with intervals."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BASELINE", "by_institution", "summarise"]
+
+BASELINE = "semantic"
+RESAMPLES = 10_000
+WORST_SHARE = 0.1
+
+Floats = NDArray[np.float64]
+
+
+def summarise(scores: Sequence[Mapping[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
+    """One row a selector and label count: mean, worst decile, relative gain over ``semantic`` and its 95 % interval.
+
+    The mean is over institutions of their mean over seeds. ``worst_decile`` is the mean of the worst tenth of institutions, at
+    least one. ``gain`` is ``mean / mean_of_semantic - 1``; ``ci95`` resamples institutions in pairs (percentile bootstrap, 10,000
+    draws; Efron & Tibshirani 1993). Gain and interval are None where ``semantic`` is absent or scores 0.
+    """
+    table = by_institution(scores)
+    rows = []
+    for (selector, labels), own in table.items():
+        base = table.get((BASELINE, labels), {})
+        shared = sorted(own.keys() & base.keys())
+        gain, interval = _gain(
+            np.array([own[name] for name in shared]), np.array([base[name] for name in shared]), seed
+        )
+        values = np.array(sorted(own.values()))
+        worst = values[: max(1, int(len(values) * WORST_SHARE))]
+        row = {
+            "selector": selector,
+            "labels": labels,
+            "mean": float(values.mean()),
+            "worst_decile": float(worst.mean()),
+        }
+        rows.append({**row, "gain": gain, "ci95": interval})
+    return rows
+
+
+def by_institution(scores: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], dict[str, float]]:
+    """Mean score over seeds by (selector, labels) and institution, in the order of the scores."""
+    gathered: dict[tuple[str, int], dict[str, list[float]]] = {}
+    for row in scores:
+        cell = gathered.setdefault((row["selector"], row["labels"]), {})
+        cell.setdefault(row["institution"], []).append(row["score"])
+    return {key: {name: float(np.mean(seen)) for name, seen in cell.items()} for key, cell in gathered.items()}
+
+
+def _gain(own: Floats, base: Floats, seed: int) -> tuple[float | None, list[float] | None]:
+    if not len(base) or base.mean() == 0:
+        return None, None
+    drawn = np.random.default_rng(seed).integers(len(base), size=(RESAMPLES, len(base)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gains = own[drawn].mean(axis=1) / base[drawn].mean(axis=1) - 1
+    low, high = np.nanpercentile(gains, [2.5, 97.5])
+    return float(own.mean() / base.mean() - 1), [float(low), float(high)]
