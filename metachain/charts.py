@@ -161,7 +161,8 @@ def _swarm(axes: Axes, values: np.ndarray, level: int, dot: float) -> None:
         axes.scatter(
             *(values[chosen], heights[chosen]), s=38, c=OKABE_ITO.get(colour, QUIET), marker=marker, alpha=0.85
         )
-    axes.vlines(values.mean(), level - 0.42, level + 0.42, color=INK, linewidth=2.2)
+    if len(values) > 1:
+        axes.vlines(values.mean(), level - 0.42, level + 0.42, color=INK, linewidth=2.2)
 
 
 def _row_label(labels: int, row: Mapping[str, float]) -> str:
