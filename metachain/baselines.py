@@ -25,7 +25,8 @@ def bm25_weights(counts: csr_array, corpus: NDArray[np.intp]) -> csr_array:
     """Okapi BM25 weight of each word in each text, so that a query's score is the sum over its words; (n, V).
 
     ``counts`` (n, V) from ``word_counts``; ``corpus`` the texts that document frequency and mean length are taken from.
-    Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework", eq. 3.15, with k1 = 1.5, b = 0.75 and a positive idf.
+    Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework", eq. 3.15, with k1 = 1.5, b = 0.75 and a
+    positive idf.
     """
     length = np.asarray(counts.sum(axis=1), float)
     mean_length = max(float(length[corpus].mean()), 1e-9)
@@ -39,10 +40,11 @@ def bm25_weights(counts: csr_array, corpus: NDArray[np.intp]) -> csr_array:
 def maximal_marginal_relevance(
     relevance: Floats, candidates: NDArray[np.float32], k: int, diversity: float = 0.5
 ) -> NDArray[np.intp]:
-    """Pick k of m candidates, each near the query and far from those picked; positions (n, min(k, m)), in order of picking.
+    """Pick k of m candidates, each near the query and far from those picked.
 
-    ``relevance`` (n, m) cosine to each query; ``candidates`` (n, m, d) unit vectors. Carbonell & Goldstein 1998, with λ = 0.5 as
-    LangChain has it.
+    ``relevance`` (n, m) cosine to each query; ``candidates`` (n, m, d) unit vectors. Returns positions
+    (n, min(k, m)), in order of picking. Carbonell & Goldstein 1998,
+    with λ = 0.5 as LangChain has it.
     """
     n, m = relevance.shape
     everyone = np.arange(n)

@@ -31,7 +31,8 @@ class EmbeddingCache:
     def vectors(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
         """Unit vectors (n, d) of n texts, in normalised form; what is missing is embedded and stored, chunk by chunk.
 
-        Where the file can't be written the vectors are still returned. Raises LibraryError for a stored vector of the wrong size.
+        Where the file can't be written the vectors are still returned. Raises LibraryError for a stored vector of
+        the wrong size.
         """
         normalised = [normalise_text(text) for text in texts]
         keys = [sha256(text.encode()).hexdigest() for text in normalised]

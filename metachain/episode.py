@@ -91,7 +91,7 @@ class Episode:
 
     @cached_property
     def nearby(self) -> tuple[Rows, NDArray[np.float32]]:
-        """Hybrid candidates, the labels and every past institution's nearest: rows (n, m) and similarity, -1 and -inf for none."""
+        """The labels and every past institution's nearest: rows (n, m) and similarity, -1 and -inf for none."""
         vectors, (past, near) = self.ground.study.pool.vectors, self.ground.near.flat()
         rows = self.candidates(past)
         own = vectors[self.ground.query] @ vectors[self.support].T
@@ -106,7 +106,8 @@ class Episode:
     def cosine(self, rows: Rows) -> Floats:
         """Dense cosine of candidate rows (n, m) to their query."""
         ground = self.ground
-        return np.einsum("nd,nmd->nm", ground.dense(ground.query), ground.dense(rows))
+        cosine: Floats = np.einsum("nd,nmd->nm", ground.dense(ground.query), ground.dense(rows))
+        return cosine
 
 
 def zero(episode: Episode) -> Shown:

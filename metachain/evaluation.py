@@ -15,11 +15,11 @@ from metachain.demonstration import Demonstration
 from metachain.episode import SELECTORS, Episode, Ground, Shown
 from metachain.errors import DataError
 from metachain.pool import Pool, make_pool
-from metachain.prior import Lesson, learn_lesson, rows_to_study, transfer_matrix
+from metachain.prior import Lesson, learn_lesson, transfer_matrix
 from metachain.progress import Progress, silent
 from metachain.reader import READER_TEMPERATURE, vote
-from metachain.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors, normalise_text
 from metachain.selection import twins
+from metachain.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import Study, institution_rng
 from metachain.summary import summarise
 from metachain.transfer import redundancy
@@ -69,8 +69,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Compare selectors on institutions that each play the new one; the dictionary of the ``evaluate --json`` contract.
 
-    ``dense`` (N, d) unit vectors of the demonstrations' inputs. Everything that is learned is learned without the institution
-    (or group) held out. Raises DataError where fewer than two institutions, or groups, are there.
+    ``dense`` (N, d) unit vectors of the demonstrations' inputs. Everything that is learned is learned without the
+    institution (or group) held out. Raises DataError where fewer than two institutions, or groups, are there.
     """
     started = time.perf_counter()
     lexical = lexical_vectors([one.input for one in demonstrations])
@@ -114,7 +114,7 @@ class _Bench:
         return cls(study, word_counts(texts), twins(study.pool.demonstrations), transfer_matrix(study))
 
     def ground(self, past: Rows) -> Ground:
-        """The ground that the institutions ``past`` make, without queries; learned once for each set of institutions."""
+        """What the institutions ``past`` teach, without queries; learned once for each set of institutions."""
         key = tuple(past.tolist())
         if key not in self._grounds:
             rows = np.flatnonzero(np.isin(self._study.pool.owner, past))
@@ -155,7 +155,7 @@ def _scores(ground: Ground, target: int, seed: int, plan: Plan) -> list[dict[str
 
 
 def _split(pool: Pool, target: int, seed: int, plan: Plan) -> tuple[Rows, Rows]:
-    """Rows of the largest support (at most half of the institution) and of the queries, no text of the one among the other."""
+    """Rows of the largest support (at most half of the institution) and of the queries, which share no text."""
     shuffled = institution_rng(pool.institutions[target], EVALUATION_STREAM, seed).permutation(pool.rows[target])
     held = min(max(plan.labels), len(shuffled) // 2)
     known = {normalise_text(pool.demonstrations[row].input) for row in shuffled[:held]}

@@ -73,7 +73,7 @@ def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats
 
 
 def best_arm(scores: Sequence[Floats]) -> Settings | None:
-    """Arm with the best mean over ``scores``, each (len(ARMS),); the plainer one where two tie, NEAREST without scores."""
+    """Arm with the best mean over ``scores``, each (len(ARMS),); the plainer of two that tie, NEAREST without any."""
     if not len(scores):
         return NEAREST
     means = np.round(np.mean(np.stack(scores), axis=0), 9)

@@ -48,7 +48,7 @@ class InstitutionIndex:
             self._indexes.append(index)
 
     def nearest(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
-        """Find in every institution the ``r`` demonstrations nearest to each of n vectors (n, d); ties go to the lower row."""
+        """Find in every institution the ``r`` rows nearest to each of n vectors (n, d); ties go to the lower row."""
         n = len(vectors)
         rows = np.full((n, len(self._indexes), r), -1, np.int64)
         similarity = np.full((n, len(self._indexes), r), -np.inf, np.float32)

@@ -1,7 +1,8 @@
 """Residual kriging: the exact Gaussian posterior of what a new institution answers, given its few labels.
 
-The prior mean is what past institutions reply, reweighted by the evidence of the labels; the residuals of the labels are spread
-with the co-treatment kernel. Gaussian-process regression as in Rasmussen & Williams 2006, eq. 2.25-2.27 and 5.10-5.12.
+The prior mean is what past institutions reply, reweighted by the evidence of the labels; the residuals of the labels
+are spread with the co-treatment kernel. Gaussian-process regression as in Rasmussen & Williams 2006, eq. 2.25-2.27
+and 5.10-5.12.
 """
 
 from dataclasses import dataclass
@@ -63,7 +64,10 @@ class Fit:
 
 
 def evidence(support: Profile, answer: Answers, slip: float) -> Floats:
-    """``exp((cov_s(x_i) - 1) / 0.25) log(ε + (1 - ε) g_s(x_i, y_i))``: how label i speaks for institution s; (k, S), at most 0."""
+    """``exp((cov_s(x_i) - 1) / 0.25) log(ε + (1 - ε) g_s(x_i, y_i))``: how label i speaks for institution s.
+
+    Returns (k, S), at most 0.
+    """
     likelihood: Floats = np.log(slip + (1 - slip) * replies_to(support, answer))
     return familiarity(support) * likelihood
 
@@ -95,7 +99,7 @@ def solve(kernel: Floats, r: Floats, scale: float) -> Floats:
 
 
 def fit(support: Profile, answer: Answers, redundancy: Floats, settings: Settings) -> Fit:
-    """Digest k labels: ``support`` their profile over S institutions and C answers, ``answer`` (k,) their answer numbers."""
+    """Digest k labels: ``support`` their profile over S institutions, ``answer`` (k,) their answer numbers."""
     features = co_treatment_features(support)
     if not len(answer):
         empty = np.zeros((0, support.answers))
@@ -108,7 +112,10 @@ def fit(support: Profile, answer: Answers, redundancy: Floats, settings: Setting
 
 
 def predict(fitted: Fit, texts: Profile) -> Floats:
-    """``V(x, ·) = m(x, ·) + c κ(x, X) (c κ(X, X) + 0.3 I)⁻¹ r``: expected answer of each text; (n, C), rows sum to about 1."""
+    """``V(x, ·) = m(x, ·) + c κ(x, X) (c κ(X, X) + 0.3 I)⁻¹ r``: what each text will be answered.
+
+    Returns (n, C), rows sum to about 1.
+    """
     kernel = (co_treatment_features(texts) @ fitted.features.T).toarray()
     log_weights = localised(fitted.redundancy, kernel, fitted.evidence, fitted.settings.belief)
     expected: Floats = consensus(texts, attention(texts, log_weights)) + fitted.settings.scale * kernel @ fitted.weights
@@ -127,7 +134,7 @@ def variance(fitted: Fit, texts: Profile) -> Floats:
 
 
 def left_out(kernel: Floats, r: Floats, mean: Floats, scale: float) -> Floats:
-    """What each label would have been predicted from the others: ``m(x_i) + r_i - [Q r]_i / Q_ii`` with ``Q = (c κ + 0.3 I)⁻¹``.
+    """``m(x_i) + r_i - [Q r]_i / Q_ii`` with ``Q = (c κ + 0.3 I)⁻¹``: each label as predicted from the others.
 
     ``mean`` (k, C) is the prior mean at the support; (k, C). Rasmussen & Williams 2006, eq. 5.12.
     """

@@ -37,7 +37,7 @@ class Added:
 
 
 class Library:
-    """Institutions' demonstrations, their embeddings, and what was learned from them. Open one with ``Library.open``."""
+    """Institutions' demonstrations, their embeddings, and what was learned from them."""
 
     def __init__(self, engine: Engine, encoder: Encoder) -> None:
         self._engine = engine
@@ -87,7 +87,7 @@ class Library:
         """Number of demonstrations by institution, in alphabetical order."""
         query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
         with reading(self._engine) as connection:
-            return {institution: count for institution, count in connection.execute(query)}
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def institutions(self) -> tuple[str, ...]:
         """Names of all institutions, in alphabetical order."""

@@ -38,8 +38,8 @@ def make_pool(
 ) -> Pool:
     """Sort demonstrations by institution and id, and number institutions and answers.
 
-    ``vectors`` (n, d) belong to ``demonstrations`` row by row. ``answers`` are further answers that should have a number.
-    Raises DataError where the two lengths differ.
+    ``vectors`` (n, d) belong to ``demonstrations`` row by row. ``answers`` are further answers that should have a
+    number. Raises DataError where the two lengths differ.
     """
     if len(demonstrations) != len(vectors):
         raise DataError(f"{len(demonstrations)} demonstrations but {len(vectors)} vectors")

@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -58,10 +57,10 @@ class Scene:
 
 
 def adapt(prior: Prior, library: Library, institution: str) -> Posterior:
-    """Adapt to an institution, whose demonstrations in the library are its labels; without any the posterior is the prior.
+    """Adapt to an institution, whose demonstrations in the library are its labels; without any that is the prior.
 
-    Past institutions are the prior's that are still in the library, less the institution itself. Raises NotFoundError where none
-    is left.
+    Past institutions are the prior's that are still in the library, less the institution itself. Raises
+    NotFoundError where none is left.
     """
     return posterior_of(prior, scene_of(prior, library, institution), institution)
 
@@ -78,7 +77,7 @@ def posterior_of(prior: Prior, scene: Scene, institution: str) -> Posterior:
 
 
 def scene_of(prior: Prior, library: Library, institution: str) -> Scene:
-    """Read what selecting for an institution needs from the library. Raises NotFoundError where no past institution is left."""
+    """Read what selecting for an institution needs. Raises NotFoundError where no past institution is left."""
     held = set(library.institutions())
     names = [name for name in prior.institutions if name in held and name != institution]
     if not names:
@@ -116,13 +115,14 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
 
 
 def load_posterior(library: Library, institution: str) -> Posterior:
-    """Read an institution's posterior. Raises NotFoundError where it was never adapted to, LibraryError for another format."""
+    """Read an institution's posterior. Raises NotFoundError where there is none, LibraryError for another format."""
     prior = load_prior(library)
     try:
         header, arrays = library.load(_name(institution))
     except NotFoundError:
         raise NotFoundError(
-            f"the library has no posterior for {institution!r}; make one with: metachain adapt LIBRARY {institution} SUPPORT.jsonl"
+            f"the library has no posterior for {institution!r}; "
+            f"make one with: metachain adapt LIBRARY {institution} SUPPORT.jsonl"
         ) from None
     if header.get("format") != FORMAT:
         raise LibraryError(f"the posterior of {institution!r} has format {header.get('format')!r}; adapt again")

@@ -36,7 +36,7 @@ class Lesson:
     trusts_consensus: bool
     """False where, without labels, plain nearest neighbours did best."""
     scores: Floats
-    """(len(LABELS), len(ARMS)) mean share answered right in rehearsals with 0, 4 and 16 labels; nan without rehearsals."""
+    """(len(LABELS), len(ARMS)) mean share answered right in rehearsals with 0, 4 and 16 labels; nan without any."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def rows_to_study(pool: Pool) -> Rows:
 
 
 def transfer_matrix(study: Study) -> Floats:
-    """How well each institution's demonstrations answer each other's inputs; (S, S), row u asks and column s answers."""
+    """How well institutions' demonstrations answer each other's inputs; (S, S), row u asks and column s answers."""
     everyone = np.arange(len(study.pool.institutions))
     rows = [_transfer_items(study.pool, number) for number in range(len(everyone))]
     return np.stack([transfer_row(study.profile(items, everyone), study.pool.answer[items]) for items in rows])
@@ -131,7 +131,7 @@ def save_prior(library: Library, prior: Prior) -> None:
 
 
 def load_prior(library: Library) -> Prior:
-    """Read the library's prior. Raises NotFoundError where there is none, LibraryError where another model's vectors made it."""
+    """Read the library's prior. Raises NotFoundError where there is none, LibraryError for another encoder's."""
     header, arrays = library.load("prior")
     if header.get("format") != FORMAT:
         raise LibraryError(f"the library's prior has format {header.get('format')!r}, expected {FORMAT!r}; learn again")

@@ -1,7 +1,7 @@
 """The reply profile: what each past institution's nearest demonstrations answer to a text.
 
-Everything learned is a function of these explicit features (ALPaCA's φ; Harrison, Sharma & Pavone 2018, with answers in place
-of a network's last layer).
+Everything learned is a function of these explicit features (ALPaCA's φ; Harrison, Sharma & Pavone 2018, with answers
+in place of a network's last layer).
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Profile:
     """Replies of S institutions, over C answers, to each of n texts: sparse, at most R answers an institution."""
 
     replies: csr_array
-    """(n, S·C): column ``s·C + y`` holds g_s(x, y), the share of answer y among s's nearest; each institution's sum to 1."""
+    """(n, S·C): column ``s·C + y`` holds g_s(x, y), the share of answer y among s's nearest; they sum to 1."""
     coverage: Floats
     """(n, S): similarity of each institution's nearest demonstration, in [-1, 1]."""
     answers: int
@@ -45,9 +45,10 @@ class Profile:
 
 
 def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: int) -> Profile:
-    """``g_s(x, y) = Σ_j softmax_j(h(x, x_j) / 0.06) [y_j = y]`` over s's nearest demonstrations j, and ``cov_s(x) = max_j h(x, x_j)``.
+    """``g_s(x, y) = Σ_j softmax_j(h(x, x_j) / 0.06) [y_j = y]`` over s's nearest j, and ``cov_s(x) = max_j h(x, x_j)``.
 
-    ``neighbours`` of n texts in S institutions; ``answer`` (N,) the answer number of each row of the pool; ``answers`` C.
+    ``neighbours`` of n texts in S institutions; ``answer`` (N,) the answer number of each row of the pool;
+    ``answers`` C.
     """
     n, s, r = neighbours.rows.shape
     weights = softmax(neighbours.similarity.astype(np.float64) / REPLY_TEMPERATURE, axis=2)
@@ -67,8 +68,8 @@ def attention(profile: Profile, log_weights: Floats | float = 0.0) -> Floats:
 def co_treatment_features(profile: Profile) -> csr_array:
     """``ψ(x) = concat_s sqrt(softmax_s(cov_s(x) / 0.15) g_s(x, ·))``: (n, S·C), rows of unit length.
 
-    ψ(x)·ψ(x') is the Bhattacharyya coefficient of two texts' replies: near 1 where past institutions answer both alike, whatever
-    they call the answer.
+    ψ(x)·ψ(x') is the Bhattacharyya coefficient of two texts' replies: near 1 where past institutions answer both
+    alike, whatever they call the answer.
     """
     texts, institutions, _ = profile.entries
     data = np.sqrt(attention(profile)[texts, institutions] * profile.replies.data)
@@ -80,8 +81,9 @@ def consensus(profile: Profile, weights: Floats) -> Floats:
     texts, institutions, answers = profile.entries
     shares = weights[texts, institutions] * profile.replies.data
     n = profile.replies.shape[0]
-    summed: Floats = np.bincount(texts * profile.answers + answers, weights=shares, minlength=n * profile.answers)
-    return summed.reshape(n, profile.answers)
+    summed = np.zeros((n, profile.answers))
+    np.add.at(summed, (texts, answers), shares)
+    return summed
 
 
 def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:

@@ -1,6 +1,7 @@
 """The offline reader: answers a query from the demonstrations shown to it, and from nothing else.
 
-It stands in for a language model where none is at hand, is deterministic, and is the same for every selector that is compared.
+It stands in for a language model where none is at hand, is deterministic, and is the same for every selector that is
+compared.
 """
 
 from collections.abc import Sequence
@@ -20,9 +21,10 @@ def vote(
 ) -> NDArray[np.intp]:
     """Similarity-weighted vote over the answers of the demonstrations shown.
 
-    ``similarity`` (n, m): of each of m demonstrations to each of n queries, in [-1, 1]; ``answers`` (n, m): answer numbers, negative
-    where nothing is shown. Each demonstration weighs ``exp(similarity / temperature)`` (a Nadaraya-Watson classifier); the answer
-    with most weight wins, the later-shown one where two tie. Returns (n,) answer numbers, -1 where nothing was shown.
+    ``similarity`` (n, m): of each of m demonstrations to each of n queries, in [-1, 1]; ``answers`` (n, m): answer
+    numbers, negative where nothing is shown. Each demonstration weighs ``exp(similarity / temperature)`` (a
+    Nadaraya-Watson classifier); the answer with most weight wins, the later-shown one where two tie. Returns (n,)
+    answer numbers, -1 where nothing was shown.
     """
     n, m = answers.shape
     if m == 0:

@@ -1,7 +1,6 @@
 """The HTML page that shows what an evaluation found."""
 
 import json
-import os
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +11,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from metachain import wording
 from metachain.charts import difference_chart, learning_curve_chart
 from metachain.comparison import BASELINE, OURS, SELECTORS, differences, learning_curves, ordered
-from metachain.errors import DataError, StorageError
+from metachain.errors import DataError
+from metachain.files import write_text
 from metachain.verdict import verdict
 
 __all__ = ["render_report", "write_report"]
@@ -38,19 +38,7 @@ def write_report(result: Mapping[str, Any], path: str | Path) -> Path:
 
     Raises StorageError that names the place and the reason where it can't be written.
     """
-    path = Path(path)
-    page = render_report(result).encode("utf-8", errors="xmlcharrefreplace")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(page)
-        os.replace(unfinished, path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        reason = error.strerror or type(error).__name__
-        raise StorageError(
-            f"can't write the report to {path}: {reason}; give a path in a folder you may write"
-        ) from error
-    return path
+    return write_text(render_report(result), path)
 
 
 def _template() -> Template:

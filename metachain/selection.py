@@ -85,8 +85,9 @@ def plausible_first(
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Choose candidates that are near *and* carry a plausible answer.
 
-    ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + 10 log p``, the best k are kept, less those whose p is
-    under half of the best p kept. Returns positions (n, min(k, m)), best first and -1 where dropped, and the scores (n, m).
+    ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + 10 log p``, the best k are kept, less
+    those whose p is under half of the best p kept. Returns positions (n, min(k, m)), best first and -1 where
+    dropped, and the scores (n, m).
     """
     with np.errstate(divide="ignore"):
         score = similarity / SIMILARITY_SCALE + PLAUSIBILITY_WEIGHT * np.log(plausibility)

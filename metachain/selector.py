@@ -27,8 +27,8 @@ Floats = NDArray[np.floating]
 class Selector:
     """Selects for one institution from a snapshot of the library, taken when it is made.
 
-    ``k`` ≥ 0 is how many demonstrations to show at most. Where the library has changed since the posterior was made, the
-    posterior is computed anew from the same prior.
+    ``k`` ≥ 0 is how many demonstrations to show at most. Where the library has changed since the posterior was made,
+    the posterior is computed anew from the same prior.
     """
 
     def __init__(self, library: Library, posterior: Posterior, k: int = 8) -> None:
@@ -70,10 +70,10 @@ class Selector:
         plausibility = plausible_answers(
             predict(self.posterior.fit, profile), np.where(rows < 0, -1, self._answer[rows])
         )
+        score: Floats = similarity
+        first = nearest_first(similarity, shots)
         if self.posterior.method == "metachain":
             first, score = plausible_first(similarity, plausibility, shots)
-        else:
-            first, score = nearest_first(similarity, shots), similarity
         kinship = (co_treatment_features(profile) @ self.posterior.fit.features.T).toarray()
         return [
             self._selection(text, rows[i], first[i], score[i], similarity[i], plausibility[i], kinship[i])
@@ -83,7 +83,7 @@ class Selector:
     def _candidates_near(
         self, normalised: Sequence[str], vectors: NDArray[np.float32], near: Neighbours
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Candidate rows (n, m) and their similarity, own labels first; -1 and -inf for the query itself and for twins."""
+        """Candidate rows (n, m) and similarity, own labels first; -1 and -inf for the query itself and for twins."""
         own = len(self._own_texts)
         near_rows, near_similarity = near.flat()
         similarity = vectors @ self._scene.support.vectors.T

@@ -1,8 +1,8 @@
 """One vector a text, so that hybrid similarity is a plain inner product.
 
 Half of the similarity is the dense embedding's cosine, half the cosine of character 2-4-grams. The n-gram half is a
-signed feature hashing (Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learning", eq. 2-3), which keeps inner
-products unbiased, needs no fitting and so carries nothing from one institution to another.
+signed feature hashing (Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learning", eq. 2-3), which
+keeps inner products unbiased, needs no fitting and so carries nothing from one institution to another.
 """
 
 from collections.abc import Sequence

@@ -18,9 +18,10 @@ Floats = NDArray[np.float64]
 def summarise(scores: Sequence[Mapping[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
     """One row a selector and label count: mean, worst decile, relative gain over ``semantic`` and its 95 % interval.
 
-    The mean is over institutions of their mean over seeds. ``worst_decile`` is the mean of the worst tenth of institutions, at
-    least one. ``gain`` is ``mean / mean_of_semantic - 1``; ``ci95`` resamples institutions in pairs (percentile bootstrap, 10,000
-    draws; Efron & Tibshirani 1993). Gain and interval are None where ``semantic`` is absent or scores 0.
+    The mean is over institutions of their mean over seeds. ``worst_decile`` is the mean of the worst tenth of
+    institutions, at least one. ``gain`` is ``mean / mean_of_semantic - 1``; ``ci95`` resamples institutions in pairs
+    (percentile bootstrap, 10,000 draws; Efron & Tibshirani 1993). Gain and interval are None where ``semantic`` is
+    absent or scores 0.
     """
     table = by_institution(scores)
     rows = []

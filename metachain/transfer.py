@@ -23,7 +23,8 @@ def familiarity(profile: Profile) -> Floats:
 def transfer_row(profile: Profile, answer: NDArray[np.int64]) -> Floats:
     """Mean share of the right answer in each institution's reply to one institution's items; (S,) in [0, 1].
 
-    ``profile`` of n items of that institution in all S; ``answer`` (n,) what it really answers. Items that s knows count more.
+    ``profile`` of n items of that institution in all S; ``answer`` (n,) what it really answers. Items that s knows
+    count more.
     """
     weights = familiarity(profile)
     row: Floats = (weights * replies_to(profile, answer)).sum(axis=0) / weights.sum(axis=0)
@@ -31,7 +32,7 @@ def transfer_row(profile: Profile, answer: NDArray[np.int64]) -> Floats:
 
 
 def redundancy(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
-    """``ℓ⁰_s = -½ log Σ_u A[s, u]⁴``: log weight that makes institutions which say the same count once; (S,), at most 0.
+    """``ℓ⁰_s = -½ log Σ_u A[s, u]⁴``: makes institutions that say the same count once; (S,), at most 0.
 
     A is the symmetric part of the transfer matrix (S_all, S_all) among ``institutions``, with unit diagonal.
     """

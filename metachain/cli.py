@@ -1,0 +1,254 @@
+"""The command line, where core, retrievers and chains meet. Heavy imports wait inside the commands."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from metachain import __version__
+from metachain.errors import DataError, MetachainError, StorageError
+
+if TYPE_CHECKING:
+    from metachain.prior import Prior
+
+__all__ = ["app", "main"]
+
+FAILED = 2
+DEFAULT_LABELS = "0,4,8,16,32"
+
+app = typer.Typer(
+    help="Learn which past institutions' demonstrations best transfer to a new one.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+LibraryPath = Annotated[Path, typer.Argument(metavar="LIBRARY", help="Path of the library (an SQLite file).")]
+Institution = Annotated[str, typer.Argument(help="Name of the institution that asks.")]
+Data = Annotated[Path, typer.Argument(help='JSON Lines of {"institution", "input", "output"}.')]
+Query = Annotated[str, typer.Argument(metavar="TEXT", help="The input that wants an answer.")]
+Shots = Annotated[int, typer.Option("--shots", "-k", min=0, help="How many demonstrations to show at most.")]
+Model = Annotated[str, typer.Option(help='"offline", or provider:name such as anthropic:claude-sonnet-4-5.')]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on standard error and status 2."""
+    try:
+        app()
+    except MetachainError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(FAILED)
+
+
+@app.callback(invoke_without_command=True)
+def metachain(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Learn which past institutions' demonstrations best transfer to a new one."""
+    if version:
+        typer.echo(f"metachain {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def add(library: LibraryPath, data: Data) -> None:
+    """Add demonstrations to a library (made where there is none); adding them again changes nothing."""
+    from metachain.console import out, working
+    from metachain.demonstration import read_demonstrations
+    from metachain.library import Library
+
+    demonstrations = read_demonstrations(data)
+    with Library.open(library) as opened:
+        added = opened.add(demonstrations)
+        out.print(f"{added.stored} demonstrations added to {library}, {added.duplicates} were there already")
+        with working() as progress:
+            opened.vectors(demonstrations, progress)
+
+
+@app.command()
+def learn(library: LibraryPath) -> None:
+    """Learn from every institution in the library who transfers to whom, and whether learning pays."""
+    from metachain.console import out, working
+    from metachain.library import Library
+    from metachain.prior import learn as learn_prior
+    from metachain.prior import save_prior
+
+    with Library.open(library, create=False) as opened:
+        with working() as progress:
+            prior = learn_prior(opened, progress=progress)
+        save_prior(opened, prior)
+    out.print(f"learned from {len(prior.institutions)} institutions; the prior is stored in {library}")
+    _print_lesson(prior)
+
+
+@app.command()
+def adapt(
+    library: LibraryPath,
+    institution: Institution,
+    support: Annotated[
+        Path | None, typer.Argument(help="JSON Lines of the institution's labelled examples; leave out for none.")
+    ] = None,
+) -> None:
+    """Adapt to a new institution: store its labelled examples and compute its posterior."""
+    from metachain.console import out, working
+    from metachain.demonstration import read_demonstrations
+    from metachain.library import Library
+    from metachain.posterior import adapt as adapt_posterior
+    from metachain.posterior import save_posterior
+    from metachain.prior import load_prior
+
+    examples = read_demonstrations(support, institution) if support else []
+    with Library.open(library, create=False) as opened:
+        prior = load_prior(opened)
+        opened.add(examples)
+        with working() as progress:
+            opened.vectors(examples, progress)
+            posterior = adapt_posterior(prior, opened, institution)
+        save_posterior(opened, posterior)
+    how = "learned selection" if posterior.method == "metachain" else "plain nearest neighbours (the guard's choice)"
+    out.print(f"adapted to {institution} with {posterior.labels} labels; it will use {how}")
+
+
+@app.command()
+def select(library: LibraryPath, institution: Institution, text: Query, shots: Shots = 8) -> None:
+    """Show the demonstrations chosen for one input, and why."""
+    from metachain.console import print_selection
+    from metachain.library import Library
+    from metachain.posterior import load_posterior
+    from metachain.selector import Selector
+
+    with Library.open(library, create=False) as opened:
+        print_selection(Selector(opened, load_posterior(opened, institution), shots).select(text))
+
+
+@app.command()
+def ask(
+    library: LibraryPath,
+    institution: Institution,
+    text: Query,
+    model: Model = "offline",
+    instructions: Annotated[str, typer.Option(help="What the model is told before the demonstrations.")] = "",
+    shots: Shots = 8,
+) -> None:
+    """Answer one input with a model that is shown the chosen demonstrations."""
+    from metachain.chains import few_shot_chain
+    from metachain.library import Library
+    from metachain.posterior import load_posterior
+    from metachain.retrievers import MetaExampleSelector
+
+    with Library.open(library, create=False) as opened:
+        selector = MetaExampleSelector(opened, load_posterior(opened, institution), k=shots)
+        typer.echo(few_shot_chain(model, selector, instructions=instructions).invoke({"input": text}))
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    protocol: Annotated[
+        str, typer.Option(help="Hold out one institution, or its whole group (metadata.group).")
+    ] = "institution",
+    labels: Annotated[str, typer.Option(help="Label counts, separated by commas.")] = DEFAULT_LABELS,
+    seeds: Annotated[str, typer.Option(help="How many random supports, or their seeds separated by commas.")] = "3",
+    shots: Annotated[int, typer.Option(min=1, help="How many demonstrations each selector shows.")] = 8,
+    queries: Annotated[int, typer.Option(min=1, help="Queries an institution.")] = 100,
+    selectors: Annotated[str, typer.Option(help="Selectors separated by commas; all where left out.")] = "",
+    model: Annotated[str, typer.Option(help="Who answers; only the offline reader for now.")] = "offline",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every score and the summary here.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page here.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Keep embeddings in this file, not in the user's cache.")] = None,
+) -> None:
+    """Compare every selector on institutions that each play the new one."""
+    from metachain.console import out, print_summary, working
+    from metachain.demonstration import read_demonstrations
+    from metachain.evaluation import Plan
+    from metachain.evaluation import evaluate as compare
+    from metachain.files import check_writable
+    from metachain.verdict import verdict
+
+    if model != "offline":
+        raise DataError(f"evaluate reads with the offline reader only, got --model {model!r}; leave --model out")
+    plan = Plan(protocol, _whole_numbers("--labels", labels), _seeds(seeds), shots, queries)
+    if selectors:
+        plan = Plan(protocol, plan.labels, plan.seeds, shots, queries, tuple(selectors.split(",")))
+    for target in filter(None, (json_file, report)):
+        check_writable(target)
+    demonstrations = read_demonstrations(data)
+    with working() as progress:
+        vectors = _cached_vectors([one.input for one in demonstrations], cache, progress)
+        result = compare(demonstrations, vectors, plan, dataset=data.name, progress=progress)
+    result["settings"]["command"] = " ".join(["metachain", *sys.argv[1:]])
+    print_summary(result["summary"])
+    out.print(verdict(result))
+    _write_result(result, json_file, report)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the library and the report are written.")] = Path(
+        "metachain-demo"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Of the generated world.")] = 0,
+) -> None:
+    """Show the main job on a generated, synthetic world: no network, no key, under two minutes."""
+    from metachain.demo import run_demo
+
+    run_demo(folder, seed)
+
+
+def _print_lesson(prior: "Prior") -> None:
+    from metachain.console import out
+    from metachain.guard import ARMS, LABELS, NEAREST
+
+    lesson = prior.lesson
+    nearest = ARMS.index(NEAREST)
+    for labels, scores in zip(LABELS, lesson.scores, strict=True):
+        learned = max(score for place, score in enumerate(scores) if place != nearest)
+        out.print(f"  rehearsed with {labels:>2} labels: nearest {scores[nearest]:.3f}, best learned {learned:.3f}")
+    if lesson.settings is None:
+        out.print("the guard keeps plain nearest neighbours: learning does not pay in this library")
+    else:
+        chosen = lesson.settings
+        out.print(f"the guard lets learning in: belief {chosen.belief}, scale {chosen.scale}, slip {chosen.slip}")
+
+
+def _cached_vectors(texts: list[str], cache: Path | None, progress: Any) -> Any:
+    from metachain.embedding_cache import EmbeddingCache
+    from metachain.encoder import MiniLM
+    from metachain.storage import open_engine
+
+    path = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metachain" / "embeddings.db"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"can't make {path.parent} ({error.strerror}); name another file with --cache") from None
+    engine = open_engine(path)
+    try:
+        return EmbeddingCache(engine, MiniLM()).vectors(texts, progress)
+    finally:
+        engine.dispose()
+
+
+def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        raise DataError(
+            f"{option} takes whole numbers separated by commas, such as {DEFAULT_LABELS}; got {text!r}"
+        ) from None
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    numbers = _whole_numbers("--seeds", text)
+    return numbers if "," in text else tuple(range(numbers[0]))
+
+
+def _write_result(result: dict[str, Any], json_file: Path | None, report: Path | None) -> None:
+    from metachain.console import out
+    from metachain.files import write_text
+    from metachain.report import write_report
+
+    if json_file:
+        out.print(f"scores: {write_text(json.dumps(result, indent=1), json_file)}")
+    if report:
+        out.print(f"report: {write_report(result, report)}")

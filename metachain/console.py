@@ -1,0 +1,79 @@
+"""What the command line prints: progress, tables, and errors."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from metachain import progress
+from metachain.selection import Selection
+from metachain.summary import BASELINE
+
+__all__ = ["out", "print_selection", "print_summary", "working"]
+
+INTERRUPTED = 130
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def working() -> Iterator[progress.Progress]:
+    """Show progress on standard error, one bar a stage; Ctrl-C ends the command with status 130 and no traceback."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    tasks: dict[str, TaskID] = {}
+    try:
+        with Progress(*columns, console=err) as bars:
+
+            def show(stage: str, done: int, total: int) -> None:
+                if stage not in tasks:
+                    tasks[stage] = bars.add_task(stage, total=total)
+                bars.update(tasks[stage], completed=done, total=total)
+
+            yield show
+    except KeyboardInterrupt:
+        err.print("stopped; what was stored is kept, run the command again to go on")
+        sys.exit(INTERRUPTED)
+
+
+def print_summary(summary: Sequence[Mapping[str, Any]]) -> None:
+    """Print mean scores, and the gain over ``semantic``, of every selector at every label count."""
+    labels = sorted({row["labels"] for row in summary})
+    cells = {(row["selector"], row["labels"]): row for row in summary}
+    table = Table(
+        "selector", *(f"{k} labels" for k in labels), title=f"mean score, gain over {BASELINE} [95 % interval]"
+    )
+    for selector in dict.fromkeys(row["selector"] for row in summary):
+        table.add_row(selector, *(_cell(cells.get((selector, k))) for k in labels))
+    out.print(table)
+
+
+def print_selection(selection: Selection) -> None:
+    """Print the demonstrations of a selection in prompt order, each with its reason."""
+    if not selection.chosen:
+        out.print("no demonstrations to show")
+        return
+    table = Table("", "input", "output", "why", title=f"chosen by {selection.method}, the best last", show_lines=True)
+    for place, one in enumerate(selection.chosen, start=1):
+        texts = (str(place), _short(one.demonstration.input), _short(one.demonstration.output), one.reason)
+        table.add_row(*map(Text, texts))
+    out.print(table)
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "–"
+    if row["gain"] is None or row["selector"] == BASELINE:
+        return f"{row['mean']:.3f}"
+    low, high = row["ci95"]
+    return f"{row['mean']:.3f}  {row['gain']:+.0%} [{low:+.0%}, {high:+.0%}]".replace("[", r"\[")
+
+
+def _short(text: str, width: int = 120) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"

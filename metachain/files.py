@@ -1,0 +1,34 @@
+"""Writing a file wholly or not at all."""
+
+import os
+from pathlib import Path
+
+from metachain.errors import StorageError
+
+__all__ = ["check_writable", "write_text"]
+
+
+def write_text(text: str, path: str | Path) -> Path:
+    """Write UTF-8 text to ``path`` through a temporary file beside it, and return the path.
+
+    Raises StorageError that names the place and the reason where it can't be written.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.write_bytes(text.encode("utf-8", errors="xmlcharrefreplace"))
+        os.replace(unfinished, path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        reason = error.strerror or type(error).__name__
+        raise StorageError(f"can't write {path}: {reason}; give a path in a folder you may write") from error
+    return path
+
+
+def check_writable(path: Path) -> None:
+    """Find out before long work whether its result can be written. Raises StorageError."""
+    folder = path.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise StorageError(f"can't write {path}: {folder} does not exist or may not be written; make it first")
+    if path.is_dir():
+        raise StorageError(f"can't write {path}: it is a folder; give the path of a file in it")
