@@ -1,0 +1,210 @@
+"""The words of the generated world: departments, what they charge for, abbreviations and invented names.
+
+Everything here was made up for this project; no hospital, health system, price list or code table is copied.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["ABBREVIATIONS", "DEPARTMENTS", "INSTITUTION_NAMES", "ORDINARY", "SYSTEM_NAMES", "Department"]
+
+ORDINARY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """What one department charges for: every name in every detail and size.
+
+    ``kinds``: 5 families of names; ``details``: 4 ways in which each is given, made or done; ``sizes``: 3.
+    The first ``ORDINARY`` kinds and details are never booked apart, whatever the convention; sizes never matter.
+    """
+
+    name: str
+    prefix: str
+    kinds: tuple[tuple[str, ...], ...]
+    details: tuple[str, ...]
+    sizes: tuple[str, ...]
+
+
+PHARMACY = Department(
+    "pharmacy",
+    "rx",
+    (
+        ("aspirin", "ibuprofen", "acetaminophen", "naproxen", "diclofenac"),
+        ("amoxicillin", "cefazolin", "doxycycline", "vancomycin", "clindamycin"),
+        ("insulin", "levothyroxine", "prednisone"),
+        ("heparin", "warfarin", "enoxaparin"),
+        ("methotrexate", "cisplatin", "paclitaxel"),
+    ),
+    ("tablet", "capsule", "injection", "oral solution"),
+    ("5 mg", "40 mg", "250 mg"),
+)
+LABORATORY = Department(
+    "laboratory",
+    "lab",
+    (
+        ("glucose", "creatinine", "potassium", "albumin", "sodium"),
+        ("hemoglobin", "platelet count", "reticulocytes", "hematocrit", "white cell count"),
+        ("bacterial culture", "fungal culture", "gram stain"),
+        ("hepatitis antibody", "rubella antibody", "complement assay"),
+        ("lithium level", "digoxin level", "opiate confirmation"),
+    ),
+    ("serum", "blood", "urine", "spinal fluid"),
+    ("quantitative", "screening", "repeat"),
+)
+IMAGING = Department(
+    "imaging",
+    "rad",
+    (
+        ("chest", "ribs", "clavicle", "sternum", "shoulder blade"),
+        ("knee", "ankle", "wrist", "elbow", "hip"),
+        ("brain", "orbits", "sinuses"),
+        ("abdomen", "pelvis", "kidneys"),
+        ("lumbar spine", "cervical spine", "thoracic spine"),
+    ),
+    ("x-ray", "ultrasound", "computed tomography", "magnetic resonance"),
+    ("with contrast", "without contrast", "limited"),
+)
+SUPPLIES = Department(
+    "supplies",
+    "sup",
+    (
+        ("gauze dressing", "foam dressing", "elastic bandage", "adhesive tape", "cotton pad"),
+        ("foley catheter", "suction catheter", "feeding tube", "drainage bag", "urine meter"),
+        ("bone screw", "hip stem", "locking plate"),
+        ("pacing lead", "vascular stent", "heart valve ring"),
+        ("wrist splint", "knee brace", "cervical collar"),
+    ),
+    ("sterile", "single use", "titanium", "custom made"),
+    ("small", "medium", "large"),
+)
+SURGERY = Department(
+    "surgery",
+    "or",
+    (
+        ("appendectomy", "hernia repair", "gallbladder removal", "bowel resection", "gastric bypass"),
+        ("knee replacement", "hip replacement", "rotator cuff repair", "carpal tunnel release", "ankle fusion"),
+        ("hysterectomy", "tubal ligation", "ovarian cyst removal"),
+        ("cataract removal", "corneal graft", "eyelid repair"),
+        ("skin graft", "scar revision", "breast reconstruction"),
+    ),
+    ("open", "elective", "laparoscopic", "robot assisted"),
+    ("first hour", "each additional hour", "minor"),
+)
+ROOM = Department(
+    "room",
+    "rm",
+    (
+        ("medical bed", "surgical bed", "observation bed", "overflow bed", "recovery bed"),
+        ("oncology bed", "orthopedic bed", "renal bed", "stroke bed", "trauma bed"),
+        ("intensive care bed", "coronary care bed", "burn care bed"),
+        ("nursery bassinet", "neonatal isolette", "pediatric crib"),
+        ("psychiatric bed", "detoxification bed", "hospice bed"),
+    ),
+    ("shared", "private", "isolation", "telemetry"),
+    ("per day", "half day", "late discharge"),
+)
+THERAPY = Department(
+    "therapy",
+    "tx",
+    (
+        ("gait training", "therapeutic exercise", "balance training", "stretching", "stair practice"),
+        ("hot pack", "massage", "electrical stimulation", "traction", "ultrasound massage"),
+        ("swallowing training", "speech drill", "voice training"),
+        ("daily living skills", "hand skills", "kitchen safety"),
+        ("chest percussion", "nebulizer treatment", "breathing exercise"),
+    ),
+    ("individual", "bedside", "group", "evaluation"),
+    ("15 min", "30 min", "60 min"),
+)
+EMERGENCY = Department(
+    "emergency",
+    "er",
+    (
+        ("triage visit", "urgent visit", "trauma visit", "return visit", "telephone visit"),
+        ("laceration closure", "abscess drainage", "foreign body removal", "burn care", "tick removal"),
+        ("shoulder reduction", "finger reduction", "fracture casting"),
+        ("intubation", "chest tube", "central line"),
+        ("fluid infusion", "blood transfusion", "antidote infusion"),
+    ),
+    ("walk in", "by ambulance", "after hours", "resuscitation bay"),
+    ("level 1", "level 3", "level 5"),
+)
+CARDIOLOGY = Department(
+    "cardiology",
+    "card",
+    (
+        ("electrocardiogram", "rhythm strip", "signal averaging", "event recorder", "long strip"),
+        ("blood pressure monitor", "tilt table", "pulse recording", "vein mapping", "leg pressure index"),
+        ("echocardiogram", "doppler flow", "bubble study"),
+        ("coronary angiogram", "right heart catheterization", "balloon dilation"),
+        ("pacemaker check", "defibrillator check", "loop recorder check"),
+    ),
+    ("resting", "follow up", "exercise stress", "drug stress"),
+    ("complete", "tracing only", "interpretation"),
+)
+DEPARTMENTS = (PHARMACY, LABORATORY, IMAGING, SUPPLIES, SURGERY, ROOM, THERAPY, EMERGENCY, CARDIOLOGY)
+
+ABBREVIATIONS: dict[str, tuple[str, ...]] = {
+    "additional": ("additional", "addl", "add"),
+    "antibody": ("antibody", "ab", "antibdy"),
+    "bandage": ("bandage", "bndg", "band"),
+    "bed": ("bed", "bd", "rm/bed"),
+    "blood": ("blood", "bld", "bl"),
+    "capsule": ("capsule", "cap", "cp"),
+    "catheter": ("catheter", "cath", "cthtr"),
+    "check": ("check", "chk", "interrogation"),
+    "closure": ("closure", "clos", "clsr"),
+    "complete": ("complete", "cmpl", "comp"),
+    "computed": ("computed", "comp'd", "cmptd"),
+    "contrast": ("contrast", "cont", "contr"),
+    "culture": ("culture", "cult", "cx"),
+    "dressing": ("dressing", "drsg", "dsg"),
+    "electrocardiogram": ("electrocardiogram", "ecg", "ekg"),
+    "echocardiogram": ("echocardiogram", "echo", "echocardio"),
+    "evaluation": ("evaluation", "eval", "ev"),
+    "exercise": ("exercise", "exer", "ex"),
+    "individual": ("individual", "indiv", "1:1"),
+    "infusion": ("infusion", "infus", "ivf"),
+    "injection": ("injection", "inj", "vial"),
+    "laparoscopic": ("laparoscopic", "lap", "scope"),
+    "large": ("large", "lg", "lrg"),
+    "level": ("level", "lvl", "lv"),
+    "magnetic": ("magnetic", "mag", "mgn"),
+    "medium": ("medium", "med", "md"),
+    "private": ("private", "pvt", "priv"),
+    "quantitative": ("quantitative", "quant", "qn"),
+    "removal": ("removal", "rmvl", "rem"),
+    "repair": ("repair", "rpr", "rep"),
+    "replacement": ("replacement", "repl", "rplc"),
+    "screening": ("screening", "scrn", "scr"),
+    "small": ("small", "sm", "sml"),
+    "solution": ("solution", "soln", "sol"),
+    "spine": ("spine", "spn", "sp"),
+    "sterile": ("sterile", "strl", "ster"),
+    "tablet": ("tablet", "tab", "tb"),
+    "training": ("training", "trng", "train"),
+    "treatment": ("treatment", "trmt", "tmt"),
+    "ultrasound": ("ultrasound", "us", "sono"),
+    "visit": ("visit", "vst", "vis"),
+    "with": ("with", "w/", "w"),
+    "without": ("without", "w/o", "wo"),
+    "x-ray": ("x-ray", "xr", "xray"),
+}
+
+_PLACES = (
+    *("brindlewick", "quillhaven", "larkmoor", "ostermere", "fennbridge", "tallowgate", "merrowdale", "crannock"),
+    *("vesperhill", "dunmarrow", "ashlipool", "wexcombe", "harrowfen", "pellworth", "sablecrest", "thistlemead"),
+)
+_HOUSES = ("general", "infirmary", "memorial", "clinic", "medical-center")
+INSTITUTION_NAMES = tuple(
+    f"{place}-{_HOUSES[(turn + number) % len(_HOUSES)]}"
+    for turn in range(len(_HOUSES))
+    for number, place in enumerate(_PLACES)
+)
+SYSTEM_NAMES = (
+    "lanternfield-health",
+    "coppervale-care",
+    "nine-rivers-health",
+    "blue-orchard-group",
+    "northquay-health",
+)
