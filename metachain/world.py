@@ -196,7 +196,7 @@ def _codes(
         # One cycle through all codes: no code keeps its meaning.
         following = np.empty(CODES, np.intp)
         following[cycle] = np.roll(cycle, -1)
-        return following[codes]
+        codes = following[codes]
     return np.asarray(codes, np.intp)
 
 
