@@ -1,0 +1,213 @@
+"""Small data, and slow and obvious re-computations of the learner's formulas.
+
+Everything here is plain loops over lists and dictionaries, written from the formulas; nothing of the learner is used.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from math import exp, log, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from metachain.demonstration import Demonstration
+from metachain.index import InstitutionIndex, Neighbours
+from metachain.kriging import Settings
+from metachain.pool import Pool, make_pool
+from metachain.profile import Profile, reply_profile
+
+briefly = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=4)
+SEEDS = st.integers(0, 2**32 - 1)
+SETTINGS = st.builds(Settings, st.sampled_from([0.0, 0.3, 1.0]), st.floats(0, 2), st.sampled_from([0.05, 0.2]))
+
+ITEMS = ("xray chest", "xray knee", "mri brain", "mri spine", "blood panel", "blood count", "visit short", "visit long")
+PLACES = ("ward a", "ward b", "clinic north", "clinic south", "night shift", "day unit")
+
+
+class BagOfWords:
+    """A tiny encoder: each word has its direction, a text is the sum of its words."""
+
+    fingerprint = "bag-of-words/1"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed n texts; (n, 24) rows of unit length."""
+        sums = [np.sum([_direction(word) for word in text.split()], axis=0) for text in texts]
+        return np.array([one / np.linalg.norm(one) for one in sums], np.float32).reshape(-1, 24)
+
+
+def _direction(word: str) -> NDArray[np.float64]:
+    seed = int.from_bytes(sha256(word.encode()).digest()[:8], "big")
+    return np.random.default_rng(seed).normal(size=24)
+
+
+def hospitals(count: int = 5, each: int = 20, seed: int = 0, systems: int = 2) -> list[Demonstration]:
+    """``count`` hospitals of ``systems`` health systems, whose codes for an item differ between systems for half of it.
+
+    Texts are distinct within a hospital; ids don't depend on the outputs.
+    """
+    rng = np.random.default_rng(seed)
+    texts = [f"{item} {place}" for item in ITEMS for place in PLACES]
+    made = []
+    for number in range(count):
+        system = number % systems
+        for place in rng.permutation(len(texts))[:each]:
+            item = int(place) // len(PLACES)
+            output = f"code {item}" if item % 2 else f"code {item} of system {system}"
+            metadata = {"group": f"system {system}"}
+            made.append(Demonstration(f"hospital {number}", texts[place], output, f"id {place}", metadata))
+    return made
+
+
+def unit_vectors(seed: int, n: int, d: int = 5) -> NDArray[np.float32]:
+    """Random unit rows (n, d), all on one side so that similarities are mostly positive, as texts' are."""
+    rows = np.abs(np.random.default_rng(seed).normal(size=(n, d))) + 0.1
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+def random_pool(seed: int, sizes: Sequence[int], answers: int = 4) -> Pool:
+    """One institution for each size, with random vectors and random answers."""
+    rng = np.random.default_rng(seed)
+    made = [
+        Demonstration(f"h{number}", f"text {row}", f"answer {rng.integers(answers)}", f"id {row:03}")
+        for number, size in enumerate(sizes)
+        for row in range(size)
+    ]
+    return make_pool(made, unit_vectors(seed, len(made)), [f"answer {number}" for number in range(answers)])
+
+
+def random_profile(seed: int, pool: Pool, n: int, r: int = 8) -> tuple[Profile, "list[Replies]"]:
+    """Random texts told by a pool: as the implementation has it, and as the oracle has it."""
+    near = InstitutionIndex(pool).nearest(unit_vectors(seed + 1, n), r)
+    return reply_profile(near, pool.answer, len(pool.answers)), replies(near, pool.answer)
+
+
+def random_answers(seed: int, pool: Pool, n: int) -> NDArray[np.int64]:
+    """Random answer numbers (n,)."""
+    return np.random.default_rng(seed).integers(len(pool.answers), size=n)
+
+
+class Replies(NamedTuple):
+    """What each institution's nearest demonstrations answer to one text."""
+
+    shares: list[dict[int, float]]
+    coverage: list[float]
+
+
+def softmax(values: Sequence[float]) -> list[float]:
+    """``exp(v) / Σ exp(v)``."""
+    powers = [exp(value - max(values)) for value in values]
+    return [power / sum(powers) for power in powers]
+
+
+def replies(near: Neighbours, answer: NDArray[np.int64]) -> list[Replies]:
+    """Step A for every text."""
+    told = []
+    for rows_of_text, similarity_of_text in zip(near.rows.tolist(), near.similarity.tolist(), strict=True):
+        shares, coverage = [], []
+        for rows, similarity in zip(rows_of_text, similarity_of_text, strict=True):
+            known = [(row, h) for row, h in zip(rows, similarity, strict=True) if row >= 0]
+            weights = softmax([h / 0.06 for _, h in known])
+            share: dict[int, float] = {}
+            for (row, _), weight in zip(known, weights, strict=True):
+                share[int(answer[row])] = share.get(int(answer[row]), 0.0) + weight
+            shares.append(share)
+            coverage.append(max(h for _, h in known))
+        told.append(Replies(shares, coverage))
+    return told
+
+
+def attention(text: Replies, log_weights: Sequence[float] | None = None) -> list[float]:
+    """``softmax_s(cov_s / 0.15 + ℓ_s)``."""
+    added = log_weights if log_weights is not None else [0.0] * len(text.coverage)
+    return softmax([cov / 0.15 + more for cov, more in zip(text.coverage, added, strict=True)])
+
+
+def kinship(one: Replies, other: Replies) -> float:
+    """Step C: κ of two texts."""
+    total = 0.0
+    heard, heard_too = attention(one), attention(other)
+    for s in range(len(one.shares)):
+        for y in one.shares[s]:
+            if y in other.shares[s]:
+                total += sqrt(heard[s] * one.shares[s][y]) * sqrt(heard_too[s] * other.shares[s][y])
+    return total
+
+
+def kernel(texts: Sequence[Replies], others: Sequence[Replies]) -> NDArray[np.float64]:
+    """κ of all pairs; (n, k)."""
+    return np.array([[kinship(one, other) for other in others] for one in texts]).reshape(len(texts), len(others))
+
+
+def consensus(text: Replies, weights: Sequence[float], answers: int) -> list[float]:
+    """``Σ_s π_s g_s(·)``."""
+    return [sum(weights[s] * text.shares[s].get(y, 0.0) for s in range(len(weights))) for y in range(answers)]
+
+
+def evidence(text: Replies, answer: int, slip: float) -> list[float]:
+    """How one label speaks for each institution."""
+    return [
+        exp((cov - 1) / 0.25) * log(slip + (1 - slip) * share.get(answer, 0.0))
+        for share, cov in zip(text.shares, text.coverage, strict=True)
+    ]
+
+
+class Known(NamedTuple):
+    """A new institution's labels, and what was learned before them."""
+
+    labels: list[Replies]
+    given: list[int]
+    redundancy: list[float]
+    settings: Settings
+
+
+def prior_mean(text: Replies, known: Known, answers: int, without: int | None = None) -> list[float]:
+    """Steps D and E for one text; ``without`` is the label that must not speak."""
+    log_weights = list(known.redundancy)
+    for i, label in enumerate(known.labels):
+        if i == without:
+            continue
+        spoken = evidence(label, known.given[i], known.settings.slip)
+        for s in range(len(log_weights)):
+            log_weights[s] += 2 * known.settings.belief * kinship(text, label) * spoken[s]
+    return consensus(text, attention(text, log_weights), answers)
+
+
+def posterior_mean(text: Replies, known: Known, answers: int) -> list[float]:
+    """Step F for one text: what it will be answered."""
+    mean = prior_mean(text, known, answers)
+    if not known.labels:
+        return mean
+    residuals = []
+    for i, label in enumerate(known.labels):
+        told = prior_mean(label, known, answers, without=i)
+        residuals.append([(1.0 if y == known.given[i] else 0.0) - told[y] for y in range(answers)])
+    k, c = len(known.labels), known.settings.scale
+    weights = np.linalg.inv(c * kernel(known.labels, known.labels) + 0.3 * np.eye(k)) @ np.array(residuals)
+    near = [c * kinship(text, label) for label in known.labels]
+    return [mean[y] + sum(near[i] * weights[i][y] for i in range(k)) for y in range(answers)]
+
+
+def posterior_variance(text: Replies, labels: Sequence[Replies], scale: float) -> float:
+    """Prior variance of one text's answer less what the labels explain."""
+    if not labels:
+        return scale
+    near = scale * kernel([text], labels)[0]
+    inverse = np.linalg.inv(scale * kernel(labels, labels) + 0.3 * np.eye(len(labels)))
+    return scale - sum(near[i] * inverse[i][j] * near[j] for i in range(len(labels)) for j in range(len(labels)))
+
+
+def vote(similarity: Sequence[float], answers: Sequence[int], temperature: float = 0.2) -> int:
+    """The answer with most weight; the later-shown one where two tie; -1 where nothing is shown."""
+    weight: dict[int, float] = {}
+    for h, y in zip(similarity, answers, strict=True):
+        if y >= 0:
+            weight[y] = weight.get(y, 0.0) + exp((h - 1) / temperature)
+    best = -1
+    for y in answers:
+        if y >= 0 and (best < 0 or weight[y] >= weight[best] - 1e-12):
+            best = y
+    return best
