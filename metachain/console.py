@@ -18,8 +18,9 @@ __all__ = ["out", "print_selection", "print_summary", "working"]
 
 INTERRUPTED = 130
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False)
+# No markup and no emoji codes: what is printed holds other people's texts, and "[/b]" or ":x:" are words there.
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager
@@ -71,9 +72,15 @@ def _cell(row: Mapping[str, Any] | None) -> str:
     if row["gain"] is None or row["selector"] == BASELINE:
         return f"{row['mean']:.3f}"
     low, high = row["ci95"]
-    return f"{row['mean']:.3f}  {row['gain']:+.0%} [{low:+.0%}, {high:+.0%}]".replace("[", r"\[")
+    return f"{row['mean']:.3f}  {row['gain']:+.0%} [{low:+.0%}, {high:+.0%}]"
+
+
+def _harmless(character: str) -> str:
+    """Show a control character as its picture: a stored text must not be able to steer the terminal."""
+    number = ord(character)
+    return chr(0x2400 + number) if number < 32 and not character.isspace() else "␡" if 127 <= number < 160 else character
 
 
 def _short(text: str, width: int = 120) -> str:
-    line = " ".join(text.split())
+    line = " ".join("".join(map(_harmless, text)).split())
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -9,7 +9,7 @@ from typing import Any
 
 from metachain.errors import DataError
 
-__all__ = ["Demonstration", "read_demonstrations"]
+__all__ = ["Demonstration", "check_text", "read_demonstrations"]
 
 MAX_REPORTED = 5
 KNOWN_FIELDS = frozenset({"institution", "input", "output", "id", "metadata"})
@@ -20,7 +20,7 @@ class Demonstration:
     """One worked example ``(input, output)`` of an institution.
 
     Where no id is given it is derived from the three texts, so that adding a record twice adds it once.
-    Raises DataError where a text is missing, blank, or can't be stored (NUL, lone surrogate).
+    Raises DataError where a text is missing, blank, or can't be stored (NUL, lone surrogate), or metadata is not JSON.
     """
 
     institution: str
@@ -31,13 +31,13 @@ class Demonstration:
 
     def __post_init__(self) -> None:
         for name in ("institution", "input", "output"):
-            _check_text(name, getattr(self, name))
-        if not isinstance(self.metadata, Mapping):
-            raise DataError(f"'metadata' must be an object, got {_kind(self.metadata)}")
-        if self.id:
-            _check_text("id", self.id)
-        else:
+            check_text(name, getattr(self, name))
+        if self.metadata != {}:
+            _check_metadata(self.metadata)
+        if self.id == "":
             object.__setattr__(self, "id", _derived_id(self.institution, self.input, self.output))
+        else:
+            check_text("id", self.id)
 
 
 def read_demonstrations(path: str | Path, institution: str | None = None) -> list[Demonstration]:
@@ -82,8 +82,10 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 def _parse(line: str, institution: str | None) -> Demonstration:
     try:
         record = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"not JSON ({error})") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"not JSON ({error.msg} at column {error.colno})") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON that can be read ({error})") from None
     if not isinstance(record, dict):
         raise DataError(f"expected an object, got {_kind(record)}")
     if institution is not None and record.setdefault("institution", institution) != institution:
@@ -100,7 +102,8 @@ def _null(record: Mapping[str, Any]) -> Demonstration:
     raise DataError(f"{', '.join(map(repr, names))} must be a string, got null")
 
 
-def _check_text(name: str, value: object) -> None:
+def check_text(name: str, value: object) -> None:
+    """Raise DataError where a value is not a text that can be stored: no string, blank, NUL, lone surrogate."""
     if not isinstance(value, str):
         raise DataError(f"{name!r} must be a string, got {_kind(value)}")
     if not value.strip():
@@ -111,6 +114,15 @@ def _check_text(name: str, value: object) -> None:
         value.encode()
     except UnicodeEncodeError:
         raise DataError(f"{name!r} holds a lone surrogate, which is not text; remove it") from None
+
+
+def _check_metadata(value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise DataError(f"'metadata' must be an object, got {_kind(value)}")
+    try:
+        json.dumps(dict(value), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"'metadata' must hold what JSON can ({error})") from None
 
 
 def _kind(value: object) -> str:

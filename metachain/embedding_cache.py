@@ -9,16 +9,18 @@ from sqlalchemy import Engine, select
 from sqlalchemy.dialects.sqlite import insert
 
 from metachain.encoder import Encoder
-from metachain.errors import LibraryError, StorageError
+from metachain.errors import DataError, LibraryError, StorageError
 from metachain.progress import Progress, silent
 from metachain.schema import embeddings
-from metachain.similarity import normalise_text
+from metachain.similarity import normalise_text, unit_rows
 from metachain.storage import reading, writing
 
 __all__ = ["EmbeddingCache"]
 
 KEYS_A_QUERY = 500
 TEXTS_A_COMMIT = 1024
+LENGTH_TOLERANCE = 1e-3
+REMEDY = "empty the file's table of embeddings (they are computed again): sqlite3 FILE 'DELETE FROM embeddings'"
 
 
 class EmbeddingCache:
@@ -31,8 +33,8 @@ class EmbeddingCache:
     def vectors(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
         """Unit vectors (n, d) of n texts, in normalised form; what is missing is embedded and stored, chunk by chunk.
 
-        Where the file can't be written the vectors are still returned. Raises LibraryError for a stored vector of
-        the wrong size.
+        Where the file can't be written the vectors are still returned. Raises LibraryError for a stored vector that
+        is damaged, DataError for an encoder that returns something else than a row of numbers for each text.
         """
         normalised = [normalise_text(text) for text in texts]
         keys = [sha256(text.encode()).hexdigest() for text in normalised]
@@ -42,11 +44,20 @@ class EmbeddingCache:
         for start in range(0, len(wanted), TEXTS_A_COMMIT):
             progress("embedding", start, len(wanted))
             chunk = wanted[start : start + TEXTS_A_COMMIT]
-            found.update(zip(chunk, self.encoder.encode([missing[key] for key in chunk]), strict=True))
+            found.update(zip(chunk, self._embedded([missing[key] for key in chunk]), strict=True))
             self._store({key: found[key] for key in chunk})
         if wanted:
             progress("embedding", len(wanted), len(wanted))
         return _stacked([found[key] for key in keys])
+
+    def _embedded(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        rows = np.asarray(self.encoder.encode(texts), np.float32)
+        if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
+            raise DataError(
+                f"the encoder {self.encoder.fingerprint} returned {rows.shape} for {len(texts)} texts; "
+                "an encoder returns one row of finite numbers for each"
+            )
+        return unit_rows(rows)
 
     def _stored(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         found: dict[str, NDArray[np.float32]] = {}
@@ -56,7 +67,7 @@ class EmbeddingCache:
                     embeddings.c.fingerprint == self.encoder.fingerprint,
                     embeddings.c.text_sha256.in_(keys[start : start + KEYS_A_QUERY]),
                 )
-                found.update((key, np.frombuffer(blob, np.float32)) for key, blob in connection.execute(query))
+                found.update((key, _vector(blob)) for key, blob in connection.execute(query))
         return found
 
     def _store(self, vectors: dict[str, NDArray[np.float32]]) -> None:
@@ -71,10 +82,18 @@ class EmbeddingCache:
             return  # a cache that can't be written costs time, not answers
 
 
+def _vector(blob: bytes) -> NDArray[np.float32]:
+    """Read a stored vector; all of them were of unit length (or zero) when they were stored."""
+    whole = len(blob) % np.float32().itemsize == 0
+    vector = np.frombuffer(blob, np.float32) if whole else np.full(1, np.nan, np.float32)
+    length = np.linalg.norm(vector)
+    if not len(vector) or not (length == 0 or abs(length - 1) < LENGTH_TOLERANCE):
+        raise LibraryError(f"a stored embedding is damaged; {REMEDY}")
+    return vector
+
+
 def _stacked(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     sizes = {len(vector) for vector in vectors}
     if len(sizes) > 1:
-        raise LibraryError(
-            f"stored embeddings have different sizes ({sorted(sizes)}); delete the library's embeddings table"
-        )
+        raise LibraryError(f"stored embeddings have different sizes ({sorted(sizes)}); {REMEDY}")
     return np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)

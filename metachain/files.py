@@ -1,6 +1,7 @@
 """Writing a file wholly or not at all."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from metachain.errors import StorageError
@@ -14,21 +15,26 @@ def write_text(text: str, path: str | Path) -> Path:
     Raises StorageError that names the place and the reason where it can't be written.
     """
     path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    target = path.resolve()
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         unfinished.write_bytes(text.encode("utf-8", errors="xmlcharrefreplace"))
-        os.replace(unfinished, path)
+        os.replace(unfinished, target)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         reason = error.strerror or type(error).__name__
         raise StorageError(f"can't write {path}: {reason}; give a path in a folder you may write") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
     return path
 
 
 def check_writable(path: Path) -> None:
     """Find out before long work whether its result can be written. Raises StorageError."""
-    folder = path.absolute().parent
+    folder = path.resolve().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise StorageError(f"can't write {path}: {folder} does not exist or may not be written; make it first")
     if path.is_dir():
         raise StorageError(f"can't write {path}: it is a folder; give the path of a file in it")
+    if path.exists() and not path.is_file():
+        raise StorageError(f"can't write {path}: it is a device or a pipe, not a file; give the path of a file")

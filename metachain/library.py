@@ -1,6 +1,7 @@
 """The persistent collection of institutions and their demonstrations, in one SQLite file."""
 
 import io
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Row, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
-from metachain.demonstration import Demonstration
+from metachain.demonstration import Demonstration, check_text
 from metachain.embedding_cache import EmbeddingCache
 from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, LibraryError, NotFoundError
@@ -83,6 +84,11 @@ class Library:
                 stored += len(fresh)
         return Added(stored, total - stored)
 
+    def check_writable(self) -> None:
+        """Find out before long work whether its result can be stored. Raises StorageError."""
+        with writing(self._engine):
+            pass
+
     def counts(self) -> dict[str, int]:
         """Number of demonstrations by institution, in alphabetical order."""
         query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
@@ -98,6 +104,8 @@ class Library:
 
         Raises NotFoundError for an institution that has none.
         """
+        for name in institutions:
+            check_text("institution", name)
         query = select(table).order_by(table.c.institution, table.c.id)
         if institutions:
             query = query.where(table.c.institution.in_(institutions))
@@ -131,7 +139,7 @@ class Library:
         try:
             with np.load(io.BytesIO(row.arrays), allow_pickle=False) as arrays:
                 return dict(row.header), dict(arrays)
-        except (ValueError, OSError, BadZipFile) as error:
+        except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:
             raise LibraryError(f"the library's {name} is damaged ({error}); learn or adapt again") from error
 
 

@@ -3,15 +3,19 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
 from metachain.schema import APPLICATION_ID, SCHEMA_VERSION, tables
 
 __all__ = ["open_engine", "reading", "writing"]
+
+BUSY_SECONDS = 30
+"""How long one process waits for another that writes."""
 
 
 def open_engine(target: str | Path, *, create: bool = True) -> Engine:
@@ -29,7 +33,9 @@ def open_engine(target: str | Path, *, create: bool = True) -> Engine:
         raise NotFoundError(f"there is no library at {path}; make one with: metachain add {path} DATA.jsonl")
     if not path.parent.is_dir():
         raise StorageError(f"there is no folder {path.parent}; make it first")
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+    # Absolute, so that a file may be called ":memory:"; a URL object, so that it may hold "?" and "%".
+    url = URL.create("sqlite", database=str(path.absolute()))
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _leave_transactions_to_us)
     event.listen(engine, "begin", _begin)
     _prepare(engine, path)
@@ -44,6 +50,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
             yield connection
     except DatabaseError as error:
         raise _translated(error, engine) from error
+    except JSONDecodeError as error:
+        raise _damaged(engine, error) from error
 
 
 @contextmanager
@@ -54,6 +62,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
     except DatabaseError as error:
         raise _translated(error, engine) from error
+    except JSONDecodeError as error:
+        raise _damaged(engine, error) from error
 
 
 def _leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -> None:
@@ -96,4 +106,9 @@ def _translated(error: DatabaseError, engine: Engine) -> LibraryError | StorageE
     for sign, what in advice.items():
         if sign in reason:
             return StorageError(f"{path}: {reason}; {what}")
+    return _damaged(engine, reason)
+
+
+def _damaged(engine: Engine, reason: object) -> LibraryError:
+    path = engine.url.database
     return LibraryError(f"{path} is not a readable library ({reason}); restore it from a copy or give another path")

@@ -1,0 +1,112 @@
+"""The main job from end to end on a generated, synthetic world: what ``metachain demo`` shows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from metachain.chains import few_shot_chain
+from metachain.console import out, print_selection, print_summary, working
+from metachain.demonstration import Demonstration
+from metachain.errors import DataError, StorageError
+from metachain.evaluation import Plan, evaluate
+from metachain.library import Library
+from metachain.posterior import adapt, save_posterior
+from metachain.prior import learn, save_prior
+from metachain.reader import answer
+from metachain.report import write_report
+from metachain.retrievers import MetaExampleSelector
+from metachain.selection import nearest_first
+from metachain.verdict import verdict
+from metachain.world import WorldSettings, generate_world
+
+__all__ = ["run_demo"]
+
+LABELS = 16
+SHOTS = 8
+QUERIES_SHOWN = 6
+PLAN = Plan(protocol="group", labels=(0, 4, 8, 16, 32), seeds=(0, 1))
+
+
+def run_demo(folder: Path, seed: int) -> None:
+    """Fill a library with past hospitals, meet a new one, adapt, select, answer, and evaluate; write it all to ``folder``.
+
+    Raises StorageError where the folder can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"can't make {folder} ({error.strerror}); name another with --folder") from None
+    world = generate_world(WorldSettings(seed=seed))
+    past, new = _newcomer(world)
+    out.print(f"A generated, synthetic world of {len({one.institution for one in world})} hospitals (seed {seed}).")
+    with _fresh_library(folder / "hospitals.db") as library:
+        _first_day(library, past, new)
+        _every_hospital(library, world, folder / "report.html", seed)
+
+
+def _fresh_library(path: Path) -> Library:
+    """An empty library in place of the one that an earlier demo left; one that holds anything else is not touched."""
+    if path.exists():
+        with Library.open(path) as earlier:
+            if any(not one.metadata.get("synthetic") for one in earlier.demonstrations()):
+                raise DataError(f"{path} holds demonstrations that no demo made; name another folder with --folder")
+        path.unlink()
+    return Library.open(path)
+
+
+def _newcomer(world: Sequence[Demonstration]) -> tuple[list[Demonstration], list[Demonstration]]:
+    """Split off the last honest hospital, and leave its whole health system out of the past."""
+    honest = [one for one in world if not one.metadata["misleading"]]
+    name, group = honest[-1].institution, honest[-1].metadata["group"]
+    past = [one for one in world if one.metadata["group"] != group]
+    return past, [one for one in world if one.institution == name]
+
+
+def _first_day(library: Library, past: Sequence[Demonstration], new: Sequence[Demonstration]) -> None:
+    name, queries = new[0].institution, new[LABELS : LABELS + QUERIES_SHOWN]
+    library.add(past)
+    with working() as progress:
+        library.vectors(library.demonstrations(), progress)
+        prior = learn(library, progress=progress)
+    save_prior(library, prior)
+    library.add(new[:LABELS])
+    posterior = adapt(prior, library, name)
+    save_posterior(library, posterior)
+    out.print(
+        f"\nLearned from {len(prior.institutions)} past hospitals. {name}, of a health system that none of them belongs "
+        f"to, gave {LABELS} labels.\nOne of its inputs, and what a model is shown for it:"
+    )
+    selector = MetaExampleSelector(library, posterior, k=SHOTS)
+    print_selection(selector.explain(queries[0].input))
+    _print_answers(library, past, queries, selector)
+
+
+def _print_answers(
+    library: Library, past: Sequence[Demonstration], queries: Sequence[Demonstration], selector: MetaExampleSelector
+) -> None:
+    chain = few_shot_chain("offline", selector)
+    learned = chain.batch([{"input": one.input} for one in queries])
+    nearest = nearest_first(library.vectors(queries) @ library.vectors(past).T, SHOTS)
+    table = Table("input", "its own code", "shown the nearest", "shown metachain's", title="answers of the offline model")
+    for query, rows, ours in zip(queries, nearest, learned, strict=True):
+        theirs = answer(query.input, [(past[row].input, past[row].output) for row in rows[::-1]])
+        cells = (_marked(theirs, query.output), _marked(ours, query.output))
+        table.add_row(Text(query.input), query.output, *cells)
+    out.print(table)
+
+
+def _marked(given: str, right: str) -> Text:
+    return Text(f"{given} ✓", "green") if given == right else Text(f"{given} ✗", "red")
+
+
+def _every_hospital(library: Library, world: Sequence[Demonstration], report: Path, seed: int) -> None:
+    out.print("\nEvery hospital plays the new one in turn, its whole health system held out:")
+    with working() as progress:
+        vectors = library.vectors(world, progress)
+        result = evaluate(world, vectors, PLAN, dataset=f"generated world, seed {seed}", progress=progress)
+    result["settings"]["command"] = f"metachain demo --seed {seed}"
+    print_summary(result["summary"])
+    out.print(verdict(result))
+    out.print(f"report: {write_report(result, report)}")
