@@ -52,9 +52,8 @@ def maximal_marginal_relevance(
     redundancy = np.full((n, m), -np.inf)
     taken = np.zeros((n, m), bool)
     for turn in range(picked.shape[1]):
-        penalty = redundancy if turn else 0.0
-        utility = np.where(taken, -np.inf, (1 - diversity) * relevance - diversity * penalty)
-        picked[:, turn] = utility.argmax(axis=1)
+        utility = (1 - diversity) * relevance - diversity * redundancy if turn else relevance
+        picked[:, turn] = np.where(taken, -np.inf, utility).argmax(axis=1)
         taken[everyone, picked[:, turn]] = True
         likeness = np.einsum("nd,nmd->nm", candidates[everyone, picked[:, turn]], candidates)
         redundancy = np.maximum(redundancy, likeness)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from metachain.summary import BASELINE
+
 __all__ = ["BASELINE", "OURS", "SELECTORS", "Point", "differences", "learning_curves", "ordered"]
 
 OURS = "metachain"
-BASELINE = "semantic"
 SELECTORS = {
     "zero": "no demonstrations at all",
     "random": "demonstrations drawn at random",

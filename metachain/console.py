@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from metachain import progress
+from metachain.comparison import BASELINE, OURS, ordered
 from metachain.selection import Selection
-from metachain.summary import BASELINE
 
 __all__ = ["out", "print_selection", "print_summary", "working"]
 
@@ -43,14 +43,15 @@ def working() -> Iterator[progress.Progress]:
 
 
 def print_summary(summary: Sequence[Mapping[str, Any]]) -> None:
-    """Print mean scores, and the gain over ``semantic``, of every selector at every label count."""
+    """Print mean scores and gains over ``semantic`` at every label count, and the interval of metachain's gain."""
     labels = sorted({row["labels"] for row in summary})
     cells = {(row["selector"], row["labels"]): row for row in summary}
-    table = Table(
-        "selector", *(f"{k} labels" for k in labels), title=f"mean score, gain over {BASELINE} [95 % interval]"
-    )
-    for selector in dict.fromkeys(row["selector"] for row in summary):
-        table.add_row(selector, *(_cell(cells.get((selector, k))) for k in labels))
+    table = Table("selector", *(f"{k} labels" for k in labels), title=f"mean score, and gain over {BASELINE}")
+    for selector in ordered(row["selector"] for row in summary):
+        ours = selector == OURS
+        table.add_row(selector, *(_cell(cells.get((selector, k))) for k in labels), style="bold" if ours else None)
+        if ours:
+            table.add_row("  95 %", *(_interval(cells.get((selector, k))) for k in labels))
     out.print(table)
 
 
@@ -69,16 +70,13 @@ def print_selection(selection: Selection) -> None:
 def _cell(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return "–"
-    if row["gain"] is None or row["selector"] == BASELINE:
+    if not row["gain"] or row["gain"] == -1:
         return f"{row['mean']:.3f}"
-    low, high = row["ci95"]
-    return f"{row['mean']:.3f}  {row['gain']:+.0%} [{low:+.0%}, {high:+.0%}]"
+    return f"{row['mean']:.3f} {row['gain']:+.0%}"
 
 
-def _harmless(character: str) -> str:
-    """Show a control character as its picture: a stored text must not be able to steer the terminal."""
-    number = ord(character)
-    return chr(0x2400 + number) if number < 32 and not character.isspace() else "␡" if 127 <= number < 160 else character
+def _interval(row: Mapping[str, Any] | None) -> Text:
+    return Text("{:+.0%}…{:+.0%}".format(*row["ci95"]) if row and row["ci95"] else "–")
 
 
 def _short(text: str, width: int = 120) -> str:

@@ -89,7 +89,9 @@ def _print_answers(
     chain = few_shot_chain("offline", selector)
     learned = chain.batch([{"input": one.input} for one in queries])
     nearest = nearest_first(library.vectors(queries) @ library.vectors(past).T, SHOTS)
-    table = Table("input", "its own code", "shown the nearest", "shown metachain's", title="answers of the offline model")
+    table = Table(
+        "input", "its own code", "shown the nearest", "shown metachain's", title="answers of the offline model"
+    )
     for query, rows, ours in zip(queries, nearest, learned, strict=True):
         theirs = answer(query.input, [(past[row].input, past[row].output) for row in rows[::-1]])
         cells = (_marked(theirs, query.output), _marked(ours, query.output))

@@ -21,7 +21,7 @@ def summarise(scores: Sequence[Mapping[str, Any]], seed: int = 0) -> list[dict[s
     The mean is over institutions of their mean over seeds. ``worst_decile`` is the mean of the worst tenth of
     institutions, at least one. ``gain`` is ``mean / mean_of_semantic - 1``; ``ci95`` resamples institutions in pairs
     (percentile bootstrap, 10,000 draws; Efron & Tibshirani 1993). Gain and interval are None where ``semantic`` is
-    absent or scores 0.
+    absent or scores 0; the interval alone where some draws leave ``semantic`` at 0, so that a gain has no number.
     """
     table = by_institution(scores)
     rows = []
@@ -56,7 +56,8 @@ def _gain(own: Floats, base: Floats, seed: int) -> tuple[float | None, list[floa
     if not len(base) or base.mean() == 0:
         return None, None
     drawn = np.random.default_rng(seed).integers(len(base), size=(RESAMPLES, len(base)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gains = own[drawn].mean(axis=1) / base[drawn].mean(axis=1) - 1
-    low, high = np.nanpercentile(gains, [2.5, 97.5])
-    return float(own.mean() / base.mean() - 1), [float(low), float(high)]
+    gain, drawn_base = float(own.mean() / base.mean() - 1), base[drawn].mean(axis=1)
+    if not drawn_base.all():
+        return gain, None
+    low, high = np.percentile(own[drawn].mean(axis=1) / drawn_base - 1, [2.5, 97.5])
+    return gain, [float(low), float(high)]
