@@ -1,0 +1,114 @@
+"""From scores to the table, against doing it by hand."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import briefly
+
+from metachain.summary import by_institution, summarise
+
+
+def rows(selector: str, scores: dict[str, list[float]], labels: int = 4) -> list[dict[str, Any]]:
+    """Rows of one selector: a list of scores, one a seed, for each institution."""
+    return [
+        {"selector": selector, "labels": labels, "institution": name, "seed": seed, "score": score}
+        for name, several in scores.items()
+        for seed, score in enumerate(several)
+    ]
+
+
+def test_the_mean_is_over_institutions_of_their_means_over_seeds() -> None:
+    """An institution with more seeds weighs no more than another."""
+    table = rows("bm25", {"a": [0.2, 0.4], "b": [0.9]})
+    assert by_institution(table) == {("bm25", 4): {"a": pytest.approx(0.3), "b": 0.9}}
+    assert summarise(table)[0]["mean"] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(("count", "worst"), [(1, 1), (9, 1), (10, 1), (19, 1), (20, 2), (31, 3)])
+def test_the_worst_decile_is_the_mean_of_the_worst_tenth(count: int, worst: int) -> None:
+    """Of n institutions the worst n // 10 are averaged, at least one."""
+    scores = np.random.default_rng(count).uniform(size=count)
+    table = rows("bm25", {f"h{number}": [score] for number, score in enumerate(scores)})
+    assert summarise(table)[0]["worst_decile"] == pytest.approx(sum(sorted(scores)[:worst]) / worst)
+
+
+def test_the_gain_is_relative_to_semantic() -> None:
+    """The gain is the ratio of means over the institutions that both were scored at; semantic gains nothing."""
+    table = rows("semantic", {"a": [0.5], "b": [0.25]}) + rows("metachain", {"a": [0.75], "b": [0.5], "c": [0.1]})
+    semantic, metachain = summarise(table)
+    assert (semantic["gain"], semantic["ci95"]) == (0.0, [0.0, 0.0])
+    assert metachain["gain"] == pytest.approx(1.25 / 0.75 - 1)
+
+
+def test_the_interval_agrees_with_resampling_one_by_one() -> None:
+    """It is the paired percentile bootstrap over institutions, to within the noise of resampling."""
+    rng = np.random.default_rng(1)
+    base = rng.uniform(0.3, 0.8, 25)
+    own = base + rng.uniform(-0.05, 0.2, 25)
+    names = [f"h{number}" for number in range(25)]
+    table = rows("semantic", {name: [v] for name, v in zip(names, base, strict=True)})
+    table += rows("metachain", {name: [v] for name, v in zip(names, own, strict=True)})
+    gains = []
+    for _ in range(4000):
+        drawn = [int(rng.integers(25)) for _ in range(25)]
+        gains.append(sum(own[i] for i in drawn) / sum(base[i] for i in drawn) - 1)
+    gains.sort()
+    low, high = summarise(table)[1]["ci95"]
+    assert low < summarise(table)[1]["gain"] < high
+    assert (low, high) == pytest.approx((gains[100], gains[3899]), abs=0.01)
+
+
+def test_a_constant_gain_has_an_interval_of_no_width() -> None:
+    """Pairs are resampled together: where every institution gains the same, so does every resample."""
+    base = {f"h{number}": [0.1 * number] for number in range(1, 6)}
+    table = rows("semantic", base) + rows("metachain", {name: [1.5 * v[0]] for name, v in base.items()})
+    assert summarise(table)[1]["ci95"] == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize("base", [{}, {"a": [0.0], "b": [0.0]}, {"z": [0.5]}])
+def test_no_gain_without_something_to_gain_over(base: dict[str, list[float]]) -> None:
+    """Where semantic is absent, scores 0, or was scored at other institutions, gain and interval are None."""
+    (row,) = [
+        one
+        for one in summarise(rows("semantic", base) + rows("bm25", {"a": [0.5], "b": [0.1]}))
+        if one["selector"] == "bm25"
+    ]
+    assert (row["gain"], row["ci95"]) == (None, None)
+
+
+@pytest.mark.parametrize("base", [[0.0, 0.5], [0.0, 0.0, 0.5], [0.0] * 5 + [1.0]])
+def test_every_summary_is_json(base: list[float]) -> None:
+    """Where semantic scores 0 at some institutions no number becomes infinite or undefined."""
+    table = rows("semantic", {f"h{number}": [score] for number, score in enumerate(base)})
+    table += rows("bm25", {f"h{number}": [0.5] for number in range(len(base))})
+    json.dumps(summarise(table), allow_nan=False)
+
+
+@given(st.permutations(range(12)))
+@briefly
+def test_the_order_of_scores_changes_no_number(order: list[int]) -> None:
+    """Permuting the rows leaves mean, worst decile, gain and interval of every selector."""
+    values = np.random.default_rng(0).uniform(size=(3, 2, 2))
+    table = [
+        row
+        for number, selector in enumerate(("semantic", "bm25", "metachain"))
+        for row in rows(selector, {name: values[number, place].tolist() for place, name in enumerate("ab")})
+    ]
+    before, after = (
+        {one["selector"]: one for one in summarise(several)} for several in (table, [table[i] for i in order])
+    )
+    for selector, row in before.items():
+        assert [after[selector][name] for name in ("mean", "worst_decile", "gain")] == pytest.approx(
+            [row[name] for name in ("mean", "worst_decile", "gain")]
+        )
+        assert after[selector]["ci95"] == pytest.approx(row["ci95"])
+
+
+def test_the_same_scores_give_the_same_bytes() -> None:
+    """Resampling is seeded."""
+    table = rows("semantic", {"a": [0.5], "b": [0.2]}) + rows("bm25", {"a": [0.4], "b": [0.6]})
+    assert json.dumps(summarise(table)) == json.dumps(summarise(table))
