@@ -1,0 +1,51 @@
+"""Looking rows up once, and random state that belongs to a name."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import SEEDS, briefly, random_pool
+
+from metachain.index import InstitutionIndex
+from metachain.profile import reply_profile
+from metachain.study import NEIGHBOURS, Study, institution_rng
+
+
+@given(SEEDS, st.data())
+@briefly
+def test_a_study_finds_what_the_index_finds(seed: int, data: st.DataObject) -> None:
+    """Rows looked up beforehand, in any order and twice, have the neighbours of a search of their own."""
+    pool = random_pool(seed, [5, 1, 9])
+    rows = data.draw(st.lists(st.integers(0, 14), min_size=1))
+    past = data.draw(st.lists(st.integers(0, 2), min_size=1, unique=True))
+    near = Study.of(pool, np.array(rows)).near(np.array(rows), past)
+    expected = InstitutionIndex(pool).nearest(pool.vectors[rows], NEIGHBOURS).take(slice(None), past)
+    assert np.array_equal(near.rows, expected.rows)
+    assert np.array_equal(near.similarity, expected.similarity)
+
+
+def test_a_study_profiles_over_the_institutions_asked() -> None:
+    """The profile over some institutions is that of their neighbours."""
+    pool = random_pool(1, [5, 4, 9])
+    study, rows, past = Study.of(pool, np.arange(18)), np.array([3, 11]), np.array([0, 2])
+    expected = reply_profile(study.near(rows, past), pool.answer, len(pool.answers))
+    assert np.array_equal(study.profile(rows, past).replies.toarray(), expected.replies.toarray())
+    assert study.profile(rows, past).coverage.shape == (2, 2)
+
+
+def test_progress_ends_with_everything_done() -> None:
+    """Searching reports from nothing done to all of it done."""
+    told: list[tuple[str, int, int]] = []
+    Study.of(random_pool(2, [5, 4]), np.arange(9), lambda *step: told.append(step))
+    assert told[0][1:] == (0, 9)
+    assert told[-1][1:] == (9, 9)
+
+
+def test_random_state_belongs_to_a_name_and_its_seeds() -> None:
+    """The same name and seeds draw the same, another name or another seed draws something else."""
+
+    def drawn(name: str, *seeds: int) -> list[int]:
+        return institution_rng(name, *seeds).integers(10**9, size=4).tolist()
+
+    assert drawn("Ōtautahi 🏥", 1) == drawn("Ōtautahi 🏥", 1)
+    keys = (("north", 0), ("north", 1), ("south", 0), ("north",), ("north", 0, 1), ("north", 1000, 0))
+    assert len({tuple(drawn(*key)) for key in keys}) == len(keys)
