@@ -1,17 +1,21 @@
 """The command line, where core, retrievers and chains meet. Heavy imports wait inside the commands."""
 
+import io
 import json
 import os
 import sys
+from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from metachain import __version__
-from metachain.errors import DataError, MetachainError, StorageError
+from metachain.errors import DataError, LibraryError, MetachainError, StorageError
 
 if TYPE_CHECKING:
+    from metachain.evaluation import Plan
     from metachain.prior import Prior
 
 __all__ = ["app", "main"]
@@ -26,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-LibraryPath = Annotated[Path, typer.Argument(metavar="LIBRARY", help="Path of the library (an SQLite file).")]
+LibraryPath = Annotated[str, typer.Argument(metavar="LIBRARY", help="Path of the library (an SQLite file).")]
 Institution = Annotated[str, typer.Argument(help="Name of the institution that asks.")]
 Data = Annotated[Path, typer.Argument(help='JSON Lines of {"institution", "input", "output"}.')]
 Query = Annotated[str, typer.Argument(metavar="TEXT", help="The input that wants an answer.")]
@@ -36,6 +40,8 @@ Model = Annotated[str, typer.Option(help='"offline", or provider:name such as an
 
 def main() -> None:
     """Run the command line; an error of ours is one line on standard error and status 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except MetachainError as error:
@@ -75,6 +81,7 @@ def learn(library: LibraryPath) -> None:
     from metachain.prior import save_prior
 
     with Library.open(library, create=False) as opened:
+        opened.check_writable()
         with working() as progress:
             prior = learn_prior(opened, progress=progress)
         save_prior(opened, prior)
@@ -161,19 +168,16 @@ def evaluate(
     """Compare every selector on institutions that each play the new one."""
     from metachain.console import out, print_summary, working
     from metachain.demonstration import read_demonstrations
-    from metachain.evaluation import Plan
+    from metachain.evaluation import check_comparable
     from metachain.evaluation import evaluate as compare
-    from metachain.files import check_writable
     from metachain.verdict import verdict
 
     if model != "offline":
         raise DataError(f"evaluate reads with the offline reader only, got --model {model!r}; leave --model out")
-    plan = Plan(protocol, _whole_numbers("--labels", labels), _seeds(seeds), shots, queries)
-    if selectors:
-        plan = Plan(protocol, plan.labels, plan.seeds, shots, queries, tuple(selectors.split(",")))
-    for target in filter(None, (json_file, report)):
-        check_writable(target)
+    plan = _plan(protocol, labels, seeds, shots, queries, selectors)
+    _check_targets(data, json_file, report)
     demonstrations = read_demonstrations(data)
+    check_comparable(demonstrations, plan)
     with working() as progress:
         vectors = _cached_vectors([one.input for one in demonstrations], cache, progress)
         result = compare(demonstrations, vectors, plan, dataset=data.name, progress=progress)
@@ -201,6 +205,11 @@ def _print_lesson(prior: "Prior") -> None:
     from metachain.guard import ARMS, LABELS, NEAREST
 
     lesson = prior.lesson
+    if all(map(isnan, lesson.scores.flat)):
+        out.print(
+            "nothing could be rehearsed: no institution has two demonstrations; plain nearest neighbours are kept"
+        )
+        return
     nearest = ARMS.index(NEAREST)
     for labels, scores in zip(LABELS, lesson.scores, strict=True):
         learned = max(score for place, score in enumerate(scores) if place != nearest)
@@ -222,11 +231,13 @@ def _cached_vectors(texts: list[str], cache: Path | None, progress: Any) -> Any:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"can't make {path.parent} ({error.strerror}); name another file with --cache") from None
-    engine = open_engine(path)
     try:
-        return EmbeddingCache(engine, MiniLM()).vectors(texts, progress)
-    finally:
-        engine.dispose()
+        engine = open_engine(path)
+        vectors = EmbeddingCache(engine, MiniLM()).vectors(texts, progress)
+    except LibraryError as error:
+        raise LibraryError(f"the embedding cache can't be used: {error}; --cache names another file") from None
+    engine.dispose()
+    return vectors
 
 
 def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
@@ -240,7 +251,27 @@ def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
 
 def _seeds(text: str) -> tuple[int, ...]:
     numbers = _whole_numbers("--seeds", text)
+    if "," not in text and numbers[0] < 1:
+        raise DataError(f"--seeds takes how many random supports to draw, 1 or more, got {text!r}")
     return numbers if "," in text else tuple(range(numbers[0]))
+
+
+def _plan(protocol: str, labels: str, seeds: str, shots: int, queries: int, selectors: str) -> "Plan":
+    from metachain.evaluation import Plan
+
+    plan = Plan(protocol, _whole_numbers("--labels", labels), _seeds(seeds), shots, queries)
+    return replace(plan, selectors=tuple(name.strip() for name in selectors.split(","))) if selectors else plan
+
+
+def _check_targets(data: Path, *targets: Path | None) -> None:
+    from metachain.files import check_writable
+
+    taken = {data.resolve()}
+    for target in filter(None, targets):
+        check_writable(target)
+        if target.resolve() in taken:
+            raise DataError(f"{target} is given twice: the data, --json and --report must be different files")
+        taken.add(target.resolve())
 
 
 def _write_result(result: dict[str, Any], json_file: Path | None, report: Path | None) -> None:

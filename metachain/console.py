@@ -1,5 +1,6 @@
 """What the command line prints: progress, tables, and errors."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from metachain.selection import Selection
 __all__ = ["out", "print_selection", "print_summary", "working"]
 
 INTERRUPTED = 130
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # No markup and no emoji codes: what is printed holds other people's texts, and "[/b]" or ":x:" are words there.
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -62,7 +64,7 @@ def print_selection(selection: Selection) -> None:
         return
     table = Table("", "input", "output", "why", title=f"chosen by {selection.method}, the best last", show_lines=True)
     for place, one in enumerate(selection.chosen, start=1):
-        texts = (str(place), _short(one.demonstration.input), _short(one.demonstration.output), one.reason)
+        texts = (str(place), _short(one.demonstration.input), _short(one.demonstration.output), _one_line(one.reason))
         table.add_row(*map(Text, texts))
     out.print(table)
 
@@ -80,5 +82,10 @@ def _interval(row: Mapping[str, Any] | None) -> Text:
 
 
 def _short(text: str, width: int = 120) -> str:
-    line = " ".join("".join(map(_harmless, text)).split())
+    line = _one_line(text)
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _one_line(text: str) -> str:
+    """Without line breaks, nor control characters: a stored text must not be able to steer the terminal."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))

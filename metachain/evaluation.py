@@ -1,6 +1,7 @@
 """Leave one institution, or its whole group, out; compare every selector at every label count through one reader."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -24,7 +25,7 @@ from metachain.study import Study, institution_rng
 from metachain.summary import summarise
 from metachain.transfer import redundancy
 
-__all__ = ["PROTOCOLS", "Plan", "evaluate"]
+__all__ = ["PROTOCOLS", "Plan", "check_comparable", "evaluate"]
 
 PROTOCOLS = ("institution", "group")
 METRIC = "exact_match"
@@ -59,6 +60,18 @@ class Plan:
             raise DataError(f"shots and queries must be at least 1, got {self.shots} and {self.queries}")
 
 
+def check_comparable(demonstrations: Sequence[Demonstration], plan: Plan) -> None:
+    """Refuse before long work what can't be compared: too few institutions, groups or demonstrations (DataError)."""
+    _groups(demonstrations, plan.protocol)
+    largest = max(Counter(one.institution for one in demonstrations).values())
+    least = min(plan.labels)
+    if largest < 2 * least:
+        raise DataError(
+            f"{least} labels and as many queries need {2 * least} demonstrations of an institution, "
+            f"the largest has {largest}; ask for fewer labels"
+        )
+
+
 def evaluate(
     demonstrations: Sequence[Demonstration],
     dense: NDArray[np.float32],
@@ -75,7 +88,7 @@ def evaluate(
     started = time.perf_counter()
     lexical = lexical_vectors([one.input for one in demonstrations])
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical))
-    groups = _groups(pool, plan.protocol)
+    groups = _groups(demonstrations, plan.protocol)
     bench = _Bench.of(Study.of(pool, np.arange(len(pool.owner)), progress))
     scores: list[dict[str, Any]] = []
     lessons: dict[str, Lesson] = {}
@@ -87,7 +100,10 @@ def evaluate(
         scores += [row for seed in plan.seeds for row in _scores(ground, target, seed, plan)]
     progress("evaluating", len(pool.institutions), len(pool.institutions))
     if not scores:
-        raise DataError("no institution has the two demonstrations that a label and a query need")
+        raise DataError(
+            "nothing to score: in every institution all queries have a text that is among the labels too, "
+            "or --selectors names only 'support', which needs labels"
+        )
     return {
         "dataset": dataset,
         "protocol": plan.protocol,
@@ -171,20 +187,20 @@ def _read(pool: Pool, query: Rows, shown: Shown) -> NDArray[np.intp]:
     return vote(similarity, np.where(prompt < 0, -1, pool.answer[prompt]))
 
 
-def _groups(pool: Pool, protocol: str) -> NDArray[np.int64]:
-    """Number of the group that each institution is held out with; (S,)."""
-    names = list(pool.institutions)
+def _groups(demonstrations: Sequence[Demonstration], protocol: str) -> NDArray[np.int64]:
+    """Number of the group that each institution, in alphabetical order, is held out with; (S,)."""
+    institutions = names = sorted({one.institution for one in demonstrations})
     if protocol == "group":
-        named = {one.institution: one.metadata.get("group") for one in pool.demonstrations}
+        named = {one.institution: one.metadata.get("group") for one in demonstrations}
         if not any(named.values()):
             raise DataError(
                 "no record has metadata.group, which --protocol group holds out by; use --protocol institution"
             )
-        names = [f"group {named[name]}" if named[name] else f"institution {name}" for name in names]
+        names = [f"group {named[name]}" if named[name] else f"institution {name}" for name in institutions]
     numbers = np.unique(np.array(names), return_inverse=True)[1]
     if numbers.max(initial=0) == 0:
         raise DataError(
-            f"only one {protocol} ({pool.institutions[0] if pool.institutions else 'none'}): nothing is left to learn "
+            f"only one {protocol} ({institutions[0] if institutions else 'none'}): nothing is left to learn "
             "from when it is held out; add demonstrations of others"
         )
     return numbers

@@ -15,6 +15,7 @@ def write_text(text: str, path: str | Path) -> Path:
     Raises StorageError that names the place and the reason where it can't be written.
     """
     path = Path(path)
+    check_writable(path)
     target = path.resolve()
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from metachain.demonstration import check_text
 from metachain.errors import LibraryError, NotFoundError
 from metachain.index import InstitutionIndex
 from metachain.kriging import Fit, Settings, fit
@@ -78,6 +79,7 @@ def posterior_of(prior: Prior, scene: Scene, institution: str) -> Posterior:
 
 def scene_of(prior: Prior, library: Library, institution: str) -> Scene:
     """Read what selecting for an institution needs. Raises NotFoundError where no past institution is left."""
+    check_text("institution", institution)
     held = set(library.institutions())
     names = [name for name in prior.institutions if name in held and name != institution]
     if not names:
@@ -116,13 +118,14 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
 
 def load_posterior(library: Library, institution: str) -> Posterior:
     """Read an institution's posterior. Raises NotFoundError where there is none, LibraryError for another format."""
+    check_text("institution", institution)
     prior = load_prior(library)
     try:
         header, arrays = library.load(_name(institution))
     except NotFoundError:
         raise NotFoundError(
             f"the library has no posterior for {institution!r}; "
-            f"make one with: metachain adapt LIBRARY {institution} SUPPORT.jsonl"
+            f"make one with: metachain adapt LIBRARY {institution!r} SUPPORT.jsonl"
         ) from None
     if header.get("format") != FORMAT:
         raise LibraryError(f"the posterior of {institution!r} has format {header.get('format')!r}; adapt again")

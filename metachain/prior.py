@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.demonstration import Demonstration
-from metachain.errors import DataError, LibraryError
+from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.guard import ARMS, LABELS, Draw, arm_scores, best_arm, draws
 from metachain.kriging import Settings
 from metachain.library import Library
@@ -132,7 +132,10 @@ def save_prior(library: Library, prior: Prior) -> None:
 
 def load_prior(library: Library) -> Prior:
     """Read the library's prior. Raises NotFoundError where there is none, LibraryError for another encoder's."""
-    header, arrays = library.load("prior")
+    try:
+        header, arrays = library.load("prior")
+    except NotFoundError:
+        raise NotFoundError("the library holds no prior; make one with: metachain learn LIBRARY") from None
     if header.get("format") != FORMAT:
         raise LibraryError(f"the library's prior has format {header.get('format')!r}, expected {FORMAT!r}; learn again")
     if header["fingerprint"] != library.encoder.fingerprint:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.demonstration import Demonstration
+from metachain.demonstration import Demonstration, check_text
 from metachain.errors import DataError
 from metachain.index import Neighbours
 from metachain.kriging import predict
@@ -138,4 +138,5 @@ def _checked_shots(k: int) -> int:
 def _checked_query(text: str) -> str:
     if not isinstance(text, str) or not text.strip():
         raise DataError(f"a query must be a text that is not blank, got {text!r}")
+    check_text("query", text)
     return normalise_text(text)
