@@ -1,0 +1,98 @@
+"""The one seam to langchain-community, which is in sunset: what LangChain users have today, and how to leave it."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.example_selectors import SemanticSimilarityExampleSelector
+
+from metachain.demonstration import Demonstration
+from metachain.errors import DataError
+
+__all__ = ["demonstrations_from_faiss", "semantic_example_selector"]
+
+
+def semantic_example_selector(
+    demonstrations: Sequence[Demonstration], embeddings: Embeddings, k: int = 8
+) -> SemanticSimilarityExampleSelector:
+    """What LangChain users have today: dense nearest neighbours over a FAISS store, the nearest *first*.
+
+    Only inputs are embedded (LangChain's default embeds an example's output with it, but never a query's). It knows
+    no institutions, and an input that is in the store is its own example. Raises DataError where the extra
+    ``community`` is not installed or there are no demonstrations.
+    """
+    if not demonstrations:
+        raise DataError("a FAISS store can't be made of no demonstrations; give at least one")
+    examples = [
+        {"input": one.input, "output": one.output, "institution": one.institution, "id": one.id}
+        for one in demonstrations
+    ]
+    return SemanticSimilarityExampleSelector.from_examples(
+        examples, embeddings, _faiss_class(), k=k, input_keys=["input"], example_keys=["input", "output"]
+    )
+
+
+def demonstrations_from_faiss(
+    store: Any, institution_key: str = "institution", output_key: str = "output", input_key: str = "input"
+) -> list[Demonstration]:
+    """Read the documents of a LangChain FAISS store, so that they can be added to a library.
+
+    A document's input is its metadata's ``input_key`` where there is one (as in an example selector's store), else
+    its text; other metadata are kept, and a string ``id`` among them becomes the demonstration's. Nothing is unpickled:
+    the store is one that you have loaded or made. Raises DataError that names the document which lacks something.
+    """
+    ours = {institution_key, output_key, input_key, "id"}
+    demonstrations = []
+    for key, document in _documents(store):
+        held = document.metadata
+        missing = [name for name in (institution_key, output_key) if name not in held]
+        if missing:
+            raise DataError(
+                f"document {key!r} has no {' and no '.join(map(repr, missing))} in its metadata, it has: "
+                f"{', '.join(map(repr, held)) or 'nothing'}; name other keys with institution_key=, output_key="
+            )
+        rest = {name: value for name, value in held.items() if name not in ours}
+        demonstrations.append(_demonstration(key, document, held, rest, (institution_key, input_key, output_key)))
+    return demonstrations
+
+
+def _demonstration(
+    key: str, document: Document, held: Mapping[str, Any], rest: Mapping[str, Any], names: tuple[str, str, str]
+) -> Demonstration:
+    institution, input_, output = names
+    identity = held.get("id")
+    try:
+        return Demonstration(
+            held[institution],
+            held.get(input_, document.page_content),
+            held[output],
+            identity if isinstance(identity, str) else "",
+            rest,
+        )
+    except DataError as error:
+        raise DataError(f"document {key!r} of the store: {error}") from None
+
+
+def _documents(store: Any) -> Iterator[tuple[str, Document]]:
+    try:
+        keys, docstore = store.index_to_docstore_id, store.docstore
+    except AttributeError:
+        raise DataError(f"'store' must be a FAISS store of langchain-community, got {type(store).__name__}") from None
+    for position in sorted(keys):
+        document = docstore.search(keys[position])
+        if not isinstance(document, Document):
+            raise DataError(f"the store's index names document {keys[position]!r}, which its docstore doesn't hold")
+        yield keys[position], document
+
+
+def _faiss_class() -> Any:
+    try:
+        with warnings.catch_warnings():
+            # Importing the package announces its sunset; that it is used here at all is our decision, not the user's.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return import_module("langchain_community.vectorstores").FAISS
+    except ImportError as error:
+        raise DataError(f"this needs langchain-community ({error}): pip install 'metachain[community]'") from error

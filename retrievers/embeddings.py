@@ -1,0 +1,91 @@
+"""Embeddings across the border: LangChain's as our encoder, our encoder as LangChain's."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from numpy.typing import NDArray
+
+from metachain.encoder import Encoder, MiniLM
+from metachain.errors import DataError
+from metachain.similarity import unit_rows
+
+__all__ = ["EncoderEmbeddings", "LangChainEncoder"]
+
+PROBE = "dimension"
+
+
+class LangChainEncoder:
+    """Any LangChain ``Embeddings`` as an encoder for a library.
+
+    ``fingerprint`` names the model and must change whenever its vectors would (such as ``"openai/text-embedding-3"``):
+    vectors are kept under it. Queries and demonstrations are compared with each other as equals, so both are
+    embedded as documents.
+    """
+
+    def __init__(self, embeddings: Embeddings, fingerprint: str) -> None:
+        if not isinstance(embeddings, Embeddings):
+            raise DataError(f"'embeddings' must be a LangChain Embeddings object, got {type(embeddings).__name__}")
+        if not isinstance(fingerprint, str) or not fingerprint.strip():
+            raise DataError(f"'fingerprint' must name the embedding model, got {fingerprint!r}")
+        self.fingerprint = fingerprint
+        self._embeddings = embeddings
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed n texts; (n, d) float32 rows of unit length (an all-zero row stays zero).
+
+        Raises DataError where the model returns anything but one finite vector of the same size for each text.
+        """
+        if not texts:
+            return np.zeros((0, self._dimensions), np.float32)
+        rows = self._embed(list(texts))
+        if rows.shape[1] != self._dimensions:
+            raise self._refusal(f"vectors of {rows.shape[1]} numbers, earlier ones had {self._dimensions}")
+        return rows
+
+    @cached_property
+    def _dimensions(self) -> int:
+        return int(self._embed([PROBE]).shape[1])
+
+    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+        try:
+            rows = np.asarray(self._embeddings.embed_documents(texts), np.float64)
+        except (ValueError, TypeError) as error:
+            raise self._refusal(f"something that is not {len(texts)} equally long vectors ({error})") from error
+        if rows.ndim != 2 or len(rows) != len(texts) or rows.shape[1] == 0:
+            raise self._refusal(f"an array of shape {rows.shape} for {len(texts)} texts")
+        if not np.isfinite(rows).all():
+            raise self._refusal("NaN or infinite numbers")
+        largest = np.abs(rows).max(axis=1, keepdims=True)
+        return unit_rows(np.asarray(rows / np.where(largest == 0, 1, largest), np.float32))
+
+    def _refusal(self, got: str) -> DataError:
+        return DataError(
+            f"the embedding model {self.fingerprint!r} must return one vector for each text, it returned {got}"
+        )
+
+
+class EncoderEmbeddings(Embeddings):
+    """An encoder of ours (all-MiniLM-L6-v2 where none is given) as LangChain ``Embeddings``."""
+
+    def __init__(self, encoder: Encoder | None = None) -> None:
+        self.encoder: Encoder = encoder or MiniLM()
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Embed texts; unit vectors."""
+        vectors: list[list[float]] = self.encoder.encode(texts).tolist()
+        return vectors
+
+    def embed_query(self, text: str) -> list[float]:
+        """Embed one text, as a document is."""
+        return self.embed_documents([text])[0]
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Embed texts without holding up the event loop."""
+        return await asyncio.to_thread(self.embed_documents, texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """Embed one text without holding up the event loop."""
+        return (await self.aembed_documents([text]))[0]

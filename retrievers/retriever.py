@@ -1,0 +1,54 @@
+"""Demonstrations as LangChain documents, for those who build on retrievers."""
+
+import asyncio
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from pydantic import Field
+
+from metachain.selection import Chosen
+from metachain.selector import Selector
+
+__all__ = ["DemonstrationRetriever"]
+
+
+class DemonstrationRetriever(BaseRetriever):
+    """Retrieves demonstrations for one institution, the most useful *first*, as retrievers do.
+
+    (A selector puts the most useful last, next to the query.) ``page_content`` is a demonstration's input; the
+    metadata hold ``id``, ``institution``, ``output``, ``score``, ``similarity``, ``plausibility`` and ``reason``.
+    """
+
+    selector: Selector
+    k: int | None = Field(default=None, ge=0)
+    """At most how many; the selector's own number where None. ``invoke(query, k=3)`` overrides it for one call."""
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
+    ) -> list[Document]:
+        return self._documents(query, k)
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
+    ) -> list[Document]:
+        return await asyncio.to_thread(self._documents, query, k)
+
+    def _documents(self, query: str, k: int | None) -> list[Document]:
+        selection = self.selector.select(query, self.k if k is None else k)
+        return [_document(one) for one in reversed(selection.chosen)]
+
+
+def _document(one: Chosen) -> Document:
+    demonstration = one.demonstration
+    metadata: dict[str, Any] = {
+        "id": demonstration.id,
+        "institution": demonstration.institution,
+        "output": demonstration.output,
+        "score": one.score,
+        "similarity": one.similarity,
+        "plausibility": one.plausibility,
+        "reason": one.reason,
+    }
+    return Document(demonstration.input, metadata=metadata)

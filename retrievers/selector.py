@@ -1,0 +1,102 @@
+"""The example selector that LangChain's few-shot prompts take."""
+
+import asyncio
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+
+from langchain_core.example_selectors import BaseExampleSelector
+
+from metachain.demonstration import Demonstration
+from metachain.errors import DataError
+from metachain.library import Library
+from metachain.posterior import Posterior
+from metachain.selection import Selection
+from metachain.selector import Selector
+
+__all__ = ["MetaExampleSelector"]
+
+
+class MetaExampleSelector(BaseExampleSelector):
+    """Chooses, for one institution, the demonstrations that best transfer to each input; the best comes last.
+
+    LangChain hands a selector *all* variables of the prompt. Only ``input_key`` is read, the others are ignored.
+    Examples come out as ``{input_key: …, output_key: …}``, at most ``k`` of them, never the input itself.
+    """
+
+    def __init__(
+        self, library: Library, posterior: Posterior, k: int = 8, input_key: str = "input", output_key: str = "output"
+    ) -> None:
+        self.input_key = input_key
+        self.output_key = output_key
+        self._library = library
+        self._posterior = posterior
+        self._k = k
+        self._adding = Lock()
+        self._selector = self._adapted()
+
+    @property
+    def institution(self) -> str:
+        """Who is asking."""
+        return self._posterior.institution
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The institution's own known outputs, in alphabetical order."""
+        return self._selector.labels if self._selector else ()
+
+    def explain(self, text: str) -> Selection:
+        """Select for one input and say why: each demonstration with its scores and a reason."""
+        if self._selector is None:
+            return Selection(self.institution, text, (), "nearest")
+        return self._selector.select(text)
+
+    def select_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Select for the variable ``input_key``; an empty list where the library is empty.
+
+        Raises DataError where the variable is missing, blank or no string.
+        """
+        selection = self.explain(_text(input_variables, self.input_key, "the prompt's variables"))
+        return [{self.input_key: one.input, self.output_key: one.output} for one in selection.demonstrations]
+
+    async def aselect_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Select without holding up the event loop."""
+        return await asyncio.to_thread(self.select_examples, input_variables)
+
+    def add_example(self, example: Mapping[str, Any]) -> str:
+        """Store one more labelled example of the institution and adapt to it; returns the demonstration's id.
+
+        When this returns the example is on disk and the next selection knows it. Adding it again changes nothing.
+        Raises DataError where a key is missing, blank or no string, StorageError where it can't be stored.
+        """
+        demonstration = Demonstration(
+            self.institution,
+            _text(example, self.input_key, "the example"),
+            _text(example, self.output_key, "the example"),
+        )
+        with self._adding:
+            self._library.add([demonstration])
+            self._selector = self._adapted()
+        return demonstration.id
+
+    async def aadd_example(self, example: Mapping[str, Any]) -> str:
+        """Store and adapt without holding up the event loop."""
+        return await asyncio.to_thread(self.add_example, example)
+
+    def _adapted(self) -> Selector | None:
+        """A selector over the library as it is now (it adapts anew where the library has moved on)."""
+        if not self._library.institutions():
+            return None
+        selector = Selector(self._library, self._posterior, self._k)
+        self._posterior = selector.posterior
+        return selector
+
+
+def _text(values: Mapping[str, Any], key: str, where: str) -> str:
+    if key not in values:
+        held = ", ".join(repr(name) for name in values) or "nothing"
+        raise DataError(f"{where} must hold {key!r}, got {held}; add it, or name another key in the selector")
+    value = values[key]
+    if not isinstance(value, str):
+        raise DataError(f"{key!r} must be a string, got {type(value).__name__}")
+    return value
