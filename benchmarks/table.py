@@ -1,7 +1,7 @@
 """Print results of ``metachain evaluate --json`` as the tables that README and docs hold.
 
-    python benchmarks/table.py SCORES.json …                          all hospitals
-    python benchmarks/table.py --untuned DATA.jsonl SCORES.json …     only those that no constant was tuned on
+python benchmarks/table.py SCORES.json …                          all hospitals
+python benchmarks/table.py --untuned DATA.jsonl SCORES.json …     only those that no constant was tuned on
 """
 
 import json

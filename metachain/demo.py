@@ -30,7 +30,7 @@ PLAN = Plan(protocol="group", labels=(0, 4, 8, 16, 32), seeds=(0, 1))
 
 
 def run_demo(folder: Path, seed: int) -> None:
-    """Fill a library with past hospitals, meet a new one, adapt, select, answer, and evaluate; write it all to ``folder``.
+    """Fill a library with past hospitals, meet a new one, adapt, select, answer and evaluate, all in ``folder``.
 
     Raises StorageError where the folder can't be made.
     """
@@ -75,8 +75,8 @@ def _first_day(library: Library, past: Sequence[Demonstration], new: Sequence[De
     posterior = adapt(prior, library, name)
     save_posterior(library, posterior)
     out.print(
-        f"\nLearned from {len(prior.institutions)} past hospitals. {name}, of a health system that none of them belongs "
-        f"to, gave {LABELS} labels.\nOne of its inputs, and what a model is shown for it:"
+        f"\nLearned from {len(prior.institutions)} past hospitals. {name}, of a health system that none of them "
+        f"belongs to, gave {LABELS} labels.\nOne of its inputs, and what a model is shown for it:"
     )
     selector = MetaExampleSelector(library, posterior, k=SHOTS)
     print_selection(selector.explain(queries[0].input))
