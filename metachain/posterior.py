@@ -1,5 +1,6 @@
 """What is known about one institution after its labels: exact, and a few milliseconds to compute."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from metachain.demonstration import check_text
+from metachain.demonstration import Demonstration, check_text
 from metachain.errors import LibraryError, NotFoundError
 from metachain.index import InstitutionIndex
 from metachain.kriging import Fit, Settings, fit
@@ -35,7 +36,7 @@ class Posterior:
     labels: int
     """k, the number of labels it was adapted to."""
     digest: str
-    """Of the demonstrations it was computed from; another digest means that the library has moved on."""
+    """Of the prior and the demonstrations it was computed from; another means that the library has moved on."""
 
     @property
     def method(self) -> str:
@@ -90,8 +91,8 @@ def scene_of(prior: Prior, library: Library, institution: str) -> Scene:
     others = library.demonstrations(*names)
     past = pool_of(library, others, [one.output for one in own])
     support = pool_of(library, own, past.answers)
-    identity = "\0".join(f"{one.institution}\0{one.id}" for one in past.demonstrations + support.demonstrations)
-    return Scene(past, support, InstitutionIndex(past), sha256(identity.encode()).hexdigest())
+    digest = _digest(prior, past.demonstrations + support.demonstrations)
+    return Scene(past, support, InstitutionIndex(past), digest)
 
 
 def save_posterior(library: Library, posterior: Posterior) -> None:
@@ -134,6 +135,15 @@ def load_posterior(library: Library, institution: str) -> Posterior:
     )
     fitted = Fit(Settings(**header["settings"]), arrays["redundancy"], features, arrays["evidence"], arrays["weights"])
     return Posterior(institution, prior, fitted, header["labels"], header["digest"])
+
+
+def _digest(prior: Prior, demonstrations: Sequence[Demonstration]) -> str:
+    """Of all that a posterior is computed from: what was learned, and the demonstrations at hand."""
+    digest = sha256(repr((prior.fingerprint, prior.institutions, prior.lesson.settings)).encode())
+    digest.update(prior.transfer.tobytes())
+    for one in demonstrations:
+        digest.update(f"\0{one.institution}\0{one.id}".encode())
+    return digest.hexdigest()
 
 
 def _name(institution: str) -> str:
