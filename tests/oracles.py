@@ -5,7 +5,8 @@ Everything here is plain loops over lists and dictionaries, written from the for
 
 from collections.abc import Sequence
 from hashlib import sha256
-from math import exp, log, sqrt
+from math import exp, inf, log, sqrt
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from metachain.demonstration import Demonstration
 from metachain.index import InstitutionIndex, Neighbours
 from metachain.kriging import Settings
+from metachain.library import Library
 from metachain.pool import Pool, make_pool
 from metachain.profile import Profile, reply_profile
 
@@ -60,6 +62,13 @@ def hospitals(count: int = 5, each: int = 20, seed: int = 0, systems: int = 2) -
             metadata = {"group": f"system {system}"}
             made.append(Demonstration(f"hospital {number}", texts[place], output, f"id {place}", metadata))
     return made
+
+
+def filled(path: Path, demonstrations: Sequence[Demonstration]) -> Library:
+    """A library at ``path`` with some demonstrations in it, and the tiny encoder."""
+    library = Library.open(path, BagOfWords())
+    library.add(demonstrations)
+    return library
 
 
 def unit_vectors(seed: int, n: int, d: int = 5) -> NDArray[np.float32]:
@@ -211,3 +220,17 @@ def vote(similarity: Sequence[float], answers: Sequence[int], temperature: float
         if y >= 0 and (best < 0 or weight[y] >= weight[best] - 1e-12):
             best = y
     return best
+
+
+def plausible(expected: list[float], answers: list[int]) -> list[float]:
+    """``p(y | x) ∝ max(V, 0.001)`` over the distinct answers among the candidates."""
+    mass = {y: max(expected[y], 0.001) for y in answers if y >= 0}
+    return [mass[y] / sum(mass.values()) if y >= 0 else 0.0 for y in answers]
+
+
+def choice(similarity: list[float], plausibility: list[float], k: int) -> list[int]:
+    """Step G for one text: best first, -1 where dropped."""
+    score = [h / 0.1 + 10 * log(p) if p > 0 else -inf for h, p in zip(similarity, plausibility, strict=True)]
+    kept = sorted(range(len(score)), key=lambda place: (-score[place], place))[:k]
+    best = max((plausibility[place] for place in kept), default=0.0)
+    return [place if plausibility[place] > 0 and plausibility[place] >= 0.5 * best else -1 for place in kept]

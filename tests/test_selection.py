@@ -1,8 +1,9 @@
 """Choosing by similarity and plausibility, against doing it candidate by candidate."""
 
-from math import inf, log
+from math import inf
 
 import numpy as np
+import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,20 +19,6 @@ from metachain.selection import (
     repeated,
     twins,
 )
-
-
-def slow_plausibility(expected: list[float], answers: list[int]) -> list[float]:
-    """``p(y | x) ∝ max(V, 0.001)`` over the distinct answers among the candidates."""
-    mass = {y: max(expected[y], 0.001) for y in answers if y >= 0}
-    return [mass[y] / sum(mass.values()) if y >= 0 else 0.0 for y in answers]
-
-
-def slow_choice(similarity: list[float], plausibility: list[float], k: int) -> list[int]:
-    """Step G for one text: best first, -1 where dropped."""
-    score = [h / 0.1 + 10 * log(p) if p > 0 else -inf for h, p in zip(similarity, plausibility, strict=True)]
-    kept = sorted(range(len(score)), key=lambda place: (-score[place], place))[:k]
-    best = max((plausibility[place] for place in kept), default=0.0)
-    return [place if plausibility[place] > 0 and plausibility[place] >= 0.5 * best else -1 for place in kept]
 
 
 @given(
@@ -59,7 +46,7 @@ def test_plausibility_is_a_distribution_over_the_candidates_answers(seed: int, m
     expected, answer = rng.normal(0.2, 0.4, size=(3, 4)), rng.integers(-1, 4, size=(3, m))
     found = plausible_answers(expected, answer)
     for row, several, there in zip(found, answer.tolist(), expected.tolist(), strict=True):
-        assert np.allclose(row, slow_plausibility(there, several))
+        assert np.allclose(row, oracles.plausible(there, several))
         by_answer = {y: p for y, p in zip(several, row, strict=True) if y >= 0}
         assert sum(by_answer.values()) == pytest.approx(1 if by_answer else 0)
 
@@ -73,7 +60,7 @@ def test_choice_is_that_of_step_g(seed: int, m: int, k: int) -> None:
     plausibility = np.where(rng.random((4, m)) < 0.2, 0.0, rng.uniform(size=(4, m)))
     similarity = np.where(plausibility == 0, -np.inf, similarity)
     first, score = plausible_first(similarity, plausibility, k)
-    expected = [slow_choice(*pair, k) for pair in zip(similarity.tolist(), plausibility.tolist(), strict=True)]
+    expected = [oracles.choice(*pair, k) for pair in zip(similarity.tolist(), plausibility.tolist(), strict=True)]
     assert first.tolist() == expected
     assert score.shape == (4, m)
 

@@ -1,0 +1,185 @@
+"""Adapting to an institution: its labels against the past institutions of the library."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from oracles import filled, hospitals
+
+from metachain.demonstration import Demonstration
+from metachain.errors import LibraryError, NotFoundError
+from metachain.kriging import Settings, predict, variance
+from metachain.library import Library
+from metachain.posterior import PLAIN, Posterior, adapt, load_posterior, save_posterior, scene_of
+from metachain.prior import Prior, learn, save_prior
+from metachain.profile import Profile, attention, consensus, reply_profile
+from metachain.selector import Selector
+from metachain.similarity import hybrid_vectors, lexical_vectors
+from metachain.transfer import redundancy
+
+MADE = hospitals(5, 16)
+PAST, NEW = [one for one in MADE if one.institution != "hospital 4"], MADE[-16:]
+LEARNED = Settings(0.3, 1.0, 0.05)
+QUERIES = ["mri brain ward b", "blood panel clinic north"]
+
+
+def teach(library: Library, settings: Settings | None = LEARNED, *, trusts_consensus: bool = True) -> Prior:
+    """The library's prior, with settings of our choice."""
+    prior = learn(library)
+    return replace(prior, lesson=replace(prior.lesson, settings=settings, trusts_consensus=trusts_consensus))
+
+
+def profile_of(library: Library, prior: Prior, institution: str, texts: list[str]) -> Profile:
+    """Reply profile of some texts over the past institutions of an institution's scene."""
+    scene = scene_of(prior, library, institution)
+    near = scene.index.nearest(hybrid_vectors(library.encoder.encode(texts), lexical_vectors(texts)), 8)
+    return reply_profile(near, scene.past.answer, len(scene.past.answers))
+
+
+def same(one: Posterior, other: Posterior) -> bool:
+    """Whether two posteriors are the same, byte for byte."""
+    arrays = ("redundancy", "evidence", "weights")
+    return (
+        (one.institution, one.labels, one.digest) == (other.institution, other.labels, other.digest)
+        and one.fit.settings == other.fit.settings
+        and one.fit.features.toarray().tobytes() == other.fit.features.toarray().tobytes()
+        and all(getattr(one.fit, name).tobytes() == getattr(other.fit, name).tobytes() for name in arrays)
+    )
+
+
+def test_adapting_without_labels_gives_the_prior(tmp_path: Path) -> None:
+    """An institution that gave no label expects what past institutions agree on, with the variance of the prior."""
+    with filled(tmp_path / "library.db", PAST) as library:
+        prior = teach(library)
+        posterior, texts = adapt(prior, library, "never seen"), profile_of(library, prior, "never seen", QUERIES)
+    assert posterior.labels == 0
+    weights = attention(texts, redundancy(prior.transfer, range(4)))
+    assert np.allclose(predict(posterior.fit, texts), consensus(texts, weights))
+    assert np.allclose(variance(posterior.fit, texts), LEARNED.scale)
+
+
+def test_labels_narrow_and_move_the_posterior(tmp_path: Path) -> None:
+    """With labels the institution's own answer to a query is expected more, and the variance is smaller."""
+    with filled(tmp_path / "library.db", PAST) as library:
+        prior = teach(library)
+        found = []
+        for labels in ([], NEW):
+            library.add(labels)
+            posterior = adapt(prior, library, "hospital 4")
+            texts = profile_of(library, prior, "hospital 4", [NEW[0].input, *QUERIES])
+            answers = scene_of(prior, library, "hospital 4").past.answers
+            expected = dict(zip(answers, predict(posterior.fit, texts)[0], strict=True))
+            found.append((expected.get(NEW[0].output, 0.0), variance(posterior.fit, texts)))
+    (before, wide), (after, narrow) = found
+    assert posterior.labels == 16
+    assert after > before + 0.1
+    assert (narrow < wide).all()
+
+
+def test_an_institution_does_not_learn_from_itself(tmp_path: Path) -> None:
+    """Where the institution is in the prior too, its own demonstrations are labels and never a past institution's."""
+    with filled(tmp_path / "library.db", MADE) as library:
+        prior = teach(library)
+        scene, posterior = scene_of(prior, library, "hospital 4"), adapt(prior, library, "hospital 4")
+    assert scene.past.institutions == tuple(f"hospital {number}" for number in range(4))
+    assert {one.institution for one in scene.support.demonstrations} == {"hospital 4"}
+    assert posterior.fit.evidence.shape == (16, 4)
+
+
+def test_past_institutions_that_are_gone_are_left_out(tmp_path: Path) -> None:
+    """Of the prior's institutions those count that the library still holds."""
+    with filled(tmp_path / "all.db", PAST) as library:
+        prior = teach(library)
+    with filled(tmp_path / "some.db", [one for one in PAST if one.institution != "hospital 1"]) as library:
+        posterior = adapt(prior, library, "new")
+    assert np.allclose(posterior.fit.redundancy, redundancy(prior.transfer, [0, 2, 3]))
+
+
+def test_nobody_to_learn_from_is_an_error(tmp_path: Path) -> None:
+    """Where no past institution is left the error names who asked."""
+    with filled(tmp_path / "all.db", PAST) as library:
+        prior = teach(library)
+    with filled(tmp_path / "new.db", NEW) as library, pytest.raises(NotFoundError, match="'hospital 4'"):
+        adapt(prior, library, "hospital 4")
+
+
+def test_labels_never_seen_before_get_a_number(tmp_path: Path) -> None:
+    """An answer that no past institution gives can be learned from the labels."""
+    label = Demonstration("new", "mri brain ward b", "an answer never seen")
+    with filled(tmp_path / "library.db", [*PAST, label]) as library:
+        prior = teach(library)
+        posterior, texts = adapt(prior, library, "new"), profile_of(library, prior, "new", QUERIES[:1])
+        answers = scene_of(prior, library, "new").past.answers
+    assert predict(posterior.fit, texts)[0, answers.index("an answer never seen")] > 0.5
+
+
+def test_the_order_of_labels_changes_nothing(tmp_path: Path) -> None:
+    """However labels are ordered when added, the posterior is the same, byte for byte."""
+    found = []
+    for name, labels in (("one", NEW), ("other", NEW[::-1])):
+        with filled(tmp_path / f"{name}.db", PAST) as library:
+            prior = teach(library)
+            library.add(labels)
+            found.append(adapt(prior, library, "hospital 4"))
+    assert same(*found)
+
+
+@pytest.mark.parametrize(
+    ("settings", "trusts", "labels", "method"),
+    [
+        (LEARNED, False, 0, "nearest"),
+        (LEARNED, False, 16, "metachain"),
+        (None, True, 0, "metachain"),
+        (None, True, 16, "nearest"),
+    ],
+)
+def test_the_guard_decides_the_method(
+    tmp_path: Path, settings: Settings | None, trusts: bool, labels: int, method: str
+) -> None:
+    """With labels it is the learned settings that let learning in, without any the trust in the consensus."""
+    with filled(tmp_path / "library.db", PAST) as library:
+        prior = teach(library, settings, trusts_consensus=trusts)
+        library.add(NEW[:labels])
+        posterior = adapt(prior, library, "hospital 4")
+    assert posterior.method == method
+    assert posterior.fit.settings == (settings or PLAIN)
+
+
+@pytest.mark.parametrize("labels", [0, 1, 16])
+def test_a_posterior_comes_back_as_it_was_saved(tmp_path: Path, labels: int) -> None:
+    """Saving and loading changes no byte, whatever the number of labels."""
+    with filled(tmp_path / "library.db", PAST) as library:
+        prior = teach(library)
+        save_prior(library, prior)
+        library.add(NEW[:labels])
+        posterior = adapt(prior, library, "hospital 4")
+        save_posterior(library, posterior)
+        loaded = load_posterior(library, "hospital 4")
+        texts = profile_of(library, prior, "hospital 4", QUERIES)
+    assert same(loaded, posterior)
+    assert np.array_equal(predict(loaded.fit, texts), predict(posterior.fit, texts))
+
+
+def test_no_posterior_is_an_error(tmp_path: Path) -> None:
+    """An institution that was never adapted to is named, with the command that does it."""
+    with filled(tmp_path / "library.db", PAST) as library:
+        save_prior(library, teach(library))
+        with pytest.raises(NotFoundError, match="metachain adapt"):
+            load_posterior(library, "hospital 4")
+        library.save("posterior of hospital 4", {"format": "metachain-posterior/99"}, {})
+        with pytest.raises(LibraryError, match=r"metachain-posterior/99.*adapt again"):
+            load_posterior(library, "hospital 4")
+
+
+def test_a_posterior_of_an_earlier_prior_is_not_used(tmp_path: Path) -> None:
+    """Where the library was learned from again, selecting uses a posterior of what was learned last."""
+    with filled(tmp_path / "library.db", MADE) as library:
+        save_prior(library, teach(library, None))
+        save_posterior(library, adapt(teach(library, None), library, "hospital 4"))
+        save_prior(library, teach(library, LEARNED))
+        selector = Selector(library, load_posterior(library, "hospital 4"))
+        fresh = adapt(teach(library, LEARNED), library, "hospital 4")
+    assert selector.posterior.method == "metachain"
+    assert selector.posterior.fit.settings == LEARNED
+    assert np.allclose(selector.posterior.fit.weights, fresh.fit.weights)
