@@ -33,9 +33,9 @@ def write_text(text: str, path: str | Path) -> Path:
 def check_writable(path: Path) -> None:
     """Find out before long work whether its result can be written. Raises StorageError."""
     folder = path.resolve().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise StorageError(f"can't write {path}: {folder} does not exist or may not be written; make it first")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise StorageError(f"can't write {path}: it is a folder; give the path of a file in it")
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise StorageError(f"can't write {path}: it is a device or a pipe, not a file; give the path of a file")

@@ -130,11 +130,14 @@ def load_posterior(library: Library, institution: str) -> Posterior:
         ) from None
     if header.get("format") != FORMAT:
         raise LibraryError(f"the posterior of {institution!r} has format {header.get('format')!r}; adapt again")
-    features = csr_array(
-        (arrays["features_data"], arrays["features_indices"], arrays["features_indptr"]), shape=tuple(header["shape"])
-    )
-    fitted = Fit(Settings(**header["settings"]), arrays["redundancy"], features, arrays["evidence"], arrays["weights"])
-    return Posterior(institution, prior, fitted, header["labels"], header["digest"])
+    try:
+        sparse = (arrays["features_data"], arrays["features_indices"], arrays["features_indptr"])
+        features = csr_array(sparse, shape=tuple(header["shape"]))
+        settings = Settings(**header["settings"])
+        fitted = Fit(settings, arrays["redundancy"], features, arrays["evidence"], arrays["weights"])
+        return Posterior(institution, prior, fitted, header["labels"], header["digest"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error
 
 
 def _digest(prior: Prior, demonstrations: Sequence[Demonstration]) -> str:

@@ -138,14 +138,18 @@ def load_prior(library: Library) -> Prior:
         raise NotFoundError("the library holds no prior; make one with: metachain learn LIBRARY") from None
     if header.get("format") != FORMAT:
         raise LibraryError(f"the library's prior has format {header.get('format')!r}, expected {FORMAT!r}; learn again")
-    if header["fingerprint"] != library.encoder.fingerprint:
+    try:
+        settings = Settings(**header["settings"]) if header["settings"] else None
+        lesson = Lesson(settings, header["trusts_consensus"], arrays["scores"])
+        prior = Prior(tuple(header["institutions"]), arrays["transfer"], lesson, header["fingerprint"])
+    except (KeyError, TypeError) as error:
+        raise LibraryError(f"the library's prior is damaged ({error!r}); learn again") from error
+    if prior.fingerprint != library.encoder.fingerprint:
         raise LibraryError(
-            f"the prior was learned with {header['fingerprint']}, the library is open with "
+            f"the prior was learned with {prior.fingerprint}, the library is open with "
             f"{library.encoder.fingerprint}; open it with that encoder or learn again"
         )
-    settings = Settings(**header["settings"]) if header["settings"] else None
-    lesson = Lesson(settings, header["trusts_consensus"], arrays["scores"])
-    return Prior(tuple(header["institutions"]), arrays["transfer"], lesson, header["fingerprint"])
+    return prior
 
 
 def _transfer_items(pool: Pool, institution: int) -> Rows:

@@ -1,0 +1,87 @@
+"""Small hand-made data, a tiny encoder, and the command line as a child process."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.demonstration import Demonstration
+from metachain.similarity import unit_rows
+
+HERE = Path(__file__).parent
+WORDS = ("chest", "knee", "brain", "spine", "heart", "liver", "wrist", "skull")
+
+
+class Tiny:
+    """A tiny, deterministic encoder that remembers every text it was asked to embed."""
+
+    fingerprint = "tiny/1"
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed n texts; (n, 16) float32 rows of unit length."""
+        self.seen += texts
+        digests = [list(sha256(text.encode()).digest()[:16]) for text in texts]
+        return unit_rows(np.array(digests, np.float32).reshape(-1, 16) - 127.5)
+
+
+def demonstrations(institutions: int = 3, each: int = 8) -> list[Demonstration]:
+    """Institutions that answer the same texts by two conventions, in two groups."""
+    return [
+        Demonstration(
+            f"h{place}",
+            f"x-ray of the {WORDS[number % len(WORDS)]} {number // len(WORDS)}",
+            f"code {(number + place % 2) % 4}",
+            metadata={"group": f"g{place % 2}"},
+        )
+        for place in range(institutions)
+        for number in range(each)
+    ]
+
+
+def record(one: Demonstration) -> dict[str, Any]:
+    """Turn a demonstration into its line in a file."""
+    return {"institution": one.institution, "input": one.input, "output": one.output, "metadata": dict(one.metadata)}
+
+
+def jsonl(path: Path, records: Iterable[Demonstration | Mapping[str, Any] | str]) -> Path:
+    """Write one line for each record; a string is written as it is."""
+    lines = [
+        one if isinstance(one, str) else json.dumps(record(one) if isinstance(one, Demonstration) else one)
+        for one in records
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def metachain(
+    *arguments: object, stop: str = "", tiny: bool = True, environment: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a process, by default with the tiny encoder; ``stop`` as ``tiny_cli`` explains."""
+    program = [str(HERE / "tiny_cli.py")] if tiny else ["-m", "metachain"]
+    return subprocess.run(
+        [sys.executable, *program, *map(str, arguments)],
+        env={
+            **os.environ,
+            "TINY_STOP": stop,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONIOENCODING": "utf-8",
+            **(environment or {}),
+        },
+        check=False,
+        timeout=120,
+        text=True,
+        encoding="utf-8",
+        stdout=options.pop("stdout", subprocess.PIPE),
+        stderr=subprocess.PIPE,
+        **options,
+    )

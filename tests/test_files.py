@@ -1,0 +1,70 @@
+"""A file is written wholly or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from metachain.errors import StorageError
+from metachain.files import check_writable, write_text
+
+
+def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
+    """The text is on disk in UTF-8, a former one is replaced, and nothing else is left in the folder."""
+    path = tmp_path / "scores.json"
+    for content in ("first", "zweite Fassung: 🏥 ä \u202e"):
+        assert write_text(content, path) == path
+        assert path.read_text(encoding="utf-8") == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_lone_surrogate_is_written_as_a_reference(tmp_path: Path) -> None:
+    """A text that UTF-8 can't hold is written with a character reference in its place."""
+    assert write_text("a\udcffb", tmp_path / "x").read_text() == "a&#56575;b"
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the last step fails or is interrupted, the old content stays and no half-written file is left."""
+    path = write_text("old", tmp_path / "x")
+    for error, expected in (
+        (OSError(28, "No space left on device"), StorageError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ):
+
+        def fail(*_: object, error: BaseException = error) -> None:
+            raise error
+
+        monkeypatch.setattr(os, "replace", fail)
+        with pytest.raises(expected):
+            write_text("new", path)
+        assert path.read_text() == "old"
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    """Writing to a symbolic link writes the file that it points to."""
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_text("content", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "content"
+
+
+def test_places_that_can_not_be_written_are_refused(tmp_path: Path) -> None:
+    """A folder, a missing folder, a file in the place of a folder and a device are refused by name, before any work."""
+    (tmp_path / "file").touch()
+    for place, complaint in (
+        (tmp_path, "it is a folder; give the path of a file in it"),
+        (tmp_path / "missing" / "x.json", "missing does not exist or may not be written; make it first"),
+        (tmp_path / "file" / "x.json", "file does not exist or may not be written"),
+        (Path(os.devnull), "it is a device or a pipe, not a file"),
+    ):
+        for attempt in (check_writable, lambda path: write_text("text", path)):
+            with pytest.raises(StorageError, match=f"can't write {place}: .*{complaint}"):
+                attempt(place)
+    assert not Path(os.devnull).is_file()
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """A name longer than the file system takes ends in a StorageError with the system's reason."""
+    with pytest.raises(StorageError, match=r"File name too long"):
+        write_text("text", tmp_path / ("x" * 300))

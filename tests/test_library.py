@@ -1,0 +1,225 @@
+"""The library: adding, reading, and what is learned from it."""
+
+import io
+import pickle
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from handmade import Tiny, demonstrations
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import briefly
+
+from metachain.demonstration import Demonstration
+from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.library import Added, Library
+from metachain.posterior import adapt, load_posterior, save_posterior
+from metachain.prior import learn, load_prior, save_prior
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the library is."""
+    return tmp_path / "hospitals.db"
+
+
+@pytest.fixture
+def library(path: Path) -> Iterator[Library]:
+    """A library of three institutions with eight demonstrations each."""
+    with Library.open(path, Tiny()) as opened:
+        opened.add(demonstrations())
+        yield opened
+
+
+def test_adding_twice_stores_once(library: Library) -> None:
+    """What is there already is counted and left as it is, in another call and in the same one."""
+    again = [*demonstrations(), Demonstration("h9", "new", "x"), Demonstration("h9", "new", "x")]
+    assert library.add(again) == Added(stored=1, duplicates=25)
+    assert len(library.demonstrations()) == 25
+
+
+def test_duplicates_are_found_across_chunks(path: Path) -> None:
+    """The same record at both ends of a long file is stored once."""
+    many = demonstrations(institutions=150)
+    with Library.open(path) as library:
+        assert library.add([*many, many[0]]) == Added(len(many), 1)
+
+
+def test_an_id_stands_for_one_text(library: Library) -> None:
+    """An id that is taken by another text is refused by name, and nothing of that call is stored."""
+    library.add([Demonstration("h0", "a", "b", id="7")])
+    before = library.demonstrations()
+    with pytest.raises(DataError, match=r"id '7' of 'h0' already stands for another text; give it its own id"):
+        library.add([*demonstrations(institutions=200), Demonstration("h0", "a", "another answer", id="7")])
+    assert library.demonstrations() == before
+
+
+def test_an_id_belongs_to_its_institution(library: Library) -> None:
+    """Two institutions may use the same id for different texts."""
+    assert library.add([Demonstration("h0", "a", "b", id="7"), Demonstration("h1", "c", "d", id="7")]).stored == 2
+
+
+def test_an_iterator_that_breaks_stores_nothing(library: Library) -> None:
+    """Where the demonstrations end in an error, those before it are not stored either."""
+
+    def broken() -> Iterator[Demonstration]:
+        yield from demonstrations(institutions=200)
+        raise OSError("the tape tore")
+
+    with pytest.raises(OSError, match=r"tape tore"):
+        library.add(broken())
+    assert library.counts() == {"h0": 8, "h1": 8, "h2": 8}
+
+
+def test_demonstrations_survive_reopening(library: Library, path: Path) -> None:
+    """What is read back after reopening equals what was added, metadata included."""
+    library.close()
+    with Library.open(path) as reopened:
+        held = reopened.demonstrations()
+    assert set(held) == set(demonstrations())
+    assert {one.id: one.metadata for one in held} == {one.id: one.metadata for one in demonstrations()}
+    assert [(one.institution, one.id) for one in held] == sorted((one.institution, one.id) for one in held)
+
+
+def test_an_unknown_institution_is_named(library: Library) -> None:
+    """Asking for an institution that is not there names it and those that are; a name that is no text is refused."""
+    with pytest.raises(NotFoundError, match=r"no demonstrations of 'h7' in the library; it has: h0, h1, h2"):
+        library.demonstrations("h1", "h7")
+    with pytest.raises(DataError, match=r"'institution' holds a lone surrogate"):
+        library.demonstrations("\udcff")
+
+
+@briefly
+@given(st.lists(NAMES, min_size=1, max_size=5, unique=True), st.lists(NAMES, min_size=1, max_size=3, unique=True))
+def test_any_text_is_stored_unchanged(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], texts: list[str]
+) -> None:
+    """Institutions and texts in any script, with emoji, marks and quotes, come back as they were added."""
+    added = [Demonstration(name, text, text[::-1]) for name in names for text in texts]
+    with Library.open(tmp_path_factory.mktemp("any") / "x.db") as library:
+        library.add(added)
+        assert set(library.demonstrations()) == set(added)
+        assert library.institutions() == tuple(sorted(names))
+        assert {one.institution for one in library.demonstrations(names[0])} == {names[0]}
+
+
+def test_names_that_look_alike_are_different(path: Path) -> None:
+    """Composed and decomposed accents, and names that differ in case, are different institutions."""
+    names = ["Clinic", "clinic", "Caf\u00e9", "Cafe\u0301", "عيادة", "🏥", "'; DROP TABLE demonstrations; --"]
+    with Library.open(path) as library:
+        library.add(Demonstration(name, "a", "b") for name in names)
+        assert set(library.institutions()) == set(names)
+
+
+def test_what_was_learned_survives_reopening(library: Library, path: Path) -> None:
+    """A prior and a posterior are the same after saving and reopening, to the bit."""
+    library.add([Demonstration("new", "x-ray of the chest 0", "code 1")])
+    prior = learn(library)
+    posterior = adapt(prior, library, "new")
+    save_prior(library, prior)
+    save_posterior(library, posterior)
+    library.close()
+    with Library.open(path, Tiny()) as reopened:
+        again = load_posterior(reopened, "new")
+    np.testing.assert_array_equal(again.prior.transfer, prior.transfer)
+    np.testing.assert_array_equal(again.prior.lesson.scores, prior.lesson.scores)
+    np.testing.assert_array_equal(again.fit.weights, posterior.fit.weights)
+    np.testing.assert_array_equal(again.fit.features.toarray(), posterior.fit.features.toarray())
+    assert again.prior.lesson.settings == prior.lesson.settings
+    assert replace(again, prior=prior, fit=posterior.fit) == posterior
+
+
+def test_saving_replaces(library: Library) -> None:
+    """Saving under a name twice keeps the second."""
+    library.save("prior", {"n": 1}, {"a": np.zeros(3)})
+    library.save("prior", {"n": 2}, {"b": np.ones(2)})
+    header, arrays = library.load("prior")
+    assert header == {"n": 2}
+    assert list(arrays) == ["b"]
+
+
+def hostile() -> bytes:
+    """Make an npz file whose array is a pickle that would run code when loaded."""
+
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return exec, ("raise SystemExit('the pickle ran')",)
+
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=True, transfer=np.array([Bomb()], dtype=object))
+    return buffer.getvalue()
+
+
+def torn() -> bytes:
+    """Make an npz file with bytes flipped in the middle of its compressed data."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, transfer=np.random.default_rng(0).random(5000))
+    content = bytearray(buffer.getvalue())
+    content[1000:1200] = bytes(200)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [hostile(), torn(), hostile()[:200], b"", b"nonsense", pickle.dumps("x"), b"\x93NUMPY\x01\x00"],
+    ids=["object array", "torn", "cut off", "empty", "nonsense", "pickle", "bare array"],
+)
+def test_damaged_arrays_are_refused_and_never_unpickled(library: Library, path: Path, content: bytes) -> None:
+    """Arrays that are damaged, or hold objects, end in a LibraryError that says what to do; no pickle is loaded."""
+    library.save("prior", {}, {"transfer": np.zeros(1)})
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE artifacts SET arrays = ?", (content,))
+    with pytest.raises(LibraryError, match=r"the library's prior is damaged .*; learn or adapt again"):
+        library.load("prior")
+
+
+@pytest.mark.parametrize(
+    "header", ["{}", '{"format": "metachain-prior/1"}', "[]", "null", "7", '{"format": "other/9"}']
+)
+def test_a_damaged_header_is_refused(library: Library, path: Path, header: str) -> None:
+    """A prior whose header lost what belongs there ends in a LibraryError, not in a KeyError."""
+    save_prior(library, learn(library))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE artifacts SET header = ?", (header,))
+    with pytest.raises(LibraryError, match=r"prior .*learn .*again"):
+        load_prior(library)
+
+
+def test_a_posterior_that_lost_an_array_is_refused(library: Library) -> None:
+    """A posterior without one of its arrays ends in a LibraryError that says to adapt again."""
+    prior = learn(library)
+    save_prior(library, prior)
+    save_posterior(library, adapt(prior, library, "h0"))
+    header, arrays = library.load("posterior of h0")
+    del arrays["weights"]
+    library.save("posterior of h0", header, arrays)
+    with pytest.raises(LibraryError, match=r"posterior of 'h0' is damaged .*adapt again"):
+        load_posterior(library, "h0")
+
+
+def test_what_is_missing_says_how_to_make_it(library: Library) -> None:
+    """Without a prior, and without a posterior, the message is the command that makes one."""
+    with pytest.raises(NotFoundError, match=r"no prior; make one with: metachain learn"):
+        load_prior(library)
+    save_prior(library, learn(library))
+    with pytest.raises(
+        NotFoundError, match=r"no posterior for 'St Mary'; make one with: metachain adapt LIBRARY 'St Mary'"
+    ):
+        load_posterior(library, "St Mary")
+
+
+def test_a_prior_of_another_encoder_is_refused(library: Library, path: Path) -> None:
+    """A prior learned with one encoder is refused under another, by the names of both."""
+    save_prior(library, learn(library))
+    other = Tiny()
+    other.fingerprint = "other/1"
+    with Library.open(path, other) as opened, pytest.raises(LibraryError, match=r"with tiny/1, .* open with other/1"):
+        load_prior(opened)
