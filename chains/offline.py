@@ -93,7 +93,7 @@ class OfflineChatModel(BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
-        return {**params, "ls_provider": "metachain", "ls_model_name": NAME}
+        return {"ls_model_name": NAME, **params, "ls_provider": "metachain"}
 
     def _read(self, messages: Sequence[BaseMessage], stop: list[str] | None) -> str:
         query, demonstrations = demonstrations_shown(messages)

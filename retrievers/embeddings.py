@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -14,7 +13,8 @@ from metachain.similarity import unit_rows
 
 __all__ = ["EncoderEmbeddings", "LangChainEncoder"]
 
-PROBE = "dimension"
+PROBE = "a text"
+"""Embedded where there are no texts, to find how long the model's vectors are."""
 
 
 class LangChainEncoder:
@@ -32,22 +32,19 @@ class LangChainEncoder:
             raise DataError(f"'fingerprint' must name the embedding model, got {fingerprint!r}")
         self.fingerprint = fingerprint
         self._embeddings = embeddings
+        self._dimensions: int | None = None
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed n texts; (n, d) float32 rows of unit length (an all-zero row stays zero).
 
         Raises DataError where the model returns anything but one finite vector of the same size for each text.
         """
-        if not texts:
-            return np.zeros((0, self._dimensions), np.float32)
-        rows = self._embed(list(texts))
+        rows = self._embed(list(texts) or [PROBE])
+        if self._dimensions is None:
+            self._dimensions = rows.shape[1]
         if rows.shape[1] != self._dimensions:
             raise self._refusal(f"vectors of {rows.shape[1]} numbers, earlier ones had {self._dimensions}")
-        return rows
-
-    @cached_property
-    def _dimensions(self) -> int:
-        return int(self._embed([PROBE]).shape[1])
+        return rows[: len(texts)]
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
         try:
