@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from metachain.baselines import maximal_marginal_relevance
-from metachain.index import Neighbours
+from metachain.index import Neighbours, similarities
 from metachain.kriging import Settings, fit, predict
 from metachain.posterior import PLAIN
 from metachain.prior import Lesson
@@ -94,7 +94,7 @@ class Episode:
         """The labels and every past institution's nearest: rows (n, m) and similarity, -1 and -inf for none."""
         vectors, (past, near) = self.ground.study.pool.vectors, self.ground.near.flat()
         rows = self.candidates(past)
-        own = vectors[self.ground.query] @ vectors[self.support].T
+        own = similarities(vectors[self.ground.query], vectors[self.support])
         similarity = np.concatenate([own, near], axis=1)
         dropped = repeated(np.where(rows < 0, -1, self.ground.twin[rows])) | (rows < 0)
         return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.index import similarities
 from metachain.kriging import Settings, evidence, localised, residuals, solve, without_diagonal
 from metachain.profile import Profile, attention, co_treatment_features, consensus
 from metachain.reader import vote
@@ -83,7 +84,7 @@ def best_arm(scores: Sequence[Floats]) -> Settings | None:
 def _plain_vote(study: Study, draw: Draw, past: Rows, shots: int = 8) -> NDArray[np.intp]:
     near, past_similarity = study.near(draw.query, past).flat()
     rows = np.concatenate([near, np.tile(draw.support, (len(draw.query), 1))], axis=1)
-    own = study.pool.vectors[draw.query] @ study.pool.vectors[draw.support].T
+    own = similarities(study.pool.vectors[draw.query], study.pool.vectors[draw.support])
     similarity = np.concatenate([past_similarity, own], axis=1)
     first = nearest_first(similarity, shots)
     shown = np.take_along_axis(rows, first, axis=1)

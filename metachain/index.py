@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from metachain.pool import Pool
 
-__all__ = ["InstitutionIndex", "Neighbours"]
+__all__ = ["InstitutionIndex", "Neighbours", "similarities"]
 
 SIMILARITY_DECIMALS = 5
 """Similarities are rounded before they are compared, so that the last bits of a matrix product decide nothing."""
@@ -56,8 +56,17 @@ class InstitutionIndex:
         for number, (own, index) in enumerate(zip(self._rows, self._indexes, strict=True)):
             width = min(r, index.ntotal)
             near, positions = index.search(vectors, width)
-            near = np.round(near, SIMILARITY_DECIMALS)
+            near = _rounded(near)
             order = np.lexsort((positions, -near), axis=1)
             similarity[:, number, :width] = np.take_along_axis(near, order, axis=1)
             rows[:, number, :width] = own[np.take_along_axis(positions, order, axis=1)]
         return Neighbours(rows, similarity)
+
+
+def similarities(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Hybrid similarity of n vectors to m others, rounded as the index rounds it; (n, m)."""
+    return _rounded(vectors @ others.T)
+
+
+def _rounded(similarity: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.round(similarity, SIMILARITY_DECIMALS)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from metachain.demonstration import Demonstration, check_text
 from metachain.errors import DataError
-from metachain.index import Neighbours
+from metachain.index import Neighbours, similarities
 from metachain.kriging import predict
 from metachain.library import Library
 from metachain.posterior import Posterior, posterior_of, scene_of
@@ -86,7 +86,7 @@ class Selector:
         """Candidate rows (n, m) and similarity, own labels first; -1 and -inf for the query itself and for twins."""
         own = len(self._own_texts)
         near_rows, near_similarity = near.flat()
-        similarity = vectors @ self._scene.support.vectors.T
+        similarity = similarities(vectors, self._scene.support.vectors)
         itself = np.array(normalised)[:, None] == self._own_texts[None, :]
         past = np.where(near_rows < 0, -1, near_rows + own)
         rows = np.concatenate([np.where(itself, -1, np.arange(own)), past], axis=1)
