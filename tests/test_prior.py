@@ -10,7 +10,7 @@ import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import BagOfWords, briefly, filled, hospitals
+from oracles import BagOfWords, filled, hospitals, rarely
 
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError, LibraryError, NotFoundError
@@ -45,7 +45,7 @@ def test_the_same_library_teaches_the_same_bytes(tmp_path: Path) -> None:
 
 
 @given(st.permutations(MADE))
-@briefly
+@rarely
 def test_the_order_of_adding_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, made: list[Demonstration]
 ) -> None:
