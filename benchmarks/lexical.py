@@ -2,8 +2,8 @@
 
     python benchmarks/lexical.py DATA.jsonl [LIBRARY]
 
-Prints, for each form of the lexical half of the similarity, the share of queries whose most expected answer is right with 0, 4, 16
-and 32 labels, mean over development hospitals and two supports, each hospital's group held out.
+Prints, for each form of the lexical half of the similarity, the share of queries whose most expected answer is right
+with 0, 4, 16 and 32 labels, mean over development hospitals and two supports, each hospital's group held out.
 """
 
 import sys

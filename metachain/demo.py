@@ -1,6 +1,7 @@
 """The main job from end to end on a generated, synthetic world: what ``metachain demo`` shows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.table import Table
@@ -25,7 +26,7 @@ __all__ = ["run_demo"]
 
 LABELS = 16
 SHOTS = 8
-QUERIES_SHOWN = 6
+SHOWN = 4
 PLAN = Plan(protocol="group", labels=(0, 4, 8, 16, 32), seeds=(0, 1))
 
 
@@ -65,7 +66,7 @@ def _newcomer(world: Sequence[Demonstration]) -> tuple[list[Demonstration], list
 
 
 def _first_day(library: Library, past: Sequence[Demonstration], new: Sequence[Demonstration]) -> None:
-    name, queries = new[0].institution, new[LABELS : LABELS + QUERIES_SHOWN]
+    name, queries = new[0].institution, new[LABELS:]
     library.add(past)
     with working() as progress:
         library.vectors(library.demonstrations(), progress)
@@ -76,27 +77,41 @@ def _first_day(library: Library, past: Sequence[Demonstration], new: Sequence[De
     save_posterior(library, posterior)
     out.print(
         f"\nLearned from {len(prior.institutions)} past hospitals. {name}, of a health system that none of them "
-        f"belongs to, gave {LABELS} labels.\nOne of its inputs, and what a model is shown for it:"
+        f"belongs to, gave {LABELS} labels."
     )
     selector = MetaExampleSelector(library, posterior, k=SHOTS)
-    print_selection(selector.explain(queries[0].input))
-    _print_answers(library, past, queries, selector)
+    learned = few_shot_chain("offline", selector).batch([{"input": one.input} for one in queries])
+    differing = _print_answers(queries, _answers_from_nearest(library, past, queries), learned)
+    selection = selector.explain((differing or queries)[0].input)
+    out.print(f"\nThe best {SHOWN} of the {SHOTS} demonstrations shown for {selection.query!r}:")
+    print_selection(replace(selection, chosen=selection.chosen[-SHOWN:]))
+
+
+def _answers_from_nearest(
+    library: Library, past: Sequence[Demonstration], queries: Sequence[Demonstration]
+) -> list[str]:
+    nearest = nearest_first(library.vectors(queries) @ library.vectors(past).T, SHOTS)
+    return [
+        answer(query.input, [(past[row].input, past[row].output) for row in rows[::-1]])
+        for query, rows in zip(queries, nearest, strict=True)
+    ]
 
 
 def _print_answers(
-    library: Library, past: Sequence[Demonstration], queries: Sequence[Demonstration], selector: MetaExampleSelector
-) -> None:
-    chain = few_shot_chain("offline", selector)
-    learned = chain.batch([{"input": one.input} for one in queries])
-    nearest = nearest_first(library.vectors(queries) @ library.vectors(past).T, SHOTS)
-    table = Table(
-        "input", "its own code", "shown the nearest", "shown metachain's", title="answers of the offline model"
+    queries: Sequence[Demonstration], nearest: Sequence[str], learned: Sequence[str]
+) -> list[Demonstration]:
+    """Print who is right how often, and some queries that the two answer differently; returns all of those."""
+    right = [sum(a == query.output for a, query in zip(given, queries, strict=True)) for given in (nearest, learned)]
+    out.print(
+        f"The offline model answers {right[0]} of its other {len(queries)} inputs right when it is shown the nearest "
+        f"demonstrations, {right[1]} when it is shown metachain's. The first that the two differ on:"
     )
-    for query, rows, ours in zip(queries, nearest, learned, strict=True):
-        theirs = answer(query.input, [(past[row].input, past[row].output) for row in rows[::-1]])
-        cells = (_marked(theirs, query.output), _marked(ours, query.output))
-        table.add_row(Text(query.input), query.output, *cells)
+    table = Table("input", "its own code", "shown the nearest", "shown metachain's")
+    differing = [row for row in zip(queries, nearest, learned, strict=True) if row[1] != row[2]]
+    for query, theirs, ours in differing[:SHOWN]:
+        table.add_row(Text(query.input), query.output, _marked(theirs, query.output), _marked(ours, query.output))
     out.print(table)
+    return [query for query, _, _ in differing]
 
 
 def _marked(given: str, right: str) -> Text:
