@@ -1,0 +1,283 @@
+"""What every selector of an evaluation shows, against looking at every demonstration, and against production."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import oracles
+import pytest
+from langchain_core.vectorstores.utils import maximal_marginal_relevance
+from oracles import BagOfWords, Known, hospitals, unit_vectors
+
+from metachain.baselines import bm25_weights, word_counts
+from metachain.demonstration import Demonstration
+from metachain.encoder import Encoder
+from metachain.episode import SELECTORS, Episode, Ground
+from metachain.index import InstitutionIndex
+from metachain.kriging import Settings
+from metachain.library import Library
+from metachain.pool import make_pool
+from metachain.posterior import adapt
+from metachain.prior import Lesson, learn, learn_lesson, transfer_matrix
+from metachain.selection import twins
+from metachain.selector import Selector
+from metachain.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors, normalise_text
+from metachain.study import Study, institution_rng
+from metachain.transfer import redundancy
+
+SETTINGS = Settings(0.3, 1.0, 0.05)
+MADE = hospitals(4, 20, seed=3)
+TARGET = "hospital 3"
+SUPPORT, QUERY = slice(0, 6), slice(6, 20)
+labels = pytest.mark.parametrize("k", [0, 1, 6])
+
+
+def ground_of(
+    demonstrations: Sequence[Demonstration], dense: np.ndarray, settings: Settings | None = SETTINGS
+) -> Ground:
+    """The target asks about its later demonstrations; ``dense`` belongs to ``demonstrations``."""
+    lexical = lexical_vectors([one.input for one in demonstrations])
+    pool = make_pool(demonstrations, hybrid_vectors(dense, lexical))
+    study = Study.of(pool, np.arange(len(pool.owner)))
+    target = pool.institutions.index(TARGET)
+    past = np.array([number for number in range(len(pool.institutions)) if number != target])
+    words = word_counts([normalise_text(one.input) for one in pool.demonstrations])
+    return Ground(
+        study,
+        past,
+        pool.rows[target][QUERY],
+        redundancy(transfer_matrix(study), past),
+        Lesson(settings, settings is not None, np.zeros((0, 0))),
+        bm25_weights(words, np.flatnonzero(pool.owner != target)),
+        words,
+        twins(pool.demonstrations),
+    )
+
+
+def dense_of(demonstrations: Sequence[Demonstration]) -> np.ndarray:
+    """The tiny encoder's vectors."""
+    return BagOfWords().encode([one.input for one in demonstrations])
+
+
+def episode_of(ground: Ground, k: int, shots: int = 5) -> Episode:
+    """The first k labels of the target."""
+    support = ground.study.pool.rows[ground.study.pool.institutions.index(TARGET)][SUPPORT][:k]
+    return Episode(ground, support, shots, institution_rng(TARGET))
+
+
+def candidates(episode: Episode) -> list[int]:
+    """Rows that may be shown: the labels, then the past."""
+    pool = episode.ground.study.pool
+    return episode.support.tolist() + [row for row in range(len(pool.owner)) if pool.owner[row] in episode.ground.past]
+
+
+def dot(one: np.ndarray, other: np.ndarray) -> float:
+    """Inner product, number by number."""
+    return sum(float(a) * float(b) for a, b in zip(one, other, strict=True))
+
+
+def slow_nearby(episode: Episode, query: int, rows: Sequence[int]) -> list[tuple[float, int]]:
+    """Similarity, to four decimals, and row of each candidate, nearest first; of twins the first alone."""
+    pool, seen, kept = episode.ground.study.pool, set(), []
+    for row in rows:
+        one = pool.demonstrations[row]
+        if (one.input, one.output) not in seen:
+            kept.append((round(dot(pool.vectors[query], pool.vectors[row]), 4), row))
+        seen.add((one.input, one.output))
+    return sorted(kept, key=lambda pair: -pair[0])
+
+
+@pytest.fixture(scope="module")
+def ground() -> Ground:
+    """The target among three past hospitals."""
+    return ground_of(MADE, dense_of(MADE))
+
+
+@labels
+def test_semantic_is_dense_brute_force(ground: Ground, k: int) -> None:
+    """``semantic`` shows the past and own demonstrations with the largest dense cosine, the largest first."""
+    episode, dense = episode_of(ground, k), dense_of(ground.study.pool.demonstrations)
+    shown = SELECTORS["semantic"](episode)
+    for query, rows in zip(ground.query, shown, strict=True):
+        cosines = [dot(dense[query], dense[row]) for row in rows]
+        assert set(rows) <= set(candidates(episode))
+        assert len(set(rows)) == 5
+        best = sorted((dot(dense[query], dense[row]) for row in candidates(episode)), reverse=True)[:5]
+        assert cosines == pytest.approx(best, abs=1e-5)
+
+
+@labels
+def test_bm25_is_brute_force(ground: Ground, k: int) -> None:
+    """``bm25`` shows the demonstrations with the highest BM25 score."""
+    episode = episode_of(ground, k)
+    scores = (ground.words @ ground.bm25.T).toarray()
+    for query, rows in zip(ground.query, SELECTORS["bm25"](episode), strict=True):
+        best = sorted((scores[query, row] for row in candidates(episode)), reverse=True)[:5]
+        assert [scores[query, row] for row in rows] == pytest.approx(best)
+        assert len(set(rows)) == 5
+
+
+@labels
+def test_mmr_is_langchains(k: int) -> None:
+    """``mmr`` shows what LangChain's function picks from the 20 dense nearest of past and own demonstrations."""
+    dense = unit_vectors(0, len(MADE), 9)
+    episode = episode_of(ground_of(MADE, dense), k)
+    pool = episode.ground.study.pool
+    vector = dict(zip(MADE, dense, strict=True))
+    for query, rows in zip(episode.ground.query, SELECTORS["mmr"](episode), strict=True):
+        asked = vector[pool.demonstrations[query]]
+        near = sorted(candidates(episode), key=lambda row: -dot(asked, vector[pool.demonstrations[row]]))[:20]
+        picked = maximal_marginal_relevance(asked, [vector[pool.demonstrations[row]] for row in near], k=5)
+        assert rows.tolist() == [near[place] for place in picked]
+
+
+@labels
+def test_hybrid_is_brute_force(ground: Ground, k: int) -> None:
+    """``hybrid`` shows the most similar of past and own demonstrations, each text and answer once."""
+    episode = episode_of(ground, k)
+    pool = ground.study.pool
+    for query, rows in zip(ground.query, SELECTORS["hybrid"](episode), strict=True):
+        best = [h for h, _ in slow_nearby(episode, query, candidates(episode))[:5]]
+        assert [dot(pool.vectors[query], pool.vectors[row]) for row in rows] == pytest.approx(best, abs=2e-4)
+        assert len({(pool.demonstrations[row].input, pool.answer[row]) for row in rows}) == 5
+
+
+@labels
+def test_support_shows_own_labels_only(ground: Ground, k: int) -> None:
+    """``support`` shows the institution's own labels, nearest first, and nothing else."""
+    episode = episode_of(ground, k)
+    for query, rows in zip(ground.query, SELECTORS["support"](episode), strict=True):
+        expected = [row for _, row in slow_nearby(episode, query, episode.support.tolist())[:5]]
+        assert rows.tolist() == expected
+
+
+@labels
+def test_oracle_shows_right_answers_first(ground: Ground, k: int) -> None:
+    """``oracle`` shows the nearest candidates with the right answer, and others only after them."""
+    episode = episode_of(ground, k)
+    answer = ground.study.pool.answer
+    for query, rows, near in zip(ground.query, SELECTORS["oracle"](episode), episode.nearby[0], strict=True):
+        right = [bool(answer[row] == answer[query]) for row in rows]
+        assert right == sorted(right, reverse=True)
+        assert sum(right) == min(5, sum(answer[row] == answer[query] for row in near if row >= 0))
+
+
+def test_zero_shows_nothing_and_random_anything(ground: Ground) -> None:
+    """``zero`` shows nothing; ``random`` shows distinct candidates, any of them, and the same from the same state."""
+    assert SELECTORS["zero"](episode_of(ground, 6)).shape == (14, 0)
+    first, again = (SELECTORS["random"](episode_of(ground, 6, 30)) for _ in range(2))
+    assert np.array_equal(first, again)
+    assert {len(set(rows)) for rows in first} == {30}
+    assert set(first.ravel()) == set(candidates(episode_of(ground, 6)))
+
+
+def slow_learned(episode: Episode, taught: int, *, pooled: bool) -> list[list[int]]:
+    """Steps A to G, query by query, from ``taught`` labels; with ``pooled`` all past rows are one institution's."""
+    ground = episode.ground
+    pool, own = ground.study.pool, episode.support.tolist()
+    past_rows = [row for row in candidates(episode) if row not in own]
+    others = [
+        replace(pool.demonstrations[row], institution="everybody", id=str(row).zfill(5))
+        if pooled
+        else pool.demonstrations[row]
+        for row in past_rows
+    ]
+    past = make_pool(others, pool.vectors[past_rows], pool.answers)
+    asked = np.concatenate([ground.query, episode.support]).astype(int)
+    told = oracles.replies(InstitutionIndex(past).nearest(pool.vectors[asked], 8), past.answer)
+    texts, support = told[: len(ground.query)], told[len(ground.query) :]
+    ell = [0.0] if pooled else ground.redundancy.tolist()
+    known = Known(support[:taught], pool.answer[own][:taught].tolist(), ell, SETTINGS)
+    shown = []
+    for text, rows, similarity in zip(texts, *episode.nearby, strict=True):
+        expected = oracles.posterior_mean(text, known, len(pool.answers))
+        probable = oracles.plausible(expected, [int(pool.answer[row]) if row >= 0 else -1 for row in rows])
+        first = oracles.choice(similarity.tolist(), probable, episode.shots)
+        shown.append([int(rows[place]) if place >= 0 else -1 for place in first])
+    return shown
+
+
+@labels
+@pytest.mark.parametrize("selector", ["metachain", "prior", "scratch"])
+def test_learned_selectors_are_those_of_the_formulas(ground: Ground, selector: str, k: int) -> None:
+    """They show what steps A to G choose: with all labels, with none, and with the past as one pool."""
+    episode = episode_of(ground, k)
+    taught = 0 if selector == "prior" else k
+    shown = SELECTORS[selector](episode).tolist()
+    assert shown == slow_learned(episode, taught, pooled=selector == "scratch")
+
+
+@labels
+def test_the_guard_switches_to_plain_neighbours(k: int) -> None:
+    """Where the guard refuses learning, ``metachain`` and ``prior`` show what ``hybrid`` shows."""
+    episode = episode_of(ground_of(MADE, dense_of(MADE), None), k)
+    for selector in ("metachain", "prior"):
+        assert np.array_equal(SELECTORS[selector](episode), SELECTORS["hybrid"](episode))
+
+
+@pytest.mark.parametrize("selector", SELECTORS)
+@pytest.mark.parametrize("shots", [1, 8, 500])
+def test_only_candidates_are_shown_and_none_twice(ground: Ground, selector: str, shots: int) -> None:
+    """Whatever the selector and however many shots, past and own demonstrations alone are shown, each once."""
+    episode = episode_of(ground, 6, shots)
+    for query, rows in zip(ground.query, SELECTORS[selector](episode), strict=True):
+        there = [row for row in rows if row >= 0]
+        assert len(rows) <= shots
+        assert set(there) <= set(candidates(episode)) - {query}
+        assert len(set(there)) == len(there)
+
+
+@pytest.mark.parametrize("selector", SELECTORS)
+def test_permuting_demonstrations_changes_nothing(ground: Ground, selector: str) -> None:
+    """However the demonstrations were ordered, each selector shows the same rows in the same order."""
+    order = np.random.default_rng(0).permutation(len(MADE))
+    made = [MADE[place] for place in order]
+    other = ground_of(made, dense_of(MADE)[order])
+    shown = [SELECTORS[selector](episode_of(one, 6)) for one in (ground, other)]
+    assert np.array_equal(*shown)
+
+
+class TestProduction:
+    """The evaluation's own selectors against ``Selector`` on a library, with the real encoder."""
+
+    @staticmethod
+    def shown_by_library(
+        path: Path, encoder: Encoder, settings: Settings | None, k: int
+    ) -> tuple[list[list[Demonstration]], np.ndarray]:
+        """What ``Selector`` shows for the target's queries, best first, and the dense vectors of everything."""
+        own = sorted((one for one in MADE if one.institution == TARGET), key=lambda one: one.id)
+        with Library.open(path, encoder) as library:
+            library.add([one for one in MADE if one.institution != TARGET])
+            prior = learn(library)
+            prior = replace(prior, lesson=replace(prior.lesson, settings=settings, trusts_consensus=bool(settings)))
+            library.add(own[SUPPORT][:k])
+            selector = Selector(library, adapt(prior, library, TARGET), 5)
+            chosen = selector.select_many([one.input for one in own[QUERY]])
+            return [list(one.demonstrations[::-1]) for one in chosen], library.vectors(MADE)
+
+    @labels
+    @pytest.mark.parametrize(("selector", "settings"), [("metachain", SETTINGS), ("metachain", None), ("hybrid", None)])
+    def test_the_evaluation_shows_what_production_shows(
+        self, tmp_path: Path, encoder: Encoder, selector: str, settings: Settings | None, k: int
+    ) -> None:
+        """For the same labels and the same lesson both choose the same demonstrations in the same order."""
+        expected, dense = self.shown_by_library(tmp_path / "library.db", encoder, settings, k)
+        ground = ground_of(MADE, dense, settings)
+        shown = SELECTORS[selector](episode_of(ground, k))
+        pool = ground.study.pool
+        assert [[pool.demonstrations[row] for row in rows if row >= 0] for rows in shown] == expected
+
+    def test_the_evaluation_learns_what_production_learns(self, tmp_path: Path, encoder: Encoder) -> None:
+        """Transfer and lesson without the target are those of a library that never held it."""
+        past = [one for one in MADE if one.institution != TARGET]
+        with Library.open(tmp_path / "library.db", encoder) as library:
+            library.add(past)
+            prior, dense = learn(library), library.vectors(MADE)
+        study = ground_of(MADE, dense).study
+        transfer = transfer_matrix(study)
+        lesson = learn_lesson(study, transfer, np.arange(3))
+        assert np.allclose(transfer[:3, :3], prior.transfer, atol=1e-4)
+        assert np.allclose(lesson.scores, prior.lesson.scores, atol=0.02)
+        assert (lesson.settings, lesson.trusts_consensus) == (prior.lesson.settings, prior.lesson.trusts_consensus)
+        assert dense.shape[1] + LEXICAL_DIMENSIONS == study.pool.vectors.shape[1]
