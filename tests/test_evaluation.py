@@ -1,0 +1,293 @@
+"""Leaving institutions out: what may be known, what comes out, and data that is hard to evaluate on."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import oracles
+import pytest
+from oracles import BagOfWords, hospitals
+
+from metachain import evaluation
+from metachain.demonstration import Demonstration
+from metachain.episode import SELECTORS, Episode, Shown
+from metachain.errors import DataError
+from metachain.evaluation import Plan, evaluate
+from metachain.similarity import lexical_vectors, normalise_text
+
+MADE = hospitals(4, 20)
+PLAN = Plan(labels=(0, 4), seeds=(0, 1), queries=8)
+
+
+def evaluated(demonstrations: Sequence[Demonstration], plan: Plan = PLAN) -> dict[str, Any]:
+    """The result with the tiny encoder."""
+    dense = BagOfWords().encode([normalise_text(one.input) for one in demonstrations])
+    return evaluate(demonstrations, dense, plan, dataset="tiny")
+
+
+def timeless(result: dict[str, Any]) -> str:
+    """The bytes of a result, without how long it took."""
+    return json.dumps({**result, "cost": {**result["cost"], "seconds": 0}}, allow_nan=False)
+
+
+def cells(result: dict[str, Any]) -> dict[tuple[str, int, str, int], float]:
+    """Score by selector, labels, institution and seed."""
+    return {(row["selector"], row["labels"], row["institution"], row["seed"]): row["score"] for row in result["scores"]}
+
+
+@pytest.fixture(scope="module")
+def result() -> dict[str, Any]:
+    """Four hospitals, evaluated once."""
+    return evaluated(MADE)
+
+
+@pytest.fixture
+def episodes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Episode, Shown]]:
+    """Every episode that ``semantic`` was asked to show demonstrations in, and what it showed."""
+    seen: list[tuple[Episode, Shown]] = []
+    original: Callable[[Episode], Shown] = SELECTORS["semantic"]
+
+    def noted(episode: Episode) -> Shown:
+        seen.append((episode, original(episode)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(evaluation, "SELECTORS", {**SELECTORS, "semantic": noted})
+    return seen
+
+
+def test_the_result_has_the_keys_of_the_contract(result: dict[str, Any]) -> None:
+    """Names and order are those that others build on."""
+    top = ["dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost"]
+    assert list(result) == top
+    assert {tuple(row) for row in result["scores"]} == {
+        ("selector", "labels", "institution", "seed", "metric", "score", "n")
+    }
+    assert {tuple(row) for row in result["summary"]} == {("selector", "labels", "mean", "worst_decile", "gain", "ci95")}
+    assert list(result["cost"]) == ["seconds", "model_calls", "tokens"]
+    assert (result["dataset"], result["protocol"], result["model"]) == ("tiny", "institution", "offline")
+    assert (result["shots"], result["seeds"]) == (8, [0, 1])
+
+
+def test_the_result_is_json(result: dict[str, Any]) -> None:
+    """It comes back from JSON as it was, without infinities."""
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_every_selector_is_scored_everywhere(result: dict[str, Any]) -> None:
+    """Each selector has a score at each label count, institution and seed; ``support`` none without labels."""
+    expected = {
+        (selector, labels, f"hospital {number}", seed)
+        for selector in SELECTORS
+        for labels in PLAN.labels
+        for number in range(4)
+        for seed in PLAN.seeds
+        if selector != "support" or labels
+    }
+    assert set(cells(result)) == expected
+    assert len(result["scores"]) == len(expected)
+    assert all(0 <= row["score"] <= 1 and row["n"] == 8 for row in result["scores"])
+
+
+def test_the_same_seed_gives_the_same_bytes(result: dict[str, Any]) -> None:
+    """Evaluating again gives the same result but for the time it took."""
+    assert timeless(evaluated(MADE)) == timeless(result)
+
+
+def test_another_seed_draws_other_supports(result: dict[str, Any]) -> None:
+    """Scores of different seeds are not copies of each other."""
+    by_seed = [{key[:3]: score for key, score in cells(result).items() if key[3] == seed} for seed in PLAN.seeds]
+    assert by_seed[0] != by_seed[1]
+
+
+def test_the_order_of_records_changes_nothing(result: dict[str, Any]) -> None:
+    """A shuffled file gives the same bytes."""
+    order = np.random.default_rng(0).permutation(len(MADE))
+    assert timeless(evaluated([MADE[place] for place in order])) == timeless(result)
+
+
+def test_selectors_and_label_counts_do_not_disturb_each_other(result: dict[str, Any]) -> None:
+    """A plan with fewer selectors and the same largest label count gives the scores of the larger plan."""
+    few = evaluated(MADE, replace(PLAN, labels=(4,), selectors=("random", "metachain")))
+    assert cells(few).items() <= cells(result).items()
+
+
+def test_zero_is_wrong_and_the_oracle_is_best(result: dict[str, Any]) -> None:
+    """Without demonstrations nothing is right; knowing the answer is best at every label count."""
+    means = {(row["selector"], row["labels"]): row["mean"] for row in result["summary"]}
+    for (selector, labels), mean in means.items():
+        assert mean <= means["oracle", labels]
+        assert selector != "zero" or mean == 0
+
+
+def test_texts_of_the_support_are_never_asked_about(episodes: list[tuple[Episode, Shown]]) -> None:
+    """No query has the text of a label, however written, at any label count, though institutions repeat their texts."""
+    again = [replace(one, input=f" {one.input.upper()}", id=f"{one.id} again") for one in MADE]
+    evaluated([*MADE, *again], replace(PLAN, queries=100))
+    assert episodes
+    for episode, _ in episodes:
+        texts = [normalise_text(one.input) for one in episode.ground.study.pool.demonstrations]
+        assert not {texts[row] for row in episode.support} & {texts[row] for row in episode.ground.query}
+
+
+def test_queries_are_the_same_at_every_label_count(episodes: list[tuple[Episode, Shown]]) -> None:
+    """Curves compare like with like: more labels of the same support, the same queries."""
+    evaluated(MADE)
+    for (less, _), (more, _) in zip(episodes[::2], episodes[1::2], strict=True):
+        assert (len(less.support), len(more.support)) == (0, 4)
+        assert less.ground.query.tolist() == more.ground.query.tolist()
+
+
+@pytest.mark.parametrize(("protocol", "others"), [("institution", 3), ("group", 2)])
+def test_what_is_held_out_is_never_past(episodes: list[tuple[Episode, Shown]], protocol: str, others: int) -> None:
+    """Neither the target nor, under ``group``, any of its group is among the past, nor shown but as a label."""
+    evaluated(MADE, replace(PLAN, protocol=protocol, selectors=("semantic",)))
+    for episode, shown in episodes:
+        pool = episode.ground.study.pool
+        group = [one.metadata["group"] for one in pool.demonstrations]
+        target = pool.owner[episode.ground.query[0]]
+        assert len(episode.ground.past) == others
+        assert target not in episode.ground.past
+        foreign = set(shown.ravel()) - set(episode.support)
+        assert not {pool.owner[row] for row in foreign} & {target}
+        if protocol == "group":
+            assert group[episode.ground.query[0]] not in {group[row] for row in foreign}
+
+
+def test_a_held_out_group_teaches_nothing() -> None:
+    """Under ``group``, whatever a sister answers, the target's scores and what is learned for it stay."""
+    outputs = sorted({one.output for one in MADE})
+    swapped = [
+        replace(one, output=outputs[(outputs.index(one.output) + 3) % len(outputs)])
+        if one.institution == "hospital 2"
+        else one
+        for one in MADE
+    ]
+    plan = replace(PLAN, protocol="group")
+    before, after = evaluated(MADE, plan), evaluated(swapped, plan)
+    for key, score in cells(before).items():
+        if key[2] == "hospital 0":
+            assert cells(after)[key] == score
+    assert before["settings"]["lessons"]["hospital 0"] == after["settings"]["lessons"]["hospital 0"]
+    assert cells(before) != cells(after)
+
+
+def test_an_institution_without_a_group_is_held_out_alone(episodes: list[tuple[Episode, Shown]]) -> None:
+    """Under ``group`` an institution that names none is a group of its own."""
+    made = [replace(one, metadata={}) if one.institution in ("hospital 0", "hospital 2") else one for one in MADE]
+    evaluated(made, replace(PLAN, protocol="group", selectors=("semantic",)))
+    past = {int(one.ground.study.pool.owner[one.ground.query[0]]): one.ground.past.tolist() for one, _ in episodes}
+    assert past == {0: [1, 2, 3], 1: [0, 2], 2: [0, 1, 3], 3: [0, 2]}
+
+
+def test_a_score_is_the_share_the_reader_answers_right(episodes: list[tuple[Episode, Shown]]) -> None:
+    """Each score is that of voting, query by query, with lexical similarity over what was shown, the best last."""
+    plan = replace(PLAN, selectors=("semantic",))
+    rows = evaluated(MADE, plan)["scores"]
+    for row, (episode, shown) in zip(rows, episodes, strict=True):
+        pool, right = episode.ground.study.pool, 0
+        lexical = lexical_vectors([one.input for one in pool.demonstrations])
+        for query, several in zip(episode.ground.query, shown[:, ::-1].tolist(), strict=True):
+            similarity = [sum(map(float, lexical[query] * lexical[place])) for place in several]
+            right += oracles.vote(similarity, [int(pool.answer[place]) for place in several]) == pool.answer[query]
+        assert row["score"] == pytest.approx(right / len(shown), abs=1.01 / len(shown))
+        assert row["n"] == len(shown)
+
+
+def test_learning_pays_where_systems_contradict_each_other() -> None:
+    """With labels, ``metachain`` beats plain neighbours, and never by knowing less than its own prior."""
+    made = hospitals(6, 40)
+    result = evaluated(made, Plan(labels=(8,), seeds=(0,), queries=20, selectors=("semantic", "prior", "metachain")))
+    gain = {row["selector"]: row["gain"] for row in result["summary"]}
+    assert gain["metachain"] > gain["prior"]
+    assert gain["metachain"] > 0.1
+
+
+@pytest.mark.parametrize("sizes", [(2, 20, 20), (3, 2, 5), (20, 1, 20), (1, 1, 4)])
+def test_institutions_with_few_demonstrations(sizes: tuple[int, ...]) -> None:
+    """One with a single demonstration asks about it without labels; a few give as many labels as half of them."""
+    made = [one for number, size in enumerate(sizes) for one in MADE[20 * number :][:size]]
+    result = evaluated(made, Plan(labels=(0, 1, 2, 8), seeds=(0,), queries=5))
+    for number, size in enumerate(sizes):
+        counts = {row["labels"] for row in result["scores"] if row["institution"] == f"hospital {number}"}
+        assert counts == {k for k in (0, 1, 2, 8) if k <= size // 2}
+    timeless(result)
+
+
+def test_identical_texts_everywhere() -> None:
+    """Where all texts are the same there is nothing to ask with labels held, and without any there is."""
+    same = [replace(one, input="the same text") for one in MADE]
+    with pytest.raises(DataError, match="nothing to score"):
+        evaluated(same)
+    result = evaluated(same, replace(PLAN, labels=(0,)))
+    assert {row["labels"] for row in result["scores"]} == {0}
+    timeless(result)
+
+
+def test_labels_never_seen_before() -> None:
+    """Where every institution has answers of its own nothing is right without labels, and nothing breaks with them."""
+    own = [replace(one, output=f"{one.output} at {one.institution}") for one in MADE]
+    result = evaluated(own)
+    means = {(row["selector"], row["labels"]): row["mean"] for row in result["summary"]}
+    assert all(mean == 0 for (_, labels), mean in means.items() if labels == 0)
+    assert means["support", 4] > 0
+    assert all(row["gain"] is None for row in result["summary"] if row["labels"] == 0)
+    timeless(result)
+
+
+def test_more_shots_than_demonstrations() -> None:
+    """Asking for a thousand shots shows what there is."""
+    result = evaluated(hospitals(2, 4), Plan(labels=(0, 2), seeds=(0,), shots=1000, queries=9))
+    assert {row["labels"] for row in result["scores"]} == {0, 2}
+    assert {row["selector"] for row in result["scores"]} == set(SELECTORS)
+
+
+def test_more_labels_than_available_are_left_out() -> None:
+    """A label count that no institution reaches has no rows, and the others are there."""
+    result = evaluated(MADE, Plan(labels=(0, 4, 1000), seeds=(0,), queries=5))
+    assert {row["labels"] for row in result["scores"]} == {0, 4}
+    assert result["settings"]["labels"] == [0, 4, 1000]
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "שלום עולם", "🩺💉"])
+def test_any_text_can_be_evaluated(text: str) -> None:
+    """Very long texts, right-to-left scripts and emoji among the inputs change nothing about the rest."""
+    made = [replace(MADE[0], input=text), *MADE[1:]]
+    assert len(evaluated(made)["scores"]) == len(SELECTORS) * 2 * 4 * 2 - 4 * 2
+
+
+@pytest.mark.parametrize(
+    ("demonstrations", "plan", "message"),
+    [
+        ([], PLAN, "only one institution"),
+        (MADE[:20], PLAN, r"only one institution \(hospital 0\)"),
+        (MADE[:20] + MADE[40:60], replace(PLAN, protocol="group"), "only one group"),
+        ([replace(one, metadata={}) for one in MADE], replace(PLAN, protocol="group"), "metadata.group"),
+        ([MADE[0], MADE[20]], replace(PLAN, labels=(4,)), "nothing to score"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(demonstrations: list[Demonstration], plan: Plan, message: str) -> None:
+    """Nobody to learn from, no groups to hold out, or nothing to ask: each is said in words."""
+    with pytest.raises(DataError, match=message):
+        evaluated(demonstrations, plan)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"protocol": "hospital"},
+        {"labels": ()},
+        {"labels": (-1, 4)},
+        {"seeds": ()},
+        {"seeds": (-1,)},
+        {"shots": 0},
+        {"queries": 0},
+        {"selectors": ()},
+        {"selectors": ("semantic", "telepathy")},
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    """Each value is checked when the plan is made."""
+    with pytest.raises(DataError):
+        Plan(**wrong)
