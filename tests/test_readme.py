@@ -52,6 +52,7 @@ def test_commands_exist() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "metachain.cli", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    named = {match for page in PAGES for match in re.findall(r"^    metachain ([a-z]+)", page.read_text(), re.MULTILINE)}
+    text = "\n".join(page.read_text() for page in PAGES)
+    named = set(re.findall(r"^    metachain ([a-z]+)", text, re.MULTILINE))
     assert named
     assert all(f" {name} " in shown for name in named), named
