@@ -77,8 +77,9 @@ def classify(answer: str, allowed: Iterable[str]) -> Classification:
     a full stop at the end. A label within a longer sentence is not taken: "not urgent" is no "urgent".
     """
     labels = tuple(sorted(set(allowed)))
-    if answer.strip() in labels:
-        return Classification(answer.strip(), answer, labels)
+    for exact in (answer, answer.strip()):
+        if exact in labels:
+            return Classification(exact, answer, labels)
     alike = [label for label in labels if _bare(label) == _bare(answer)]
     return Classification(alike[0] if len(alike) == 1 else None, answer, labels)
 
