@@ -67,7 +67,8 @@ class MetaExampleSelector(BaseExampleSelector):
         """Store one more labelled example of the institution and adapt to it; returns the demonstration's id.
 
         When this returns the example is on disk and the next selection knows it. Adding it again changes nothing.
-        Raises DataError where a key is missing, blank or no string, StorageError where it can't be stored.
+        Raises DataError where a key is missing, blank or no string, StorageError where it can't be stored, and
+        NotFoundError where the library holds no past institution to adapt from (the example is stored all the same).
         """
         demonstration = Demonstration(
             self.institution,

@@ -11,7 +11,7 @@ from selector_contract import ELSE, QUERY, SelectorContract
 
 from metachain.demonstration import Demonstration
 from metachain.encoder import MiniLM
-from metachain.errors import DataError
+from metachain.errors import DataError, NotFoundError
 from metachain.library import Library
 from metachain.posterior import Posterior
 from metachain.retrievers import MetaExampleSelector
@@ -63,6 +63,15 @@ def test_explain_of_an_empty_library_is_empty(tmp_path: Path, encoder: MiniLM, p
         selector = MetaExampleSelector(library, posterior)
         assert selector.explain(QUERY).chosen == ()
         assert selector.labels == ()
+
+
+def test_an_example_for_an_empty_library_is_kept(tmp_path: Path, encoder: MiniLM, posterior: Posterior) -> None:
+    """With no past institution there is nothing to adapt from, which is said; the example is stored all the same."""
+    with Library.open(tmp_path / "empty.db", encoder) as library:
+        selector = MetaExampleSelector(library, posterior)
+        with pytest.raises(NotFoundError, match="no past institution"):
+            selector.add_example({"input": "helicopter transport", "output": "air"})
+        assert library.counts() == {"hospital 5": 1}
 
 
 def test_labels_are_the_institutions_own(selector: MetaExampleSelector, newcomer: list[Demonstration]) -> None:
