@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,11 +39,16 @@ class MiniLM:
 
     fingerprint = f"all-MiniLM-L6-v2/{MINILM_SHA256[:12]}"
 
+    def __init__(self) -> None:
+        self._loading = Lock()
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed n texts; (n, 384) float32 rows of unit length."""
         if not texts:
             return np.zeros((0, 384), np.float32)
-        rows = self._model.encode(list(texts), batch_size=128, normalize_embeddings=True, show_progress_bar=False)
+        with self._loading:
+            model = self._model
+        rows = model.encode(list(texts), batch_size=128, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(rows, np.float32)
 
     @cached_property
