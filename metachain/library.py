@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, Row, func, select, tuple_
+from sqlalchemy import Connection, Engine, Row, func, select, text, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
 from metachain.demonstration import Demonstration, check_text
@@ -19,7 +19,7 @@ from metachain.embedding_cache import EmbeddingCache
 from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.progress import Progress, silent
-from metachain.schema import artifacts
+from metachain.schema import SCHEMA_VERSION, artifacts
 from metachain.schema import demonstrations as table
 from metachain.storage import open_engine, reading, writing
 
@@ -86,8 +86,8 @@ class Library:
 
     def check_writable(self) -> None:
         """Find out before long work whether its result can be stored. Raises StorageError."""
-        with writing(self._engine):
-            pass
+        with writing(self._engine) as connection:
+            connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))  # what it is: a write all the same
 
     def counts(self) -> dict[str, int]:
         """Number of demonstrations by institution, in alphabetical order."""

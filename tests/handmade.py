@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.demonstration import Demonstration
+from metachain.library import Library
+from metachain.posterior import adapt, save_posterior
+from metachain.prior import learn, save_prior
 from metachain.similarity import unit_rows
 
 HERE = Path(__file__).parent
@@ -46,6 +49,16 @@ def demonstrations(institutions: int = 3, each: int = 8) -> list[Demonstration]:
         for place in range(institutions)
         for number in range(each)
     ]
+
+
+def learned_library(path: Path, past: Iterable[Demonstration], new: str = "new") -> Path:
+    """Make a library that has learned from past institutions and is adapted to a new one without labels."""
+    with Library.open(path, Tiny()) as library:
+        library.add(past)
+        prior = learn(library)
+        save_prior(library, prior)
+        save_posterior(library, adapt(prior, library, new))
+    return path
 
 
 def record(one: Demonstration) -> dict[str, Any]:
