@@ -11,11 +11,13 @@ import pytest
 from oracles import BagOfWords, hospitals
 
 from metachain import evaluation
+from metachain.baselines import bm25_weights
 from metachain.demonstration import Demonstration
 from metachain.episode import SELECTORS, Episode, Shown
 from metachain.errors import DataError
-from metachain.evaluation import Plan, evaluate
-from metachain.similarity import lexical_vectors, normalise_text
+from metachain.evaluation import Plan, _read, evaluate
+from metachain.pool import make_pool
+from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 
 MADE = hospitals(4, 20)
 PLAN = Plan(labels=(0, 4), seeds=(0, 1), queries=8)
@@ -193,6 +195,25 @@ def test_a_score_is_the_share_the_reader_answers_right(episodes: list[tuple[Epis
             right += oracles.vote(similarity, [int(pool.answer[place]) for place in several]) == pool.answer[query]
         assert row["score"] == pytest.approx(right / len(shown), abs=1.01 / len(shown))
         assert row["n"] == len(shown)
+
+
+def test_the_reader_is_shown_the_best_last() -> None:
+    """Of two demonstrations as similar to the query as each other, the one that a selector put first decides."""
+    texts = ("xray chest", "xray chest", "xray chest today")
+    pool = make_pool(
+        [Demonstration("h", text, f"answer {place}", f"id {place}") for place, text in enumerate(texts)],
+        hybrid_vectors(BagOfWords().encode(texts), lexical_vectors(texts)),
+    )
+    assert _read(pool, np.array([2, 2]), np.array([[0, 1], [1, 0]])).tolist() == [0, 1]
+
+
+def test_word_statistics_are_those_of_the_past(episodes: list[tuple[Episode, Shown]]) -> None:
+    """What BM25 knows of how often words occur comes from past institutions, not from the one held out."""
+    evaluated(MADE, replace(PLAN, selectors=("semantic",)))
+    for episode, _ in episodes:
+        ground = episode.ground
+        past = [row for row, owner in enumerate(ground.study.pool.owner) if owner in ground.past]
+        assert np.allclose(ground.bm25.data, bm25_weights(ground.words, np.array(past)).data)
 
 
 def test_learning_pays_where_systems_contradict_each_other() -> None:

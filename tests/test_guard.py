@@ -147,6 +147,13 @@ def test_one_constant_answer_has_nothing_to_teach() -> None:
     assert (lesson.scores == 1).all()
 
 
+def test_who_rehearses_is_not_among_its_own_past() -> None:
+    """Where every institution has answers of its own, rehearsing without labels answers nothing right."""
+    lesson = lesson_of([replace(one, output=f"{one.output} at {one.institution}") for one in hospitals(4, 20)])
+    assert (lesson.scores[LABELS.index(0)] == 0).all()
+    assert (lesson.scores[LABELS.index(4)] > 0).any()
+
+
 def test_systems_that_contradict_each_other_let_learning_in() -> None:
     """Where half of the answers depend on the system, an arm that learns does best with labels."""
     lesson = lesson_of(hospitals(6, 40))

@@ -54,6 +54,7 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
         ("mri brain", "mri brain w contrast"),
         ("aaaa aaaa", "aaaa"),
         ("room and board", "iv push"),
+        ("aaaaaaaaaaaaaaaaaaaaaaaa xray", "xray"),
     ],
 )
 def test_lexical_cosine_is_that_of_character_grams(one: str, other: str) -> None:
