@@ -21,7 +21,7 @@ from metachain.library import Library
 from metachain.pool import Pool, make_pool
 from metachain.profile import Profile, reply_profile
 
-briefly = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+briefly = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 rarely = settings(briefly, max_examples=5)
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 SEEDS = st.integers(0, 2**32 - 1)
