@@ -16,6 +16,7 @@ from handmade import Tiny
 from sqlalchemy import Engine, event
 
 import metachain.encoder
+import metachain.library
 from metachain import console
 from metachain.cli import main
 from metachain.progress import Progress
@@ -58,7 +59,7 @@ def working() -> Iterator[Progress]:
 
 
 if __name__ == "__main__":
-    metachain.encoder.MiniLM = Tiny  # type: ignore[assignment, misc]
+    metachain.encoder.MiniLM = metachain.library.MiniLM = Tiny  # type: ignore[assignment, misc, attr-defined]
     console.working = working
     event.listen(Engine, "after_cursor_execute", after_statement)
     event.listen(Engine, "commit", before_commit)
