@@ -21,7 +21,7 @@ from metachain.progress import Progress, silent
 from metachain.reader import READER_TEMPERATURE, vote
 from metachain.selection import twins
 from metachain.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors, normalise_text
-from metachain.study import Study, institution_rng
+from metachain.study import Study, institution_rng, split
 from metachain.summary import summarise
 from metachain.transfer import redundancy
 
@@ -151,7 +151,7 @@ def _scores(ground: Ground, target: int, seed: int, plan: Plan) -> list[dict[str
     """Every selector's score at every label count, for one institution and one random support."""
     pool = ground.study.pool
     name = pool.institutions[target]
-    support, query = _split(pool, target, seed, plan)
+    support, query = split(pool, target, max(plan.labels), plan.queries, EVALUATION_STREAM, seed)
     if not len(query):
         return []
     ground = replace(ground, query=query)
@@ -168,15 +168,6 @@ def _scores(ground: Ground, target: int, seed: int, plan: Plan) -> list[dict[str
             row = {"selector": selector, "labels": k, "institution": name, "seed": seed}
             rows.append({**row, "metric": METRIC, "score": score, "n": len(query)})
     return rows
-
-
-def _split(pool: Pool, target: int, seed: int, plan: Plan) -> tuple[Rows, Rows]:
-    """Rows of the largest support (at most half of the institution) and of the queries, which share no text."""
-    shuffled = institution_rng(pool.institutions[target], EVALUATION_STREAM, seed).permutation(pool.rows[target])
-    held = min(max(plan.labels), len(shuffled) // 2)
-    known = {normalise_text(pool.demonstrations[row].input) for row in shuffled[:held]}
-    asked = [row for row in shuffled[held:] if normalise_text(pool.demonstrations[row].input) not in known]
-    return shuffled[:held], np.array(asked[: plan.queries], np.intp)
 
 
 def _read(pool: Pool, query: Rows, shown: Shown) -> NDArray[np.intp]:

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from metachain.index import similarities
 from metachain.kriging import Settings, evidence, localised, residuals, solve, without_diagonal
+from metachain.pool import Pool
 from metachain.profile import Profile, attention, co_treatment_features, consensus
 from metachain.reader import vote
 from metachain.selection import nearest_first
-from metachain.study import Study, institution_rng
+from metachain.study import Study, split
 from metachain.transfer import redundancy
 
 __all__ = ["ARMS", "NEAREST", "Draw", "arm_scores", "best_arm", "draws"]
@@ -45,20 +46,19 @@ class Draw:
     support: Rows
     """(k,)."""
     query: Rows
-    """(n,), other rows than the support's."""
+    """(n,), rows of other texts than the support's."""
 
 
-def draws(rows: Rows, name: str, institution: int) -> list[Draw]:
-    """Every rehearsal of one institution, given the rows that belong to it; none where it has fewer than two.
+def draws(pool: Pool, institution: int) -> list[Draw]:
+    """Every rehearsal of one institution of a pool; none where it has too few demonstrations, or too few texts.
 
-    Supports are nested (the 4 labels are the first of the 16) and take at most half of the rows.
+    Supports are nested: the 4 labels are the first of the 16.
     """
     made = []
-    held = min(max(LABELS), len(rows) // 2)
-    for seed in SEEDS if held else ():
-        shuffled = institution_rng(name, seed).permutation(rows)
-        query = shuffled[held : held + QUERIES]
-        made += [Draw(institution, k, shuffled[: min(k, held)], query) for k in LABELS]
+    for seed in SEEDS:
+        support, query = split(pool, institution, max(LABELS), QUERIES, seed)
+        if len(support) and len(query):
+            made += [Draw(institution, k, support[:k], query) for k in LABELS]
     return made
 
 

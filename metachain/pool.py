@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
+from metachain.similarity import normalise_text
 
 __all__ = ["Pool", "make_pool"]
 
@@ -26,6 +27,13 @@ class Pool:
     answers: tuple[str, ...]
     answer: NDArray[np.int64]
     """(n,) number of each row's answer."""
+
+    @cached_property
+    def text(self) -> NDArray[np.int64]:
+        """(N,) number of each row's input, the same for inputs that differ in letter case and white space only."""
+        seen: dict[str, int] = {}
+        numbers = [seen.setdefault(normalise_text(one.input), len(seen)) for one in self.demonstrations]
+        return np.array(numbers, np.int64)
 
     @cached_property
     def rows(self) -> tuple[NDArray[np.intp], ...]:

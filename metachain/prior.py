@@ -157,4 +157,4 @@ def _transfer_items(pool: Pool, institution: int) -> Rows:
 
 
 def _all_draws(pool: Pool) -> list[Draw]:
-    return [draw for number, name in enumerate(pool.institutions) for draw in draws(pool.rows[number], name, number)]
+    return [draw for number in range(len(pool.institutions)) for draw in draws(pool, number)]

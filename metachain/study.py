@@ -12,7 +12,7 @@ from metachain.pool import Pool
 from metachain.profile import Profile, reply_profile
 from metachain.progress import Progress, silent
 
-__all__ = ["NEIGHBOURS", "Study", "institution_rng"]
+__all__ = ["NEIGHBOURS", "Study", "institution_rng", "split"]
 
 NEIGHBOURS = 8
 ROWS_A_SEARCH = 2048
@@ -57,3 +57,14 @@ class Study:
 def institution_rng(name: str, *seeds: int) -> np.random.Generator:
     """Random state that belongs to an institution's name, so that the presence of others changes nothing."""
     return np.random.default_rng([*name.encode(), *seeds])
+
+
+def split(pool: Pool, institution: int, labels: int, queries: int, *seeds: int) -> tuple[Rows, Rows]:
+    """Rows of an institution that plays the new one: labels, and queries that share no text with any of them.
+
+    At most ``labels`` rows (and half of the institution's), at most ``queries``, drawn by its name and ``seeds``.
+    """
+    shuffled = institution_rng(pool.institutions[institution], *seeds).permutation(pool.rows[institution])
+    held = min(labels, len(shuffled) // 2)
+    support, rest = shuffled[:held], shuffled[held:]
+    return support, rest[~np.isin(pool.text[rest], pool.text[support])][:queries]

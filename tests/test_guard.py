@@ -60,17 +60,19 @@ def test_every_arm_expects_what_its_own_posterior_predicts(seed: int, sizes: lis
         assert np.allclose(expected, predict(fit(support, answer, weights, arm), query))
 
 
-@given(st.integers(0, 100), st.text(min_size=1, max_size=9))
+@given(st.integers(1, 100), st.sampled_from(["a", "west wing", "größe"]))
 @briefly
 def test_rehearsals_never_ask_about_their_own_labels(size: int, name: str) -> None:
     """Support and queries are rows of the institution and share none; supports are nested and at most half."""
-    rows = np.arange(1000, 1000 + size)
-    made = draws(rows, name, 3)
+    own = [Demonstration(name, f"text {number % 60}", "a", str(number)) for number in range(size)]
+    pool = make_pool([Demonstration("another", "x", "a"), *own], np.zeros((size + 1, 2), np.float32))
+    institution = pool.institutions.index(name)
+    made = draws(pool, institution)
     assert len(made) == (6 if size >= 2 else 0)
     for draw in made:
-        assert draw.institution == 3
-        assert set(draw.support) | set(draw.query) <= set(rows)
-        assert not set(draw.support) & set(draw.query)
+        assert draw.institution == institution
+        assert set(draw.support) | set(draw.query) <= set(pool.rows[institution])
+        assert not set(pool.text[draw.support]) & set(pool.text[draw.query])
         assert len(draw.support) == min(draw.labels, max(LABELS), size // 2)
         assert 1 <= len(draw.query) <= QUERIES
         assert len(set(draw.query)) == len(draw.query)
@@ -103,7 +105,7 @@ def slow_arm_score(study: Study, draw: Draw, past: np.ndarray, arm: Settings | N
 def test_arm_scores_are_shares_answered_right(labels: int) -> None:
     """Each arm's score is that of answering query by query; one query may fall either way where answers tie."""
     study = study_of(hospitals(3, 16, seed=4))
-    draw = next(one for one in draws(study.pool.rows[0], "a name", 0) if one.labels == labels)
+    draw = next(one for one in draws(study.pool, 0) if one.labels == labels)
     past = np.array([1, 2])
     scores = arm_scores(study, draw, past, transfer_matrix(study))
     for number in (0, 1, 3, 5, 12, 24, len(ARMS) - 1):
