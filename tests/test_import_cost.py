@@ -57,3 +57,15 @@ def test_learning_needs_no_langchain() -> None:
     """Learning, adapting, selecting and evaluating know nothing of LangChain."""
     code = "import metachain.prior, metachain.posterior, metachain.selector, metachain.evaluation, metachain.report"
     assert imported(code) & {"torch", "langchain_core", "langchain"} == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("metachain.retrievers.selector, metachain.retrievers.community", {"langchain", "langchain_community", "torch"}),
+        ("metachain.chains.classification", {"langchain_community", "torch"}),
+    ],
+)
+def test_imports_stay_within_their_layer(module: str, absent: set[str]) -> None:
+    """Importing a layer brings in nothing of the layers above, and nothing heavy before it is used."""
+    assert imported(f"import {module}") & absent == set()

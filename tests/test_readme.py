@@ -50,7 +50,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_commands_exist() -> None:
     """Every ``metachain`` command that the pages name is one that the program has."""
     shown = subprocess.run(
-        [sys.executable, "-m", "metachain.cli", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "metachain", "--help"], capture_output=True, text=True, check=True
     ).stdout
     text = "\n".join(page.read_text() for page in PAGES)
     named = set(re.findall(r"^    metachain ([a-z]+)", text, re.MULTILINE))
