@@ -62,7 +62,8 @@ def test_learning_needs_no_langchain() -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("metachain.retrievers.selector, metachain.retrievers.community", {"langchain", "langchain_community", "torch"}),
+        ("metachain.retrievers.selector", {"langchain", "langchain_community", "torch"}),
+        ("metachain.retrievers.community", {"langchain", "langchain_community", "torch"}),
         ("metachain.chains.classification", {"langchain_community", "torch"}),
     ],
 )
