@@ -19,7 +19,7 @@ CONVENTIONS = 4
 SPECIAL_KINDS = len(DEPARTMENTS[0].kinds) - ORDINARY
 SLOTS = 1 + SPECIAL_KINDS + len(DEPARTMENTS[0].details) - ORDINARY
 CODES = len(DEPARTMENTS) * SLOTS
-WORLD, CONVENTION, SYSTEM, INSTITUTION = 1, 2, 3, 4
+WORLD, CONVENTION, SYSTEM, INSTITUTION, UNRELATED = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,8 @@ class WorldSettings:
     - ``misleading``: number of hospitals, in [0, institutions), that permute all codes. They follow the first one,
       which never misleads.
     - ``constant``: every hospital answers one code of its own to everything, without noise or exceptions.
+    - ``unrelated``: every hospital has drawn its code for each name at random: nothing is to be learned from the
+      others. Conventions, exceptions, noise and misleading have no part in it.
     - ``seed`` ≥ 0.
 
     More institutions leave the earlier ones as they are; more demonstrations only append to each institution.
@@ -107,6 +109,7 @@ class WorldSettings:
     popularity: float = 2.0
     misleading: int = 2
     constant: bool = False
+    unrelated: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -145,6 +148,8 @@ def _institution(
     system = number % settings.systems
     misleading = 1 <= number <= settings.misleading
     codes = _codes(settings, rng, conventions, misleading)
+    if settings.unrelated and not settings.constant:
+        codes = _unrelated_codes(settings, number)
     style = _style(_stream(settings, SYSTEM, system), rng)
     common = rng.random(LARGEST_INSTITUTION) < settings.shared_wording
     # Sorting log-weights plus Gumbel noise draws by weight without replacement (Yellott 1977, "Luce's choice axiom").
@@ -198,6 +203,13 @@ def _codes(
         following[cycle] = np.roll(cycle, -1)
         codes = following[codes]
     return np.asarray(codes, np.intp)
+
+
+def _unrelated_codes(settings: WorldSettings, number: int) -> NDArray[np.intp]:
+    """Code number of each item at a hospital that has a random one for each name; (items,) in [0, CODES)."""
+    name = np.array([item.name_number for item in CATALOGUE])
+    drawn = _stream(settings, UNRELATED, number).integers(CODES, size=name.max() + 1)
+    return np.asarray(drawn[name], np.intp)
 
 
 def _slot(item: _Item, convention: int) -> int:
