@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from metachain.demonstration import Demonstration, read_demonstrations
+    from metachain.diagnosis import Diagnosis, diagnose
     from metachain.library import Library
     from metachain.posterior import Posterior, adapt
     from metachain.prior import Prior, learn
@@ -13,18 +14,22 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Demonstration",
+    "Diagnosis",
     "Library",
     "Posterior",
     "Prior",
     "Selection",
     "Selector",
     "adapt",
+    "diagnose",
     "learn",
     "read_demonstrations",
 ]
 _HOMES = {
     "Demonstration": "demonstration",
     "read_demonstrations": "demonstration",
+    "Diagnosis": "diagnosis",
+    "diagnose": "diagnosis",
     "Library": "library",
     "Posterior": "posterior",
     "adapt": "posterior",

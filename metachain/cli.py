@@ -4,7 +4,7 @@ import io
 import json
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -185,6 +185,28 @@ def evaluate(
     print_summary(result["summary"])
     out.print(verdict(result))
     _write_result(result, json_file, report)
+
+
+@app.command()
+def diagnose(
+    library: LibraryPath,
+    seconds: Annotated[float, typer.Option(help="How long learning may take on this machine.")] = 600.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write conditions and verdict here.")] = None,
+) -> None:
+    """Say with numbers whether meta-learning pays for a library, and what to do where it doesn't."""
+    from metachain.console import out, print_diagnosis, working
+    from metachain.diagnosis import check_seconds
+    from metachain.diagnosis import diagnose as measure
+    from metachain.files import write_text
+    from metachain.library import Library
+
+    check_seconds(seconds)
+    _check_targets(Path(library), json_file)
+    with Library.open(library, create=False) as opened, working() as progress:
+        found = measure(opened, seconds=seconds, progress=progress)
+    print_diagnosis(found)
+    if json_file:
+        out.print(f"diagnosis: {write_text(json.dumps(asdict(found), indent=1), json_file)}")
 
 
 @app.command()

@@ -68,7 +68,7 @@ RULES = (
         "at least",
         0.05,
         "of its queries",
-        f"what {LACKING_AT} own labels lack of what half of an institution's own demonstrations get right",
+        f"queries that half of an institution's own demonstrations get right, less those that {LACKING_AT} of them do",
     ),
     Rule(
         "tasks from one distribution",
@@ -84,7 +84,7 @@ RULES = (
         "at least",
         0.02,
         "of its queries",
-        "what 16 labels add to what was learned from the others",
+        "queries that 16 labels get right on top of what was learned from the others",
     ),
     Rule(
         "personalisation at scale",
@@ -100,7 +100,7 @@ RULES = (
         "under",
         3,
         "ways of answering",
-        "institutions, those that answer three in four near-identical texts alike counted once",
+        "ways of answering: institutions that answer 3 of 4 near-identical texts alike count once",
     ),
     Rule(
         "unrelated tasks",
@@ -108,7 +108,7 @@ RULES = (
         "under",
         0.05,
         "of its inputs",
-        "what the best other institution answers right beyond chance",
+        "inputs that the best other institution answers right, less those it would by chance",
     ),
     Rule(
         "abundant data per task",
@@ -124,7 +124,7 @@ RULES = (
         "under",
         0.02,
         "of its queries",
-        "what learning adds to plain nearest neighbours with 4 and 16 labels",
+        "queries that learning gets right with 4 and 16 labels, less those that plain nearest neighbours do",
     ),
     Rule(
         "compute limits",
@@ -132,7 +132,7 @@ RULES = (
         "at least",
         600.0,
         "seconds",
-        "to embed and learn this library from scratch on this machine, timed just now",
+        "seconds to embed and learn this library from scratch on this machine, timed just now",
     ),
 )
 

@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from metachain import progress
 from metachain.comparison import BASELINE, OURS, ordered
+from metachain.condition import Condition
+from metachain.diagnosis import Diagnosis
 from metachain.selection import Selection
 
-__all__ = ["out", "print_selection", "print_summary", "working"]
+__all__ = ["out", "print_diagnosis", "print_selection", "print_summary", "working"]
 
 INTERRUPTED = 130
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -67,6 +70,37 @@ def print_selection(selection: Selection) -> None:
         texts = (str(place), _short(one.demonstration.input), _short(one.demonstration.output), _one_line(one.reason))
         table.add_row(*map(Text, texts))
     out.print(table)
+
+
+def print_diagnosis(found: Diagnosis) -> None:
+    """Print the ten conditions with the numbers that decide them, and the verdict."""
+    title = f"{found.institutions} institutions, {found.demonstrations} demonstrations"
+    table = Table("condition, and what is measured", "holds", "measured", "holds if", title=title)
+    for kind, heading in (("use", "use meta-learning when"), ("avoid", "don't when")):
+        table.add_row(heading, style="bold")
+        for one in found.conditions:
+            if one.kind == kind:
+                what = Group(one.name, Padding(Text(one.explanation, style="dim"), (0, 0, 0, 2)))
+                table.add_row(what, _answer(one), _measured(one), f"{one.side} {_amount(one, one.threshold)}")
+    out.print(table)
+    out.print(f"{found.verdict}: {found.advice}")
+
+
+def _answer(one: Condition) -> str:
+    return "can't tell" if one.holds is None else "yes" if one.holds else "no"
+
+
+def _measured(one: Condition) -> str:
+    if one.measure is None:
+        return "–"
+    span = "\n[{}, {}]".format(*(_amount(one, end) for end in one.interval)) if one.interval else ""
+    return _amount(one, one.measure) + span
+
+
+def _amount(one: Condition, number: float) -> str:
+    if one.unit.startswith("of "):
+        return f"{number:.1%}"
+    return f"{number:.1f}" if 0 < number < 10 and number % 1 else f"{number:.0f}"
 
 
 def _cell(row: Mapping[str, Any] | None) -> str:

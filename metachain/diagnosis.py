@@ -27,7 +27,7 @@ from metachain.pool import Pool
 from metachain.prior import pool_of
 from metachain.progress import Progress, silent
 
-__all__ = ["BUDGET", "Diagnosis", "break_even", "diagnose"]
+__all__ = ["BUDGET", "Diagnosis", "break_even", "check_seconds", "diagnose"]
 
 BUDGET = 600.0
 SAMPLE = 32
@@ -79,14 +79,19 @@ def diagnose(library: Library, *, seconds: float = BUDGET, progress: Progress = 
     Takes about as long as ``learn``, calls no model and never reads groups. Works for any library, the empty one
     included: what can't be measured is said to be so. Raises DataError where ``seconds`` is not a positive number.
     """
-    if not (isfinite(seconds) and seconds > 0):
-        raise DataError(f"seconds must be a positive number, got {seconds}")
+    check_seconds(seconds)
     pool = pool_of(library, library.demonstrations(), progress=progress)
     measured = _measure(pool, library.encoder, progress)
     conditions = _conditions(measured, seconds)
     enough = break_even(measured.rehearsed)
     verdict, advice = _verdict(conditions, enough)
     return Diagnosis(len(pool.institutions), len(pool.owner), conditions, enough, verdict, advice)
+
+
+def check_seconds(seconds: float) -> None:
+    """Raise DataError where ``seconds`` is not a positive number."""
+    if not (isfinite(seconds) and seconds > 0):
+        raise DataError(f"seconds must be a positive number, got {seconds}")
 
 
 def break_even(rehearsed: Rehearsals) -> int | None:

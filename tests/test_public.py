@@ -13,12 +13,14 @@ from metachain import errors
 PUBLIC = {
     "metachain": [
         "Demonstration",
+        "Diagnosis",
         "Library",
         "Posterior",
         "Prior",
         "Selection",
         "Selector",
         "adapt",
+        "diagnose",
         "learn",
         "read_demonstrations",
     ],
