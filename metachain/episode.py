@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from metachain.baselines import maximal_marginal_relevance
 from metachain.index import Neighbours, similarities
-from metachain.kriging import Settings, fit, predict
+from metachain.kriging import Settings, fit, plausibility, predict
 from metachain.posterior import PLAIN
 from metachain.prior import Lesson
 from metachain.profile import reply_profile
@@ -202,10 +202,11 @@ def _plausible(episode: Episode, k: int, *, pooled: bool) -> Shown:
     texts = reply_profile(near, pool.answer, len(pool.answers))
     labels = reply_profile(own, pool.answer, len(pool.answers))
     settings: Settings = ground.lesson.settings or PLAIN
-    expected = predict(fit(labels, pool.answer[episode.support[:k]], weights, settings), texts)
+    fitted = fit(labels, pool.answer[episode.support[:k]], weights, settings)
+    fits = plausibility(predict(fitted, texts), fitted.usage, texts.vote)
     rows, similarity = episode.nearby
-    plausibility = plausible_answers(expected, np.where(rows < 0, -1, pool.answer[rows]))
-    first, _ = plausible_first(similarity, plausibility, episode.shots)
+    probability = plausible_answers(fits, np.where(rows < 0, -1, pool.answer[rows]))
+    first, _ = plausible_first(similarity, probability, episode.shots)
     return np.where(first < 0, -1, np.take_along_axis(rows, np.maximum(first, 0), axis=1))
 
 

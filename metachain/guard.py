@@ -8,9 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.index import similarities
-from metachain.kriging import Settings, evidence, localised, residuals, solve, without_diagonal
+from metachain.kriging import (
+    Settings,
+    evidence,
+    localised,
+    plausibility,
+    prior_mean,
+    residuals,
+    solve,
+    usage,
+    without_diagonal,
+)
 from metachain.pool import Pool
-from metachain.profile import Profile, attention, co_treatment_features, consensus
+from metachain.profile import Profile, co_treatment_features
 from metachain.reader import vote
 from metachain.selection import nearest_first
 from metachain.study import Study, split
@@ -68,8 +78,8 @@ def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats
     weights = redundancy(transfer, past)
     right: dict[Settings | None, float] = {NEAREST: (_plain_vote(study, draw, past) == truth).mean()}
     support, query = study.profile(draw.support, past), study.profile(draw.query, past)
-    for arm, expected in _expectations(support, study.pool.answer[draw.support], query, weights):
-        right[arm] = (expected.argmax(axis=1) == truth).mean()
+    for arm, fits in _expectations(support, study.pool.answer[draw.support], query, weights):
+        right[arm] = (fits.argmax(axis=1) == truth).mean()
     return np.array([right[arm] for arm in ARMS])
 
 
@@ -95,14 +105,16 @@ def _plain_vote(study: Study, draw: Draw, past: Rows, shots: int = 8) -> NDArray
 def _expectations(
     support: Profile, answer: NDArray[np.int64], query: Profile, weights: Floats
 ) -> Iterator[tuple[Settings, Floats]]:
-    """Yield what every learning arm expects at the queries, sharing all that arms have in common."""
+    """Yield how well answers fit the queries by every learning arm, sharing all that arms have in common."""
     features = co_treatment_features(support)
     own = (features @ features.T).toarray()
     across = (co_treatment_features(query) @ features.T).toarray()
+    used = usage(support, answer, weights)
     for belief, slip in dict.fromkeys((arm.belief, arm.slip) for arm in ARMS if arm):
         spoken = evidence(support, answer, slip)
-        near_support = attention(support, localised(weights, without_diagonal(own), spoken, belief))
-        mean = consensus(query, attention(query, localised(weights, across, spoken, belief)))
-        r = residuals(consensus(support, near_support), answer)
+        mean = prior_mean(query, localised(weights, across, spoken, belief), len(answer))
+        near = prior_mean(support, localised(weights, without_diagonal(own), spoken, belief), len(answer))
+        r = residuals(near, answer)
         for scale in SCALES:
-            yield Settings(belief, scale, slip), mean + scale * across @ solve(own, r, scale)
+            expected = mean + scale * across @ solve(own, r, scale)
+            yield Settings(belief, scale, slip), plausibility(expected, used, query.vote)

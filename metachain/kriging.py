@@ -23,14 +23,25 @@ __all__ = [
     "fit",
     "left_out",
     "localised",
+    "plausibility",
     "predict",
+    "prior_mean",
     "residuals",
     "solve",
+    "usage",
     "variance",
     "without_diagonal",
 ]
 
 NOISE = 0.3
+EVIDENCE_TEMPERATURE = 0.5
+UNLABELLED_TEMPERATURE = 0.1
+"""Of the coverage softmax where there are no labels: then the nearest institution is the safer one to listen to."""
+PLAUSIBILITY_FLOOR = 0.001
+USAGE_WEIGHT = 0.3
+USAGE_PSEUDO_COUNT = 0.5
+VOTE_WEIGHT = 0.2
+VOTE_FLOOR = 0.02
 
 Floats = NDArray[np.float64]
 Answers = NDArray[np.int64]
@@ -61,15 +72,17 @@ class Fit:
     """(k, S)."""
     weights: Floats
     """(k, C): ``(K + 0.3 I)⁻¹ r``."""
+    usage: Floats
+    """(C,) log factors from ``usage``."""
 
 
 def evidence(support: Profile, answer: Answers, slip: float) -> Floats:
-    """``exp((cov_s(x_i) - 1) / 0.25) log(ε + (1 - ε) g_s(x_i, y_i))``: how label i speaks for institution s.
+    """``exp((cov_s(x_i) - 1) / 0.5) log(ε + (1 - ε) g_s(x_i, y_i))``: how label i speaks for institution s.
 
     Returns (k, S), at most 0.
     """
     likelihood: Floats = np.log(slip + (1 - slip) * replies_to(support, answer))
-    return familiarity(support) * likelihood
+    return familiarity(support, EVIDENCE_TEMPERATURE) * likelihood
 
 
 def localised(redundancy: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
@@ -78,6 +91,16 @@ def localised(redundancy: Floats, kernel: Floats, evidence: Floats, belief: floa
     ``kernel`` (n, k) between the texts and the support, with zeros where a label must not speak for itself; (n, S).
     """
     return redundancy + 2 * belief * kernel @ evidence
+
+
+def prior_mean(texts: Profile, log_weights: Floats, labels: int) -> Floats:
+    """``m(x, ·) = Σ_s π_s(x) g_s(x, ·)`` with ``π_s(x) = softmax_s(cov_s(x) / 0.15 + log_weights)``; (n, C).
+
+    Without labels the temperature is 0.1.
+    """
+    if labels:
+        return consensus(texts, attention(texts, log_weights))
+    return consensus(texts, attention(texts, log_weights, UNLABELLED_TEMPERATURE))
 
 
 def residuals(mean: Floats, answer: Answers) -> Floats:
@@ -103,12 +126,13 @@ def fit(support: Profile, answer: Answers, redundancy: Floats, settings: Setting
     features = co_treatment_features(support)
     if not len(answer):
         empty = np.zeros((0, support.answers))
-        return Fit(settings, redundancy, features, np.zeros((0, len(redundancy))), empty)
+        unused = np.zeros(support.answers)
+        return Fit(settings, redundancy, features, np.zeros((0, len(redundancy))), empty, unused)
     kernel = (features @ features.T).toarray()
     spoken = evidence(support, answer, settings.slip)
     log_weights = localised(redundancy, without_diagonal(kernel), spoken, settings.belief)
-    r = residuals(consensus(support, attention(support, log_weights)), answer)
-    return Fit(settings, redundancy, features, spoken, solve(kernel, r, settings.scale))
+    weights = solve(kernel, residuals(prior_mean(support, log_weights, len(answer)), answer), settings.scale)
+    return Fit(settings, redundancy, features, spoken, weights, usage(support, answer, redundancy))
 
 
 def predict(fitted: Fit, texts: Profile) -> Floats:
@@ -118,8 +142,31 @@ def predict(fitted: Fit, texts: Profile) -> Floats:
     """
     kernel = (co_treatment_features(texts) @ fitted.features.T).toarray()
     log_weights = localised(fitted.redundancy, kernel, fitted.evidence, fitted.settings.belief)
-    expected: Floats = consensus(texts, attention(texts, log_weights)) + fitted.settings.scale * kernel @ fitted.weights
+    mean = prior_mean(texts, log_weights, fitted.features.shape[0])
+    expected: Floats = mean + fitted.settings.scale * kernel @ fitted.weights
     return expected
+
+
+def usage(support: Profile, answer: Answers, redundancy: Floats) -> Floats:
+    """``0.3 log((n_y + 0.5) / (e_y + 0.5))``: whether an answer is used more than past institutions would use it.
+
+    n_y counts y among the labels (k,), e_y is how often the plain consensus expects it there. Answers that the consensus
+    expects and the labels never show are held to be out of use. Returns (C,) log factors, 0 without labels.
+    """
+    expected = consensus(support, attention(support, redundancy)).sum(axis=0)
+    counted = np.bincount(answer, minlength=support.answers)
+    factor: Floats = USAGE_WEIGHT * np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT))
+    return factor
+
+
+def plausibility(expected: Floats, usage: Floats, vote: Floats) -> Floats:
+    """``max(V(x, y), 0.001) exp(usage_y) (v(x, y) + 0.02)^0.2``: how well each answer fits each text; (n, C), positive.
+
+    ``expected`` V (n, C) from ``predict``, ``usage`` (C,), ``vote`` v (n, C) of plain nearest neighbours: a product of
+    experts (Hinton 2002) in which the last two have a small say.
+    """
+    fits: Floats = np.maximum(expected, PLAUSIBILITY_FLOOR) * np.exp(usage) * (vote + VOTE_FLOOR) ** VOTE_WEIGHT
+    return fits
 
 
 def variance(fitted: Fit, texts: Profile) -> Floats:

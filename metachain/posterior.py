@@ -110,6 +110,7 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
         "redundancy": fitted.redundancy,
         "evidence": fitted.evidence,
         "weights": fitted.weights,
+        "usage": fitted.usage,
         "features_data": fitted.features.data,
         "features_indices": fitted.features.indices,
         "features_indptr": fitted.features.indptr,
@@ -134,7 +135,7 @@ def load_posterior(library: Library, institution: str) -> Posterior:
         sparse = (arrays["features_data"], arrays["features_indices"], arrays["features_indptr"])
         features = csr_array(sparse, shape=tuple(header["shape"]))
         settings = Settings(**header["settings"])
-        fitted = Fit(settings, arrays["redundancy"], features, arrays["evidence"], arrays["weights"])
+        fitted = Fit(settings, arrays["redundancy"], features, arrays["evidence"], arrays["weights"], arrays["usage"])
         return Posterior(institution, prior, fitted, header["labels"], header["digest"])
     except (KeyError, TypeError, ValueError) as error:
         raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error

@@ -13,10 +13,12 @@ from scipy.special import softmax
 
 from metachain.index import Neighbours
 
-__all__ = ["Profile", "attention", "co_treatment_features", "consensus", "replies_to", "reply_profile"]
+__all__ = ["Profile", "attention", "co_treatment_features", "consensus", "nearest_vote", "replies_to", "reply_profile"]
 
 REPLY_TEMPERATURE = 0.06
 COVERAGE_TEMPERATURE = 0.15
+VOTE_TEMPERATURE = 0.2
+VOTERS = 8
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +31,8 @@ class Profile:
     """(n, S·C): column ``s·C + y`` holds g_s(x, y), the share of answer y among s's nearest; they sum to 1."""
     coverage: Floats
     """(n, S): similarity of each institution's nearest demonstration, in [-1, 1]."""
+    vote: Floats
+    """(n, C): share of each answer among the 8 nearest of all institutions together; rows sum to 1."""
     answers: int
     """C."""
 
@@ -41,7 +45,7 @@ class Profile:
 
     def take(self, texts: NDArray[np.integer] | slice) -> "Profile":
         """Keep some of the texts."""
-        return Profile(self.replies[texts], self.coverage[texts], self.answers)
+        return Profile(self.replies[texts], self.coverage[texts], self.vote[texts], self.answers)
 
 
 def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: int) -> Profile:
@@ -56,12 +60,24 @@ def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: in
     replies = csr_array((weights.ravel(), columns.ravel(), np.arange(0, n * s * r + 1, s * r)), shape=(n, s * answers))
     replies.sum_duplicates()
     replies.eliminate_zeros()
-    return Profile(replies, neighbours.similarity[:, :, 0].astype(np.float64), answers)
+    coverage = neighbours.similarity[:, :, 0].astype(np.float64)
+    return Profile(replies, coverage, nearest_vote(neighbours, answer, answers), answers)
 
 
-def attention(profile: Profile, log_weights: Floats | float = 0.0) -> Floats:
+def nearest_vote(neighbours: Neighbours, answer: NDArray[np.int64], answers: int) -> Floats:
+    """What plain nearest neighbours would say: ``softmax_j(h(x, x_j) / 0.2)`` over the 8 nearest of all; (n, C)."""
+    rows, similarity = neighbours.flat()
+    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :VOTERS]
+    rows, similarity = np.take_along_axis(rows, nearest, axis=1), np.take_along_axis(similarity, nearest, axis=1)
+    vote = np.zeros((len(rows), answers))
+    weights = softmax(similarity.astype(np.float64) / VOTE_TEMPERATURE, axis=1)
+    np.add.at(vote, (np.arange(len(rows))[:, None], np.where(rows < 0, 0, answer[rows])), weights)
+    return vote
+
+
+def attention(profile: Profile, log_weights: Floats | float = 0.0, temperature: float = COVERAGE_TEMPERATURE) -> Floats:
     """``softmax_s(cov_s(x) / 0.15 + log_weights)``: how much each institution is listened to; (n, S), rows sum to 1."""
-    weights: Floats = softmax(profile.coverage / COVERAGE_TEMPERATURE + log_weights, axis=1)
+    weights: Floats = softmax(profile.coverage / temperature + log_weights, axis=1)
     return weights
 
 

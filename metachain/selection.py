@@ -13,7 +13,6 @@ __all__ = ["Chosen", "Selection", "nearest_first", "plausible_answers", "plausib
 
 SIMILARITY_SCALE = 0.1
 PLAUSIBILITY_WEIGHT = 10.0
-PLAUSIBILITY_FLOOR = 0.001
 KEPT_SHARE = 0.5
 
 Floats = NDArray[np.floating]
@@ -66,17 +65,18 @@ def repeated(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
     return marked
 
 
-def plausible_answers(expected: NDArray[np.float64], answer: NDArray[np.integer]) -> NDArray[np.float64]:
-    """``p(y | x) ∝ max(V(x, y), 0.001)`` over the answers among a text's candidates.
+def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Scale how well answers fit to probabilities over the answers among a text's candidates.
 
-    ``expected`` V (n, C); ``answer`` (n, m) answer number of each candidate, negative where there is none.
+    ``fits`` (n, C), positive; ``answer`` (n, m) answer number of each candidate, negative where there is none.
     Returns (n, m): each candidate's probability, 0 where there is none.
     """
     there = answer >= 0
     texts = np.broadcast_to(np.arange(len(answer))[:, None], answer.shape)
-    mass = np.zeros_like(expected)
-    mass[texts[there], answer[there]] = np.maximum(expected[texts[there], answer[there]], PLAUSIBILITY_FLOOR)
-    mass /= np.maximum(mass.sum(axis=1, keepdims=True), PLAUSIBILITY_FLOOR)
+    mass = np.zeros_like(fits)
+    mass[texts[there], answer[there]] = fits[texts[there], answer[there]]
+    total = mass.sum(axis=1, keepdims=True)
+    mass /= np.where(total == 0, 1, total)
     return np.where(there, mass[texts, answer], 0.0)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from metachain.demonstration import Demonstration, check_text
 from metachain.errors import DataError
 from metachain.index import Neighbours, similarities
-from metachain.kriging import predict
+from metachain.kriging import plausibility, predict
 from metachain.library import Library
 from metachain.posterior import Posterior, posterior_of, scene_of
 from metachain.profile import co_treatment_features, reply_profile
@@ -67,16 +67,16 @@ class Selector:
         near = self._scene.index.nearest(vectors, NEIGHBOURS)
         rows, similarity = self._candidates_near(normalised, vectors, near)
         profile = reply_profile(near, self._scene.past.answer, len(self._scene.past.answers))
-        plausibility = plausible_answers(
-            predict(self.posterior.fit, profile), np.where(rows < 0, -1, self._answer[rows])
-        )
+        fitted = self.posterior.fit
+        fits = plausibility(predict(fitted, profile), fitted.usage, profile.vote)
+        probability = plausible_answers(fits, np.where(rows < 0, -1, self._answer[rows]))
         score: Floats = similarity
         first = nearest_first(similarity, shots)
         if self.posterior.method == "metachain":
-            first, score = plausible_first(similarity, plausibility, shots)
+            first, score = plausible_first(similarity, probability, shots)
         kinship = (co_treatment_features(profile) @ self.posterior.fit.features.T).toarray()
         return [
-            self._selection(text, rows[i], first[i], score[i], similarity[i], plausibility[i], kinship[i])
+            self._selection(text, rows[i], first[i], score[i], similarity[i], probability[i], kinship[i])
             for i, text in enumerate(texts)
         ]
 

@@ -14,9 +14,9 @@ FAMILIARITY_TEMPERATURE = 0.25
 Floats = NDArray[np.float64]
 
 
-def familiarity(profile: Profile) -> Floats:
-    """``exp((cov_s(x) - 1) / 0.25)``: how much s's reply to x counts as evidence; (n, S) in (0, 1]."""
-    weights: Floats = np.exp((profile.coverage - 1) / FAMILIARITY_TEMPERATURE)
+def familiarity(profile: Profile, temperature: float = FAMILIARITY_TEMPERATURE) -> Floats:
+    """``exp((cov_s(x) - 1) / 0.25)``: how much s's reply to x counts; (n, S) in (0, 1]."""
+    weights: Floats = np.exp((profile.coverage - 1) / temperature)
     return weights
 
 

@@ -105,6 +105,8 @@ class Replies(NamedTuple):
 
     shares: list[dict[int, float]]
     coverage: list[float]
+    vote: dict[int, float]
+    """What the 8 nearest of all institutions answer."""
 
 
 def softmax(values: Sequence[float]) -> list[float]:
@@ -117,7 +119,7 @@ def replies(near: Neighbours, answer: NDArray[np.int64]) -> list[Replies]:
     """Step A for every text."""
     told = []
     for rows_of_text, similarity_of_text in zip(near.rows.tolist(), near.similarity.tolist(), strict=True):
-        shares, coverage = [], []
+        shares, coverage, everybody = [], [], []
         for rows, similarity in zip(rows_of_text, similarity_of_text, strict=True):
             known = [(row, h) for row, h in zip(rows, similarity, strict=True) if row >= 0]
             weights = softmax([h / 0.06 for _, h in known])
@@ -126,14 +128,24 @@ def replies(near: Neighbours, answer: NDArray[np.int64]) -> list[Replies]:
                 share[int(answer[row])] = share.get(int(answer[row]), 0.0) + weight
             shares.append(share)
             coverage.append(max(h for _, h in known))
-        told.append(Replies(shares, coverage))
+            everybody += known
+        told.append(Replies(shares, coverage, neighbour_vote(everybody, answer)))
     return told
 
 
-def attention(text: Replies, log_weights: Sequence[float] | None = None) -> list[float]:
+def neighbour_vote(known: Sequence[tuple[int, float]], answer: NDArray[np.int64]) -> dict[int, float]:
+    """Weights ``exp(h / 0.2)`` of the 8 nearest (row, h), the earlier where two tie, by answer."""
+    nearest = sorted(known, key=lambda pair: -pair[1])[:8]
+    vote: dict[int, float] = {}
+    for (row, _), weight in zip(nearest, softmax([h / 0.2 for _, h in nearest]), strict=True):
+        vote[int(answer[row])] = vote.get(int(answer[row]), 0.0) + weight
+    return vote
+
+
+def attention(text: Replies, log_weights: Sequence[float] | None = None, temperature: float = 0.15) -> list[float]:
     """``softmax_s(cov_s / 0.15 + ℓ_s)``."""
     added = log_weights if log_weights is not None else [0.0] * len(text.coverage)
-    return softmax([cov / 0.15 + more for cov, more in zip(text.coverage, added, strict=True)])
+    return softmax([cov / temperature + more for cov, more in zip(text.coverage, added, strict=True)])
 
 
 def kinship(one: Replies, other: Replies) -> float:
@@ -160,7 +172,7 @@ def consensus(text: Replies, weights: Sequence[float], answers: int) -> list[flo
 def evidence(text: Replies, answer: int, slip: float) -> list[float]:
     """How one label speaks for each institution."""
     return [
-        exp((cov - 1) / 0.25) * log(slip + (1 - slip) * share.get(answer, 0.0))
+        exp((cov - 1) / 0.5) * log(slip + (1 - slip) * share.get(answer, 0.0))
         for share, cov in zip(text.shares, text.coverage, strict=True)
     ]
 
@@ -183,7 +195,7 @@ def prior_mean(text: Replies, known: Known, answers: int, without: int | None = 
         spoken = evidence(label, known.given[i], known.settings.slip)
         for s in range(len(log_weights)):
             log_weights[s] += 2 * known.settings.belief * kinship(text, label) * spoken[s]
-    return consensus(text, attention(text, log_weights), answers)
+    return consensus(text, attention(text, log_weights, 0.15 if known.labels else 0.1), answers)
 
 
 def posterior_mean(text: Replies, known: Known, answers: int) -> list[float]:
@@ -199,6 +211,16 @@ def posterior_mean(text: Replies, known: Known, answers: int) -> list[float]:
     weights = np.linalg.inv(c * kernel(known.labels, known.labels) + 0.3 * np.eye(k)) @ np.array(residuals)
     near = [c * kinship(text, label) for label in known.labels]
     return [mean[y] + sum(near[i] * weights[i][y] for i in range(k)) for y in range(answers)]
+
+
+def fits(text: Replies, known: Known, answers: int) -> list[float]:
+    """``max(V, 0.001) · ((n_y + 0.5) / (e_y + 0.5))^0.3 · (v + 0.02)^0.2`` for every answer to one text."""
+    expected, scored = posterior_mean(text, known, answers), []
+    told = [consensus(label, attention(label, known.redundancy), answers) for label in known.labels]
+    for y in range(answers):
+        used = (known.given.count(y) + 0.5) / (sum(label[y] for label in told) + 0.5)
+        scored.append(max(expected[y], 0.001) * used**0.3 * (text.vote.get(y, 0.0) + 0.02) ** 0.2)
+    return scored
 
 
 def posterior_variance(text: Replies, labels: Sequence[Replies], scale: float) -> float:
@@ -223,9 +245,9 @@ def vote(similarity: Sequence[float], answers: Sequence[int], temperature: float
     return best
 
 
-def plausible(expected: list[float], answers: list[int]) -> list[float]:
-    """``p(y | x) ∝ max(V, 0.001)`` over the distinct answers among the candidates."""
-    mass = {y: max(expected[y], 0.001) for y in answers if y >= 0}
+def plausible(fits: list[float], answers: list[int]) -> list[float]:
+    """``p(y | x)`` in proportion to how well y fits, over the distinct answers among the candidates."""
+    mass = {y: fits[y] for y in answers if y >= 0}
     return [mass[y] / sum(mass.values()) if y >= 0 else 0.0 for y in answers]
 
 

@@ -191,8 +191,8 @@ def slow_learned(episode: Episode, taught: int, *, pooled: bool) -> list[list[in
     known = Known(support[:taught], pool.answer[own][:taught].tolist(), ell, SETTINGS)
     shown = []
     for text, rows, similarity in zip(texts, *episode.nearby, strict=True):
-        expected = oracles.posterior_mean(text, known, len(pool.answers))
-        probable = oracles.plausible(expected, [int(pool.answer[row]) if row >= 0 else -1 for row in rows])
+        fits = oracles.fits(text, known, len(pool.answers))
+        probable = oracles.plausible(fits, [int(pool.answer[row]) if row >= 0 else -1 for row in rows])
         first = oracles.choice(similarity.tolist(), probable, episode.shots)
         shown.append([int(rows[place]) if place >= 0 else -1 for place in first])
     return shown

@@ -12,7 +12,7 @@ from oracles import SEEDS, SIZES, BagOfWords, Known, briefly, hospitals, random_
 
 from metachain.demonstration import Demonstration
 from metachain.guard import ARMS, LABELS, NEAREST, QUERIES, Draw, _expectations, arm_scores, best_arm, draws
-from metachain.kriging import Settings, fit, predict
+from metachain.kriging import Settings, fit, plausibility, predict
 from metachain.pool import make_pool
 from metachain.prior import Lesson, learn_lesson, transfer_matrix
 from metachain.similarity import hybrid_vectors, lexical_vectors
@@ -49,15 +49,16 @@ def test_the_arms_are_those_of_step_h() -> None:
 @given(SEEDS, SIZES, st.integers(0, 5))
 @briefly
 def test_every_arm_expects_what_its_own_posterior_predicts(seed: int, sizes: list[int], k: int) -> None:
-    """What arms share is computed once, and yet each expects exactly ``predict(fit(...))`` of its settings."""
+    """What arms share is computed once, and yet each finds exactly what ``fit`` and ``predict`` of its settings do."""
     pool = random_pool(seed, sizes)
     profile, _ = random_profile(seed, pool, k + 3)
     support, query = profile.take(np.arange(k)), profile.take(np.arange(k, k + 3))
     answer, weights = random_answers(seed, pool, k), -np.random.default_rng(seed).uniform(size=len(sizes))
     found = dict(_expectations(support, answer, query, weights))
     assert set(found) == {arm for arm in ARMS if arm}
-    for arm, expected in found.items():
-        assert np.allclose(expected, predict(fit(support, answer, weights, arm), query))
+    for arm, fits in found.items():
+        fitted = fit(support, answer, weights, arm)
+        assert np.allclose(fits, plausibility(predict(fitted, query), fitted.usage, query.vote))
 
 
 @given(st.integers(1, 100), st.sampled_from(["a", "west wing", "größe"]))
@@ -96,7 +97,7 @@ def slow_arm_score(study: Study, draw: Draw, past: np.ndarray, arm: Settings | N
             said = oracles.vote([h for h, _ in near], [int(pool.answer[other]) for _, other in near])
         else:
             known = Known(labels, pool.answer[own].tolist(), ell, arm)
-            said = int(np.argmax(oracles.posterior_mean(told[place], known, len(pool.answers))))
+            said = int(np.argmax(oracles.fits(told[place], known, len(pool.answers))))
         right += said == pool.answer[row]
     return right / len(draw.query)
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import SEEDS, SETTINGS, SIZES, Known, briefly, random_answers, random_pool, random_profile
-from scipy.sparse import vstack
 
 from metachain.kriging import (
     NOISE,
@@ -15,6 +14,7 @@ from metachain.kriging import (
     fit,
     left_out,
     localised,
+    plausibility,
     predict,
     residuals,
     solve,
@@ -41,7 +41,7 @@ def scene(seed: int, sizes: list[int], k: int) -> tuple[Pool, Profile, Profile, 
 @given(SEEDS, SIZES, st.sampled_from([0.05, 0.2]))
 @briefly
 def test_evidence_is_the_log_likelihood_of_a_slip(seed: int, sizes: list[int], slip: float) -> None:
-    """A label speaks ``exp((cov - 1) / 0.25) log(ε + (1 - ε) g_s)`` for each institution, never above 0."""
+    """A label speaks ``exp((cov - 1) / 0.5) log(ε + (1 - ε) g_s)`` for each institution, never above 0."""
     _, support, _, answer, _, known = scene(seed, sizes, 4)
     expected = [oracles.evidence(text, y, slip) for text, y in zip(known.labels, known.given, strict=True)]
     found = evidence(support, answer, slip)
@@ -102,8 +102,22 @@ def test_without_labels_the_posterior_is_the_prior(seed: int, sizes: list[int], 
     """With no label the prediction is the consensus under the prior's weights, and the variance all of c."""
     _, support, texts, answer, redundancy, _ = scene(seed, sizes, 0)
     fitted = fit(support, answer, redundancy, settings)
-    assert np.allclose(predict(fitted, texts), consensus(texts, attention(texts, redundancy)))
+    assert np.allclose(predict(fitted, texts), consensus(texts, attention(texts, redundancy, 0.1)))
     assert variance(fitted, texts).tolist() == [settings.scale] * TEXTS
+
+
+@given(SEEDS, SIZES, LABELS, SETTINGS)
+@briefly
+def test_plausibility_is_a_product_of_three(seed: int, sizes: list[int], k: int, settings: Settings) -> None:
+    """How well an answer fits: what is expected, how much the institution uses it, what plain neighbours say."""
+    pool, support, texts, answer, redundancy, known = scene(seed, sizes, k)
+    _, told = random_profile(seed, pool, k + TEXTS)
+    known = known._replace(settings=settings)
+    fitted = fit(support, answer, redundancy, settings)
+    found = plausibility(predict(fitted, texts), fitted.usage, texts.vote)
+    assert np.allclose(found, [oracles.fits(text, known, len(pool.answers)) for text in told[k:]])
+    assert (found > 0).all()
+    assert k > 0 or not fitted.usage.any()
 
 
 @given(SEEDS, SIZES, LABELS, SETTINGS)
@@ -177,9 +191,7 @@ def test_a_label_answers_its_own_text() -> None:
 def test_two_labels_that_contradict_each_other_are_noise() -> None:
     """The same text labelled in two ways is no error: each answer is expected about half."""
     pool, support, _, _, redundancy, _ = scene(5, [6, 7], 1)
-    twice = Profile(
-        vstack([support.replies] * 2, format="csr"), np.repeat(support.coverage, 2, axis=0), support.answers
-    )
+    twice = support.take(np.array([0, 0]))
     expected = predict(fit(twice, np.array([0, 1]), redundancy, Settings(0.0, 100.0, 0.05)), support)[0]
     assert expected[[0, 1]] == pytest.approx([0.5, 0.5], abs=0.01)
     assert len(expected) == len(pool.answers)

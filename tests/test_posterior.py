@@ -54,7 +54,7 @@ def test_adapting_without_labels_gives_the_prior(tmp_path: Path) -> None:
         prior = teach(library)
         posterior, texts = adapt(prior, library, "never seen"), profile_of(library, prior, "never seen", QUERIES)
     assert posterior.labels == 0
-    weights = attention(texts, redundancy(prior.transfer, range(4)))
+    weights = attention(texts, redundancy(prior.transfer, range(4)), 0.1)
     assert np.allclose(predict(posterior.fit, texts), consensus(texts, weights))
     assert np.allclose(variance(posterior.fit, texts), LEARNED.scale)
 

@@ -41,11 +41,11 @@ def test_repeated_marks_all_but_the_first(rows: list[list[int]]) -> None:
 @given(SEEDS, st.integers(1, 8))
 @briefly
 def test_plausibility_is_a_distribution_over_the_candidates_answers(seed: int, m: int) -> None:
-    """``p`` is proportional to ``max(V, 0.001)`` over the answers on offer, and sums to 1 over them."""
+    """``p`` is proportional to how well answers fit, over those on offer, and sums to 1 over them."""
     rng = np.random.default_rng(seed)
-    expected, answer = rng.normal(0.2, 0.4, size=(3, 4)), rng.integers(-1, 4, size=(3, m))
-    found = plausible_answers(expected, answer)
-    for row, several, there in zip(found, answer.tolist(), expected.tolist(), strict=True):
+    fits, answer = rng.uniform(0.001, 1, size=(3, 4)), rng.integers(-1, 4, size=(3, m))
+    found = plausible_answers(fits, answer)
+    for row, several, there in zip(found, answer.tolist(), fits.tolist(), strict=True):
         assert np.allclose(row, oracles.plausible(there, several))
         by_answer = {y: p for y, p in zip(several, row, strict=True) if y >= 0}
         assert sum(by_answer.values()) == pytest.approx(1 if by_answer else 0)
