@@ -70,7 +70,8 @@ class _Measured:
     agreement: Agreement
     excess: Floats
     rehearsed: Rehearsals
-    seconds: float | None
+    seconds: float | None = None
+    megabytes: float = 0.0
 
 
 def diagnose(library: Library, *, seconds: float = BUDGET, progress: Progress = silent) -> Diagnosis:
@@ -112,12 +113,13 @@ def _measure(pool: Pool, encoder: Encoder, progress: Progress) -> _Measured:
     if len(sizes) < 2:
         shape = (len(sizes), len(sizes))
         nothing = Agreement(np.zeros(shape, np.int64), np.zeros(shape, np.int64))
-        return _Measured(sizes, nothing, np.full(len(sizes), np.nan), Rehearsals.none(len(sizes)), None)
+        return _Measured(sizes, nothing, np.full(len(sizes), np.nan), Rehearsals.none(len(sizes)))
     started = time.perf_counter()
     study = study_for(pool, progress)
     rehearsed = rehearsals(study, progress)
     seconds = time.perf_counter() - started + _seconds_to_embed(pool, encoder)
-    return _Measured(sizes, agreement(study), excess_transfer(study), rehearsed, seconds)
+    held = 2 * pool.vectors.nbytes + study.neighbours.rows.nbytes + study.neighbours.similarity.nbytes
+    return _Measured(sizes, agreement(study), excess_transfer(study), rehearsed, seconds, held / 1e6)
 
 
 def _seconds_to_embed(pool: Pool, encoder: Encoder) -> float:
@@ -139,6 +141,8 @@ def _conditions(measured: _Measured, seconds: float) -> tuple[Condition, ...]:
     alone = np.where(np.isnan(played.half), np.nan, played.half >= played.learned[:, MOST])
     gain = (played.learned - played.nearest)[:, FEW:].mean(axis=1)
     many, few, one, fast, personal, single, unrelated, abundant, simple, compute = RULES
+    if measured.seconds is not None:
+        compute = replace(compute, meaning=f"{compute.meaning}, with {measured.megabytes:.0f} MB of arrays in memory")
     return (
         counted(many, None if np.isnan(related).all() and len(excess) > 1 else float(np.nansum(related))),
         judged(few, lacking),

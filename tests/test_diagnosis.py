@@ -1,5 +1,6 @@
 """The ten conditions on generated worlds: all for use hold on the default one, and each world breaks what it should."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -192,6 +193,26 @@ def test_the_same_library_is_diagnosed_the_same(tmp_path: Path) -> None:
     assert [one for one in found.conditions if one.unit != "seconds"] == [
         one for one in again.conditions if one.unit != "seconds"
     ]
+
+
+def test_the_cost_is_time_on_this_machine_and_memory(tmp_path: Path) -> None:
+    """Embedding is timed on a sample and reckoned for all distinct texts; vectors count twice, for the index too."""
+
+    class Slow(Letters):
+        """Takes a millisecond a text."""
+
+        def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            time.sleep(0.001 * len(texts))
+            return super().encode(texts)
+
+    made = generate_world(replace(HONEST, institutions=4, demonstrations=150))
+    with Library.open(tmp_path / "x.db", Slow()) as library:
+        library.add(made)
+        found = diagnose(library)["compute limits"]
+    assert found.measure is not None
+    assert 0.4 < found.measure < 20
+    vectors, neighbours = 2 * 600 * (512 + 512) * 4, 600 * 4 * 8 * (8 + 4)
+    assert f"with {(vectors + neighbours) / 1e6:.0f} MB of arrays" in found.explanation
 
 
 def test_the_break_even_is_where_own_labels_are_enough() -> None:

@@ -13,7 +13,7 @@ from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.similarity import lexical_vectors
 from metachain.vocabulary import ABBREVIATIONS, DEPARTMENTS, INSTITUTION_NAMES, ORDINARY
-from metachain.world import LARGEST_INSTITUTION, WorldSettings, generate_world
+from metachain.world import CATALOGUE, LARGEST_INSTITUTION, WorldSettings, _unrelated_codes, generate_world
 
 World = tuple[Demonstration, ...]
 FAITHFUL = WorldSettings(exceptions=0, noise=0, misleading=0)
@@ -192,6 +192,20 @@ def test_in_a_constant_world_each_institution_answers_one_code() -> None:
     answers = [{one.output for one in members} for members in world.values()]
     assert all(len(codes) == 1 for codes in answers)
     assert len(set.union(*answers)) > 4
+
+
+def test_in_an_unrelated_world_nobody_knows_anothers_codes() -> None:
+    """A hospital is consistent by name, agrees with others by chance only, and writes as it does in any other world."""
+    plain, world = generate_world(), generate_world(WorldSettings(unrelated=True))
+    assert [one.input for one in world] == [one.input for one in plain]
+    for same_group in (True, False):
+        assert agreement(world, same_group=same_group) < 0.05
+    codes = defaultdict(set)
+    for item, code in zip(CATALOGUE, _unrelated_codes(WorldSettings(), 3), strict=True):
+        codes[item.name_number].add(int(code))
+    assert {len(several) for several in codes.values()} == {1}
+    constant = WorldSettings(constant=True)
+    assert generate_world(replace(constant, unrelated=True)) == generate_world(constant)
 
 
 def test_names_stay_unique_beyond_the_list() -> None:
