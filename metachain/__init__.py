@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metachain.demonstration import Demonstration, read_demonstrations
     from metachain.diagnosis import Diagnosis, diagnose
+    from metachain.labelling import Suggestion, suggest_labels
     from metachain.library import Library
     from metachain.posterior import Posterior, adapt
     from metachain.prior import Prior, learn
@@ -20,16 +21,20 @@ __all__ = [
     "Prior",
     "Selection",
     "Selector",
+    "Suggestion",
     "adapt",
     "diagnose",
     "learn",
     "read_demonstrations",
+    "suggest_labels",
 ]
 _HOMES = {
     "Demonstration": "demonstration",
     "read_demonstrations": "demonstration",
     "Diagnosis": "diagnosis",
     "diagnose": "diagnosis",
+    "Suggestion": "labelling",
+    "suggest_labels": "labelling",
     "Library": "library",
     "Posterior": "posterior",
     "adapt": "posterior",

@@ -188,6 +188,20 @@ def evaluate(
 
 
 @app.command()
+def label(
+    library: LibraryPath,
+    institution: Institution,
+    unlabelled: Annotated[Path, typer.Argument(help='JSON Lines of {"input"}; other fields are ignored.')],
+    budget: Annotated[int, typer.Option(min=0, help="How many inputs to suggest at most.")] = 8,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write them here as records to fill in.")] = None,
+) -> None:
+    """Say which inputs an institution should label next, and why; one never adapted to is taken as without labels."""
+    from metachain.advice import advise
+
+    advise(library, institution, unlabelled, budget, json_file)
+
+
+@app.command()
 def diagnose(
     library: LibraryPath,
     seconds: Annotated[float, typer.Option(help="How long learning may take on this machine.")] = 600.0,

@@ -18,7 +18,7 @@ from metachain.condition import Condition
 from metachain.diagnosis import Diagnosis
 from metachain.selection import Selection
 
-__all__ = ["out", "print_diagnosis", "print_selection", "print_summary", "working"]
+__all__ = ["one_line", "out", "print_diagnosis", "print_selection", "print_summary", "short", "working"]
 
 INTERRUPTED = 130
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -67,7 +67,7 @@ def print_selection(selection: Selection) -> None:
         return
     table = Table("", "input", "output", "why", title=f"chosen by {selection.method}, the best last", show_lines=True)
     for place, one in enumerate(selection.chosen, start=1):
-        texts = (str(place), _short(one.demonstration.input), _short(one.demonstration.output), _one_line(one.reason))
+        texts = (str(place), short(one.demonstration.input), short(one.demonstration.output), one_line(one.reason))
         table.add_row(*map(Text, texts))
     out.print(table)
 
@@ -115,11 +115,12 @@ def _interval(row: Mapping[str, Any] | None) -> Text:
     return Text("{:+.0%}…{:+.0%}".format(*row["ci95"]) if row and row["ci95"] else "–")
 
 
-def _short(text: str, width: int = 120) -> str:
-    line = _one_line(text)
+def short(text: str, width: int = 120) -> str:
+    """One line of at most ``width`` characters."""
+    line = one_line(text)
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Without line breaks, nor control characters: a stored text must not be able to steer the terminal."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))

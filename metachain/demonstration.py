@@ -1,18 +1,19 @@
 """One worked example of an institution, and the JSON Lines files that hold many."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from metachain.errors import DataError
 
-__all__ = ["Demonstration", "check_text", "read_demonstrations"]
+__all__ = ["Demonstration", "check_text", "read_demonstrations", "read_inputs"]
 
 MAX_REPORTED = 5
 KNOWN_FIELDS = frozenset({"institution", "input", "output", "id", "metadata"})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +47,33 @@ def read_demonstrations(path: str | Path, institution: str | None = None) -> lis
     With ``institution`` given, records may leave the field out, and one that names another is refused.
     Raises DataError that names the file and each bad line (the first five), or says that the file is empty.
     """
-    path = Path(path)
-    demonstrations: list[Demonstration] = []
+    expected = 'one {"institution", "input", "output"} object a line'
+    return _read(Path(path), lambda line: _parse(line, institution), expected)
+
+
+def read_inputs(path: str | Path) -> list[str]:
+    """Read the inputs of a JSON Lines file of records ``{"input"}``; other fields are ignored.
+
+    Raises DataError that names the file and each bad line (the first five), or says that the file is empty.
+    """
+    return _read(Path(path), _parse_input, 'one {"input"} object a line')
+
+
+def _read(path: Path, parse: Callable[[str], T], expected: str) -> list[T]:
+    records: list[T] = []
     bad: list[str] = []
     for number, line in _lines(path):
         try:
-            demonstrations.append(_parse(line, institution))
+            records.append(parse(line))
         except DataError as error:
             bad.append(f"line {number}: {error}")
     if bad:
         more = f"\n  … and {len(bad) - MAX_REPORTED} more" if len(bad) > MAX_REPORTED else ""
         listed = "\n  ".join(bad[:MAX_REPORTED])
         raise DataError(f"{path}: {len(bad)} bad record(s), nothing was read. Mend or remove:\n  {listed}{more}")
-    if not demonstrations:
-        raise DataError(f'{path} is empty: expected one {{"institution", "input", "output"}} object a line')
-    return demonstrations
+    if not records:
+        raise DataError(f"{path} is empty: expected {expected}")
+    return records
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -80,6 +93,25 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _parse(line: str, institution: str | None) -> Demonstration:
+    record = _object(line)
+    if institution is not None and record.setdefault("institution", institution) != institution:
+        raise DataError(f"'institution' is {record['institution']!r}, expected {institution!r}")
+    missing = [name for name in ("institution", "input", "output") if name not in record]
+    if missing:
+        raise DataError(f"missing field(s) {', '.join(map(repr, missing))}")
+    known = {name: value for name, value in record.items() if name in KNOWN_FIELDS and value is not None}
+    return Demonstration(**{"id": "", **known}) if known.keys() >= {"institution", "input", "output"} else _null(record)
+
+
+def _parse_input(line: str) -> str:
+    record = _object(line)
+    if "input" not in record:
+        raise DataError("missing field 'input'")
+    check_text("input", record["input"])
+    return str(record["input"])
+
+
+def _object(line: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
@@ -88,13 +120,7 @@ def _parse(line: str, institution: str | None) -> Demonstration:
         raise DataError(f"not JSON that can be read ({error})") from None
     if not isinstance(record, dict):
         raise DataError(f"expected an object, got {_kind(record)}")
-    if institution is not None and record.setdefault("institution", institution) != institution:
-        raise DataError(f"'institution' is {record['institution']!r}, expected {institution!r}")
-    missing = [name for name in ("institution", "input", "output") if name not in record]
-    if missing:
-        raise DataError(f"missing field(s) {', '.join(map(repr, missing))}")
-    known = {name: value for name, value in record.items() if name in KNOWN_FIELDS and value is not None}
-    return Demonstration(**{"id": "", **known}) if known.keys() >= {"institution", "input", "output"} else _null(record)
+    return record
 
 
 def _null(record: Mapping[str, Any]) -> Demonstration:

@@ -19,10 +19,12 @@ PUBLIC = {
         "Prior",
         "Selection",
         "Selector",
+        "Suggestion",
         "adapt",
         "diagnose",
         "learn",
         "read_demonstrations",
+        "suggest_labels",
     ],
     "metachain.retrievers": [
         "DemonstrationRetriever",

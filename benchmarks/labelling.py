@@ -1,0 +1,158 @@
+"""What to label next: eight chosen labels against sixteen random ones, each hospital's group held out.
+
+    python benchmarks/labelling.py [--untuned | --development] DATA.jsonl [LIBRARY]
+
+Every hospital offers 150 unlabelled texts; each way of choosing names 2, 4, 8 and 16 of them; 100 queries whose text is
+not among the 150 are then answered by the most plausible answer, and by the offline reader from metachain's selection.
+Means over hospitals (three pools each, random: three draws from each), with paired intervals that resample hospitals.
+"""
+
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from hospitals import development_hospitals
+from peers import integrated_variance, k_center, vote_k
+
+from metachain import Library, read_demonstrations
+from metachain.baselines import bm25_weights, word_counts
+from metachain.design import design
+from metachain.episode import SELECTORS, Episode, Ground
+from metachain.kriging import fit, plausibility, predict
+from metachain.labelling import departure_features
+from metachain.pool import make_pool
+from metachain.posterior import PLAIN
+from metachain.prior import learn_lesson, transfer_matrix
+from metachain.profile import co_treatment_features
+from metachain.reader import vote
+from metachain.selection import twins
+from metachain.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors
+from metachain.study import Study, split
+from metachain.transfer import redundancy
+
+BUDGETS = (2, 4, 8, 16)
+POOL, QUERIES, SHOTS = 150, 100, 8
+POOLS, DRAWS = 3, 3
+STREAM = 3000
+WAYS = ("random", "vote-k", "diversity", "variance", "metachain")
+READINGS = ("most plausible answer", "offline reader")
+
+
+def orders(study, ground, rows, counts, seed):
+    """Each way's order of the unlabelled ``rows`` (several draws of the random one), as positions in ``rows``."""
+    profile = study.profile(rows, ground.past)
+    kin = co_treatment_features(profile)
+    dense = ground.dense(rows)
+    most = min(max(BUDGETS), len(rows))
+    chosen = design(kin, departure_features(profile, ground.redundancy), counts, np.ones(len(rows), bool), most)
+    return {
+        "random": [np.random.default_rng([seed, draw]).permutation(len(rows))[:most] for draw in range(DRAWS)],
+        "vote-k": [vote_k(dense, most)],
+        "diversity": [k_center(dense, most)],
+        "variance": [integrated_variance((kin @ kin.T).toarray(), most)],
+        "metachain": [[x for x, _ in chosen]],
+    }
+
+
+def shares_right(ground, support):
+    """Share of the queries that each reading answers right with these labels; (len(READINGS),)."""
+    study, pool, query = ground.study, ground.study.pool, ground.query
+    texts = study.profile(query, ground.past)
+    settings = ground.lesson.settings or PLAIN
+    fitted = fit(study.profile(support, ground.past), pool.answer[support], ground.redundancy, settings)
+    plausible = plausibility(predict(fitted, texts), fitted.usage, texts.vote).argmax(axis=1)
+    shown = SELECTORS["metachain"](Episode(ground, support, SHOTS, np.random.default_rng(0)))[:, ::-1]
+    lexical = pool.vectors[:, -LEXICAL_DIMENSIONS:]
+    similarity = 2 * np.einsum("nd,nmd->nm", lexical[query], lexical[shown])
+    read = vote(similarity, np.where(shown < 0, -1, pool.answer[shown]))
+    return np.array([(said == pool.answer[query]).mean() for said in (plausible, read)])
+
+
+def hospital_scores(make_ground, study, target):
+    """Mean share right of one hospital; (way, budget, reading)."""
+    pool = study.pool
+    scores = np.zeros((POOLS, len(WAYS), len(BUDGETS), len(READINGS)))
+    for seed in range(POOLS):
+        rows, query = split(pool, target, POOL, QUERIES, STREAM, seed)
+        _, first, counts = np.unique(pool.text[rows], return_index=True, return_counts=True)
+        rows, ground = rows[first], make_ground(query)
+        for way, draws in orders(study, ground, rows, counts.astype(float), seed).items():
+            for place, budget in enumerate(BUDGETS):
+                found = [shares_right(ground, rows[order[:budget]]) for order in draws]
+                scores[seed, WAYS.index(way), place] = np.mean(found, axis=0)
+    return scores.mean(axis=0)
+
+
+def all_scores(pool, groups, targets):
+    """Scores of every target hospital, its group held out; (hospital, way, budget, reading)."""
+    study = Study.of(pool, np.arange(len(pool.owner)))
+    transfer = transfer_matrix(study)
+    words = word_counts([one.input for one in pool.demonstrations])
+    twin = twins(pool.demonstrations)
+    lessons = {}
+    scores = []
+    for target in targets:
+        past = np.flatnonzero(groups != groups[target])
+        if groups[target] not in lessons:
+            rows = np.flatnonzero(np.isin(pool.owner, past))
+            lessons[groups[target]] = learn_lesson(study, transfer, past), bm25_weights(words, rows)
+        lesson, bm25 = lessons[groups[target]]
+        made = partial(_ground, study, past, redundancy(transfer, past), lesson, bm25, words, twin)
+        scores.append(hospital_scores(made, study, target))
+        print(f"{len(scores)} of {len(targets)}", file=sys.stderr, flush=True)
+    return np.stack(scores)
+
+
+def _ground(study, past, weights, lesson, bm25, words, twin, query):
+    return Ground(study, past, query, weights, lesson, bm25, words, twin)
+
+
+def interval(difference):
+    """Mean over hospitals and its 95 % bootstrap interval."""
+    draws = np.random.default_rng(0).integers(len(difference), size=(4000, len(difference)))
+    low, high = np.quantile(difference[draws].mean(axis=1), [0.025, 0.975])
+    return f"{difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def print_scores(title, scores):
+    """Print a Markdown table for each reading, and whether the bar holds."""
+    ours, chance = WAYS.index("metachain"), WAYS.index("random")
+    for number, reading in enumerate(READINGS):
+        print(f"\n{title}: {len(scores)} hospitals, {reading}\n")
+        print("| chosen by | " + " | ".join(f"{budget} labels" for budget in BUDGETS) + " |")
+        print("|---" * (len(BUDGETS) + 1) + "|")
+        for place, way in enumerate(WAYS):
+            print(f"| `{way}` | " + " | ".join(f"{x:.3f}" for x in scores[:, place, :, number].mean(axis=0)) + " |")
+        for place, way in enumerate(WAYS[:-1]):
+            gains = (interval(scores[:, ours, b, number] - scores[:, place, b, number]) for b in range(len(BUDGETS)))
+            print(f"| `metachain` over `{way}` | " + " | ".join(gains) + " |")
+        gap = scores[:, ours, BUDGETS.index(8), number] - scores[:, chance, BUDGETS.index(16), number]
+        verdict = "holds" if gap.mean() >= 0 else "does not hold"
+        print(f"\n8 chosen less 16 random: {interval(gap)}: the bar {verdict}.")
+
+
+def main(arguments):
+    """Measure, and print a table for the development and one for the test hospitals."""
+    wanted = arguments.pop(0) if arguments[0].startswith("--") else ""
+    demonstrations = read_demonstrations(arguments[0])
+    path = Path(arguments[1]) if len(arguments) > 1 else Path(tempfile.mkdtemp()) / "vectors.db"
+    with Library.open(path) as library:
+        dense = library.vectors(demonstrations)
+    pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
+    group = {one.institution: one.metadata["group"] for one in demonstrations}
+    groups = np.array([group[name] for name in pool.institutions])
+    tuned = np.isin(pool.institutions, development_hospitals(demonstrations))
+    kept = {"--untuned": ~tuned, "--development": tuned}.get(wanted, np.ones(len(tuned), bool))
+    targets = np.flatnonzero(kept)
+    scores = all_scores(pool, groups, targets)
+    for title, part in (("development", tuned), ("test", ~tuned)):
+        if part[targets].any():
+            print_scores(title, scores[part[targets]])
+    if not wanted:
+        print_scores("all", scores)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
