@@ -11,7 +11,7 @@ from metachain.kriging import NOISE
 __all__ = ["design"]
 
 SCALE = 3.0
-"""c, the variance that the predictor ascribes to answers; from 1 to 10 it hardly matters on development hospitals."""
+"""c, the variance that the predictor ascribes to answers; from 3 to 10 it hardly matters on development hospitals."""
 REFERENCES = 1000
 PAIRS = 10_000_000
 """Kernel entries held at most: with very many texts the error is summed over fewer of them."""

@@ -131,7 +131,7 @@ def _profile(library: Library, institution: str, scene: Scene, texts: Sequence[s
 def _reason(x: int, texts: Sequence[str], kin: csr_array, expected: Floats, answers: Sequence[str]) -> str:
     likeliest = int(expected.argmax())
     share = f"{expected[likeliest]:.0%} for {answers[likeliest][:30]!r}"
-    split = "agree on it" if expected[likeliest] >= SETTLED else "disagree on it"
+    split = "agree on it" if expected[likeliest] >= SETTLED else "don't all agree on it"
     likeness = np.asarray((kin @ kin[[x]].T).toarray()).ravel()
     likeness[x] = 0.0
     others = int((likeness >= KIN).sum())
