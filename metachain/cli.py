@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import sys
 from dataclasses import asdict, replace
 from math import isnan
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from metachain import __version__
-from metachain.errors import DataError, LibraryError, MetachainError, StorageError
+from metachain.errors import DataError, MetachainError
 
 if TYPE_CHECKING:
     from metachain.evaluation import Plan
@@ -168,6 +167,7 @@ def evaluate(
     """Compare every selector on institutions that each play the new one."""
     from metachain.console import out, print_summary, working
     from metachain.demonstration import read_demonstrations
+    from metachain.embedding_cache import cached_vectors
     from metachain.evaluation import check_comparable
     from metachain.evaluation import evaluate as compare
     from metachain.verdict import verdict
@@ -179,7 +179,7 @@ def evaluate(
     demonstrations = read_demonstrations(data)
     check_comparable(demonstrations, plan)
     with working() as progress:
-        vectors = _cached_vectors([one.input for one in demonstrations], cache, progress)
+        vectors = cached_vectors([one.input for one in demonstrations], cache, progress)
         result = compare(demonstrations, vectors, plan, dataset=data.name, progress=progress)
     result["settings"]["command"] = " ".join(["metachain", *sys.argv[1:]])
     print_summary(result["summary"])
@@ -255,25 +255,6 @@ def _print_lesson(prior: "Prior") -> None:
     else:
         chosen = lesson.settings
         out.print(f"the guard lets learning in: belief {chosen.belief}, scale {chosen.scale}, slip {chosen.slip}")
-
-
-def _cached_vectors(texts: list[str], cache: Path | None, progress: Any) -> Any:
-    from metachain.embedding_cache import EmbeddingCache
-    from metachain.encoder import MiniLM
-    from metachain.storage import open_engine
-
-    path = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metachain" / "embeddings.db"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"can't make {path.parent} ({error.strerror}); name another file with --cache") from None
-    try:
-        engine = open_engine(path)
-        vectors = EmbeddingCache(engine, MiniLM()).vectors(texts, progress)
-    except LibraryError as error:
-        raise LibraryError(f"the embedding cache can't be used: {error}; --cache names another file") from None
-    engine.dispose()
-    return vectors
 
 
 def _whole_numbers(option: str, text: str) -> tuple[int, ...]:

@@ -1,21 +1,23 @@
 """Dense vectors kept by text and model, so that nothing is embedded twice."""
 
+import os
 from collections.abc import Sequence
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects.sqlite import insert
 
-from metachain.encoder import Encoder
+from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, LibraryError, StorageError
 from metachain.progress import Progress, silent
 from metachain.schema import embeddings
 from metachain.similarity import normalise_text, unit_rows
-from metachain.storage import reading, writing
+from metachain.storage import open_engine, reading, writing
 
-__all__ = ["EmbeddingCache"]
+__all__ = ["EmbeddingCache", "cached_vectors"]
 
 KEYS_A_QUERY = 500
 TEXTS_A_COMMIT = 1024
@@ -90,6 +92,26 @@ def _vector(blob: bytes) -> NDArray[np.float32]:
     if not len(vector) or not (length == 0 or abs(length - 1) < LENGTH_TOLERANCE):
         raise LibraryError(f"a stored embedding is damaged; {REMEDY}")
     return vector
+
+
+def cached_vectors(texts: Sequence[str], path: Path | None, progress: Progress = silent) -> NDArray[np.float32]:
+    """Embed texts with all-MiniLM-L6-v2, kept in the file ``path``, or in the user's cache folder where it is None.
+
+    Raises StorageError where the folder can't be made, LibraryError where the file is of another kind.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = path or home / "metachain" / "embeddings.db"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"can't make {path.parent} ({error.strerror}); name another file with --cache") from None
+    try:
+        engine = open_engine(path)
+        vectors = EmbeddingCache(engine, MiniLM()).vectors(texts, progress)
+    except LibraryError as error:
+        raise LibraryError(f"the embedding cache can't be used: {error}; --cache names another file") from None
+    engine.dispose()
+    return vectors
 
 
 def _stacked(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -150,8 +150,8 @@ def predict(fitted: Fit, texts: Profile) -> Floats:
 def usage(support: Profile, answer: Answers, redundancy: Floats) -> Floats:
     """``0.3 log((n_y + 0.5) / (e_y + 0.5))``: whether an answer is used more than past institutions would use it.
 
-    n_y counts y among the labels (k,), e_y is how often the plain consensus expects it there. Answers that the consensus
-    expects and the labels never show are held to be out of use. Returns (C,) log factors, 0 without labels.
+    n_y counts y among the labels (k,), e_y is how often the plain consensus expects it there. Answers that the
+    consensus expects and the labels never show are held to be out of use. Returns (C,) log factors, 0 without labels.
     """
     expected = consensus(support, attention(support, redundancy)).sum(axis=0)
     counted = np.bincount(answer, minlength=support.answers)

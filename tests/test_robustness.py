@@ -23,7 +23,7 @@ from metachain.prior import learn
 from metachain.selector import Selector
 
 Command = Callable[..., tuple[int, str, str]]
-LONG = "x-ray of the knee " * 5600
+LONG = "dictated without a pause " * 4000
 ODD = {
     "right to left": "أشعة سينية للركبة",
     "emoji": "🩻 of the 👩🏽‍⚕️'s 🦵",
@@ -55,6 +55,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     """Run the command line in this process with the tiny encoder; status, standard output, standard error."""
     monkeypatch.setattr("metachain.library.MiniLM", Tiny)
     monkeypatch.setattr("metachain.encoder.MiniLM", Tiny)
+    monkeypatch.setattr("metachain.embedding_cache.MiniLM", Tiny)
     monkeypatch.setenv("COLUMNS", "300")
 
     def run(*arguments: object) -> tuple[int, str, str]:

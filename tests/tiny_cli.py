@@ -15,6 +15,7 @@ from typing import Any
 from handmade import Tiny
 from sqlalchemy import Engine, event
 
+import metachain.embedding_cache
 import metachain.encoder
 import metachain.library
 from metachain import console
@@ -59,7 +60,8 @@ def working() -> Iterator[Progress]:
 
 
 if __name__ == "__main__":
-    metachain.encoder.MiniLM = metachain.library.MiniLM = Tiny  # type: ignore[assignment, misc, attr-defined]
+    for module in (metachain.encoder, metachain.library, metachain.embedding_cache):
+        module.MiniLM = Tiny  # type: ignore[attr-defined]
     console.working = working
     event.listen(Engine, "after_cursor_execute", after_statement)
     event.listen(Engine, "commit", before_commit)
