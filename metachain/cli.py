@@ -4,7 +4,6 @@ import io
 import json
 import sys
 from dataclasses import asdict, replace
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +14,6 @@ from metachain.errors import DataError, MetachainError
 
 if TYPE_CHECKING:
     from metachain.evaluation import Plan
-    from metachain.prior import Prior
 
 __all__ = ["app", "main"]
 
@@ -74,7 +72,7 @@ def add(library: LibraryPath, data: Data) -> None:
 @app.command()
 def learn(library: LibraryPath) -> None:
     """Learn from every institution in the library who transfers to whom, and whether learning pays."""
-    from metachain.console import out, working
+    from metachain.console import out, print_lesson, working
     from metachain.library import Library
     from metachain.prior import learn as learn_prior
     from metachain.prior import save_prior
@@ -85,7 +83,7 @@ def learn(library: LibraryPath) -> None:
             prior = learn_prior(opened, progress=progress)
         save_prior(opened, prior)
     out.print(f"learned from {len(prior.institutions)} institutions; the prior is stored in {library}")
-    _print_lesson(prior)
+    print_lesson(prior.lesson)
 
 
 @app.command()
@@ -234,27 +232,6 @@ def demo(
     from metachain.demo import run_demo
 
     run_demo(folder, seed)
-
-
-def _print_lesson(prior: "Prior") -> None:
-    from metachain.console import out
-    from metachain.guard import ARMS, LABELS, NEAREST
-
-    lesson = prior.lesson
-    if all(map(isnan, lesson.scores.flat)):
-        out.print(
-            "nothing could be rehearsed: no institution has two demonstrations; plain nearest neighbours are kept"
-        )
-        return
-    nearest = ARMS.index(NEAREST)
-    for labels, scores in zip(LABELS, lesson.scores, strict=True):
-        learned = max(score for place, score in enumerate(scores) if place != nearest)
-        out.print(f"  rehearsed with {labels:>2} labels: nearest {scores[nearest]:.3f}, best learned {learned:.3f}")
-    if lesson.settings is None:
-        out.print("the guard keeps plain nearest neighbours: learning does not pay in this library")
-    else:
-        chosen = lesson.settings
-        out.print(f"the guard lets learning in: belief {chosen.belief}, scale {chosen.scale}, slip {chosen.slip}")
 
 
 def _whole_numbers(option: str, text: str) -> tuple[int, ...]:

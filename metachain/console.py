@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import isnan
 from typing import Any
 
 from rich.console import Console, Group
@@ -16,9 +17,11 @@ from metachain import progress
 from metachain.comparison import BASELINE, OURS, ordered
 from metachain.condition import Condition
 from metachain.diagnosis import Diagnosis
+from metachain.guard import ARMS, LABELS, NEAREST
+from metachain.prior import Lesson
 from metachain.selection import Selection
 
-__all__ = ["one_line", "out", "print_diagnosis", "print_selection", "print_summary", "short", "working"]
+__all__ = ["one_line", "out", "print_diagnosis", "print_lesson", "print_selection", "print_summary", "short", "working"]
 
 INTERRUPTED = 130
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -58,6 +61,24 @@ def print_summary(summary: Sequence[Mapping[str, Any]]) -> None:
         if ours:
             table.add_row("  95 %", *(_interval(cells.get((selector, k))) for k in labels))
     out.print(table)
+
+
+def print_lesson(lesson: Lesson) -> None:
+    """Print how the guard's rehearsals went, and what it decided."""
+    if all(map(isnan, lesson.scores.flat)):
+        out.print(
+            "nothing could be rehearsed: no institution has two demonstrations; plain nearest neighbours are kept"
+        )
+        return
+    nearest = ARMS.index(NEAREST)
+    for labels, scores in zip(LABELS, lesson.scores, strict=True):
+        learned = max(score for place, score in enumerate(scores) if place != nearest)
+        out.print(f"  rehearsed with {labels:>2} labels: nearest {scores[nearest]:.3f}, best learned {learned:.3f}")
+    if lesson.settings is None:
+        out.print("the guard keeps plain nearest neighbours: learning does not pay in this library")
+    else:
+        chosen = lesson.settings
+        out.print(f"the guard lets learning in: belief {chosen.belief}, scale {chosen.scale}, slip {chosen.slip}")
 
 
 def print_selection(selection: Selection) -> None:

@@ -13,18 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, hstack
 
-from metachain.demonstration import Demonstration, check_text
+from metachain.demonstration import check_text
 from metachain.design import design
 from metachain.errors import DataError
 from metachain.library import Library
 from metachain.posterior import Posterior, Scene, scene_of
 from metachain.profile import Profile, attention, co_treatment_features, consensus, reply_profile
 from metachain.progress import Progress, silent
-from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
+from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text, unit_rows
 from metachain.study import NEIGHBOURS
 from metachain.transfer import familiarity, redundancy
 
 __all__ = ["Suggestion", "departure_features", "suggest_labels"]
+
+TEXTS_AT_ONCE = 1024
 
 KIN = 0.3
 """Co-treatment above which the answer to one text is said to speak for another."""
@@ -65,7 +67,7 @@ def suggest_labels(
     free = np.array([name not in labelled for name in names], bool)
     if not budget or not free.any():
         return ()
-    profile = _profile(library, posterior.institution, scene, [spelling[name] for name in names], progress)
+    profile = _profile(library, scene, [spelling[name] for name in names], progress)
     numbers = [posterior.prior.institutions.index(name) for name in scene.past.institutions]
     weights = redundancy(posterior.prior.transfer, numbers)
     kin = co_treatment_features(profile)
@@ -121,10 +123,15 @@ def _checked(texts: Sequence[str]) -> _Given:
     return _Given(spelling, count)
 
 
-def _profile(library: Library, institution: str, scene: Scene, texts: Sequence[str], progress: Progress) -> Profile:
-    """Reply profile of n texts; their embeddings are kept, as the same texts are asked about label after label."""
-    unanswered = [Demonstration(institution, text, "not known yet") for text in texts]
-    vectors = hybrid_vectors(library.vectors(unanswered, progress), lexical_vectors(texts))
+def _profile(library: Library, scene: Scene, texts: Sequence[str], progress: Progress) -> Profile:
+    """Reply profile of n ≥ 1 texts. Nothing of them is kept: they are not demonstrations yet."""
+    dense = []
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        progress("embedding", start, len(texts))
+        chunk = texts[start : start + TEXTS_AT_ONCE]
+        dense.append(library.encoder.encode([normalise_text(text) for text in chunk]))
+    progress("embedding", len(texts), len(texts))
+    vectors = hybrid_vectors(unit_rows(np.concatenate(dense)), lexical_vectors(texts))
     return reply_profile(scene.index.nearest(vectors, NEIGHBOURS), scene.past.answer, len(scene.past.answers))
 
 

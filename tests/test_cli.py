@@ -15,7 +15,7 @@ from metachain import __version__
 from metachain.demonstration import Demonstration
 from metachain.library import Library
 
-COMMANDS = ("add", "learn", "adapt", "select", "ask", "evaluate", "diagnose", "demo")
+COMMANDS = ("add", "learn", "adapt", "select", "ask", "label", "evaluate", "diagnose", "demo")
 
 
 @pytest.fixture(scope="module")
