@@ -1,13 +1,12 @@
 """What the scores of an evaluation say: a learning curve for each selector, a difference for each institution."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from metachain.summary import BASELINE
+from metachain.summary import BASELINE, by_institution
 
 __all__ = ["BASELINE", "OURS", "SELECTORS", "Point", "differences", "learning_curves", "ordered"]
 
@@ -75,13 +74,9 @@ def differences(result: Mapping[str, Any], ours: str = OURS, baseline: str = BAS
 
 def _institution_scores(result: Mapping[str, Any]) -> InstitutionScores:
     """Mean over seeds by (selector, labels) and institution, of the first metric; institutions by name."""
-    found: dict[tuple[str, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in result["scores"]:
-        if row["metric"] == result["scores"][0]["metric"] and np.isfinite(row["score"]):
-            found[row["selector"], row["labels"]][row["institution"]].append(row["score"])
-    return {
-        key: {name: float(np.mean(sorted(by_name[name]))) for name in sorted(by_name)} for key, by_name in found.items()
-    }
+    metric = result["scores"][0]["metric"] if result["scores"] else ""
+    known = [row for row in result["scores"] if row["metric"] == metric and np.isfinite(row["score"])]
+    return {key: dict(sorted(cell.items())) for key, cell in by_institution(known).items()}
 
 
 def _point(labels: int, scores: list[float]) -> Point:

@@ -14,7 +14,7 @@ from metachain.kriging import Settings, fit, plausibility, predict
 from metachain.posterior import PLAIN
 from metachain.prior import Lesson
 from metachain.profile import reply_profile
-from metachain.selection import nearest_first, plausible_answers, plausible_first, repeated
+from metachain.selection import distinct, nearest_first, plausible_answers, plausible_first
 from metachain.similarity import LEXICAL_DIMENSIONS
 from metachain.study import NEIGHBOURS, Study
 
@@ -95,9 +95,7 @@ class Episode:
         vectors, (past, near) = self.ground.study.pool.vectors, self.ground.near.flat()
         rows = self.candidates(past)
         own = similarities(vectors[self.ground.query], vectors[self.support])
-        similarity = np.concatenate([own, near], axis=1)
-        dropped = repeated(np.where(rows < 0, -1, self.ground.twin[rows])) | (rows < 0)
-        return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
+        return distinct(rows, np.concatenate([own, near], axis=1), self.ground.twin)
 
     def best(self, rows: Rows, score: Floats) -> Shown:
         """The ``shots`` candidates (n, m) with the highest score (n, m)."""

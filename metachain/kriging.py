@@ -21,6 +21,7 @@ __all__ = [
     "Settings",
     "evidence",
     "fit",
+    "kinship",
     "left_out",
     "localised",
     "plausibility",
@@ -135,12 +136,18 @@ def fit(support: Profile, answer: Answers, redundancy: Floats, settings: Setting
     return Fit(settings, redundancy, features, spoken, weights, usage(support, answer, redundancy))
 
 
-def predict(fitted: Fit, texts: Profile) -> Floats:
+def kinship(fitted: Fit, texts: Profile) -> Floats:
+    """``κ(x, X)``: how alike past institutions treat each text and each label; (n, k) in [0, 1]."""
+    kernel: Floats = (co_treatment_features(texts) @ fitted.features.T).toarray()
+    return kernel
+
+
+def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
     """``V(x, ·) = m(x, ·) + c κ(x, X) (c κ(X, X) + 0.3 I)⁻¹ r``: what each text will be answered.
 
-    Returns (n, C), rows sum to about 1.
+    ``kernel`` (n, k) from ``kinship`` saves computing it again. Returns (n, C), rows sum to about 1.
     """
-    kernel = (co_treatment_features(texts) @ fitted.features.T).toarray()
+    kernel = kinship(fitted, texts) if kernel is None else kernel
     log_weights = localised(fitted.redundancy, kernel, fitted.evidence, fitted.settings.belief)
     mean = prior_mean(texts, log_weights, fitted.features.shape[0])
     expected: Floats = mean + fitted.settings.scale * kernel @ fitted.weights
@@ -174,7 +181,7 @@ def variance(fitted: Fit, texts: Profile) -> Floats:
     scale = fitted.settings.scale
     if not fitted.features.shape[0]:
         return np.full(texts.replies.shape[0], scale)
-    kernel = (co_treatment_features(texts) @ fitted.features.T).toarray()
+    kernel = kinship(fitted, texts)
     own = (fitted.features @ fitted.features.T).toarray()
     left: Floats = scale - scale**2 * np.einsum("nk,kn->n", kernel, solve(own, kernel.T, scale))
     return left

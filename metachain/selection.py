@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 from metachain.demonstration import Demonstration
 from metachain.similarity import normalise_text
 
-__all__ = ["Chosen", "Selection", "nearest_first", "plausible_answers", "plausible_first", "repeated", "twins"]
+__all__ = [
+    "Chosen",
+    "Selection",
+    "distinct",
+    "nearest_first",
+    "plausible_answers",
+    "plausible_first",
+    "repeated",
+    "twins",
+]
 
 SIMILARITY_SCALE = 0.1
 PLAUSIBILITY_WEIGHT = 10.0
@@ -63,6 +72,17 @@ def repeated(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
     marked = np.zeros(keys.shape, bool)
     np.put_along_axis(marked, order, again, axis=1)
     return marked
+
+
+def distinct(
+    rows: NDArray[np.integer], similarity: Floats, twin: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Candidate rows (n, m) and their similarity, with -1 and -inf for what is none or a twin of one further left.
+
+    ``twin`` (N,) from ``twins``.
+    """
+    dropped = repeated(np.where(rows < 0, -1, twin[rows])) | (rows < 0)
+    return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
 
 
 def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) -> NDArray[np.float64]:

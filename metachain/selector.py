@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from metachain.demonstration import Demonstration, check_text
 from metachain.errors import DataError
 from metachain.index import Neighbours, similarities
-from metachain.kriging import plausibility, predict
+from metachain.kriging import kinship, plausibility, predict
 from metachain.library import Library
 from metachain.posterior import Posterior, posterior_of, scene_of
-from metachain.profile import co_treatment_features, reply_profile
-from metachain.selection import Chosen, Selection, nearest_first, plausible_answers, plausible_first, repeated, twins
+from metachain.profile import reply_profile
+from metachain.selection import Chosen, Selection, distinct, nearest_first, plausible_answers, plausible_first, twins
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import NEIGHBOURS
 
@@ -68,15 +68,15 @@ class Selector:
         rows, similarity = self._candidates_near(normalised, vectors, near)
         profile = reply_profile(near, self._scene.past.answer, len(self._scene.past.answers))
         fitted = self.posterior.fit
-        fits = plausibility(predict(fitted, profile), fitted.usage, profile.vote)
+        kin = kinship(fitted, profile)
+        fits = plausibility(predict(fitted, profile, kin), fitted.usage, profile.vote)
         probability = plausible_answers(fits, np.where(rows < 0, -1, self._answer[rows]))
         score: Floats = similarity
         first = nearest_first(similarity, shots)
         if self.posterior.method == "metachain":
             first, score = plausible_first(similarity, probability, shots)
-        kinship = (co_treatment_features(profile) @ self.posterior.fit.features.T).toarray()
         return [
-            self._selection(text, rows[i], first[i], score[i], similarity[i], probability[i], kinship[i])
+            self._selection(text, rows[i], first[i], score[i], similarity[i], probability[i], kin[i])
             for i, text in enumerate(texts)
         ]
 
@@ -87,12 +87,10 @@ class Selector:
         own = len(self._own_texts)
         near_rows, near_similarity = near.flat()
         similarity = similarities(vectors, self._scene.support.vectors)
-        itself = np.array(normalised)[:, None] == self._own_texts[None, :]
+        itself = np.array(normalised, object)[:, None] == self._own_texts[None, :]
         past = np.where(near_rows < 0, -1, near_rows + own)
         rows = np.concatenate([np.where(itself, -1, np.arange(own)), past], axis=1)
-        similarity = np.concatenate([similarity, near_similarity], axis=1)
-        dropped = repeated(np.where(rows < 0, -1, self._twin[rows])) | (rows < 0)
-        return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
+        return distinct(rows, np.concatenate([similarity, near_similarity], axis=1), self._twin)
 
     def _selection(
         self,

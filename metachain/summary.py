@@ -44,12 +44,12 @@ def summarise(scores: Sequence[Mapping[str, Any]], seed: int = 0) -> list[dict[s
 
 
 def by_institution(scores: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], dict[str, float]]:
-    """Mean score over seeds by (selector, labels) and institution, in the order of the scores."""
+    """Mean score over seeds by (selector, labels) and institution, both in the order of the scores."""
     gathered: dict[tuple[str, int], dict[str, list[float]]] = {}
     for row in scores:
         cell = gathered.setdefault((row["selector"], row["labels"]), {})
         cell.setdefault(row["institution"], []).append(row["score"])
-    return {key: {name: float(np.mean(seen)) for name, seen in cell.items()} for key, cell in gathered.items()}
+    return {key: {name: float(np.mean(sorted(seen))) for name, seen in cell.items()} for key, cell in gathered.items()}
 
 
 def _gain(own: Floats, base: Floats, seed: int) -> tuple[float | None, list[float] | None]:
