@@ -1,6 +1,8 @@
 """Functions that return Runnables: demonstrations chosen by any selector, shown to any chat model."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from metachain.lazy import lazily
 
 if TYPE_CHECKING:
     from metachain.chains.classification import Classification, classification_chain
@@ -24,12 +26,4 @@ _HOMES = {
     "load_model": "models",
     "OfflineChatModel": "offline",
 }
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'metachain.chains' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"metachain.chains.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

@@ -1,6 +1,8 @@
 """metachain: learn which past institutions' demonstrations best transfer to a new one."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from metachain.lazy import lazily
 
 if TYPE_CHECKING:
     from metachain.demonstration import Demonstration, read_demonstrations
@@ -43,12 +45,4 @@ _HOMES = {
     "Selection": "selection",
     "Selector": "selector",
 }
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for (PEP 562), so that ``import metachain`` costs nothing."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'metachain' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"metachain.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

@@ -1,6 +1,8 @@
 """Where LangChain's words meet ours: embeddings, the example selector, the retriever."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from metachain.lazy import lazily
 
 if TYPE_CHECKING:
     from metachain.retrievers.community import demonstrations_from_faiss, semantic_example_selector
@@ -24,12 +26,4 @@ _HOMES = {
     "DemonstrationRetriever": "retriever",
     "MetaExampleSelector": "selector",
 }
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'metachain.retrievers' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"metachain.retrievers.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)
