@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from metachain.summary import BASELINE, by_institution
+from metachain.summary import BASELINE, OURS, by_institution, main_rows
 
 __all__ = ["BASELINE", "OURS", "SELECTORS", "Point", "differences", "learning_curves", "ordered"]
 
-OURS = "metachain"
 SELECTORS = {
     "zero": "no demonstrations at all",
     "random": "demonstrations drawn at random",
@@ -74,8 +73,7 @@ def differences(result: Mapping[str, Any], ours: str = OURS, baseline: str = BAS
 
 def _institution_scores(result: Mapping[str, Any]) -> InstitutionScores:
     """Mean over seeds by (selector, labels) and institution, of the first metric; institutions by name."""
-    metric = result["scores"][0]["metric"] if result["scores"] else ""
-    known = [row for row in result["scores"] if row["metric"] == metric and np.isfinite(row["score"])]
+    known = [row for row in main_rows(result["scores"]) if np.isfinite(row["score"])]
     return {key: dict(sorted(cell.items())) for key, cell in by_institution(known).items()}
 
 

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BASELINE", "by_institution", "summarise"]
+__all__ = ["BASELINE", "OURS", "by_institution", "harm", "main_rows", "summarise"]
 
+OURS = "metachain"
 BASELINE = "semantic"
+POINT = 0.01
+ROUNDING = 1e-9
 RESAMPLES = 10_000
 WORST_SHARE = 0.1
 
@@ -22,8 +25,9 @@ def summarise(scores: Sequence[Mapping[str, Any]], seed: int = 0) -> list[dict[s
     institutions, at least one. ``gain`` is ``mean / mean_of_semantic - 1``; ``ci95`` resamples institutions in pairs
     (percentile bootstrap, 10,000 draws; Efron & Tibshirani 1993). Gain and interval are None where ``semantic`` is
     absent or scores 0; the interval alone where some draws leave ``semantic`` at 0, so that a gain has no number.
+    Of several metrics the first alone counts.
     """
-    table = by_institution(scores)
+    table = by_institution(main_rows(scores))
     rows = []
     for (selector, labels), own in table.items():
         base = table.get((BASELINE, labels), {})
@@ -41,6 +45,31 @@ def summarise(scores: Sequence[Mapping[str, Any]], seed: int = 0) -> list[dict[s
         }
         rows.append({**row, "gain": gain, "ci95": interval})
     return rows
+
+
+def harm(scores: Sequence[Mapping[str, Any]], ours: str = OURS, baseline: str = BASELINE) -> list[dict[str, Any]]:
+    """How often ``ours`` scores more than one point (0.01) less than ``baseline``; one row a label count, fewest first.
+
+    ``{"labels", "share", "lost", "draws"}``: of so many draws (an institution with one random support) that both were
+    scored at, so many lost, which is that share in [0, 1]. A label count without such draws has no row. Several metrics
+    count as the first alone.
+    """
+    score = {
+        (row["selector"], row["labels"], row["institution"], row["seed"]): row["score"] for row in main_rows(scores)
+    }
+    losses: dict[int, list[bool]] = {}
+    for (selector, *draw), own in score.items():
+        if selector == ours and (baseline, *draw) in score:
+            losses.setdefault(draw[0], []).append(own < score[baseline, *draw] - POINT - ROUNDING)
+    return [
+        {"labels": labels, "share": sum(lost) / len(lost), "lost": sum(lost), "draws": len(lost)}
+        for labels, lost in sorted(losses.items())
+    ]
+
+
+def main_rows(scores: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of the first row's metric, in order; rows that name no metric count as one."""
+    return [row for row in scores if row.get("metric") == scores[0].get("metric")]
 
 
 def by_institution(scores: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], dict[str, float]]:

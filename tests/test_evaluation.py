@@ -10,14 +10,15 @@ import oracles
 import pytest
 from oracles import BagOfWords, hospitals
 
-from metachain import evaluation
+from metachain import plan as planned
 from metachain.baselines import bm25_weights
 from metachain.demonstration import Demonstration
 from metachain.episode import SELECTORS, Episode, Shown
 from metachain.errors import DataError
-from metachain.evaluation import Plan, _read, evaluate
-from metachain.pool import make_pool
-from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
+from metachain.evaluation import Plan, check_comparable, evaluate
+from metachain.holdout import fewer_past
+from metachain.similarity import lexical_vectors, normalise_text
+from metachain.summary import summarise
 
 MADE = hospitals(4, 20)
 PLAN = Plan(labels=(0, 4), seeds=(0, 1), queries=8)
@@ -55,13 +56,13 @@ def episodes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Episode, Shown]]:
         seen.append((episode, original(episode)))
         return seen[-1][1]
 
-    monkeypatch.setattr(evaluation, "SELECTORS", {**SELECTORS, "semantic": noted})
+    monkeypatch.setattr(planned, "SELECTORS", {**SELECTORS, "semantic": noted})
     return seen
 
 
 def test_the_result_has_the_keys_of_the_contract(result: dict[str, Any]) -> None:
     """Names and order are those that others build on."""
-    top = ["dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost"]
+    top = ["dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost", "harm"]
     assert list(result) == top
     assert {tuple(row) for row in result["scores"]} == {
         ("selector", "labels", "institution", "seed", "metric", "score", "n")
@@ -197,16 +198,6 @@ def test_a_score_is_the_share_the_reader_answers_right(episodes: list[tuple[Epis
         assert row["n"] == len(shown)
 
 
-def test_the_reader_is_shown_the_best_last() -> None:
-    """Of two demonstrations as similar to the query as each other, the one that a selector put first decides."""
-    texts = ("xray chest", "xray chest", "xray chest today")
-    pool = make_pool(
-        [Demonstration("h", text, f"answer {place}", f"id {place}") for place, text in enumerate(texts)],
-        hybrid_vectors(BagOfWords().encode(texts), lexical_vectors(texts)),
-    )
-    assert _read(pool, np.array([2, 2]), np.array([[0, 1], [1, 0]])).tolist() == [0, 1]
-
-
 def test_word_statistics_are_those_of_the_past(episodes: list[tuple[Episode, Shown]]) -> None:
     """What BM25 knows of how often words occur comes from past institutions, not from the one held out."""
     evaluated(MADE, replace(PLAN, selectors=("semantic",)))
@@ -294,21 +285,89 @@ def test_what_cannot_be_compared_is_refused(demonstrations: list[Demonstration],
         evaluated(demonstrations, plan)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"protocol": "hospital"},
-        {"labels": ()},
-        {"labels": (-1, 4)},
-        {"seeds": ()},
-        {"seeds": (-1,)},
-        {"shots": 0},
-        {"queries": 0},
-        {"selectors": ()},
-        {"selectors": ("semantic", "telepathy")},
-    ],
-)
-def test_a_plan_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
-    """Each value is checked when the plan is made."""
-    with pytest.raises(DataError):
-        Plan(**wrong)
+def test_further_readers_read_the_same_choices(episodes: list[tuple[Episode, Shown]], result: dict[str, Any]) -> None:
+    """Each selector chooses once; the first reader's rows are those of a run of its own, in the contract's place."""
+    plan = replace(PLAN, selectors=("semantic", "metachain"))
+    several = evaluated(MADE, replace(plan, readers=("vote", "copy", "majority")))
+    chosen = len(episodes)
+    assert list(several["readers"]) == ["copy", "majority"]
+    alone = {reader: evaluated(MADE, replace(plan, readers=(reader,))) for reader in ("vote", "copy", "majority")}
+    assert len(episodes) == 4 * chosen == 4 * 4 * 2 * 2
+    for reader, part in {"vote": several, **several["readers"]}.items():
+        assert part["scores"] == alone[reader]["scores"]
+        assert part["summary"] == alone[reader]["summary"]
+        assert "readers" not in alone[reader]
+    assert cells(several).items() <= cells(result).items()
+    assert several["readers"]["copy"]["scores"] != several["scores"]
+
+
+def test_a_copy_is_right_where_the_best_shown_is(episodes: list[tuple[Episode, Shown]]) -> None:
+    """``copy`` scores the share of queries whose first choice has the right answer, counted by hand."""
+    rows = evaluated(MADE, replace(PLAN, selectors=("semantic",), readers=("copy",)))["scores"]
+    for row, (episode, shown) in zip(rows, episodes, strict=True):
+        answer = episode.ground.study.pool.answer
+        right = sum(
+            answer[several[0]] == answer[query] for query, several in zip(episode.ground.query, shown, strict=True)
+        )
+        assert row["score"] == right / len(shown)
+
+
+def test_a_smaller_past_is_all_that_is_known(episodes: list[tuple[Episode, Shown]]) -> None:
+    """With 2 and 3 of five hospitals' past, what is shown, taught and counted comes from these; the 2 are of the 3."""
+    made = hospitals(6, 20)
+    plan = Plan(labels=(0, 4), seeds=(0, 1), queries=5, selectors=("semantic",), past=(2, 3))
+    result = evaluated(made, plan)
+    assert [part["past"] for part in result["past"]] == [2, 3]
+    fewer = episodes[6 * 2 * 2 :]
+    assert [len(episode.ground.past) for episode, _ in fewer[::2]] == [2, 3] * 12
+    for (two, _), (three, _) in zip(fewer[::4], fewer[2::4], strict=True):
+        assert set(two.ground.past) < set(three.ground.past)
+        assert two.ground.query.tolist() == three.ground.query.tolist()
+    for episode, shown in fewer:
+        ground = episode.ground
+        owner = ground.study.pool.owner
+        target = owner[ground.query[0]]
+        assert target not in ground.past
+        assert set(owner[np.setdiff1d(shown, episode.support)]) <= set(ground.past)
+        counted = np.flatnonzero(np.isin(owner, ground.past))
+        assert np.allclose(ground.bm25.data, bm25_weights(ground.words, counted).data)
+        assert len(ground.redundancy) == len(ground.past)
+
+
+def test_a_smaller_past_is_as_if_the_others_were_never_there() -> None:
+    """Scores with 2 past hospitals are those of a file that holds these two and the new one alone."""
+    made = hospitals(5, 20)
+    plan = Plan(labels=(4,), seeds=(0,), queries=10, selectors=("semantic", "hybrid", "scratch", "metachain"))
+    found = cells(evaluated(made, replace(plan, past=(2,)))["past"][0])
+    names = sorted({one.institution for one in made})
+    for target, name in enumerate(names):
+        past = fewer_past(np.delete(np.arange(5), target), 2, name, 0)
+        kept = {name, *(names[number] for number in past)}
+        alone = cells(evaluated([one for one in made if one.institution in kept], plan))
+        assert {key: score for key, score in alone.items() if key[2] == name} == {
+            key: score for key, score in found.items() if key[2] == name
+        }
+
+
+def test_a_smaller_past_leaves_the_main_scores(result: dict[str, Any]) -> None:
+    """The main scores stay those with all; the parts have the contract's rows, summed up by themselves."""
+    more = evaluated(MADE, replace(PLAN, past=(2, 30)))
+    assert (more["scores"], more["summary"], more["harm"]) == (result["scores"], result["summary"], result["harm"])
+    (part,) = more["past"]
+    assert list(part) == ["past", "summary", "scores"]
+    assert part["past"] == 2
+    assert part["summary"] == summarise(part["scores"])
+    assert [tuple(row) for row in part["scores"]] == [tuple(row) for row in result["scores"]]
+    assert more["settings"]["past"] == [2, 30, "all"]
+
+
+@pytest.mark.parametrize(("protocol", "past"), [("institution", (3, 4)), ("group", (2,))])
+def test_a_past_that_is_not_smaller_is_refused_early(protocol: str, past: tuple[int, ...]) -> None:
+    """Where no size is smaller than what some hospital has, checking says so before any work."""
+    with pytest.raises(DataError, match="each number must be smaller"):
+        check_comparable(MADE, replace(PLAN, protocol=protocol, past=past))
+
+
+def test_harm_is_counted_from_the_scores(result: dict[str, Any]) -> None:
+    """One row a label count, each draw once."""
+    assert [(row["labels"], row["draws"]) for row in result["harm"]] == [(0, 8), (4, 8)]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import briefly
 
-from metachain.summary import by_institution, summarise
+from metachain.summary import by_institution, harm, main_rows, summarise
 
 
 def rows(selector: str, scores: dict[str, list[float]], labels: int = 4) -> list[dict[str, Any]]:
@@ -112,3 +112,47 @@ def test_the_same_scores_give_the_same_bytes() -> None:
     """Resampling is seeded."""
     table = rows("semantic", {"a": [0.5], "b": [0.2]}) + rows("bm25", {"a": [0.4], "b": [0.6]})
     assert json.dumps(summarise(table)) == json.dumps(summarise(table))
+
+
+def test_harm_is_the_share_of_draws_that_lose_over_a_point() -> None:
+    """By hand: of five draws one loses two points, one exactly a point, one gains, two are equal."""
+    base = {"a": [0.50, 0.50], "b": [0.30, 0.30], "c": [0.9]}
+    ours = {"a": [0.48, 0.49], "b": [0.35, 0.30], "c": [0.9]}
+    (row,) = harm(rows("semantic", base) + rows("metachain", ours))
+    assert row == {"labels": 4, "share": 0.2, "lost": 1, "draws": 5}
+
+
+@pytest.mark.parametrize("points", range(1, 60))
+def test_exactly_one_point_is_no_harm(points: int) -> None:
+    """However the two numbers are rounded, a loss of one query in a hundred does not count and of two does."""
+    base = rows("semantic", {"a": [points / 100]}) + rows("semantic", {"a": [points / 100]}, 8)
+    ours = rows("metachain", {"a": [(points - 1) / 100]}) + rows("metachain", {"a": [(points - 2) / 100]}, 8)
+    assert [row["lost"] for row in harm(base + ours)] == [0, 1]
+
+
+def test_harm_is_paired_and_by_label_count() -> None:
+    """Draws that only one was scored at don't count; label counts come ascending; other selectors are of no matter."""
+    table = [
+        *rows("metachain", {"a": [0.1], "b": [0.1]}, 8),
+        *rows("semantic", {"a": [0.5], "c": [0.5]}, 8),
+        *rows("metachain", {"a": [0.5, 0.2]}, 2),
+        *rows("semantic", {"a": [0.5, 0.5]}, 2),
+        *rows("bm25", {"a": [0.0]}, 2),
+        *rows("metachain", {"a": [0.0]}, 32),
+    ]
+    assert harm(table) == [
+        {"labels": 2, "share": 0.5, "lost": 1, "draws": 2},
+        {"labels": 8, "share": 1.0, "lost": 1, "draws": 1},
+    ]
+    assert harm(table, ours="bm25") == [{"labels": 2, "share": 1.0, "lost": 1, "draws": 1}]
+    assert harm([]) == []
+
+
+def test_of_several_metrics_the_first_counts() -> None:
+    """Summary and harm are those of the first metric's rows alone."""
+    first = rows("semantic", {"a": [0.5], "b": [0.4]}) + rows("metachain", {"a": [0.6], "b": [0.1]})
+    table = [{**row, "metric": "one"} for row in first] + [{**row, "metric": "two", "score": 0.0} for row in first]
+    assert summarise(table) == summarise(first)
+    assert harm(table) == harm(first)
+    assert main_rows(table) == table[:4]
+    assert main_rows([]) == []
