@@ -11,7 +11,7 @@ from pathlib import Path
 from hospitals import development_hospitals
 
 from metachain import read_demonstrations
-from metachain.summary import summarise
+from metachain.summary import harm, summarise
 
 SHOWN = ("random", "bm25", "semantic", "mmr", "hybrid", "support", "prior", "scratch", "metachain", "oracle")
 
@@ -32,17 +32,8 @@ def print_table(protocol, scores):
     print("| gain | " + " | ".join(gains) + " |")
     worst = [f"{a['worst_decile']:.3f} → {b['worst_decile']:.3f}" for a, b in zip(base, ours, strict=True)]
     print("| worst tenth, `semantic` → `metachain` | " + " | ".join(worst) + " |")
-
-    print("| draws that lose over a point | " + " | ".join(f"{share:.1%}" for share in harm(scores, labels)) + " |")
-
-
-def harm(scores, labels):
-    """Share of (institution, support) draws in which metachain scores over a point less than ``semantic``."""
-    score = {(row["selector"], row["labels"], row["institution"], row["seed"]): row["score"] for row in scores}
-    draws = sorted({(row["institution"], row["seed"]) for row in scores})
-    for k in labels:
-        lost = [score["metachain", k, *draw] < score["semantic", k, *draw] - 0.01 - 1e-9 for draw in draws]
-        yield sum(lost) / len(lost)
+    shares = {row["labels"]: f"{row['share']:.1%}" for row in harm(scores)}
+    print("| draws that lose over a point | " + " | ".join(shares.get(k, "–") for k in labels) + " |")
 
 
 def main(arguments):

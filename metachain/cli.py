@@ -5,15 +5,12 @@ import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from metachain import __version__
 from metachain.errors import DataError, MetachainError
-
-if TYPE_CHECKING:
-    from metachain.evaluation import Plan
 
 __all__ = ["app", "main"]
 
@@ -157,32 +154,41 @@ def evaluate(
     shots: Annotated[int, typer.Option(min=1, help="How many demonstrations each selector shows.")] = 8,
     queries: Annotated[int, typer.Option(min=1, help="Queries an institution.")] = 100,
     selectors: Annotated[str, typer.Option(help="Selectors separated by commas; all where left out.")] = "",
+    readers: Annotated[
+        str, typer.Option(help="Offline readers separated by commas, the first for the main scores; or all.")
+    ] = "vote",
+    past: Annotated[
+        str, typer.Option(help="Learn from so many past institutions too: numbers separated by commas, and all.")
+    ] = "all",
+    per_institution: Annotated[bool, typer.Option("--per-institution", help="Print how each institution fares.")] = (
+        False
+    ),
     model: Annotated[str, typer.Option(help="Who answers; only the offline reader for now.")] = "offline",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every score and the summary here.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page here.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Keep embeddings in this file, not in the user's cache.")] = None,
 ) -> None:
     """Compare every selector on institutions that each play the new one."""
-    from metachain.console import out, print_summary, working
-    from metachain.demonstration import read_demonstrations
-    from metachain.embedding_cache import cached_vectors
-    from metachain.evaluation import check_comparable
-    from metachain.evaluation import evaluate as compare
-    from metachain.verdict import verdict
+    from metachain import experiment
+    from metachain.plan import Plan
 
     if model != "offline":
         raise DataError(f"evaluate reads with the offline reader only, got --model {model!r}; leave --model out")
-    plan = _plan(protocol, labels, seeds, shots, queries, selectors)
+    plan = Plan(
+        protocol,
+        experiment.whole_numbers("--labels", labels, DEFAULT_LABELS),
+        experiment.listed_seeds(seeds, DEFAULT_LABELS),
+        shots,
+        queries,
+        readers=experiment.listed_readers(readers),
+        past=experiment.listed_past(past),
+    )
+    if selectors:
+        plan = replace(plan, selectors=experiment.listed_names(selectors))
     _check_targets(data, json_file, report)
-    demonstrations = read_demonstrations(data)
-    check_comparable(demonstrations, plan)
-    with working() as progress:
-        vectors = cached_vectors([one.input for one in demonstrations], cache, progress)
-        result = compare(demonstrations, vectors, plan, dataset=data.name, progress=progress)
-    result["settings"]["command"] = " ".join(["metachain", *sys.argv[1:]])
-    print_summary(result["summary"])
-    out.print(verdict(result))
-    _write_result(result, json_file, report)
+    experiment.run_experiment(
+        data, plan, cache=cache, json_file=json_file, report=report, per_institution=per_institution
+    )
 
 
 @app.command()
@@ -234,29 +240,6 @@ def demo(
     run_demo(folder, seed)
 
 
-def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
-    try:
-        return tuple(sorted({int(part) for part in text.split(",")}))
-    except ValueError:
-        raise DataError(
-            f"{option} takes whole numbers separated by commas, such as {DEFAULT_LABELS}; got {text!r}"
-        ) from None
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    numbers = _whole_numbers("--seeds", text)
-    if "," not in text and numbers[0] < 1:
-        raise DataError(f"--seeds takes how many random supports to draw, 1 or more, got {text!r}")
-    return numbers if "," in text else tuple(range(numbers[0]))
-
-
-def _plan(protocol: str, labels: str, seeds: str, shots: int, queries: int, selectors: str) -> "Plan":
-    from metachain.evaluation import Plan
-
-    plan = Plan(protocol, _whole_numbers("--labels", labels), _seeds(seeds), shots, queries)
-    return replace(plan, selectors=tuple(name.strip() for name in selectors.split(","))) if selectors else plan
-
-
 def _check_targets(data: Path, *targets: Path | None) -> None:
     from metachain.files import check_writable
 
@@ -266,14 +249,3 @@ def _check_targets(data: Path, *targets: Path | None) -> None:
         if target.resolve() in taken:
             raise DataError(f"{target} is given twice: the data, --json and --report must be different files")
         taken.add(target.resolve())
-
-
-def _write_result(result: dict[str, Any], json_file: Path | None, report: Path | None) -> None:
-    from metachain.console import out
-    from metachain.files import write_text
-    from metachain.report import write_report
-
-    if json_file:
-        out.print(f"scores: {write_text(json.dumps(result, indent=1), json_file)}")
-    if report:
-        out.print(f"report: {write_report(result, report)}")

@@ -1,5 +1,6 @@
 """What the scores of an evaluation say: a learning curve for each selector, a difference for each institution."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,19 @@ import numpy as np
 
 from metachain.summary import BASELINE, OURS, by_institution, main_rows
 
-__all__ = ["BASELINE", "OURS", "SELECTORS", "Point", "differences", "learning_curves", "ordered"]
+__all__ = [
+    "BASELINE",
+    "OURS",
+    "SELECTORS",
+    "Fare",
+    "Point",
+    "Variants",
+    "differences",
+    "fares",
+    "learning_curves",
+    "ordered",
+    "variants",
+]
 
 SELECTORS = {
     "zero": "no demonstrations at all",
@@ -26,6 +39,8 @@ SELECTORS = {
 RESAMPLES = 2000
 
 InstitutionScores = dict[tuple[str, int], dict[str, float]]
+Variants = dict[str, dict[int, Mapping[str, Any]]]
+"""By name of the variant and label count, the summary row of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,22 @@ class Point:
     labels: int
     mean: float
     interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fare:
+    """How one institution fares with ours and with the baseline, at one label count; means over seeds, in [0, 1]."""
+
+    institution: str
+    queries: int
+    """Asked with all seeds together."""
+    baseline: float
+    ours: float
+
+    @property
+    def difference(self) -> float:
+        """Ours minus the baseline."""
+        return self.ours - self.baseline
 
 
 def ordered(selectors: Iterable[str]) -> list[str]:
@@ -69,6 +100,41 @@ def differences(result: Mapping[str, Any], ours: str = OURS, baseline: str = BAS
         if selector == ours and both:
             paired[labels] = both
     return paired
+
+
+def fares(result: Mapping[str, Any], labels: int) -> tuple[Fare, ...]:
+    """Each institution that both were scored at with so many labels, those that lose most first."""
+    scores = _institution_scores(result)
+    ours, baseline = (scores.get((name, labels), {}) for name in (OURS, BASELINE))
+    queries: Counter[str] = Counter()
+    for row in main_rows(result["scores"]):
+        if (row["selector"], row["labels"]) == (OURS, labels):
+            queries[row["institution"]] += row["n"]
+    found = [Fare(name, queries[name], baseline[name], ours[name]) for name in ours if name in baseline]
+    return tuple(sorted(found, key=lambda one: (one.difference, one.institution)))
+
+
+def variants(result: Mapping[str, Any]) -> dict[str, Variants]:
+    """What else was evaluated, by kind: ``reader``, ``metric`` and ``past institutions``, where there are several.
+
+    The main one is among them: first among readers and metrics, ``all`` after smaller numbers of past institutions.
+    A kind without any row of ours is left out.
+    """
+    settings, main = result["settings"], {"summary": result["summary"]}
+    kinds: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for kind, key in (("reader", "readers"), ("metric", "metrics")):
+        if result.get(key):
+            kinds[kind] = {settings[key][0]: main, **result[key]}
+    if result.get("past"):
+        kinds["past institutions"] = {**{str(part["past"]): part for part in result["past"]}, "all": main}
+    told = {
+        kind: {
+            name: {row["labels"]: row for row in part["summary"] if row["selector"] == OURS}
+            for name, part in parts.items()
+        }
+        for kind, parts in kinds.items()
+    }
+    return {kind: rows for kind, rows in told.items() if any(rows.values())}
 
 
 def _institution_scores(result: Mapping[str, Any]) -> InstitutionScores:

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from metachain import wording
 from metachain.charts import difference_chart, learning_curve_chart
-from metachain.comparison import BASELINE, OURS, SELECTORS, differences, learning_curves, ordered
+from metachain.comparison import BASELINE, OURS, SELECTORS, differences, fares, learning_curves, ordered, variants
 from metachain.errors import DataError
 from metachain.files import write_text
 from metachain.verdict import verdict
@@ -44,7 +44,7 @@ def write_report(result: Mapping[str, Any], path: str | Path) -> Path:
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        {name: getattr(wording, name) for name in ("duration", "listed", "percent", "score", "whole")}
+        {name: getattr(wording, name) for name in ("duration", "listed", "percent", "score", "share", "whole")}
     )
     return environment.from_string(files("metachain").joinpath("report.html.j2").read_text("utf-8"))
 
@@ -65,6 +65,9 @@ def _context(result: Mapping[str, Any]) -> dict[str, Any]:
         "difference_charts": {size: difference_chart(paired, size) for size in SIZES if paired},
         "paired": paired,
         "institutions": _worst_first(paired),
+        "fares": {one.institution: one for one in fares(result, max(paired))} if paired else {},
+        "harm": {row["labels"]: row for row in result.get("harm", ())},
+        "variants": variants(result),
         **{"costs": _costs(result["cost"]), "settings": _settings(result)},
     }
 

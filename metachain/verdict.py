@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metachain.comparison import BASELINE, OURS, differences, ordered
+from metachain.comparison import BASELINE, OURS, differences, ordered, variants
 from metachain.wording import listed, percent, score
 
 __all__ = ["verdict"]
@@ -31,7 +31,10 @@ class _Outcome:
 
 
 def verdict(result: Mapping[str, Any]) -> str:
-    """Say in two to four sentences whether metachain beats plain nearest neighbours, for whom, and whether it pays."""
+    """Say in two to four sentences whether metachain beats plain nearest neighbours, for whom, and whether it pays.
+
+    One more says what other readers find, where there were any.
+    """
     rows = [row for row in result["summary"] if row["selector"] == OURS and _known(row["gain"])]
     sentences = _judged(result, sorted(rows, key=lambda row: int(row["labels"]))) if rows else _unjudged(result)
     if result["settings"].get("synthetic"):
@@ -43,7 +46,8 @@ def _judged(result: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
     won = [row for row in rows if _interval(row) and row["ci95"][0] > 0]
     lost = [row for row in rows if _interval(row) and row["ci95"][1] < 0]
     outcome = _Outcome(rows, won, lost, [row for row in rows if row not in won and row not in lost])
-    return [_comparison(outcome), *_who(result, outcome.headline), _advice(outcome)]
+    found = [_comparison(outcome), *_who(result, outcome.headline)]
+    return [*found, *_other_readers(result, outcome.headline["labels"]), _advice(outcome)]
 
 
 def _unjudged(result: Mapping[str, Any]) -> list[str]:
@@ -90,6 +94,15 @@ def _who(result: Mapping[str, Any], row: Row) -> list[str]:
         worst, before = score(row["worst_decile"]), score(baseline[0]["worst_decile"])
         parts.append(f"the worst decile of institutions scores {worst} ({BASELINE}: {before})")
     return [f"At {_counts([row])}, {', and '.join(parts)}."] if parts else []
+
+
+def _other_readers(result: Mapping[str, Any], labels: int) -> list[str]:
+    """The gain that each further reader finds at the headline's label count."""
+    further = list(variants(result).get("reader", {}).items())[1:]
+    gains = [
+        f"{name} {_gain(rows[labels])}" for name, rows in further if labels in rows and _known(rows[labels]["gain"])
+    ]
+    return [f"Other readers find: {listed(gains)}."] if gains else []
 
 
 def _advice(outcome: _Outcome) -> str:

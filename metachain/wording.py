@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-__all__ = ["duration", "listed", "percent", "score", "whole"]
+__all__ = ["duration", "listed", "percent", "score", "share", "whole"]
 
 UNKNOWN = "–"
 
@@ -13,6 +13,11 @@ def percent(share: float | None) -> str:
     if share is None or not math.isfinite(share):
         return UNKNOWN
     return f"{_signed(100 * share, 1)} %"
+
+
+def share(part: float) -> str:
+    """A share in [0, 1] without a sign: ``0.184`` is ``18.4 %``."""
+    return f"{100 * part:.1f} %"
 
 
 def score(value: float | None, *, signed: bool = False) -> str:

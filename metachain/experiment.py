@@ -1,0 +1,79 @@
+"""The ``evaluate`` command: reads the data, compares selectors, prints and writes what was found."""
+
+import json
+import sys
+from pathlib import Path
+
+from metachain.console import out, working
+from metachain.demonstration import read_demonstrations
+from metachain.embedding_cache import cached_vectors
+from metachain.errors import DataError
+from metachain.evaluation import check_comparable, evaluate
+from metachain.files import write_text
+from metachain.plan import Plan
+from metachain.readers import READERS
+from metachain.report import write_report
+from metachain.tables import print_evaluation, print_institutions
+from metachain.verdict import verdict
+
+__all__ = ["listed_names", "listed_past", "listed_readers", "listed_seeds", "run_experiment", "whole_numbers"]
+
+ALL = "all"
+
+
+def run_experiment(
+    data: Path,
+    plan: Plan,
+    *,
+    cache: Path | None,
+    json_file: Path | None,
+    report: Path | None,
+    per_institution: bool = False,
+) -> None:
+    """Evaluate a file, print tables and verdict, and write what is asked for. Raises DataError, StorageError."""
+    demonstrations = read_demonstrations(data)
+    check_comparable(demonstrations, plan)
+    with working() as progress:
+        vectors = cached_vectors([one.input for one in demonstrations], cache, progress)
+        result = evaluate(demonstrations, vectors, plan, dataset=data.name, progress=progress)
+    result["settings"]["command"] = " ".join(["metachain", *sys.argv[1:]])
+    print_evaluation(result)
+    if per_institution:
+        print_institutions(result)
+    out.print(verdict(result))
+    if json_file:
+        out.print(f"scores: {write_text(json.dumps(result, indent=1), json_file)}")
+    if report:
+        out.print(f"report: {write_report(result, report)}")
+
+
+def whole_numbers(option: str, text: str, example: str) -> tuple[int, ...]:
+    """Read ``"4, 0,8"`` as ``(0, 4, 8)``. Raises DataError that names the option and gives an example."""
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        raise DataError(f"{option} takes whole numbers separated by commas, such as {example}; got {text!r}") from None
+
+
+def listed_seeds(text: str, example: str) -> tuple[int, ...]:
+    """Read ``"3"`` as the seeds 0, 1 and 2, and ``"3,5"`` as 3 and 5. Raises DataError."""
+    numbers = whole_numbers("--seeds", text, example)
+    if "," not in text and numbers[0] < 1:
+        raise DataError(f"--seeds takes how many random supports to draw, 1 or more, got {text!r}")
+    return numbers if "," in text else tuple(range(numbers[0]))
+
+
+def listed_past(text: str) -> tuple[int, ...]:
+    """Read ``"5,10,all"`` as 5 and 10; all past institutions are evaluated anyway. Raises DataError."""
+    sizes = [part for part in text.split(",") if part.strip() != ALL]
+    return whole_numbers("--past", ",".join(sizes), f"5,10,20,{ALL}") if sizes else ()
+
+
+def listed_names(text: str) -> tuple[str, ...]:
+    """Read ``"semantic, bm25"`` as two names, each once, in order."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def listed_readers(text: str) -> tuple[str, ...]:
+    """Read names of readers; ``all`` for every one."""
+    return tuple(READERS) if text.strip() == ALL else listed_names(text)
