@@ -67,6 +67,26 @@ def test_evaluate_writes_what_it_promises(tmp_path: Path, data: Path) -> None:
     assert "</html>" in report.read_text()
 
 
+def test_evaluate_is_an_instrument(tmp_path: Path, data: Path) -> None:
+    """Readers, a smaller past and each institution are printed and written; the main scores stay those without them."""
+    scores = [tmp_path / "plain.json", tmp_path / "more.json"]
+    arguments = ("evaluate", data, "--labels", "0,4", "--seeds", "1", "--selectors", "semantic,metachain")
+    more = ("--readers", "all", "--past", "2,50,all", "--per-institution", "--report", tmp_path / "report.html")
+    for path, options in zip(scores, ((), more), strict=True):
+        done = metachain(*arguments, *options, "--json", path, "--cache", tmp_path / "c.db")
+        assert done.returncode == 0, done.stderr
+    for said in ("by reader", "by past institutions", "--past 50 left out", "each institution at 4 labels", "h3"):
+        assert said in done.stdout
+    plain, found = (json.loads(path.read_text()) for path in scores)
+    assert [found[key] for key in ("scores", "summary", "harm")] == [
+        plain[key] for key in ("scores", "summary", "harm")
+    ]
+    assert list(found)[-3:] == ["harm", "readers", "past"]
+    assert list(found["readers"]) == ["majority", "copy", "dense"]
+    assert [part["past"] for part in found["past"]] == [2]
+    assert "Gain by past institutions" in (tmp_path / "report.html").read_text()
+
+
 def test_ask_answers_offline(tmp_path: Path) -> None:
     """Ask prints the offline model's answer and nothing else."""
     library = learned_library(tmp_path / "x.db", demonstrations())

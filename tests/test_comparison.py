@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metachain.comparison import Point, differences, learning_curves, ordered
+from metachain.comparison import Fare, Point, differences, fares, learning_curves, ordered, variants
 
 
 def row(
@@ -76,3 +76,60 @@ def test_selectors_come_in_the_order_of_the_contract() -> None:
 def test_no_scores_no_curves() -> None:
     """An empty evaluation has neither curves nor differences."""
     assert learning_curves({"scores": []}) == differences({"scores": []}) == {}
+
+
+def test_fares_are_means_over_seeds_and_queries_are_added() -> None:
+    """By hand: one institution loses 0.2 over two seeds of 100 queries, one gains; one without a pair is left out."""
+    scores = [
+        *(row("metachain", 8, "h1", 0.8), row("semantic", 8, "h1", 0.4)),
+        *(row("metachain", 8, "h2", 0.3), row("metachain", 8, "h2", 0.1, seed=1)),
+        *(row("semantic", 8, "h2", 0.5), row("semantic", 8, "h2", 0.3, seed=1), row("metachain", 8, "h3", 0.9)),
+        *(row("metachain", 8, "h1", 0.0, metric="b"), row("metachain", 4, "h1", 0.0), row("semantic", 4, "h1", 0.0)),
+    ]
+    losing, gaining = fares({"scores": scores}, 8)
+    assert losing == Fare("h2", 200, pytest.approx(0.4), pytest.approx(0.2))
+    assert gaining == Fare("h1", 100, 0.4, 0.8)
+    assert (losing.difference, gaining.difference) == (pytest.approx(-0.2), pytest.approx(0.4))
+    assert fares({"scores": scores}, 16) == fares({"scores": []}, 8) == ()
+
+
+def summed(**gains: float) -> dict[str, Any]:
+    """A summary of so many labels each, of ours and another."""
+    return {
+        "summary": [
+            {"selector": selector, "labels": int(labels[1:]), "gain": gain}
+            for labels, gain in gains.items()
+            for selector in ("metachain", "bm25")
+        ]
+    }
+
+
+def test_variants_are_rows_of_ours_beside_the_main_ones() -> None:
+    """The main reader and metric come first, all past institutions last; each has its row a label count."""
+    result = {
+        **summed(k0=0.1, k8=0.2),
+        "settings": {"readers": ["vote", "copy"], "metrics": ["rouge_l", "token_f1"], "past": [5, "all"]},
+        "readers": {"copy": summed(k0=0.3, k8=0.4)},
+        "metrics": {"token_f1": summed(k8=0.5)},
+        "past": [{"past": 5, **summed(k0=0.6)}],
+    }
+    gains = {
+        kind: {name: {labels: one["gain"] for labels, one in found.items()} for name, found in named.items()}
+        for kind, named in variants(result).items()
+    }
+    assert gains == {
+        "reader": {"vote": {0: 0.1, 8: 0.2}, "copy": {0: 0.3, 8: 0.4}},
+        "metric": {"rouge_l": {0: 0.1, 8: 0.2}, "token_f1": {8: 0.5}},
+        "past institutions": {"5": {0: 0.6}, "all": {0: 0.1, 8: 0.2}},
+    }
+    assert list(gains["reader"]) == ["vote", "copy"]
+    assert list(gains["past institutions"]) == ["5", "all"]
+
+
+def test_without_ours_there_are_no_variants() -> None:
+    """Nor where one reader, one metric and all past institutions were evaluated, or an older file says nothing."""
+    plain = {"settings": {}, **summed(k0=0.1)}
+    assert variants(plain) == {}
+    other = [{"selector": "bm25", "labels": 0, "gain": 0.1}]
+    parts = {"summary": other, "settings": {"readers": ["vote", "copy"]}, "readers": {"copy": {"summary": other}}}
+    assert variants(parts) == {}

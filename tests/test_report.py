@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metachain.comparison import SELECTORS, differences
+from metachain.comparison import SELECTORS, differences, fares
 from metachain.errors import DataError, StorageError
 from metachain.report import render_report, write_report
-from metachain.wording import percent, score
+from metachain.summary import harm
+from metachain.wording import percent, score, share
 
 LABELS = (0, 4, 8, 16, 32)
 LEVELS = dict(zip(SELECTORS, (0.08, 0.11, 0.36, 0.40, 0.38, 0.42, 0.14, 0.44, 0.43, 0.46, 0.93), strict=True))
@@ -276,3 +277,60 @@ def test_a_failed_write_keeps_the_older_page(tmp_path: Path, monkeypatch: pytest
 def test_lone_surrogates_are_written(tmp_path: Path) -> None:
     """Text that UTF-8 can't hold does not stop the report."""
     assert write_report(evaluation(1, dataset="broken \ud800 text"), tmp_path / "report.html").exists()
+
+
+def instrument() -> dict[str, Any]:
+    """The realistic result with harm, a further reader and a smaller past, each with other numbers."""
+    base = evaluation()
+    parts = [evaluation(size) for size in (9, 14)]
+    settings = {**base["settings"], "readers": ["vote", "copy"], "past": [5, "all"]}
+    return {
+        **{**base, "settings": settings, "harm": harm(base["scores"])},
+        "readers": {"copy": {"summary": parts[0]["summary"], "scores": parts[0]["scores"]}},
+        "past": [{"past": 5, "summary": parts[1]["summary"], "scores": parts[1]["scores"]}],
+    }
+
+
+def cells_of(page: str, table: str, row: str) -> list[str]:
+    """The texts of a row's cells, without what is small in them."""
+    start = page[page.index(f'id="{table}"') :]
+    cells = start[start.index(f'<th scope="row">{row}</th>') :].split("</tr>")[0]
+    return [re.sub(r"<small>.*", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells)]
+
+
+def test_harm_readers_and_past_are_in_tables() -> None:
+    """The share of losing draws, and each variant's gain, at every label count; the page stays as it has to be."""
+    result = instrument()
+    page = render_report(result)
+    assert cells_of(page, "harm-table", "metachain") == [share(row["share"]) for row in result["harm"]]
+    rows = {"vote": result, "copy": result["readers"]["copy"], "5": result["past"][0], "all": result}
+    tables = {"vote": 1, "copy": 1, "5": 2, "all": 2}
+    for name, part in rows.items():
+        gains = [percent(row["gain"]) for row in part["summary"] if row["selector"] == "metachain"]
+        assert cells_of(page, f"variant-table-{tables[name]}", name) == gains
+    test_ids_are_unique_and_references_resolve(page)
+    test_headings_are_in_order_and_figures_are_described(page)
+    test_page_is_self_contained(page)
+
+
+def test_a_plain_result_has_no_further_tables(page: str) -> None:
+    """One reader and all past institutions need none; nor does a file of before harm was counted."""
+    assert "variant-table" not in page
+    assert "harm-table" not in page
+
+
+def test_each_institution_s_scores_and_queries_are_in_its_row(page: str) -> None:
+    """After its differences come both scores at the largest label count, and the queries of all seeds."""
+    found = fares(evaluation(), LABELS[-1])
+    assert len(found) == 29
+    for one in found:
+        told = cells_of(page, "difference-table", one.institution)[len(LABELS) :]
+        assert told == [score(one.baseline), score(one.ours), "300"]
+
+
+def test_an_institution_that_stops_early_has_dashes() -> None:
+    """One that gave too few labels for the largest count keeps its row."""
+    result = evaluation(3)
+    name = result["scores"][0]["institution"]
+    result["scores"] = [row for row in result["scores"] if row["institution"] != name or row["labels"] < 32]
+    assert cells_of(render_report(result), "difference-table", name)[len(LABELS) - 1 :] == ["–"] * 4

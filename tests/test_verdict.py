@@ -114,3 +114,20 @@ def test_a_verdict_is_two_to_four_sentences(gains: dict[int, tuple[float | None,
     """However mixed the outcome, the verdict stays short."""
     sentences = [part for part in verdict(evaluation(gains, synthetic=True)).split(". ") if part]
     assert 2 <= len(sentences) <= 4
+
+
+def test_other_readers_are_heard() -> None:
+    """Their gains at the label count that the verdict dwells on stand before the advice, wins or not."""
+    result = evaluation({4: (0.15, [0.1, 0.2]), 16: (0.25, [0.2, 0.3])}, readers=["vote", "copy", "majority", "dense"])
+    row = {"selector": "metachain", "labels": 16, "mean": 0.4, "worst_decile": 0.3}
+    result["readers"] = {
+        "copy": {"summary": [{**row, "gain": 0.3, "ci95": [0.1, 0.5]}]},
+        "majority": {"summary": [{**row, "gain": -0.05, "ci95": [-0.1, 0.02]}]},
+        "dense": {"summary": [{**row, "gain": None, "ci95": None}]},
+    }
+    sentences = verdict(result).split(". ")
+    assert sentences[-2] == (
+        "Other readers find: copy +30.0 % at 16 labels (95 % interval +10.0 % to +50.0 %) and "
+        "majority −5.0 % at 16 labels (95 % interval −10.0 % to +2.0 %, which includes 0)"
+    )
+    assert sentences[-1] == "It pays to use metachain at every label count tried."

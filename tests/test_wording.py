@@ -2,16 +2,21 @@
 
 import pytest
 
-from metachain.wording import duration, listed, percent, score, whole
+from metachain.wording import duration, listed, percent, score, share, whole
 
 
 @pytest.mark.parametrize(
-    ("share", "text"),
+    ("change", "text"),
     [(0.2134, "+21.3 %"), (-0.05, "−5.0 %"), (0.0, "0.0 %"), (-0.00001, "0.0 %"), (None, "–"), (float("nan"), "–")],
 )
-def test_percent(share: float | None, text: str) -> None:
+def test_percent(change: float | None, text: str) -> None:
     """A change has its sign, nothing has none, and what is unknown is a dash."""
-    assert percent(share) == text
+    assert percent(change) == text
+
+
+def test_share() -> None:
+    """A share has one decimal and no sign."""
+    assert (share(0.184), share(0.0), share(1.0)) == ("18.4 %", "0.0 %", "100.0 %")
 
 
 def test_score() -> None:

@@ -1,0 +1,97 @@
+"""What the command line prints of an evaluation."""
+
+from typing import Any
+
+import pytest
+
+from metachain.console import out
+from metachain.summary import harm, summarise
+from metachain.tables import print_evaluation, print_institutions
+
+
+def scores(ours: dict[str, float], labels: int = 8, metric: str = "exact_match") -> list[dict[str, Any]]:
+    """``semantic`` scores 0.5 everywhere, ``metachain`` as told; two seeds of 10 queries each."""
+    return [
+        {"selector": selector, "labels": labels, "institution": name, "seed": seed, "metric": metric, "n": 10}
+        | {"score": score if selector == "metachain" else 0.5}
+        for selector in ("semantic", "metachain")
+        for name, score in ours.items()
+        for seed in range(2)
+    ]
+
+
+def result(rows: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
+    """The parts that are printed."""
+    settings = {"readers": ["vote"], "metrics": ["exact_match"], "past": ["all"]} | parts.pop("settings", {})
+    return {"scores": rows, "summary": summarise(rows), "harm": harm(rows), "settings": settings, **parts}
+
+
+def part(ours: dict[str, float]) -> dict[str, Any]:
+    """A further reader's part of a result."""
+    return {"summary": summarise(scores(ours)), "scores": scores(ours)}
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Lines of a wide console without the frames, cells separated by one space."""
+    monkeypatch.setattr(out, "_width", 200)
+
+    def lines() -> list[str]:
+        text = capsys.readouterr().out
+        return [" ".join(line.replace("│", " ").replace("┃", " ").split()) for line in text.splitlines()]
+
+    return lines
+
+
+def test_harm_is_told_at_every_label_count(printed: Any) -> None:
+    """The share of draws that lose over a point, by label count."""
+    print_evaluation(result(scores({"a": 0.4, "b": 0.6}) + scores({"a": 0.7, "b": 0.6}, 16)))
+    assert (
+        "draws in which metachain loses more than a point to semantic: 50.0 % at 8 labels and 0.0 % at 16 labels"
+        in (printed())
+    )
+
+
+def test_a_plain_evaluation_has_no_further_tables(printed: Any) -> None:
+    """One reader, one metric and all past institutions need no table of their own."""
+    print_evaluation(result(scores({"a": 0.6, "b": 0.6})))
+    text = " ".join(printed())
+    assert "gain of metachain over semantic by" not in text
+    assert "left out" not in text
+
+
+def test_readers_and_past_have_a_table_each(printed: Any) -> None:
+    """Gain and interval by reader, the main one first, and by number of past institutions, all of them last."""
+    print_evaluation(
+        result(
+            scores({"a": 0.6, "b": 0.6}),
+            readers={"copy": part({"a": 0.75, "b": 0.75})},
+            past=[{"past": 5, **part({"a": 0.55, "b": 0.55})}],
+            settings={"readers": ["vote", "copy"], "past": [5, 40, "all"]},
+        )
+    )
+    lines = printed()
+    by_reader = lines.index("gain of metachain over semantic by reader")
+    by_past = lines.index("gain of metachain over semantic by past institutions")
+    assert by_reader < lines.index("vote +20.0 %") < lines.index("copy +50.0 %") < by_past
+    assert by_past < lines.index("5 +10.0 %") < lines.index("all +20.0 %")
+    assert "+50.0 % to +50.0 %" in lines
+    assert "--past 40 left out: some institution has no more past institutions in all" in lines
+
+
+def test_each_institution_has_a_row_at_the_largest_label_count(printed: Any) -> None:
+    """Queries of all seeds, both scores, their difference; the worst first; nothing steers the terminal."""
+    print_institutions(result(scores({"a": 0.1, "b": 0.1}, 4) + scores({"a": 0.75, "b\x1b[2J": 0.25})))
+    lines = printed()
+    assert "each institution at 8 labels" in lines
+    assert "institution queries semantic metachain difference" in lines
+    assert [line for line in lines if line[-3:].isdigit()] == [
+        "b\ufffd[2J 20 0.500 0.250 −0.250",
+        "a 20 0.500 0.750 +0.250",
+    ]
+
+
+def test_no_pairs_no_table(printed: Any) -> None:
+    """Without metachain or semantic the table is missed in words."""
+    print_institutions(result([row for row in scores({"a": 0.5}) if row["selector"] == "semantic"]))
+    assert printed() == ["no table by institution: none was scored with both metachain and semantic"]
