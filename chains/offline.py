@@ -27,8 +27,9 @@ class OfflineChatModel(BaseChatModel):
     """Answers the last human message from the demonstrations before it, and from nothing else.
 
     A demonstration is a human message followed by the assistant's. The answer is exactly that of
-    ``metachain.reader.answer``; where there is nothing to read it is ``NOTHING_TO_READ``. System messages are not
-    understood, and so not read. The same prompt always gets the same answer; ``temperature``, ``max_tokens`` and other
+    ``metachain.reader.answer``: one of the labels shown, spans or sentences of the query, or a text shown. Where there
+    is nothing to read it is ``NOTHING_TO_READ``, and empty to a blank question. System messages are not understood,
+    and so not read. The same prompt always gets the same answer; ``temperature``, ``max_tokens`` and other
     arguments of real models are accepted and change nothing. Tokens are counted as words between white space.
     """
 

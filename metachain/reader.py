@@ -1,19 +1,25 @@
 """The offline reader: answers a query from the demonstrations shown to it, and from nothing else.
 
 It stands in for a language model where none is at hand, is deterministic, and is the same for every selector that is
-compared.
+compared. What the outputs shown look like says how it answers: labels by a vote, span lists by tagging the query, texts
+by extracting from the query or copying, whichever answers the demonstrations themselves better.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.extraction import extract_or_copy, split_sentences
 from metachain.similarity import lexical_vectors
+from metachain.spans import mark_inputs, tag_spans
 
-__all__ = ["READER_TEMPERATURE", "answer", "vote"]
+__all__ = ["LABEL_WORDS", "READER_TEMPERATURE", "answer", "show_texts", "vote"]
 
 READER_TEMPERATURE = 0.2
+LABEL_WORDS = 8
+"""A longer output is a text, unless it recurs."""
 
 
 def vote(
@@ -38,11 +44,35 @@ def vote(
 
 
 def answer(query: str, demonstrations: Sequence[tuple[str, str]]) -> str:
-    """Answer one query from ``(input, output)`` pairs in prompt order; the empty string where there are none."""
-    if not demonstrations:
+    """Answer one query from ``(input, output)`` pairs in prompt order.
+
+    Span lists (``metachain.spans.mark_inputs``) are answered by ``tag_spans``, texts (``show_texts``) by
+    ``metachain.extraction.extract_or_copy``, and all other outputs by ``vote`` with lexical similarity: with one of
+    them. The empty string where there are no demonstrations or the query is blank.
+    """
+    if not demonstrations or not query.strip():
         return ""
+    if mark_inputs(demonstrations):
+        return tag_spans(query, demonstrations)
     inputs, outputs = zip(*demonstrations, strict=True)
+    if show_texts(outputs):
+        return extract_or_copy(query, [pair for pair in demonstrations if pair[1].strip()])
     names = sorted(set(outputs))
     vectors = lexical_vectors([query, *inputs])
     numbers = np.array([[names.index(output) for output in outputs]])
     return str(names[vote(vectors[:1] @ vectors[1:].T, numbers)[0]])
+
+
+def show_texts(outputs: Sequence[str]) -> bool:
+    """Whether the few outputs shown are texts: one is long, and more than half of the distinct ones occur only once.
+
+    Long are more than 8 words, or two sentences of two words or more. Blank outputs don't count.
+    """
+    counts = Counter(output for output in outputs if output.strip())
+    once = sum(count == 1 for count in counts.values())
+    return 2 * once > len(counts) and any(_is_long(output) for output in counts)
+
+
+def _is_long(output: str) -> bool:
+    sentences = [one for one in split_sentences(output) if len(one.split()) > 1]
+    return len(output.split()) > LABEL_WORDS or len(sentences) > 1

@@ -1,45 +1,116 @@
 """How well what is shown is answered: each reader's mean score by each metric."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.metrics import METRICS, are_texts, suited_metric, token_f1
 from metachain.pool import Pool
+from metachain.reader import answer
 from metachain.readers import READERS, Prompt
 
-__all__ = ["EXACT_MATCH", "LabelScorer", "Scorer"]
+__all__ = ["LabelScorer", "Scorer", "TextScorer", "scorer_for"]
 
 EXACT_MATCH = "exact_match"
+WRITER = "vote"
+"""The reader that writes texts of its own; the others answer with one of the outputs shown."""
+REMEMBERED = 1 << 16
 
 Rows = NDArray[np.intp]
+Closeness = Callable[[Rows, Rows], NDArray[np.float64]]
 
 
 class Scorer(Protocol):
     """Scores what a selector shows."""
 
     @property
-    def metrics(self) -> Sequence[str]:
+    def metrics(self) -> tuple[str, ...]:
         """Names of the metrics, the main one first."""
 
-    def __call__(self, query: Rows, shown: Rows) -> dict[str, dict[str, float]]:
+    @property
+    def closeness(self) -> Closeness | None:
+        """How near the answers of rows (n, m) come to those of rows (n,), in [0, 1]; None for right or wrong."""
+
+    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> dict[str, dict[str, float]]:
         """Mean score in [0, 1] of each reader by each metric, both in order.
 
         ``query`` (n,) rows of the pool, n at least 1; ``shown`` (n, m) rows, best first, -1 where nothing is shown.
         """
 
 
-@dataclass(frozen=True)
+def scorer_for(pool: Pool, metric: str | None = None) -> Scorer:
+    """The scorer that suits a pool's outputs.
+
+    Labels are right or wrong. Texts are scored by the metric that suits them (``rouge_l``, or ``span_f1`` for lists of
+    spans) and by ``token_f1``. ``metric``, one of ``METRICS``, takes the place of these.
+    """
+    outputs = [one.output for one in pool.demonstrations]
+    if are_texts(outputs):
+        return TextScorer(pool, (metric,) if metric else (suited_metric(outputs), "token_f1"))
+    return TextScorer(pool, (metric,), writes=False) if metric and metric != EXACT_MATCH else LabelScorer(pool)
+
+
 class LabelScorer:
     """Scores answers that are labels: right or wrong."""
 
-    pool: Pool
-    readers: Sequence[str]
-    metrics: Sequence[str] = (EXACT_MATCH,)
+    metrics = (EXACT_MATCH,)
+    closeness = None
 
-    def __call__(self, query: Rows, shown: Rows) -> dict[str, dict[str, float]]:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> dict[str, dict[str, float]]:
         """Share of the queries that each reader answers right."""
-        prompt, truth = Prompt.of(self.pool, query, shown), self.pool.answer[query]
-        return {name: {EXACT_MATCH: float((READERS[name](prompt) == truth).mean())} for name in self.readers}
+        prompt, truth = Prompt.of(self._pool, query, shown), self._pool.answer[query]
+        return {name: {EXACT_MATCH: float((READERS[name](prompt) == truth).mean())} for name in readers}
+
+
+class TextScorer:
+    """Scores answers that are texts by named metrics.
+
+    With ``writes`` the reader ``vote`` is ``metachain.reader.answer``, which writes texts of its own. What it wrote,
+    and what each metric said, is remembered, as selectors often show the same.
+    """
+
+    def __init__(self, pool: Pool, metrics: tuple[str, ...], *, writes: bool = True) -> None:
+        self.metrics = metrics
+        self._pool, self._writes = pool, writes
+        self._write = lru_cache(REMEMBERED)(self._write_anew)
+        self._scored = {name: lru_cache(REMEMBERED)(METRICS[name]) for name in metrics}
+        self._near = lru_cache(REMEMBERED)(self._near_anew)
+
+    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Mean over the queries of each metric between what a reader answers and the query's own output."""
+        prompt = Prompt.of(self._pool, query, shown)
+        truth = [self._pool.demonstrations[row].output for row in query]
+        found = {}
+        for reader in readers:
+            told = self._answers(reader, prompt)
+            found[reader] = {
+                name: float(np.mean([score(*pair) for pair in zip(told, truth, strict=True)]))
+                for name, score in self._scored.items()
+            }
+        return found
+
+    def closeness(self, query: Rows, rows: Rows) -> NDArray[np.float64]:
+        """Token F1 of the output of each of rows (n, m) with the query's (n,); 0 where a row is -1."""
+        truth, given = self._pool.answer[query].tolist(), np.where(rows < 0, -1, self._pool.answer[rows]).tolist()
+        near = [[self._near(one, right) for one in several] for right, several in zip(truth, given, strict=True)]
+        return np.array(near, float).reshape(rows.shape)
+
+    def _answers(self, reader: str, prompt: Prompt) -> list[str]:
+        if reader == WRITER and self._writes:
+            pairs = zip(prompt.query.tolist(), prompt.rows.tolist(), strict=True)
+            return [self._write(query, tuple(row for row in rows if row >= 0)) for query, rows in pairs]
+        numbers = READERS[reader](prompt).tolist()
+        return [self._pool.answers[number] if number >= 0 else "" for number in numbers]
+
+    def _write_anew(self, query: int, rows: tuple[int, ...]) -> str:
+        known = self._pool.demonstrations
+        return answer(known[query].input, [(known[row].input, known[row].output) for row in rows])
+
+    def _near_anew(self, given: int, right: int) -> float:
+        return token_f1(self._pool.answers[given], self._pool.answers[right]) if given >= 0 else 0.0

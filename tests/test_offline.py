@@ -131,6 +131,26 @@ def test_text_blocks_are_read_as_text(model: OfflineChatModel) -> None:
     assert model.invoke(blocks).content == model.invoke(prompt("mri of the brain", SHOWN)).content
 
 
+def test_long_outputs_are_answered_with_sentences_of_the_query(model: OfflineChatModel) -> None:
+    """Of notes it says what the notes shown keep, without greetings and speakers, whole or streamed."""
+    shown = [
+        (
+            f"Doctor: Hello.\nPatient: I have had {what} since Monday.",
+            f"I have had {what} since Monday, she says.",
+        )
+        for what in ("a dry cough", "some back pain", "swollen ankles")
+    ]
+    messages = prompt("Doctor: Hello.\nPatient: I have had a sore throat since Friday.", shown)
+    assert model.invoke(messages).content == "I have had a sore throat since Friday."
+    assert "".join(str(chunk.content) for chunk in model.stream(messages)) == "I have had a sore throat since Friday."
+
+
+def test_span_lists_are_answered_with_spans_of_the_query(model: OfflineChatModel) -> None:
+    """Of entities it says which the query has."""
+    shown = [("She takes atenolol .", "atenolol [Drug]"), ("Nothing was taken .", "none")]
+    assert model.invoke(prompt("He takes atenolol .", shown)).content == "atenolol [Drug]"
+
+
 def test_stop_ends_the_answer() -> None:
     """The answer ends before the first stop sign; those of a call take the place of the model's own."""
     messages = prompt("mri of the brain", SHOWN)

@@ -7,7 +7,24 @@ from hypothesis import strategies as st
 from oracles import briefly
 from oracles import vote as slow_vote
 
-from metachain.reader import answer, vote
+from metachain.extraction import extract_or_copy
+from metachain.reader import answer, show_texts, vote
+from metachain.similarity import lexical_vectors
+from metachain.spans import tag_spans
+
+LONG = "Discharge to home with oxygen and a visit of the nurse"
+CODES = st.lists(
+    st.tuples(
+        st.sampled_from(["xray chest", "mri brain", "mri spine", "visit", ""]),
+        st.sampled_from(["0324", "0611", "", "none", "St. Mary ward", "Discharge to home with oxygen", "code 7"]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+NOTES = [
+    ("Doctor: Any cough?\nPatient: I have a dry cough at night.", "I have a dry cough at night. No fever."),
+    ("Doctor: And sleep?\nPatient: I sleep badly because of pain.", "I sleep badly because of pain."),
+]
 
 
 @given(
@@ -69,3 +86,67 @@ def test_the_reader_knows_nothing_without_demonstrations() -> None:
 def test_order_decides_nothing_but_ties(shown: list[tuple[str, str]]) -> None:
     """Where no two answers tie, the order in which demonstrations are shown doesn't change the answer."""
     assert answer("mri of the brain", shown) == "b"
+
+
+@given(st.sampled_from(["mri of the brain", "a visit", "0324"]), CODES)
+@briefly
+def test_labels_are_voted_on(query: str, shown: list[tuple[str, str]]) -> None:
+    """Short outputs, alone or many, are answered by the vote over lexical similarity and nothing else."""
+    vectors = lexical_vectors([query, *(text for text, _ in shown)])
+    names = sorted({output for _, output in shown})
+    votes = [names.index(output) for _, output in shown]
+    similarity = (vectors[:1] @ vectors[1:].T)[0]
+    assert answer(query, shown) == names[slow_vote([float(one) for one in similarity], votes, 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        (["0324"], False),
+        (["St. Mary ward"], False),
+        (["Discharge to home with oxygen"], False),
+        (["one two three four five six seven eight"], False),
+        (["one two three four five six seven eight nine"], True),
+        (["No cough. No fever."], True),
+        (["No cough\nNo fever"], True),
+        (["None.", "None.", "None.", "No cough. No fever."], False),
+        (["None.", "None.", "Chest pain.", "No cough. No fever."], True),
+        ([LONG] * 3 + ["Transfer"] * 2, False),
+        ([LONG, "", ""], True),
+        (["", " "], False),
+        ([], False),
+    ],
+)
+def test_texts_are_long_and_do_not_recur(outputs: list[str], expected: bool) -> None:
+    """One output of more than 8 words or two sentences makes texts, unless half of the distinct ones recur."""
+    assert show_texts(outputs) == expected
+
+
+def test_a_long_label_that_recurs_is_voted_on() -> None:
+    """Where a long output is shown twice and nothing else, it is the answer, whatever the query says."""
+    assert answer("Anything. At all.", [("lung disease", LONG), ("weak lungs", LONG)]) == LONG
+
+
+def test_texts_are_extracted_or_copied() -> None:
+    """Long outputs, blank ones left out, are answered as ``extract_or_copy`` does."""
+    query = "Doctor: Any pain?\nPatient: I have pain in the knee."
+    assert answer(query, [*NOTES, ("Doctor: Well?", " ")]) == extract_or_copy(query, NOTES)
+    assert answer(query, NOTES[:1]) == "Any pain? I have pain in the knee."
+
+
+def test_span_lists_are_answered_by_tagging() -> None:
+    """Span lists of the inputs' own words are answered with spans of the query."""
+    shown = [("She takes atenolol .", "atenolol [Drug]"), ("Nothing .", "none"), ("He sleeps .", " ")]
+    assert answer("They take Atenolol .", shown) == tag_spans("They take Atenolol .", shown) == "Atenolol [Drug]"
+
+
+def test_labels_in_the_form_of_spans_are_voted_on() -> None:
+    """What looks like a span but stands in no input is a label, and so is the word none alone."""
+    assert answer("mri brain", [("brain scan", "imaging [Department]")]) == "imaging [Department]"
+    assert answer("mri brain", [("brain scan", "none"), ("visit", "none")]) == "none"
+
+
+@pytest.mark.parametrize("shown", [[("a", "b")], NOTES, [("zinc", "zinc [Drug]")]])
+def test_a_blank_query_has_no_answer(shown: list[tuple[str, str]]) -> None:
+    """Nothing asked, nothing answered."""
+    assert answer(" \n", shown) == ""
