@@ -9,7 +9,7 @@ Means over hospitals (three pools each, random: three draws from each), with pai
 
 import sys
 import tempfile
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +17,16 @@ from hospitals import development_hospitals
 from peers import integrated_variance, k_center, vote_k
 
 from metachain import Library, read_demonstrations
-from metachain.baselines import bm25_weights, word_counts
+from metachain.bench import Bench
 from metachain.design import design
-from metachain.episode import SELECTORS, Episode, Ground
-from metachain.kriging import fit, plausibility, predict
+from metachain.episode import SELECTORS, Episode
+from metachain.kriging import PLAIN, fit, judge
 from metachain.labelling import departure_features
 from metachain.pool import make_pool
-from metachain.posterior import PLAIN
-from metachain.prior import learn_lesson, transfer_matrix
 from metachain.profile import co_treatment_features
 from metachain.reader import vote
-from metachain.selection import twins
 from metachain.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors
 from metachain.study import Study, split
-from metachain.transfer import redundancy
 
 BUDGETS = (2, 4, 8, 16)
 POOL, QUERIES, SHOTS = 150, 100, 8
@@ -40,13 +36,13 @@ WAYS = ("random", "vote-k", "diversity", "variance", "metachain")
 READINGS = ("most plausible answer", "offline reader")
 
 
-def orders(study, ground, rows, counts, seed):
+def orders(ground, rows, counts, seed):
     """Each way's order of the unlabelled ``rows`` (several draws of the random one), as positions in ``rows``."""
-    profile = study.profile(rows, ground.past)
+    profile = ground.study.profile(rows, ground.past)
     kin = co_treatment_features(profile)
     dense = ground.dense(rows)
     most = min(max(BUDGETS), len(rows))
-    chosen = design(kin, departure_features(profile, ground.redundancy), counts, np.ones(len(rows), bool), most)
+    chosen = design(kin, departure_features(profile, ground.standing), counts, np.ones(len(rows), bool), most)
     return {
         "random": [np.random.default_rng([seed, draw]).permutation(len(rows))[:most] for draw in range(DRAWS)],
         "vote-k": [vote_k(dense, most)],
@@ -61,8 +57,8 @@ def shares_right(ground, support):
     study, pool, query = ground.study, ground.study.pool, ground.query
     texts = study.profile(query, ground.past)
     settings = ground.lesson.settings or PLAIN
-    fitted = fit(study.profile(support, ground.past), pool.answer[support], ground.redundancy, settings)
-    plausible = plausibility(predict(fitted, texts), fitted.usage, texts.vote).argmax(axis=1)
+    fitted = fit(study.profile(support, ground.past), pool.answer[support], ground.standing, settings)
+    plausible = judge(fitted, texts).argmax(axis=1)
     shown = SELECTORS["metachain"](Episode(ground, support, SHOTS, np.random.default_rng(0)))[:, ::-1]
     lexical = pool.vectors[:, -LEXICAL_DIMENSIONS:]
     similarity = 2 * np.einsum("nd,nmd->nm", lexical[query], lexical[shown])
@@ -70,15 +66,15 @@ def shares_right(ground, support):
     return np.array([(said == pool.answer[query]).mean() for said in (plausible, read)])
 
 
-def hospital_scores(make_ground, study, target):
-    """Mean share right of one hospital; (way, budget, reading)."""
-    pool = study.pool
+def hospital_scores(taught, target):
+    """Mean share right of one hospital by what others taught; (way, budget, reading)."""
+    pool = taught.study.pool
     scores = np.zeros((POOLS, len(WAYS), len(BUDGETS), len(READINGS)))
     for seed in range(POOLS):
         rows, query = split(pool, target, POOL, QUERIES, STREAM, seed)
         _, first, counts = np.unique(pool.text[rows], return_index=True, return_counts=True)
-        rows, ground = rows[first], make_ground(query)
-        for way, draws in orders(study, ground, rows, counts.astype(float), seed).items():
+        rows, ground = rows[first], replace(taught, query=query)
+        for way, draws in orders(ground, rows, counts.astype(float), seed).items():
             for place, budget in enumerate(BUDGETS):
                 found = [shares_right(ground, rows[order[:budget]]) for order in draws]
                 scores[seed, WAYS.index(way), place] = np.mean(found, axis=0)
@@ -87,26 +83,12 @@ def hospital_scores(make_ground, study, target):
 
 def all_scores(pool, groups, targets):
     """Scores of every target hospital, its group held out; (hospital, way, budget, reading)."""
-    study = Study.of(pool, np.arange(len(pool.owner)))
-    transfer = transfer_matrix(study)
-    words = word_counts([one.input for one in pool.demonstrations])
-    twin = twins(pool.demonstrations)
-    lessons = {}
+    bench = Bench.of(Study.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target in targets:
-        past = np.flatnonzero(groups != groups[target])
-        if groups[target] not in lessons:
-            rows = np.flatnonzero(np.isin(pool.owner, past))
-            lessons[groups[target]] = learn_lesson(study, transfer, past), bm25_weights(words, rows)
-        lesson, bm25 = lessons[groups[target]]
-        made = partial(_ground, study, past, redundancy(transfer, past), lesson, bm25, words, twin)
-        scores.append(hospital_scores(made, study, target))
+        scores.append(hospital_scores(bench.ground(np.flatnonzero(groups != groups[target])), target))
         print(f"{len(scores)} of {len(targets)}", file=sys.stderr, flush=True)
     return np.stack(scores)
-
-
-def _ground(study, past, weights, lesson, bm25, words, twin, query):
-    return Ground(study, past, query, weights, lesson, bm25, words, twin)
 
 
 def interval(difference):

@@ -20,7 +20,7 @@ from metachain.pool import make_pool
 from metachain.prior import transfer_matrix
 from metachain.similarity import hybrid_vectors, normalise_text, unit_rows
 from metachain.study import Study, institution_rng
-from metachain.transfer import redundancy
+from metachain.transfer import standing
 
 LABELS = (0, 4, 16, 32)
 FORMS = ((128, False), (256, False), (512, False), (1024, False), (2048, False), (2048, True))
@@ -45,7 +45,7 @@ def accuracy(pool, targets, groups):
     scores = []
     for target in targets:
         past = np.flatnonzero(groups != groups[target])
-        weights = redundancy(transfer, past)
+        weights = standing(transfer, past)
         for seed in range(2):
             rows = institution_rng(pool.institutions[target], 7, seed).permutation(pool.rows[target])
             query = rows[max(LABELS) : max(LABELS) + 100]

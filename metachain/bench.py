@@ -12,7 +12,7 @@ from metachain.prior import learn_lesson, transfer_matrix
 from metachain.selection import twins
 from metachain.similarity import normalise_text
 from metachain.study import Study
-from metachain.transfer import redundancy
+from metachain.transfer import redundancy, screening
 
 __all__ = ["Bench"]
 
@@ -48,6 +48,7 @@ class Bench:
             past,
             np.zeros(0, np.intp),
             redundancy(self._transfer, past),
+            screening(self._transfer, past),
             learn_lesson(self.study, self._transfer, past),
             bm25_weights(self._words, rows),
             self._words,

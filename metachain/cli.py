@@ -157,6 +157,9 @@ def evaluate(
     readers: Annotated[
         str, typer.Option(help="Offline readers separated by commas, the first for the main scores; or all.")
     ] = "vote",
+    metric: Annotated[
+        str | None, typer.Option(help="exact_match, span_f1, rouge_l or token_f1; left out, what suits the outputs.")
+    ] = None,
     past: Annotated[
         str, typer.Option(help="Learn from so many past institutions too: numbers separated by commas, and all.")
     ] = "all",
@@ -182,6 +185,7 @@ def evaluate(
         queries,
         readers=experiment.listed_readers(readers),
         past=experiment.listed_past(past),
+        metric=metric,
     )
     if selectors:
         plan = replace(plan, selectors=experiment.listed_names(selectors))

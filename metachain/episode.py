@@ -10,17 +10,18 @@ from scipy.sparse import csr_array
 
 from metachain.baselines import maximal_marginal_relevance
 from metachain.index import Neighbours, similarities
-from metachain.kriging import Settings, fit, plausibility, predict
-from metachain.posterior import PLAIN
+from metachain.kriging import PLAIN, Listed, Settings, fit, judge
 from metachain.prior import Lesson
 from metachain.profile import reply_profile
 from metachain.selection import distinct, nearest_first, plausible_answers, plausible_first
 from metachain.similarity import LEXICAL_DIMENSIONS
 from metachain.study import NEIGHBOURS, Study
 
-__all__ = ["SELECTORS", "Episode", "Ground", "Shown"]
+__all__ = ["INFORMED", "SELECTORS", "Episode", "Ground", "Shown", "explained"]
 
 FETCHED_FOR_DIVERSITY = 20
+ANSWER_FIRST = 1e6
+"""So much more than similarity does the right answer count for the oracle."""
 
 Floats = NDArray[np.floating]
 Rows = NDArray[np.intp]
@@ -38,7 +39,9 @@ class Ground:
     query: Rows
     """(n,) rows."""
     redundancy: NDArray[np.float64]
-    """(S,)."""
+    """(S,) from ``transfer.redundancy``."""
+    screening: NDArray[np.float64]
+    """(S,) from ``transfer.screening``."""
     lesson: Lesson
     bm25: csr_array
     """(N, V) from ``baselines.bm25_weights`` of the past."""
@@ -46,6 +49,13 @@ class Ground:
     """(N, V) from ``baselines.word_counts``."""
     twin: NDArray[np.int64]
     """(N,) first row with the same text and answer."""
+    closeness: Callable[[Rows, Rows], Floats] | None = None
+    """For rows (n,) and (n, m): how near the latter's answers come to the former's, in [0, 1]; None: right or wrong."""
+
+    @property
+    def standing(self) -> NDArray[np.float64]:
+        """(S,) log weights of the past institutions before any label, as ``transfer.standing`` has them."""
+        return self.redundancy + self.screening
 
     @cached_property
     def rows(self) -> Rows:
@@ -158,54 +168,80 @@ def support(episode: Episode) -> Shown:
 
 def metachain(episode: Episode) -> Shown:
     """Learned and adapted, or plain nearest neighbours where the guard says so."""
-    return _learned(episode, len(episode.support))
+    return explained(episode)[0]
+
+
+def explained(episode: Episode) -> tuple[Shown, NDArray[np.float64]]:
+    """What ``metachain`` shows, and the probability it gives each answer, as it prints them; (n, shots) each."""
+    k = len(episode.support)
+    shown, probability = _learned(episode, k)
+    return shown, episode.ground.lesson.calibration(k).of(probability)
+
+
+def listed(episode: Episode) -> Shown:
+    """``metachain`` that is told which answers the institution gives at all, all its demonstrations taken together."""
+    pool, target = episode.ground.study.pool, episode.ground.query[0]
+    given = pool.answer[pool.owner == pool.owner[target]]
+    return _learned(episode, len(episode.support), np.isin(np.arange(len(pool.answers)), given))[0]
 
 
 def prior(episode: Episode) -> Shown:
     """Learned but not adapted: the labels may be shown but teach nothing."""
-    return _learned(episode, 0)
+    return _learned(episode, 0)[0]
 
 
 def scratch(episode: Episode) -> Shown:
     """The same posterior, with all past demonstrations as one pool in place of institutions to learn from."""
-    return _plausible(episode, len(episode.support), pooled=True)
+    return _plausible(episode, len(episode.support), pooled=True)[0]
 
 
 def oracle(episode: Episode) -> Shown:
-    """Nearest among the candidates whose answer is the right one: the ceiling."""
+    """Nearest among the candidates whose answer is the right one, or the nearest to it: the ceiling."""
     rows, similarity = episode.nearby
-    answer = episode.ground.study.pool.answer
-    right = answer[rows] == answer[episode.ground.query][:, None]
-    return episode.best(rows, similarity + 10.0 * right)
+    ground = episode.ground
+    answer = ground.study.pool.answer
+    if ground.closeness:
+        right = ground.closeness(ground.query, rows)
+    else:
+        right = np.where(answer[rows] == answer[ground.query][:, None], 1.0, 0.0)
+    return episode.best(rows, similarity + ANSWER_FIRST * right)
 
 
 SELECTORS: Mapping[str, Callable[[Episode], Shown]] = {
     one.__name__: one for one in (zero, random, bm25, semantic, mmr, hybrid, support, prior, scratch, metachain, oracle)
 }
+INFORMED: Mapping[str, Callable[[Episode], Shown]] = {"listed": listed}
+"""Selectors that know more of the new institution than its labels, so that they aren't compared unless asked for."""
 
 
-def _learned(episode: Episode, k: int) -> Shown:
+def _learned(episode: Episode, k: int, listed: Listed = None) -> tuple[Shown, NDArray[np.float64]]:
     lesson = episode.ground.lesson
     trusted = lesson.settings is not None if k else lesson.trusts_consensus
-    return _plausible(episode, k, pooled=False) if trusted else hybrid(episode)
+    return _plausible(episode, k, pooled=False, nearest=not trusted, listed=listed)
 
 
-def _plausible(episode: Episode, k: int, *, pooled: bool) -> Shown:
+def _plausible(
+    episode: Episode, k: int, *, pooled: bool, nearest: bool = False, listed: Listed = None
+) -> tuple[Shown, NDArray[np.float64]]:
+    """Rows shown and the probability of their answers; (n, shots) each."""
     ground = episode.ground
     pool = ground.study.pool
     near, own = ground.near, ground.study.near(episode.support[:k], ground.past)
-    weights = ground.redundancy
+    weights = ground.standing
     if pooled:
         near, own, weights = _as_one(near), _as_one(own), np.zeros(1)
-    texts = reply_profile(near, pool.answer, len(pool.answers))
-    labels = reply_profile(own, pool.answer, len(pool.answers))
+    texts = reply_profile(near, pool.answer, len(pool.answers), pool.meaning)
+    labels = reply_profile(own, pool.answer, len(pool.answers), pool.meaning)
     settings: Settings = ground.lesson.settings or PLAIN
-    fitted = fit(labels, pool.answer[episode.support[:k]], weights, settings)
-    fits = plausibility(predict(fitted, texts), fitted.usage, texts.vote)
+    fits = judge(fit(labels, pool.answer[episode.support[:k]], weights, settings, listed), texts)
     rows, similarity = episode.nearby
     probability = plausible_answers(fits, np.where(rows < 0, -1, pool.answer[rows]))
-    first, _ = plausible_first(similarity, probability, episode.shots)
-    return np.where(first < 0, -1, np.take_along_axis(rows, np.maximum(first, 0), axis=1))
+    if nearest:
+        first = nearest_first(similarity, episode.shots)
+    else:
+        first, _ = plausible_first(similarity, probability, episode.shots)
+    shown = np.where(first < 0, -1, np.take_along_axis(rows, np.maximum(first, 0), axis=1))
+    return shown, np.where(shown < 0, 0.0, np.take_along_axis(probability, np.maximum(first, 0), axis=1))
 
 
 def _as_one(near: Neighbours) -> Neighbours:

@@ -20,7 +20,7 @@ from metachain.pool import make_pool
 from metachain.prior import Lesson
 from metachain.progress import Progress, silent
 from metachain.reader import READER_TEMPERATURE
-from metachain.scoring import LabelScorer, Scorer
+from metachain.scoring import Scorer, scorer_for
 from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.study import Study, institution_rng, split
 from metachain.summary import harm, summarise
@@ -64,7 +64,7 @@ def evaluate(
     groups = held_out_together(demonstrations, plan.protocol)
     sizes = past_sizes(groups, plan.past)
     bench = Bench.of(Study.of(pool, np.arange(len(pool.owner)), progress))
-    scorer = LabelScorer(pool, plan.readers)
+    scorer = scorer_for(pool, plan.metric)
     lessons, by_reader = _with_all(bench, groups, plan, scorer, progress)
     scores = by_reader.pop(plan.readers[0])
     if not scores:
@@ -72,18 +72,20 @@ def evaluate(
             "nothing to score: in every institution all queries have a text that is among the labels too, "
             "or --selectors names only 'support', which needs labels"
         )
-    past = _with_fewer(bench, groups, plan, sizes, progress)
+    past = _with_fewer(bench, groups, replace(plan, past=sizes, readers=plan.readers[:1]), scorer, progress)
+    further = {name: [row for row in scores if row["metric"] == name] for name in scorer.metrics[1:]}
     return {
         "dataset": dataset,
         "protocol": plan.protocol,
         "model": "offline",
         "shots": plan.shots,
         "seeds": list(plan.seeds),
-        "settings": _settings(demonstrations, plan, lessons),
+        "settings": _settings(demonstrations, plan, scorer, lessons),
         "scores": scores,
         "summary": summarise(scores),
         "cost": {"seconds": round(time.perf_counter() - started, 1), "model_calls": 0, "tokens": 0},
         "harm": harm(scores),
+        **({"metrics": {name: {"summary": summarise(rows)} for name, rows in further.items()}} if further else {}),
         **({"readers": {name: _told(rows) for name, rows in by_reader.items()}} if by_reader else {}),
         **({"past": [{"past": size, **_told(rows)} for size, rows in past.items()]} if past else {}),
     }
@@ -108,22 +110,21 @@ def _with_all(
 
 
 def _with_fewer(
-    bench: Bench, groups: NDArray[np.int64], plan: Plan, sizes: Sequence[int], progress: Progress
+    bench: Bench, groups: NDArray[np.int64], plan: Plan, scorer: Scorer, progress: Progress
 ) -> dict[int, list[Row]]:
-    """The first reader's scores where only so many past institutions, drawn anew for each seed, are learned from."""
+    """Scores where only so many past institutions, drawn anew for each seed, are learned from; by their number."""
     pool, done = bench.study.pool, 0
-    scorer = LabelScorer(pool, plan.readers[:1])
-    scores: dict[int, list[Row]] = {size: [] for size in sizes}
-    total = len(pool.institutions) * len(plan.seeds) * len(sizes)
+    scores: dict[int, list[Row]] = {size: [] for size in plan.past}
+    total = len(pool.institutions) * len(plan.seeds) * len(plan.past)
     for target, name in enumerate(pool.institutions):
         past = np.flatnonzero(groups != groups[target])
         for seed in plan.seeds:
-            for size in sizes:
+            for size in plan.past:
                 progress("with fewer past", done, total)
                 ground = bench.learn(fewer_past(past, size, name, seed))
                 scores[size] += [row for _, row in _trial(ground, target, seed, plan, scorer)]
                 done += 1
-    if sizes:
+    if plan.past:
         progress("with fewer past", total, total)
     return scores
 
@@ -138,7 +139,7 @@ def _trial(ground: Ground, target: int, seed: int, plan: Plan, scorer: Scorer) -
     support, query = split(pool, target, max(plan.labels), plan.queries, EVALUATION_STREAM, seed)
     if not len(query):
         return []
-    ground = replace(ground, query=query)
+    ground = replace(ground, query=query, closeness=scorer.closeness)
     found = []
     for k in plan.labels:
         if k > len(support):
@@ -148,7 +149,7 @@ def _trial(ground: Ground, target: int, seed: int, plan: Plan, scorer: Scorer) -
                 continue
             shown = select(Episode(ground, support[:k], plan.shots, institution_rng(name, EVALUATION_STREAM, seed, k)))
             row = {"selector": selector, "labels": k, "institution": name, "seed": seed}
-            for reader, by_metric in scorer(query, shown).items():
+            for reader, by_metric in scorer(query, shown, plan.readers).items():
                 for metric, score in by_metric.items():
                     found.append((reader, {**row, "metric": metric, "score": score, "n": len(query)}))
     return found
@@ -158,12 +159,15 @@ def _told(scores: Sequence[Row]) -> dict[str, Any]:
     return {"summary": summarise(scores), "scores": list(scores)}
 
 
-def _settings(demonstrations: Sequence[Demonstration], plan: Plan, lessons: Mapping[str, Lesson]) -> dict[str, Any]:
+def _settings(
+    demonstrations: Sequence[Demonstration], plan: Plan, scorer: Scorer, lessons: Mapping[str, Lesson]
+) -> dict[str, Any]:
     return {
         "version": __version__,
         "labels": list(plan.labels),
         "queries": plan.queries,
         "selectors": list(plan.selectors),
+        "metrics": list(scorer.metrics),
         "readers": list(plan.readers),
         "past": [*plan.past, "all"],
         "reader_temperature": READER_TEMPERATURE,

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +12,25 @@ from metachain.index import similarities
 from metachain.kriging import (
     Settings,
     evidence,
+    fit,
+    judge,
     localised,
     plausibility,
     prior_mean,
     residuals,
     solve,
+    spread,
     usage,
     without_diagonal,
 )
 from metachain.pool import Pool
 from metachain.profile import Profile, co_treatment_features
 from metachain.reader import vote
-from metachain.selection import nearest_first
+from metachain.selection import nearest_first, plausible_answers, plausible_first, repeated
 from metachain.study import Study, split
-from metachain.transfer import redundancy
+from metachain.transfer import standing
 
-__all__ = ["ARMS", "NEAREST", "Draw", "arm_scores", "best_arm", "draws"]
+__all__ = ["ARMS", "NEAREST", "Draw", "arm_scores", "best_arm", "draws", "shown_probabilities"]
 
 LABELS = (0, 4, 16)
 SEEDS = (0, 1)
@@ -34,13 +38,22 @@ QUERIES = 60
 BELIEFS = (0.0, 0.1, 0.3, 1.0)
 SCALES = (0.0, 0.03, 0.1, 0.3, 1.0)
 SLIPS = (0.05, 0.2)
+INTERCEPTS = (0.0, 1.0)
+CONSTANT = 0.3
+"""Scale from which an intercept is worth trying."""
+SHOTS = 8
 NEAREST = None
 """The arm that learns nothing: plain nearest neighbours."""
 
 ARMS: tuple[Settings | None, ...] = (
     NEAREST,
-    *(Settings(b, c, slip) for b, c, slip in product(BELIEFS, SCALES, SLIPS) if b > 0 or slip == SLIPS[0]),
+    *(
+        Settings(b, c, slip, intercept)
+        for b, slip, intercept, c in product(BELIEFS, SLIPS, INTERCEPTS, SCALES)
+        if (b > 0 or slip == SLIPS[0]) and (not intercept or (slip == SLIPS[0] and c >= CONSTANT))
+    ),
 )
+KERNELS = {(arm.scale, arm.intercept): arm for arm in ARMS if arm}
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -73,13 +86,22 @@ def draws(pool: Pool, institution: int) -> list[Draw]:
 
 
 def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats:
-    """Share of the draw's queries that each arm answers right from the institutions ``past``; (len(ARMS),)."""
-    truth = study.pool.answer[draw.query]
-    weights = redundancy(transfer, past)
-    right: dict[Settings | None, float] = {NEAREST: (_plain_vote(study, draw, past) == truth).mean()}
+    """How well each arm serves the draw's queries from the institutions ``past``; (len(ARMS),) in [0, 1].
+
+    Share of the queries answered right; where answers are texts, mean cosine of the outputs shown to the right ones.
+    """
+    pool = study.pool
+    weights = standing(transfer, past)
     support, query = study.profile(draw.support, past), study.profile(draw.query, past)
-    for arm, fits in _expectations(support, study.pool.answer[draw.support], query, weights):
-        right[arm] = (fits.argmax(axis=1) == truth).mean()
+    judged = _judgements(support, pool.answer[draw.support], query, weights)
+    if pool.meaning is None:
+        truth = pool.answer[draw.query]
+        right: dict[Settings | None, float] = {arm: (fits.argmax(axis=1) == truth).mean() for arm, fits in judged}
+        right[NEAREST] = float((_plain_vote(study, draw, past) == truth).mean())
+    else:
+        shown = _Showing.of(study, draw, past)
+        right = {arm: shown.likeness(shown.by(fits)) for arm, fits in judged}
+        right[NEAREST] = shown.likeness(nearest_first(shown.similarity, SHOTS))
     return np.array([right[arm] for arm in ARMS])
 
 
@@ -91,18 +113,68 @@ def best_arm(scores: Sequence[Floats]) -> Settings | None:
     return ARMS[int(means.argmax())]
 
 
-def _plain_vote(study: Study, draw: Draw, past: Rows, shots: int = 8) -> NDArray[np.intp]:
-    near, past_similarity = study.near(draw.query, past).flat()
-    rows = np.concatenate([near, np.tile(draw.support, (len(draw.query), 1))], axis=1)
-    own = similarities(study.pool.vectors[draw.query], study.pool.vectors[draw.support])
-    similarity = np.concatenate([past_similarity, own], axis=1)
-    first = nearest_first(similarity, shots)
-    shown = np.take_along_axis(rows, first, axis=1)
-    answers = np.where(shown < 0, -1, study.pool.answer[shown])
-    return vote(np.take_along_axis(similarity, first, axis=1), answers)
+def shown_probabilities(
+    study: Study, draw: Draw, past: Rows, transfer: Floats, settings: Settings
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Probability of every answer that would be shown for the draw's queries, and whether it is right; (m,) each.
+
+    An answer that is shown several times for a query counts once.
+    """
+    answer = study.pool.answer
+    support, query = study.profile(draw.support, past), study.profile(draw.query, past)
+    fitted = fit(support, answer[draw.support], standing(transfer, past), settings)
+    shown = _Showing.of(study, draw, past)
+    probability = plausible_answers(judge(fitted, query), shown.answer)
+    first, _ = plausible_first(shown.similarity, probability, SHOTS)
+    answers = np.where(first < 0, -1, np.take_along_axis(shown.answer, first, axis=1))
+    once = (answers >= 0) & ~repeated(answers)
+    right = answers == answer[draw.query][:, None]
+    return np.take_along_axis(probability, first, axis=1)[once], right[once]
 
 
-def _expectations(
+@dataclass(frozen=True)
+class _Showing:
+    """Candidates for a draw's queries: the labels and every past institution's nearest."""
+
+    study: Study
+    query: Rows
+    answer: NDArray[np.int64]
+    """(n, m) answer number, -1 where there is none."""
+    similarity: Floats
+    """(n, m), -inf where there is none."""
+
+    @classmethod
+    def of(cls, study: Study, draw: Draw, past: Rows) -> Self:
+        pool = study.pool
+        near, past_similarity = study.near(draw.query, past).flat()
+        rows = np.concatenate([np.tile(draw.support, (len(draw.query), 1)), near], axis=1)
+        own = similarities(pool.vectors[draw.query], pool.vectors[draw.support])
+        similarity = np.concatenate([own, past_similarity], axis=1).astype(np.float64)
+        answer = np.where(rows < 0, -1, pool.answer[rows])
+        return cls(study, draw.query, answer, np.where(rows < 0, -np.inf, similarity))
+
+    def by(self, fits: Floats) -> Rows:
+        """Positions shown, best first, -1 where dropped; (n, 8)."""
+        return plausible_first(self.similarity, plausible_answers(fits, self.answer), SHOTS)[0]
+
+    def likeness(self, first: Rows) -> float:
+        """Mean cosine of the answers shown to the right one, the best one counting as much as all."""
+        meaning = self.study.pool.meaning
+        if meaning is None:
+            raise TypeError("labels are alike or not; only texts have a likeness")
+        answers = np.take_along_axis(self.answer, np.maximum(first, 0), axis=1)
+        truth = meaning[self.study.pool.answer[self.query]]
+        cosine = np.where(first < 0, np.nan, np.einsum("nd,nmd->nm", truth, meaning[answers]))
+        return float(np.nanmean(cosine[:, 0]) + np.nanmean(cosine)) / 2
+
+
+def _plain_vote(study: Study, draw: Draw, past: Rows) -> NDArray[np.intp]:
+    shown = _Showing.of(study, draw, past)
+    first = nearest_first(shown.similarity, SHOTS)
+    return vote(np.take_along_axis(shown.similarity, first, axis=1), np.take_along_axis(shown.answer, first, axis=1))
+
+
+def _judgements(
     support: Profile, answer: NDArray[np.int64], query: Profile, weights: Floats
 ) -> Iterator[tuple[Settings, Floats]]:
     """Yield how well answers fit the queries by every learning arm, sharing all that arms have in common."""
@@ -110,11 +182,11 @@ def _expectations(
     own = (features @ features.T).toarray()
     across = (co_treatment_features(query) @ features.T).toarray()
     used = usage(support, answer, weights)
-    for belief, slip in dict.fromkeys((arm.belief, arm.slip) for arm in ARMS if arm):
+    smoothers = {key: spread(across, solve(own, np.eye(len(own)), arm), arm) for key, arm in KERNELS.items()}
+    for (belief, slip), arms in groupby(filter(None, ARMS), key=lambda arm: (arm.belief, arm.slip)):
         spoken = evidence(support, answer, slip)
         mean = prior_mean(query, localised(weights, across, spoken, belief), len(answer))
         near = prior_mean(support, localised(weights, without_diagonal(own), spoken, belief), len(answer))
         r = residuals(near, answer)
-        for scale in SCALES:
-            expected = mean + scale * across @ solve(own, r, scale)
-            yield Settings(belief, scale, slip), plausibility(expected, used, query.vote)
+        for arm in arms:
+            yield arm, plausibility(mean + smoothers[arm.scale, arm.intercept] @ r, used, query, arm)

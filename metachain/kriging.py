@@ -13,24 +13,26 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 
 from metachain.profile import Profile, attention, co_treatment_features, consensus, replies_to
+from metachain.similarity import unit_rows
 from metachain.transfer import familiarity
 
 __all__ = [
     "NOISE",
+    "PLAIN",
     "Fit",
     "Settings",
     "evidence",
     "fit",
+    "judge",
     "kinship",
-    "left_out",
     "localised",
     "plausibility",
     "predict",
     "prior_mean",
     "residuals",
     "solve",
+    "spread",
     "usage",
-    "variance",
     "without_diagonal",
 ]
 
@@ -39,13 +41,15 @@ EVIDENCE_TEMPERATURE = 0.5
 UNLABELLED_TEMPERATURE = 0.1
 """Of the coverage softmax where there are no labels: then the nearest institution is the safer one to listen to."""
 PLAUSIBILITY_FLOOR = 0.001
-USAGE_WEIGHT = 0.3
 USAGE_PSEUDO_COUNT = 0.5
-VOTE_WEIGHT = 0.2
 VOTE_FLOOR = 0.02
+UNLISTED = 1e-4
+TEXT_TEMPERATURE = 0.15
+"""Of the cosine between a text answer and what is expected."""
 
 Floats = NDArray[np.float64]
 Answers = NDArray[np.int64]
+Listed = NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,16 @@ class Settings:
     """c ≥ 0: variance of the answers around the prior mean."""
     slip: float
     """ε in (0, 1): probability that an institution answers against its own habit."""
+    intercept: float = 0.0
+    """c₀ ≥ 0: how alike an institution's answers are whatever the text, beside κ; for those that give few answers."""
+    usage: float = 0.3
+    """Exponent of how often the labels use an answer."""
+    vote: float = 0.2
+    """Exponent of the plain nearest neighbours' vote."""
+
+
+PLAIN = Settings(belief=0.0, scale=0.0, slip=0.05)
+"""How plausibility is reckoned where plain nearest neighbours do the choosing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +79,18 @@ class Fit:
     """One institution's k labels, digested: all that prediction needs."""
 
     settings: Settings
-    redundancy: Floats
-    """(S,) log weights from ``transfer.redundancy``."""
+    standing: Floats
+    """(S,) log weights from ``transfer.standing``."""
     features: csr_array
     """(k, S·C) co-treatment features of the support."""
     evidence: Floats
     """(k, S)."""
     weights: Floats
-    """(k, C): ``(K + 0.3 I)⁻¹ r``."""
+    """(k, C): ``(c (κ + c₀) + 0.3 I)⁻¹ r``."""
     usage: Floats
-    """(C,) log factors from ``usage``."""
+    """(C,) log ratios from ``usage``."""
+    listed: Listed = None
+    """(C,) the answers that the institution gives at all; None where no list is known."""
 
 
 def evidence(support: Profile, answer: Answers, slip: float) -> Floats:
@@ -86,12 +102,12 @@ def evidence(support: Profile, answer: Answers, slip: float) -> Floats:
     return familiarity(support, EVIDENCE_TEMPERATURE) * likelihood
 
 
-def localised(redundancy: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
+def localised(standing: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
     """``ℓ_s(x) = ℓ⁰_s + 2 b Σ_i κ(x, x_i) evidence_is``: log weight of each institution near each text.
 
     ``kernel`` (n, k) between the texts and the support, with zeros where a label must not speak for itself; (n, S).
     """
-    return redundancy + 2 * belief * kernel @ evidence
+    return standing + 2 * belief * kernel @ evidence
 
 
 def prior_mean(texts: Profile, log_weights: Floats, labels: int) -> Floats:
@@ -116,24 +132,34 @@ def without_diagonal(kernel: Floats) -> Floats:
     return kernel - np.diag(np.diag(kernel))
 
 
-def solve(kernel: Floats, r: Floats, scale: float) -> Floats:
-    """``(c κ + 0.3 I)⁻¹ r`` by Cholesky; (k, C)."""
-    solved: Floats = cho_solve(cho_factor(scale * kernel + NOISE * np.eye(len(kernel)), lower=True), r)
+def solve(kernel: Floats, r: Floats, settings: Settings) -> Floats:
+    """``(c (κ + c₀) + 0.3 I)⁻¹ r`` by Cholesky; (k, C)."""
+    covariance = settings.scale * (kernel + settings.intercept) + NOISE * np.eye(len(kernel))
+    solved: Floats = cho_solve(cho_factor(covariance, lower=True), r)
     return solved
 
 
-def fit(support: Profile, answer: Answers, redundancy: Floats, settings: Settings) -> Fit:
-    """Digest k labels: ``support`` their profile over S institutions, ``answer`` (k,) their answer numbers."""
+def spread(kernel: Floats, weights: Floats, settings: Settings) -> Floats:
+    """``c (κ(x, X) + c₀) w``: what the residuals of the labels say of each text; (n, C)."""
+    return settings.scale * (kernel + settings.intercept) @ weights
+
+
+def fit(support: Profile, answer: Answers, standing: Floats, settings: Settings, listed: Listed = None) -> Fit:
+    """Digest k labels: ``support`` their profile over S institutions, ``answer`` (k,) their answer numbers.
+
+    ``standing`` (S,) from ``transfer.standing``; ``listed`` (C,) marks the answers that the institution gives at all,
+    where that is known.
+    """
     features = co_treatment_features(support)
     if not len(answer):
         empty = np.zeros((0, support.answers))
         unused = np.zeros(support.answers)
-        return Fit(settings, redundancy, features, np.zeros((0, len(redundancy))), empty, unused)
+        return Fit(settings, standing, features, np.zeros((0, len(standing))), empty, unused, listed)
     kernel = (features @ features.T).toarray()
     spoken = evidence(support, answer, settings.slip)
-    log_weights = localised(redundancy, without_diagonal(kernel), spoken, settings.belief)
-    weights = solve(kernel, residuals(prior_mean(support, log_weights, len(answer)), answer), settings.scale)
-    return Fit(settings, redundancy, features, spoken, weights, usage(support, answer, redundancy))
+    log_weights = localised(standing, without_diagonal(kernel), spoken, settings.belief)
+    weights = solve(kernel, residuals(prior_mean(support, log_weights, len(answer)), answer), settings)
+    return Fit(settings, standing, features, spoken, weights, usage(support, answer, standing), listed)
 
 
 def kinship(fitted: Fit, texts: Profile) -> Floats:
@@ -143,55 +169,46 @@ def kinship(fitted: Fit, texts: Profile) -> Floats:
 
 
 def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
-    """``V(x, ·) = m(x, ·) + c κ(x, X) (c κ(X, X) + 0.3 I)⁻¹ r``: what each text will be answered.
+    """``V(x, ·) = m(x, ·) + c (κ(x, X) + c₀) (c (κ(X, X) + c₀) + 0.3 I)⁻¹ r``: what each text will be answered.
 
     ``kernel`` (n, k) from ``kinship`` saves computing it again. Returns (n, C), rows sum to about 1.
     """
     kernel = kinship(fitted, texts) if kernel is None else kernel
-    log_weights = localised(fitted.redundancy, kernel, fitted.evidence, fitted.settings.belief)
+    log_weights = localised(fitted.standing, kernel, fitted.evidence, fitted.settings.belief)
     mean = prior_mean(texts, log_weights, fitted.features.shape[0])
-    expected: Floats = mean + fitted.settings.scale * kernel @ fitted.weights
-    return expected
+    return mean + spread(kernel, fitted.weights, fitted.settings)
 
 
-def usage(support: Profile, answer: Answers, redundancy: Floats) -> Floats:
-    """``0.3 log((n_y + 0.5) / (e_y + 0.5))``: whether an answer is used more than past institutions would use it.
+def usage(support: Profile, answer: Answers, standing: Floats) -> Floats:
+    """``log((n_y + 0.5) / (e_y + 0.5))``: whether an answer is used more than past institutions would use it.
 
     n_y counts y among the labels (k,), e_y is how often the plain consensus expects it there. Answers that the
-    consensus expects and the labels never show are held to be out of use. Returns (C,) log factors, 0 without labels.
+    consensus expects and the labels never show are held to be out of use. Returns (C,) log ratios, 0 without labels.
     """
-    expected = consensus(support, attention(support, redundancy)).sum(axis=0)
+    expected = consensus(support, attention(support, standing)).sum(axis=0)
     counted = np.bincount(answer, minlength=support.answers)
-    factor: Floats = USAGE_WEIGHT * np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT))
-    return factor
+    ratio: Floats = np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT))
+    return ratio
 
 
-def plausibility(expected: Floats, usage: Floats, vote: Floats) -> Floats:
-    """``max(V(x, y), 0.001) exp(usage_y) (v(x, y) + 0.02)^0.2``: how well each answer fits each text; (n, C), positive.
+def plausibility(expected: Floats, usage: Floats, texts: Profile, settings: Settings, listed: Listed = None) -> Floats:
+    """``max(V(x, y), 0.001) exp(usage_y)^0.3 (v(x, y) + 0.02)^0.2``: how well each answer fits; (n, C), positive.
 
-    ``expected`` V (n, C) from ``predict``, ``usage`` (C,), ``vote`` v (n, C) of plain nearest neighbours: a product of
-    experts (Hinton 2002) in which the last two have a small say.
+    ``expected`` V (n, C) from ``predict``, ``usage`` (C,) log ratios, v the vote of plain nearest neighbours: a product
+    of experts (Hinton 2002) in which the last two have a small say. An answer that isn't ``listed`` (C,), where a list
+    is known, counts ten-thousandth. Where answers are texts, ``exp(cos(Σ_y V(x, y) φ(y), φ(y)) / 0.15)``: how near
+    each is to the mean of what is expected.
     """
-    fits: Floats = np.maximum(expected, PLAUSIBILITY_FLOOR) * np.exp(usage) * (vote + VOTE_FLOOR) ** VOTE_WEIGHT
+    if texts.meaning is not None:
+        mean = unit_rows(np.asarray(expected @ texts.meaning, np.float32))
+        alike: Floats = np.exp((mean @ texts.meaning.T).astype(np.float64) / TEXT_TEMPERATURE)
+        return alike
+    experts = np.exp(settings.usage * usage) * (texts.vote + VOTE_FLOOR) ** settings.vote
+    known = 1.0 if listed is None else np.where(listed, 1.0, UNLISTED)
+    fits: Floats = np.maximum(expected, PLAUSIBILITY_FLOOR) * experts * known
     return fits
 
 
-def variance(fitted: Fit, texts: Profile) -> Floats:
-    """``c - c² κ(x, X) (c κ(X, X) + 0.3 I)⁻¹ κ(X, x)``: posterior variance of each text's answer; (n,) in [0, c]."""
-    scale = fitted.settings.scale
-    if not fitted.features.shape[0]:
-        return np.full(texts.replies.shape[0], scale)
-    kernel = kinship(fitted, texts)
-    own = (fitted.features @ fitted.features.T).toarray()
-    left: Floats = scale - scale**2 * np.einsum("nk,kn->n", kernel, solve(own, kernel.T, scale))
-    return left
-
-
-def left_out(kernel: Floats, r: Floats, mean: Floats, scale: float) -> Floats:
-    """``m(x_i) + r_i - [Q r]_i / Q_ii`` with ``Q = (c κ + 0.3 I)⁻¹``: each label as predicted from the others.
-
-    ``mean`` (k, C) is the prior mean at the support; (k, C). Rasmussen & Williams 2006, eq. 5.12.
-    """
-    q = solve(kernel, np.eye(len(kernel)), scale)
-    predicted: Floats = mean + r - (q @ r) / np.diag(q)[:, None]
-    return predicted
+def judge(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
+    """``plausibility`` of what is predicted for each text; (n, C), positive. ``kernel`` as for ``predict``."""
+    return plausibility(predict(fitted, texts, kernel), fitted.usage, texts, fitted.settings, fitted.listed)

@@ -22,7 +22,7 @@ from metachain.profile import Profile, attention, co_treatment_features, consens
 from metachain.progress import Progress, silent
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text, unit_rows
 from metachain.study import NEIGHBOURS
-from metachain.transfer import familiarity, redundancy
+from metachain.transfer import familiarity, standing
 
 __all__ = ["Suggestion", "departure_features", "suggest_labels"]
 
@@ -69,7 +69,7 @@ def suggest_labels(
         return ()
     profile = _profile(library, scene, [spelling[name] for name in names], progress)
     numbers = [posterior.prior.institutions.index(name) for name in scene.past.institutions]
-    weights = redundancy(posterior.prior.transfer, numbers)
+    weights = standing(posterior.prior.transfer, numbers)
     kin = co_treatment_features(profile)
     counts = np.array([max(given.count[name], 1) for name in names], float)
     chosen = design(kin, departure_features(profile, weights), counts, free, budget)
@@ -90,7 +90,7 @@ def departure_features(profile: Profile, log_weights: Floats) -> csr_array:
     Half as past institutions depart from it, ``ρ(x) = concat_s √(w_s f_s(x)) (g_s(x, ·) - m(x, ·))``, half in ways not
     seen yet, alike where answers are alike (ψ, ``profile.co_treatment_features``).
 
-    ``w_s = exp(ℓ⁰_s)`` from ``transfer.redundancy`` (S,), ``f_s`` its familiarity with x, m the prior mean before any
+    ``w_s = exp(ℓ⁰_s)`` from ``transfer.standing`` (S,), ``f_s`` its familiarity with x, m the prior mean before any
     label. ρ(x)·ρ(x') is the covariance of answers between institutions, as past ones show it: an empirical Bayes prior.
     """
     texts, institutions, _ = profile.entries
@@ -132,7 +132,8 @@ def _profile(library: Library, scene: Scene, texts: Sequence[str], progress: Pro
         dense.append(library.encoder.encode([normalise_text(text) for text in chunk]))
     progress("embedding", len(texts), len(texts))
     vectors = hybrid_vectors(unit_rows(np.concatenate(dense)), lexical_vectors(texts))
-    return reply_profile(scene.index.nearest(vectors, NEIGHBOURS), scene.past.answer, len(scene.past.answers))
+    past = scene.past
+    return reply_profile(scene.index.nearest(vectors, NEIGHBOURS), past.answer, len(past.answers), past.meaning)
 
 
 def _reason(x: int, texts: Sequence[str], kin: csr_array, expected: Floats, answers: Sequence[str]) -> str:

@@ -130,6 +130,28 @@ class Library:
         with writing(self._engine) as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=fresh))
 
+    def list_answers(self, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
+        """Store which answers an institution gives at all, such as its list of codes, replacing the list before.
+
+        Returns them once each, in alphabetical order. An empty list forgets the one before. Raises DataError that
+        names the position of one that is blank or no text.
+        """
+        check_text("institution", institution)
+        given = list(answers)
+        for position, answer in enumerate(given):
+            check_text(f"answers[{position}]", answer)
+        names = sorted(set(given))
+        self.save(_answers_of(institution), {"answers": names}, {})
+        return tuple(names)
+
+    def listed_answers(self, institution: str) -> tuple[str, ...]:
+        """Answers that an institution gives at all, in alphabetical order; empty where no list was given."""
+        try:
+            header, _ = self.load(_answers_of(institution))
+        except NotFoundError:
+            return ()
+        return tuple(header["answers"])
+
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Read an artefact back. Raises NotFoundError where there is none, LibraryError where it is damaged."""
         with reading(self._engine) as connection:
@@ -141,6 +163,10 @@ class Library:
                 return dict(row.header), dict(arrays)
         except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:
             raise LibraryError(f"the library's {name} is damaged ({error}); learn or adapt again") from error
+
+
+def _answers_of(institution: str) -> str:
+    return f"answers of {institution}"
 
 
 def _chunks(items: Iterable[Demonstration], size: int) -> Iterable[list[Demonstration]]:

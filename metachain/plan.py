@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from metachain.episode import SELECTORS, Episode, Shown
+from metachain.ablation import ABLATIONS, ablated
+from metachain.episode import INFORMED, SELECTORS, Episode, Shown
 from metachain.errors import DataError
 from metachain.holdout import PROTOCOLS
+from metachain.metrics import METRICS
 from metachain.readers import READERS
 
 __all__ = ["Plan", "selectors_named"]
@@ -27,12 +29,16 @@ class Plan:
     """Who answers; the first one's scores are the main ones."""
     past: tuple[int, ...] = ()
     """Numbers of past institutions to learn from, besides all of them."""
+    metric: str | None = None
+    """One of ``METRICS``; None for those that suit the outputs."""
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise DataError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
         selectors_named(self.selectors)
         _check_known("reader", self.readers, READERS)
+        if self.metric is not None and self.metric not in METRICS:
+            raise DataError(f"unknown metric {self.metric!r} in --metric; known: {', '.join(METRICS)}")
         if not self.labels or min(self.labels) < 0:
             raise DataError(f"labels must be whole numbers of 0 or more, got {self.labels}")
         if not self.seeds or min(self.seeds) < 0:
@@ -47,9 +53,13 @@ class Plan:
 
 
 def selectors_named(names: Sequence[str]) -> Mapping[str, Callable[[Episode], Shown]]:
-    """Look up selectors, in the order given. Raises DataError for an unknown name, or where none is given."""
-    _check_known("selector", names, SELECTORS)
-    return {name: SELECTORS[name] for name in names}
+    """Look up selectors, in the order given. Raises DataError for an unknown name, or where none is given.
+
+    Beside ``SELECTORS`` and ``INFORMED`` there is ``metachain-PART``, without one of ``ABLATIONS``.
+    """
+    known = {**SELECTORS, **INFORMED, **{f"metachain-{part}": ablated(part) for part in ABLATIONS}}
+    _check_known("selector", names, known)
+    return {name: known[name] for name in names}
 
 
 def _check_known(kind: str, names: Sequence[str], known: Mapping[str, object]) -> None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
-from metachain.similarity import normalise_text
+from metachain.metrics import are_texts
+from metachain.similarity import lexical_vectors, normalise_text
 
 __all__ = ["Pool", "make_pool"]
 
@@ -27,6 +28,16 @@ class Pool:
     answers: tuple[str, ...]
     answer: NDArray[np.int64]
     """(n,) number of each row's answer."""
+
+    @cached_property
+    def meaning(self) -> NDArray[np.float32] | None:
+        """(C, 512) unit vector of each answer where the demonstrations' answers are texts; None where they are labels.
+
+        They are hashed character n-grams (``similarity.lexical_vectors``): nothing is fitted, so nothing leaks.
+        """
+        if not are_texts([one.output for one in self.demonstrations]):
+            return None
+        return lexical_vectors(self.answers)
 
     @cached_property
     def text(self) -> NDArray[np.int64]:

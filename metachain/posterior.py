@@ -5,25 +5,24 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from metachain.demonstration import Demonstration, check_text
 from metachain.errors import LibraryError, NotFoundError
 from metachain.index import InstitutionIndex
-from metachain.kriging import Fit, Settings, fit
+from metachain.kriging import PLAIN, Fit, Listed, Settings, fit
 from metachain.library import Library
 from metachain.pool import Pool
 from metachain.prior import Prior, load_prior, pool_of
 from metachain.profile import reply_profile
 from metachain.study import NEIGHBOURS
-from metachain.transfer import redundancy
+from metachain.transfer import standing
 
 __all__ = ["Posterior", "Scene", "adapt", "load_posterior", "save_posterior", "scene_of"]
 
-FORMAT = "metachain-posterior/1"
-PLAIN = Settings(belief=0.0, scale=0.0, slip=0.05)
-"""How plausibility is reckoned where plain nearest neighbours do the choosing."""
+FORMAT = "metachain-posterior/2"
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,8 @@ class Scene:
     support: Pool
     """Its own; answers numbered as in ``past``."""
     index: InstitutionIndex
+    listed: Listed
+    """(C,) the answers of ``past`` that the institution gives at all; None where it gave no list."""
     digest: str
 
 
@@ -72,9 +73,9 @@ def posterior_of(prior: Prior, scene: Scene, institution: str) -> Posterior:
     past, support = scene.past, scene.support
     numbers = [prior.institutions.index(name) for name in past.institutions]
     near = scene.index.nearest(support.vectors, NEIGHBOURS)
-    profile = reply_profile(near, past.answer, len(past.answers))
+    profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
     settings = prior.lesson.settings or PLAIN
-    fitted = fit(profile, support.answer, redundancy(prior.transfer, numbers), settings)
+    fitted = fit(profile, support.answer, standing(prior.transfer, numbers), settings, scene.listed)
     return Posterior(institution, prior, fitted, len(support.answer), scene.digest)
 
 
@@ -91,8 +92,10 @@ def scene_of(prior: Prior, library: Library, institution: str) -> Scene:
     others = library.demonstrations(*names)
     past = pool_of(library, others, [one.output for one in own])
     support = pool_of(library, own, past.answers)
-    digest = _digest(prior, past.demonstrations + support.demonstrations)
-    return Scene(past, support, InstitutionIndex(past), digest)
+    names_listed = library.listed_answers(institution)
+    listed = np.isin(past.answers, [*names_listed, *(one.output for one in own)]) if names_listed else None
+    digest = _digest(prior, past.demonstrations + support.demonstrations, names_listed)
+    return Scene(past, support, InstitutionIndex(past), listed, digest)
 
 
 def save_posterior(library: Library, posterior: Posterior) -> None:
@@ -107,7 +110,7 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
         "shape": list(fitted.features.shape),
     }
     arrays: dict[str, NDArray[Any]] = {
-        "redundancy": fitted.redundancy,
+        "standing": fitted.standing,
         "evidence": fitted.evidence,
         "weights": fitted.weights,
         "usage": fitted.usage,
@@ -115,6 +118,8 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
         "features_indices": fitted.features.indices,
         "features_indptr": fitted.features.indptr,
     }
+    if fitted.listed is not None:
+        arrays["listed"] = fitted.listed
     library.save(_name(posterior.institution), header, arrays)
 
 
@@ -135,15 +140,16 @@ def load_posterior(library: Library, institution: str) -> Posterior:
         sparse = (arrays["features_data"], arrays["features_indices"], arrays["features_indptr"])
         features = csr_array(sparse, shape=tuple(header["shape"]))
         settings = Settings(**header["settings"])
-        fitted = Fit(settings, arrays["redundancy"], features, arrays["evidence"], arrays["weights"], arrays["usage"])
+        learned = arrays["evidence"], arrays["weights"], arrays["usage"], arrays.get("listed")
+        fitted = Fit(settings, arrays["standing"], features, *learned)
         return Posterior(institution, prior, fitted, header["labels"], header["digest"])
     except (KeyError, TypeError, ValueError) as error:
         raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error
 
 
-def _digest(prior: Prior, demonstrations: Sequence[Demonstration]) -> str:
-    """Of all that a posterior is computed from: what was learned, and the demonstrations at hand."""
-    digest = sha256(repr((prior.fingerprint, prior.institutions, prior.lesson.settings)).encode())
+def _digest(prior: Prior, demonstrations: Sequence[Demonstration], listed: Sequence[str]) -> str:
+    """Of all that a posterior is computed from: what was learned, the demonstrations at hand, the list of answers."""
+    digest = sha256(repr((prior.fingerprint, prior.institutions, prior.lesson.settings, tuple(listed))).encode())
     digest.update(prior.transfer.tobytes())
     for one in demonstrations:
         digest.update(f"\0{one.institution}\0{one.id}".encode())

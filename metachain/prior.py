@@ -1,15 +1,16 @@
 """What past institutions teach about a new one before it has given any label."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.calibration import UNCALIBRATED, Calibration
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError, LibraryError, NotFoundError
-from metachain.guard import ARMS, LABELS, Draw, arm_scores, best_arm, draws
-from metachain.kriging import Settings
+from metachain.guard import ARMS, LABELS, Draw, arm_scores, best_arm, draws, shown_probabilities
+from metachain.kriging import PLAIN, Settings
 from metachain.library import Library
 from metachain.pool import Pool, make_pool
 from metachain.progress import Progress, silent
@@ -21,7 +22,9 @@ __all__ = ["Lesson", "Prior", "learn", "learn_lesson", "load_prior", "pool_of", 
 
 MINIMUM_INSTITUTIONS = 2
 TRANSFER_ITEMS = 220
-FORMAT = "metachain-prior/1"
+FORMAT = "metachain-prior/2"
+ALIKE = 0.6
+"""Transfer from which two institutions are said to answer as one."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -36,7 +39,15 @@ class Lesson:
     trusts_consensus: bool
     """False where, without labels, plain nearest neighbours did best."""
     scores: Floats
-    """(len(LABELS), len(ARMS)) mean share answered right in rehearsals with 0, 4 and 16 labels; nan without any."""
+    """(len(LABELS), len(ARMS)) mean score with 0, 4 and 16 labels rehearsed (``guard.arm_scores``); nan without any."""
+    unlabelled: Calibration = UNCALIBRATED
+    """Of the probabilities shown without labels."""
+    labelled: Calibration = UNCALIBRATED
+    """Of the probabilities shown with labels."""
+
+    def calibration(self, labels: int) -> Calibration:
+        """How probabilities shown with so many labels are calibrated."""
+        return self.labelled if labels else self.unlabelled
 
 
 @dataclass(frozen=True)
@@ -101,20 +112,33 @@ def transfer_matrix(study: Study) -> Floats:
 
 
 def learn_lesson(study: Study, transfer: Floats, past: Rows, progress: Progress = silent) -> Lesson:
-    """Leave each of the institutions ``past`` out once, and find the arm that serves them best."""
-    made = [draw for draw in _all_draws(study.pool) if draw.institution in set(past.tolist())]
+    """Leave each of the institutions ``past`` out, and find the arm that serves them best.
+
+    Each is left out twice: alone, and together with those that answer as it does, for nobody knows whether a new
+    institution will resemble any that is there.
+    """
+    made = _rehearsals(study.pool, transfer, past)
     by_labels: dict[int, list[Floats]] = {labels: [] for labels in LABELS}
-    for done, draw in enumerate(made if len(past) > 1 else []):
+    for done, (draw, others) in enumerate(made):
         progress("rehearsing", done, len(made))
-        others = past[past != draw.institution]
         by_labels[draw.labels].append(arm_scores(study, draw, others, transfer))
     progress("rehearsing", len(made), len(made))
-    unlabelled = by_labels[0]
-    labelled = [score for labels in LABELS[1:] for score in by_labels[labels]]
     means = [
         np.mean(by_labels[labels], axis=0) if by_labels[labels] else np.full(len(ARMS), np.nan) for labels in LABELS
     ]
-    return Lesson(best_arm(labelled), best_arm(unlabelled) is not None, np.stack(means))
+    settings = best_arm([score for labels in LABELS[1:] for score in by_labels[labels]])
+    trusts_consensus = best_arm(by_labels[0]) is not None
+    lesson = Lesson(settings, trusts_consensus, np.stack(means))
+    if study.pool.meaning is not None:
+        return lesson
+    shown = [
+        (draw.labels, shown_probabilities(study, draw, others, transfer, settings or PLAIN)) for draw, others in made
+    ]
+    return replace(
+        lesson,
+        unlabelled=_calibration([one for labels, one in shown if not labels]),
+        labelled=_calibration([one for labels, one in shown if labels]),
+    )
 
 
 def save_prior(library: Library, prior: Prior) -> None:
@@ -125,6 +149,8 @@ def save_prior(library: Library, prior: Prior) -> None:
         "institutions": list(prior.institutions),
         "settings": settings,
         "trusts_consensus": prior.lesson.trusts_consensus,
+        "unlabelled": asdict(prior.lesson.unlabelled),
+        "labelled": asdict(prior.lesson.labelled),
         "fingerprint": prior.fingerprint,
     }
     library.save("prior", header, {"transfer": prior.transfer, "scores": prior.lesson.scores})
@@ -140,7 +166,8 @@ def load_prior(library: Library) -> Prior:
         raise LibraryError(f"the library's prior has format {header.get('format')!r}, expected {FORMAT!r}; learn again")
     try:
         settings = Settings(**header["settings"]) if header["settings"] else None
-        lesson = Lesson(settings, header["trusts_consensus"], arrays["scores"])
+        calibrations = Calibration(**header["unlabelled"]), Calibration(**header["labelled"])
+        lesson = Lesson(settings, header["trusts_consensus"], arrays["scores"], *calibrations)
         prior = Prior(tuple(header["institutions"]), arrays["transfer"], lesson, header["fingerprint"])
     except (KeyError, TypeError) as error:
         raise LibraryError(f"the library's prior is damaged ({error!r}); learn again") from error
@@ -154,6 +181,26 @@ def load_prior(library: Library) -> Prior:
 
 def _transfer_items(pool: Pool, institution: int) -> Rows:
     return institution_rng(pool.institutions[institution]).permutation(pool.rows[institution])[:TRANSFER_ITEMS]
+
+
+def _rehearsals(pool: Pool, transfer: Floats, past: Rows) -> list[tuple[Draw, Rows]]:
+    """Every draw of the institutions ``past`` beside the others it learns from: all, and those unlike it."""
+    made = []
+    for number in past if len(past) > 1 else ():
+        others = past[past != number]
+        unlike = others[(transfer[number, others] + transfer[others, number]) / 2 < ALIKE]
+        for draw in draws(pool, int(number)):
+            made.append((draw, others))
+            if MINIMUM_INSTITUTIONS <= len(unlike) < len(others):
+                made.append((draw, unlike))
+    return made
+
+
+def _calibration(shown: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> Calibration:
+    if not shown:
+        return UNCALIBRATED
+    probability, right = zip(*shown, strict=True)
+    return Calibration.learn(np.concatenate(probability), np.concatenate(right))
 
 
 def _all_draws(pool: Pool) -> list[Draw]:

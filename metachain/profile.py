@@ -4,7 +4,7 @@ Everything learned is a function of these explicit features (ALPaCA's φ; Harris
 in place of a network's last layer).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from scipy.special import softmax
 
 from metachain.index import Neighbours
+from metachain.similarity import unit_rows
 
 __all__ = ["Profile", "attention", "co_treatment_features", "consensus", "nearest_vote", "replies_to", "reply_profile"]
 
@@ -21,6 +22,7 @@ VOTE_TEMPERATURE = 0.2
 VOTERS = 8
 
 Floats = NDArray[np.float64]
+Meaning = NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Profile:
     """(n, C): share of each answer among the 8 nearest of all institutions together; rows sum to 1."""
     answers: int
     """C."""
+    meaning: Meaning = None
+    """(C, d) unit vector of each answer where answers are texts, so that alike ones count as alike; None for labels."""
 
     @property
     def entries(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -45,14 +49,14 @@ class Profile:
 
     def take(self, texts: NDArray[np.integer] | slice) -> "Profile":
         """Keep some of the texts."""
-        return Profile(self.replies[texts], self.coverage[texts], self.vote[texts], self.answers)
+        return replace(self, replies=self.replies[texts], coverage=self.coverage[texts], vote=self.vote[texts])
 
 
-def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: int) -> Profile:
+def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: int, meaning: Meaning = None) -> Profile:
     """``g_s(x, y) = Σ_j softmax_j(h(x, x_j) / 0.06) [y_j = y]`` over s's nearest j, and ``cov_s(x) = max_j h(x, x_j)``.
 
     ``neighbours`` of n texts in S institutions; ``answer`` (N,) the answer number of each row of the pool;
-    ``answers`` C.
+    ``answers`` C; ``meaning`` (C, d) where answers are texts.
     """
     n, s, r = neighbours.rows.shape
     weights = softmax(neighbours.similarity.astype(np.float64) / REPLY_TEMPERATURE, axis=2)
@@ -61,7 +65,7 @@ def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: in
     replies.sum_duplicates()
     replies.eliminate_zeros()
     coverage = neighbours.similarity[:, :, 0].astype(np.float64)
-    return Profile(replies, coverage, nearest_vote(neighbours, answer, answers), answers)
+    return Profile(replies, coverage, nearest_vote(neighbours, answer, answers), answers, meaning)
 
 
 def nearest_vote(neighbours: Neighbours, answer: NDArray[np.int64], answers: int) -> Floats:
@@ -85,8 +89,11 @@ def co_treatment_features(profile: Profile) -> csr_array:
     """``ψ(x) = concat_s sqrt(softmax_s(cov_s(x) / 0.15) g_s(x, ·))``: (n, S·C), rows of unit length.
 
     ψ(x)·ψ(x') is the Bhattacharyya coefficient of two texts' replies: near 1 where past institutions answer both
-    alike, whatever they call the answer.
+    alike, whatever they call the answer. Where answers are texts, ``concat_s sqrt(softmax_s(…)) ĝ_s(x)`` with ĝ_s the
+    mean of the replies' unit vectors, scaled to unit length; (n, S·d).
     """
+    if profile.meaning is not None:
+        return _mean_replies(profile, profile.meaning)
     texts, institutions, _ = profile.entries
     data = np.sqrt(attention(profile)[texts, institutions] * profile.replies.data)
     return csr_array((data, profile.replies.indices, profile.replies.indptr), shape=profile.replies.shape)
@@ -103,9 +110,22 @@ def consensus(profile: Profile, weights: Floats) -> Floats:
 
 
 def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:
-    """``g_s(x_i, y_i)``: the share of the given answer (n,) in each institution's reply; (n, S) in [0, 1]."""
+    """``g_s(x_i, y_i)``: the share of the given answer (n,) in each institution's reply; (n, S) in [0, 1].
+
+    Where answers are texts, a reply counts by the cosine of its unit vector with the given answer's, 0 where negative.
+    """
     texts, institutions, answers = profile.entries
-    hit = answers == answer[texts]
+    alike = np.asarray(answers == answer[texts], float)
+    if profile.meaning is not None:
+        cosine = np.einsum("ed,ed->e", profile.meaning[answers], profile.meaning[answer[texts]])
+        alike = np.clip(cosine.astype(np.float64), 0.0, 1.0)
     shares = np.zeros_like(profile.coverage)
-    shares[texts[hit], institutions[hit]] = profile.replies.data[hit]
+    np.add.at(shares, (texts, institutions), profile.replies.data * alike)
     return shares
+
+
+def _mean_replies(profile: Profile, meaning: NDArray[np.float32]) -> csr_array:
+    n, s = profile.coverage.shape
+    by_institution = csr_array(profile.replies.reshape((n * s, profile.answers)))
+    mean = unit_rows(np.asarray(by_institution @ meaning, np.float32)).reshape(n, s, meaning.shape[1])
+    return csr_array((np.sqrt(attention(profile))[:, :, None] * mean).reshape(n, s * meaning.shape[1]))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from metachain.demonstration import Demonstration, check_text
 from metachain.errors import DataError
 from metachain.index import Neighbours, similarities
-from metachain.kriging import kinship, plausibility, predict
+from metachain.kriging import judge, kinship
 from metachain.library import Library
 from metachain.posterior import Posterior, posterior_of, scene_of
 from metachain.profile import reply_profile
@@ -35,6 +35,7 @@ class Selector:
         self.k = _checked_shots(k)
         self._encoder = library.encoder
         self._scene = scene_of(posterior.prior, library, posterior.institution)
+        self._listed = library.listed_answers(posterior.institution)
         fresh = posterior.digest == self._scene.digest
         self.posterior = posterior if fresh else posterior_of(posterior.prior, self._scene, posterior.institution)
         past, support = self._scene.past, self._scene.support
@@ -50,8 +51,8 @@ class Selector:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The institution's own known outputs, in alphabetical order."""
-        return tuple(sorted({one.output for one in self._scene.support.demonstrations}))
+        """The institution's own known outputs, listed or seen among its labels, in alphabetical order."""
+        return tuple(sorted({*self._listed, *(one.output for one in self._scene.support.demonstrations)}))
 
     def select(self, text: str, k: int | None = None) -> Selection:
         """Choose for one query. Raises DataError where it is not a text or k is negative."""
@@ -66,15 +67,16 @@ class Selector:
         vectors = hybrid_vectors(self._encoder.encode(normalised), lexical_vectors(normalised))
         near = self._scene.index.nearest(vectors, NEIGHBOURS)
         rows, similarity = self._candidates_near(normalised, vectors, near)
-        profile = reply_profile(near, self._scene.past.answer, len(self._scene.past.answers))
-        fitted = self.posterior.fit
-        kin = kinship(fitted, profile)
-        fits = plausibility(predict(fitted, profile, kin), fitted.usage, profile.vote)
+        past = self._scene.past
+        profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
+        kin = kinship(self.posterior.fit, profile)
+        fits = judge(self.posterior.fit, profile, kin)
         probability = plausible_answers(fits, np.where(rows < 0, -1, self._answer[rows]))
         score: Floats = similarity
         first = nearest_first(similarity, shots)
         if self.posterior.method == "metachain":
             first, score = plausible_first(similarity, probability, shots)
+        probability = self.posterior.prior.lesson.calibration(self.posterior.labels).of(probability)
         return [
             self._selection(text, rows[i], first[i], score[i], similarity[i], probability[i], kin[i])
             for i, text in enumerate(texts)

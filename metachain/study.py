@@ -1,7 +1,8 @@
 """A pool of demonstrations together with the neighbours of those rows that learning and evaluation ask about."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from metachain.index import InstitutionIndex, Neighbours
 from metachain.pool import Pool
 from metachain.profile import Profile, reply_profile
 from metachain.progress import Progress, silent
+from metachain.similarity import LEXICAL_DIMENSIONS
 
 __all__ = ["NEIGHBOURS", "Study", "institution_rng", "split"]
 
@@ -45,13 +47,21 @@ class Study:
         rows_found = np.concatenate([one.rows for one in found])
         return cls(pool, Neighbours(rows_found, np.concatenate([one.similarity for one in found])), position)
 
+    @cached_property
+    def dense_only(self) -> Self:
+        """The same rows looked up by dense embedding alone, without the letters' half of the similarity."""
+        vectors = self.pool.vectors * np.float32(np.sqrt(2))
+        vectors[:, -LEXICAL_DIMENSIONS:] = 0
+        return self.of(replace(self.pool, vectors=vectors), np.flatnonzero(self.position >= 0))
+
     def near(self, rows: Rows, institutions: Sequence[int] | Rows) -> Neighbours:
         """Neighbours of some rows within some institutions."""
         return self.neighbours.take(self.position[rows], institutions)
 
     def profile(self, rows: Rows, institutions: Sequence[int] | Rows) -> Profile:
         """Reply profile of some rows over some institutions."""
-        return reply_profile(self.near(rows, institutions), self.pool.answer, len(self.pool.answers))
+        pool = self.pool
+        return reply_profile(self.near(rows, institutions), pool.answer, len(pool.answers), pool.meaning)
 
 
 def institution_rng(name: str, *seeds: int) -> np.random.Generator:

@@ -24,7 +24,7 @@ def print_evaluation(result: Mapping[str, Any]) -> None:
     done = [part["past"] for part in result.get("past", ())]
     left_out = [size for size in result["settings"]["past"] if size != "all" and size not in done]
     if left_out:
-        out.print(f"--past {listed(left_out)} left out: some institution has no more past institutions in all")
+        out.print(f"--past {listed(left_out)} left out: not every institution has more past institutions than that")
 
 
 def print_institutions(result: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How well one past institution answers another's inputs, and which of them say the same."""
+"""How well one past institution answers another's inputs, which of them say the same, and which say nothing sound."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,12 @@ from numpy.typing import NDArray
 
 from metachain.profile import Profile, replies_to
 
-__all__ = ["familiarity", "redundancy", "transfer_row"]
+__all__ = ["familiarity", "redundancy", "screening", "standing", "transfer_row"]
 
 FAMILIARITY_TEMPERATURE = 0.25
+SCREENED_BELOW = 0.5
+"""Share of the median institution's best agreement with another, under which an institution is doubted."""
+SCREENING_WEIGHT = 2.0
 
 Floats = NDArray[np.float64]
 
@@ -32,13 +35,37 @@ def transfer_row(profile: Profile, answer: NDArray[np.int64]) -> Floats:
 
 
 def redundancy(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
-    """``ℓ⁰_s = -½ log Σ_u A[s, u]⁴``: makes institutions that say the same count once; (S,), at most 0.
+    """``-½ log Σ_u A[s, u]⁴``: makes institutions that say the same count once; (S,), at most 0.
 
     A is the symmetric part of the transfer matrix (S_all, S_all) among ``institutions``, with unit diagonal.
     """
+    log_weights: Floats = -0.5 * np.log((_agreement(transfer, institutions, 1.0) ** 4).sum(axis=0))
+    return log_weights
+
+
+def screening(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
+    """``2 min(0, log((r_s + 0.01) / 0.5))``: holds back institutions that agree with nobody; (S,), at most 0.
+
+    ``r_s = max_u A[s, u] / median_s max_u A[s, u]`` for u ≠ s: an institution whose best agreement with another is
+    under half of the usual one gives answers that nothing bears out, as where its answers were mixed up. With fewer
+    than three institutions there is no usual one, and nobody is held back.
+    """
+    best = _agreement(transfer, institutions, 0.0).max(axis=0, initial=0.0)
+    usual = np.median(best) if len(best) > 2 else 0.0
+    if usual == 0:
+        return np.zeros(len(best))
+    held: Floats = SCREENING_WEIGHT * np.minimum(0.0, np.log((best / usual + 0.01) / SCREENED_BELOW))
+    return held
+
+
+def standing(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
+    """``ℓ⁰_s``, log weight of each institution before any label: ``redundancy`` and ``screening``; (S,), at most 0."""
+    return redundancy(transfer, institutions) + screening(transfer, institutions)
+
+
+def _agreement(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer], diagonal: float) -> Floats:
     chosen = np.asarray(institutions, np.intp)
     among = transfer[np.ix_(chosen, chosen)]
-    agreement = (among + among.T) / 2
-    np.fill_diagonal(agreement, 1.0)
-    log_weights: Floats = -0.5 * np.log((agreement**4).sum(axis=0))
-    return log_weights
+    agreement: Floats = (among + among.T) / 2
+    np.fill_diagonal(agreement, diagonal)
+    return agreement

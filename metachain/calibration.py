@@ -1,0 +1,72 @@
+"""Whether probabilities mean what they say, and how to make them."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+__all__ = ["UNCALIBRATED", "Bin", "Calibration", "expected_calibration_error", "reliability"]
+
+BINS = 10
+FEWEST = 50
+"""Probabilities that a calibration is learned from at least; with fewer they are left as they are."""
+EDGE = 1e-4
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Probabilities of one tenth of the unit interval."""
+
+    probability: float
+    """Their mean."""
+    right: float
+    """Share that came true."""
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """``σ(a + g logit p)`` in place of p (Platt 1999, "Probabilistic Outputs for Support Vector Machines")."""
+
+    intercept: float = 0.0
+    slope: float = 1.0
+
+    @classmethod
+    def learn(cls, probability: Floats, right: NDArray[np.bool_]) -> Self:
+        """Fit a and g to n probabilities and whether each came true; unchanged where n < 50 or all fared alike."""
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes half a second
+
+        if len(right) < FEWEST or right.all() or not right.any():
+            return cls()
+        found = LogisticRegression(C=1e6).fit(_log_odds(probability)[:, None], right)
+        return cls(float(found.intercept_[0]), float(found.coef_[0, 0]))
+
+    def of(self, probability: Floats) -> Floats:
+        """Calibrate probabilities of any shape; 0 stays 0."""
+        known: Floats = expit(self.intercept + self.slope * _log_odds(probability))
+        return np.where(probability > 0, known, 0.0)
+
+
+UNCALIBRATED = Calibration()
+
+
+def reliability(probability: Floats, right: NDArray[np.bool_]) -> tuple[Bin, ...]:
+    """Ten bins of n probabilities in [0, 1], less the empty ones: a reliability diagram (DeGroot & Fienberg 1983)."""
+    place = np.minimum((probability * BINS).astype(int), BINS - 1)
+    inside = [place == number for number in range(BINS)]
+    return tuple(Bin(float(probability[b].mean()), float(right[b].mean()), int(b.sum())) for b in inside if b.any())
+
+
+def expected_calibration_error(bins: tuple[Bin, ...]) -> float:
+    """``Σ_b n_b |right_b - probability_b| / n``, in [0, 1] (Naeini, Cooper & Hauskrecht 2015); 0 without bins."""
+    total = sum(one.n for one in bins)
+    return sum(one.n * abs(one.right - one.probability) for one in bins) / total if total else 0.0
+
+
+def _log_odds(probability: Floats) -> Floats:
+    odds: Floats = logit(np.clip(probability, EDGE, 1 - EDGE))
+    return odds
