@@ -13,7 +13,7 @@ from hospitals import development_hospitals
 from metachain import read_demonstrations
 from metachain.summary import harm, summarise
 
-SHOWN = ("random", "bm25", "semantic", "mmr", "hybrid", "support", "prior", "scratch", "metachain", "oracle")
+SHOWN = ("random", "bm25", "semantic", "mmr", "hybrid", "support", "prior", "scratch", "metachain", "listed", "oracle")
 
 
 def print_table(protocol, scores):
