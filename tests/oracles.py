@@ -4,6 +4,7 @@ Everything here is plain loops over lists and dictionaries, written from the for
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from math import exp, inf, log, sqrt
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from metachain.demonstration import Demonstration
 from metachain.index import InstitutionIndex, Neighbours
-from metachain.kriging import Settings
+from metachain.kriging import NOISE, TEXT_TEMPERATURE, UNLISTED, Settings
 from metachain.library import Library
 from metachain.pool import Pool, make_pool
 from metachain.profile import Profile, reply_profile
@@ -25,7 +26,15 @@ briefly = settings(max_examples=15, deadline=None, suppress_health_check=[Health
 rarely = settings(briefly, max_examples=5)
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 SEEDS = st.integers(0, 2**32 - 1)
-SETTINGS = st.builds(Settings, st.sampled_from([0.0, 0.3, 1.0]), st.floats(0, 2), st.sampled_from([0.05, 0.2]))
+SETTINGS = st.builds(
+    Settings,
+    belief=st.sampled_from([0.0, 0.3, 1.0]),
+    scale=st.floats(0, 2),
+    slip=st.sampled_from([0.05, 0.2]),
+    intercept=st.sampled_from([0.0, 0.4, 1.0]),
+    usage=st.sampled_from([0.0, 0.3, 1.0]),
+    vote=st.sampled_from([0.0, 0.2, 1.0]),
+)
 
 ITEMS = ("xray chest", "xray knee", "mri brain", "mri spine", "blood panel", "blood count", "visit short", "visit long")
 PLACES = ("ward a", "ward b", "clinic north", "clinic south", "night shift", "day unit")
@@ -65,6 +74,26 @@ def hospitals(count: int = 5, each: int = 20, seed: int = 0, systems: int = 2) -
     return made
 
 
+def note_writers(count: int = 4, each: int = 20, seed: int = 0) -> list[Demonstration]:
+    """``count`` hospitals of two systems that answer with texts, in the system's phrases and their own hand.
+
+    No two answers are the same, so that only how near they come can be learned from.
+    """
+    styles = ("please book {} and call the ward back", "report: {} is unremarkable, no further imaging advised")
+    made = []
+    for one in hospitals(count, each, seed):
+        number = int(one.institution.split()[-1])
+        made.append(replace(one, output=f"{styles[number % 2].format(one.input)} (hand {number})"))
+    return made
+
+
+def scrambled(demonstrations: Sequence[Demonstration], institution: str, seed: int = 0) -> list[Demonstration]:
+    """The same, with one institution's answers mixed up among its texts."""
+    own = [one.output for one in demonstrations if one.institution == institution]
+    mixed = iter(np.random.default_rng(seed).permutation(own).tolist())
+    return [replace(one, output=next(mixed)) if one.institution == institution else one for one in demonstrations]
+
+
 def filled(path: Path, demonstrations: Sequence[Demonstration]) -> Library:
     """A library at ``path`` with some demonstrations in it, and the tiny encoder."""
     library = Library.open(path, BagOfWords())
@@ -89,10 +118,18 @@ def random_pool(seed: int, sizes: Sequence[int], answers: int = 4) -> Pool:
     return make_pool(made, unit_vectors(seed, len(made)), [f"answer {number}" for number in range(answers)])
 
 
-def random_profile(seed: int, pool: Pool, n: int, r: int = 8) -> tuple[Profile, "list[Replies]"]:
+def random_profile(
+    seed: int, pool: Pool, n: int, r: int = 8, meaning: NDArray[np.float32] | None = None
+) -> tuple[Profile, "list[Replies]"]:
     """Random texts told by a pool: as the implementation has it, and as the oracle has it."""
     near = InstitutionIndex(pool).nearest(unit_vectors(seed + 1, n), r)
-    return reply_profile(near, pool.answer, len(pool.answers)), replies(near, pool.answer)
+    return reply_profile(near, pool.answer, len(pool.answers), meaning), replies(near, pool.answer, meaning)
+
+
+def random_meaning(seed: int, answers: int = 4, d: int = 3) -> NDArray[np.float32]:
+    """Random unit vectors of answers that are texts (C, d), in all directions."""
+    rows = np.random.default_rng(seed).normal(size=(answers, d))
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def random_answers(seed: int, pool: Pool, n: int) -> NDArray[np.int64]:
@@ -107,6 +144,8 @@ class Replies(NamedTuple):
     coverage: list[float]
     vote: dict[int, float]
     """What the 8 nearest of all institutions answer."""
+    meaning: NDArray[np.float32] | None
+    """A unit vector for each answer, where answers are texts."""
 
 
 def softmax(values: Sequence[float]) -> list[float]:
@@ -115,7 +154,7 @@ def softmax(values: Sequence[float]) -> list[float]:
     return [power / sum(powers) for power in powers]
 
 
-def replies(near: Neighbours, answer: NDArray[np.int64]) -> list[Replies]:
+def replies(near: Neighbours, answer: NDArray[np.int64], meaning: NDArray[np.float32] | None = None) -> list[Replies]:
     """Step A for every text."""
     told = []
     for rows_of_text, similarity_of_text in zip(near.rows.tolist(), near.similarity.tolist(), strict=True):
@@ -129,7 +168,7 @@ def replies(near: Neighbours, answer: NDArray[np.int64]) -> list[Replies]:
             shares.append(share)
             coverage.append(max(h for _, h in known))
             everybody += known
-        told.append(Replies(shares, coverage, neighbour_vote(everybody, answer)))
+        told.append(Replies(shares, coverage, neighbour_vote(everybody, answer), meaning))
     return told
 
 
@@ -148,11 +187,34 @@ def attention(text: Replies, log_weights: Sequence[float] | None = None, tempera
     return softmax([cov / temperature + more for cov, more in zip(text.coverage, added, strict=True)])
 
 
+def cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """Cosine of two vectors, 0 where one has no length."""
+    lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return sum(float(a) * float(b) for a, b in zip(one, other, strict=True)) / lengths if lengths else 0.0
+
+
+def mean_meaning(weights: dict[int, float], meaning: NDArray[np.float32]) -> NDArray[np.floating]:
+    """``Σ_y w_y φ(y)``."""
+    total: NDArray[np.floating] = sum((w * meaning[y] for y, w in weights.items()), np.zeros(meaning.shape[1]))
+    return total
+
+
+def share(text: Replies, s: int, answer: int) -> float:
+    """How much of one institution's reply is an answer; replies that are texts count by their cosine to it."""
+    if text.meaning is None:
+        return text.shares[s].get(answer, 0.0)
+    return sum(g * max(0.0, cosine(text.meaning[y], text.meaning[answer])) for y, g in text.shares[s].items())
+
+
 def kinship(one: Replies, other: Replies) -> float:
     """Step C: κ of two texts."""
     total = 0.0
     heard, heard_too = attention(one), attention(other)
     for s in range(len(one.shares)):
+        if one.meaning is not None:
+            mean, mean_too = mean_meaning(one.shares[s], one.meaning), mean_meaning(other.shares[s], one.meaning)
+            total += sqrt(heard[s] * heard_too[s]) * cosine(mean, mean_too)
+            continue
         for y in one.shares[s]:
             if y in other.shares[s]:
                 total += sqrt(heard[s] * one.shares[s][y]) * sqrt(heard_too[s] * other.shares[s][y])
@@ -172,8 +234,7 @@ def consensus(text: Replies, weights: Sequence[float], answers: int) -> list[flo
 def evidence(text: Replies, answer: int, slip: float) -> list[float]:
     """How one label speaks for each institution."""
     return [
-        exp((cov - 1) / 0.5) * log(slip + (1 - slip) * share.get(answer, 0.0))
-        for share, cov in zip(text.shares, text.coverage, strict=True)
+        exp((cov - 1) / 0.5) * log(slip + (1 - slip) * share(text, s, answer)) for s, cov in enumerate(text.coverage)
     ]
 
 
@@ -182,13 +243,15 @@ class Known(NamedTuple):
 
     labels: list[Replies]
     given: list[int]
-    redundancy: list[float]
+    standing: list[float]
     settings: Settings
+    listed: list[bool] | None = None
+    """Which answers the institution gives at all."""
 
 
 def prior_mean(text: Replies, known: Known, answers: int, without: int | None = None) -> list[float]:
     """Steps D and E for one text; ``without`` is the label that must not speak."""
-    log_weights = list(known.redundancy)
+    log_weights = list(known.standing)
     for i, label in enumerate(known.labels):
         if i == without:
             continue
@@ -207,29 +270,31 @@ def posterior_mean(text: Replies, known: Known, answers: int) -> list[float]:
     for i, label in enumerate(known.labels):
         told = prior_mean(label, known, answers, without=i)
         residuals.append([(1.0 if y == known.given[i] else 0.0) - told[y] for y in range(answers)])
-    k, c = len(known.labels), known.settings.scale
-    weights = np.linalg.inv(c * kernel(known.labels, known.labels) + 0.3 * np.eye(k)) @ np.array(residuals)
-    near = [c * kinship(text, label) for label in known.labels]
+    k, c, c0 = len(known.labels), known.settings.scale, known.settings.intercept
+    own = [[c * (kinship(one, other) + c0) for other in known.labels] for one in known.labels]
+    weights = np.linalg.inv(np.array(own) + NOISE * np.eye(k)) @ np.array(residuals)
+    near = [c * (kinship(text, label) + c0) for label in known.labels]
     return [mean[y] + sum(near[i] * weights[i][y] for i in range(k)) for y in range(answers)]
 
 
 def fits(text: Replies, known: Known, answers: int) -> list[float]:
-    """``max(V, 0.001) · ((n_y + 0.5) / (e_y + 0.5))^0.3 · (v + 0.02)^0.2`` for every answer to one text."""
+    """``max(V, 0.001) · ((n_y + 0.5) / (e_y + 0.5))^0.3 · (v + 0.02)^0.2`` for every answer to one text.
+
+    An answer that isn't listed, where a list is known, counts ten-thousandth. Answers that are texts fit by how near
+    they come to the mean of what is expected: ``exp(cos / 0.15)``.
+    """
     expected, scored = posterior_mean(text, known, answers), []
-    told = [consensus(label, attention(label, known.redundancy), answers) for label in known.labels]
+    if text.meaning is not None:
+        mean = mean_meaning(dict(enumerate(expected)), text.meaning)
+        return [exp(cosine(mean, text.meaning[y]) / TEXT_TEMPERATURE) for y in range(answers)]
+    told = [consensus(label, attention(label, known.standing), answers) for label in known.labels]
     for y in range(answers):
         used = (known.given.count(y) + 0.5) / (sum(label[y] for label in told) + 0.5)
-        scored.append(max(expected[y], 0.001) * used**0.3 * (text.vote.get(y, 0.0) + 0.02) ** 0.2)
+        voted = text.vote.get(y, 0.0) + 0.02
+        known_answer = known.listed is None or known.listed[y]
+        product = max(expected[y], 0.001) * used**known.settings.usage * voted**known.settings.vote
+        scored.append(product if known_answer else product * UNLISTED)
     return scored
-
-
-def posterior_variance(text: Replies, labels: Sequence[Replies], scale: float) -> float:
-    """Prior variance of one text's answer less what the labels explain."""
-    if not labels:
-        return scale
-    near = scale * kernel([text], labels)[0]
-    inverse = np.linalg.inv(scale * kernel(labels, labels) + 0.3 * np.eye(len(labels)))
-    return scale - sum(near[i] * inverse[i][j] * near[j] for i in range(len(labels)) for j in range(len(labels)))
 
 
 def vote(similarity: Sequence[float], answers: Sequence[int], temperature: float = 0.2) -> int:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import BagOfWords, briefly, hospitals
+from oracles import BagOfWords, briefly, hospitals, note_writers
 
 from metachain.errors import DataError
 from metachain.pool import Pool, make_pool
+from metachain.similarity import lexical_vectors
 
 MADE = hospitals(3, 6)
 VECTORS = BagOfWords().encode([one.input for one in MADE])
@@ -64,3 +65,25 @@ def test_an_empty_pool() -> None:
     """No demonstrations make a pool without institutions."""
     pool = make_pool([], VECTORS[:0])
     assert (pool.institutions, pool.rows, pool.answers) == ((), (), ())
+
+
+def test_labels_have_no_meaning_beside_themselves() -> None:
+    """Where demonstrations are answered with labels, an answer is right or wrong."""
+    assert make_pool(MADE, VECTORS).meaning is None
+    assert make_pool([], VECTORS[:0]).meaning is None
+
+
+def test_texts_have_the_meaning_of_their_letters() -> None:
+    """Where answers are texts each has the unit vector of its character n-grams, further answers too."""
+    made = note_writers(2, 6)
+    pool = make_pool(made, BagOfWords().encode([one.input for one in made]), ["a further note"])
+    assert pool.meaning is not None
+    for answer, row in zip(pool.answers, pool.meaning, strict=True):
+        assert np.array_equal(row, lexical_vectors([answer])[0])
+    assert np.allclose(np.linalg.norm(pool.meaning, axis=1), 1)
+
+
+def test_further_answers_decide_nothing() -> None:
+    """Whether answers are texts is said by the demonstrations alone, not by what else has a number."""
+    notes = [f"a long note that nobody else has written, number {number}" for number in range(50)]
+    assert make_pool(MADE, VECTORS, notes).meaning is None

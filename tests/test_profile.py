@@ -1,10 +1,21 @@
 """Reply profiles and all that is read off them, against loops over dictionaries."""
 
+from dataclasses import replace
+
 import numpy as np
 import oracles
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import SEEDS, SIZES, briefly, random_answers, random_pool, random_profile, unit_vectors
+from oracles import (
+    SEEDS,
+    SIZES,
+    briefly,
+    random_answers,
+    random_meaning,
+    random_pool,
+    random_profile,
+    unit_vectors,
+)
 
 from metachain.index import InstitutionIndex
 from metachain.pool import Pool
@@ -61,6 +72,19 @@ def test_the_co_treatment_kernel_compares_replies(seed: int, sizes: list[int]) -
     profile, told = random_profile(seed, random_pool(seed, sizes), TEXTS)
     features = co_treatment_features(profile)
     assert np.allclose((features @ features.T).toarray(), oracles.kernel(told, told))
+
+
+@given(SEEDS, SIZES)
+@briefly
+def test_texts_are_treated_alike_where_replies_mean_the_same(seed: int, sizes: list[int]) -> None:
+    """Where answers are texts ψ·ψ' is ``Σ_s sqrt(π_s π'_s) cos(mean reply of s, mean reply of s)``."""
+    profile, told = random_profile(seed, random_pool(seed, sizes), TEXTS, meaning=random_meaning(seed))
+    features = co_treatment_features(profile)
+    kernel = (features @ features.T).toarray()
+    assert features.shape == (TEXTS, len(sizes) * 3)
+    assert np.allclose(kernel, oracles.kernel(told, told), atol=1e-5)
+    assert np.allclose(np.diag(kernel), 1, atol=1e-5)
+    assert np.linalg.eigvalsh(kernel).min() > -1e-5
 
 
 @given(SEEDS, SIZES)
@@ -127,9 +151,40 @@ def test_replies_to_an_answer_are_its_shares(seed: int, sizes: list[int]) -> Non
     assert np.allclose(replies_to(profile, answer), expected)
 
 
+@given(SEEDS, SIZES)
+@briefly
+def test_replies_that_are_texts_count_by_their_likeness(seed: int, sizes: list[int]) -> None:
+    """``Σ_y g_s(x_i, y) max(0, cos(φ(y), φ(y_i)))``, in [0, 1] and never below the share of the answer itself."""
+    pool, meaning = random_pool(seed, sizes), random_meaning(seed)
+    profile, told = random_profile(seed, pool, TEXTS, meaning=meaning)
+    answer = random_answers(seed, pool, TEXTS)
+    expected = [
+        [oracles.share(text, s, int(y)) for s in range(len(sizes))] for text, y in zip(told, answer, strict=True)
+    ]
+    found = replies_to(profile, answer)
+    assert np.allclose(found, expected, atol=1e-6)
+    assert found.max() <= 1 + 1e-6
+    assert (found >= replies_to(replace(profile, meaning=None), answer) - 1e-6).all()
+
+
+def test_texts_of_one_meaning_each_are_labels() -> None:
+    """Where no two answers have anything in common, texts are compared and counted as labels are."""
+    pool = random_pool(2, [5, 9])
+    labels, _ = random_profile(2, pool, TEXTS)
+    texts = replace(labels, meaning=np.eye(len(pool.answers), dtype=np.float32))
+    answer = random_answers(2, pool, TEXTS)
+    assert np.allclose(replies_to(texts, answer), replies_to(labels, answer))
+    near = InstitutionIndex(pool).nearest(pool.vectors[:2], 1)
+    one, other = (co_treatment_features(reply_profile(near, pool.answer, 4, m)) for m in (None, texts.meaning))
+    assert np.allclose(one.toarray(), other.toarray())
+
+
 def test_taking_texts_takes_their_replies() -> None:
-    """``take`` keeps the rows named, in that order."""
+    """``take`` keeps the rows named, in that order, and what answers mean."""
     profile, _ = random_profile(1, random_pool(1, [4, 5]), TEXTS)
+    profile = replace(profile, meaning=random_meaning(1))
     taken = profile.take(np.array([3, 1]))
+    assert np.array_equal(taken.vote, profile.vote[[3, 1]])
+    assert taken.meaning is profile.meaning
     assert np.array_equal(taken.replies.toarray(), profile.replies.toarray()[[3, 1]])
     assert np.array_equal(taken.coverage, profile.coverage[[3, 1]])

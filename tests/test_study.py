@@ -3,10 +3,12 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import SEEDS, briefly, random_pool
+from oracles import SEEDS, BagOfWords, briefly, hospitals, random_pool
 
 from metachain.index import InstitutionIndex
+from metachain.pool import make_pool
 from metachain.profile import reply_profile
+from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.study import NEIGHBOURS, Study, institution_rng
 
 
@@ -30,6 +32,29 @@ def test_a_study_profiles_over_the_institutions_asked() -> None:
     expected = reply_profile(study.near(rows, past), pool.answer, len(pool.answers))
     assert np.array_equal(study.profile(rows, past).replies.toarray(), expected.replies.toarray())
     assert study.profile(rows, past).coverage.shape == (2, 2)
+
+
+def test_without_letters_the_nearest_are_those_of_the_dense_embedding() -> None:
+    """``dense_only`` finds the nearest of every institution by dense cosine alone, for the rows looked up before."""
+    made = hospitals(3, 12)
+    dense, texts = BagOfWords().encode([one.input for one in made]), [one.input for one in made]
+    pool = make_pool(made, hybrid_vectors(dense, lexical_vectors(texts)))
+    vector = {(one.institution, one.id): row for one, row in zip(made, dense, strict=True)}
+    own = [vector[one.institution, one.id] for one in pool.demonstrations]
+    rows = np.array([5, 1, 30])
+    study = Study.of(pool, rows)
+    near = study.dense_only.near(rows, [0, 1, 2])
+    for row, found, similarity in zip(rows, near.rows, near.similarity, strict=True):
+        for institution in range(3):
+            cosines = [
+                sum(float(a) * float(b) for a, b in zip(own[row], own[one], strict=True)) for one in found[institution]
+            ]
+            best = sorted((float(own[row] @ own[one]) for one in pool.rows[institution]), reverse=True)[:NEIGHBOURS]
+            assert np.allclose(similarity[institution], best, atol=2e-5)
+            assert np.allclose(cosines, best, atol=2e-5)
+            assert len(set(found[institution])) == NEIGHBOURS
+    assert not np.array_equal(near.rows, study.near(rows, [0, 1, 2]).rows)
+    assert np.array_equal(study.pool.vectors, pool.vectors)
 
 
 def test_progress_ends_with_everything_done() -> None:

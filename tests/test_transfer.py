@@ -1,13 +1,24 @@
 """Who answers whose inputs, and who says the same, against loops."""
 
 from math import exp, log
+from statistics import median
 
 import numpy as np
+import oracles
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import SEEDS, SIZES, briefly, random_answers, random_pool, random_profile
+from oracles import SEEDS, SIZES, briefly, random_answers, random_meaning, random_pool, random_profile
 
-from metachain.transfer import familiarity, redundancy, transfer_row
+from metachain.transfer import (
+    SCREENED_BELOW,
+    SCREENING_WEIGHT,
+    familiarity,
+    redundancy,
+    screening,
+    standing,
+    transfer_row,
+)
 
 ITEMS = 6
 
@@ -15,6 +26,14 @@ ITEMS = 6
 def agreement(transfer: np.ndarray, s: int, u: int) -> float:
     """A[s, u]."""
     return 1.0 if s == u else (transfer[s, u] + transfer[u, s]) / 2
+
+
+def slow_screening(transfer: np.ndarray, chosen: list[int]) -> list[float]:
+    """``2 min(0, log((r_s + 0.01) / 0.5))`` for each of the institutions chosen."""
+    best = [max((agreement(transfer, s, u) for u in chosen if u != s), default=0.0) for s in chosen]
+    if len(chosen) < 3 or median(best) == 0:
+        return [0.0] * len(chosen)
+    return [SCREENING_WEIGHT * min(0.0, log((one / median(best) + 0.01) / SCREENED_BELOW)) for one in best]
 
 
 @given(SEEDS, SIZES)
@@ -41,6 +60,67 @@ def test_a_transfer_row_is_a_weighted_mean_of_right_shares(seed: int, sizes: lis
     assert (row <= 1 + 1e-9).all()
 
 
+@given(SEEDS, SIZES)
+@briefly
+def test_replies_that_are_texts_transfer_by_their_likeness(seed: int, sizes: list[int]) -> None:
+    """Where answers are texts, P[u, s] is the mean of how near s's replies come to what u answers."""
+    pool = random_pool(seed, sizes)
+    profile, told = random_profile(seed, pool, ITEMS, meaning=random_meaning(seed))
+    answer = random_answers(seed, pool, ITEMS)
+    row = transfer_row(profile, answer)
+    for s in range(len(sizes)):
+        weights = [exp((text.coverage[s] - 1) / 0.25) for text in told]
+        near = [oracles.share(text, s, int(y)) for text, y in zip(told, answer, strict=True)]
+        assert np.isclose(row[s], sum(w * g for w, g in zip(weights, near, strict=True)) / sum(weights), atol=1e-6)
+
+
+@given(SEEDS, st.integers(1, 7), st.data())
+@briefly
+def test_screening_holds_back_those_that_agree_with_nobody(seed: int, size: int, data: st.DataObject) -> None:
+    """``2 min(0, log((r_s + 0.01) / 0.5))`` of the best agreement over the usual one, and never above 0."""
+    transfer = np.random.default_rng(seed).uniform(size=(size, size)) ** data.draw(st.sampled_from([1, 8]))
+    chosen = data.draw(st.lists(st.integers(0, size - 1), min_size=1, unique=True))
+    found = screening(transfer, chosen)
+    assert np.allclose(found, slow_screening(transfer, chosen))
+    assert (found <= 0).all()
+
+
+def test_the_one_that_agrees_with_nobody_is_held_back_alone() -> None:
+    """Among institutions that agree, one that answers nobody's inputs loses its weight and the others keep theirs."""
+    transfer = np.full((5, 5), 0.6)
+    transfer[3, :] = transfer[:, 3] = 0.03
+    held = screening(transfer, range(5))
+    assert held[[0, 1, 2, 4]].tolist() == [0, 0, 0, 0]
+    assert held[3] == pytest.approx(SCREENING_WEIGHT * log(0.06 / SCREENED_BELOW))
+
+
+@pytest.mark.parametrize("chosen", [[0], [0, 2]])
+def test_two_institutions_hold_nobody_back(chosen: list[int]) -> None:
+    """With fewer than three there is no usual agreement, however little the two agree."""
+    transfer = np.diag([1.0, 1.0, 1.0])
+    transfer[0, 2] = 0.01
+    assert screening(transfer, chosen).tolist() == [0.0] * len(chosen)
+
+
+def test_where_nobody_agrees_nobody_is_held_back() -> None:
+    """Institutions that have nothing in common at all all keep their weight."""
+    assert screening(np.eye(4), range(4)).tolist() == [0.0] * 4
+
+
+@given(SEEDS, st.integers(1, 7))
+@briefly
+def test_standing_is_redundancy_and_screening(seed: int, size: int) -> None:
+    """``ℓ⁰_s`` is the sum of both, and the order of institutions is only an order."""
+    transfer = np.random.default_rng(seed).uniform(size=(size, size)) ** 6
+    everyone = list(range(size))
+    sums = [
+        -0.5 * log(sum(agreement(transfer, s, u) ** 4 for u in everyone)) + held
+        for s, held in zip(everyone, slow_screening(transfer, everyone), strict=True)
+    ]
+    assert np.allclose(standing(transfer, everyone), sums)
+    assert np.allclose(standing(transfer, everyone[::-1]), sums[::-1])
+
+
 @given(SEEDS, st.integers(1, 7), st.data())
 @briefly
 def test_redundancy_discounts_those_that_agree(seed: int, size: int, data: st.DataObject) -> None:
@@ -60,10 +140,10 @@ def test_twins_count_once() -> None:
     assert np.isclose(weights[0] + weights[1], weights[2])
 
 
-def test_redundancy_leaves_the_transfer_matrix_as_it_was() -> None:
+def test_standing_leaves_the_transfer_matrix_as_it_was() -> None:
     """The matrix handed in is not written to."""
     transfer = np.full((3, 3), 0.4)
-    redundancy(transfer, np.arange(3))
+    standing(transfer, np.arange(3))
     assert (transfer == 0.4).all()
 
 
