@@ -10,8 +10,21 @@ import numpy as np
 from metachain.episode import SELECTORS, Episode, Ground, Shown
 from metachain.kriging import Settings
 
-__all__ = ["ABLATIONS", "ablated"]
+__all__ = ["ABLATIONS", "PARTS", "ablated", "ablated_name"]
 
+PARTS: Mapping[str, str] = MappingProxyType(
+    {
+        "kernel": "what the labels' residuals teach about other texts (c = 0)",
+        "evidence": "heeding who answers the labels right (b = 0)",
+        "dedup": "counting institutions that say the same once",
+        "screening": "holding back institutions that agree with nobody",
+        "text": "character n-grams in the similarity",
+        "usage": "how often the labels use an answer",
+        "vote": "the nearest neighbours' vote",
+        "guard": "settings learned for each library, with fixed ones",
+    }
+)
+"""Each part of ``ABLATIONS``, in words that go on after "without"."""
 UNGUARDED = Settings(belief=1.0, scale=1.0, slip=0.05)
 """What fitted the development hospitals, taken for every library where the guard is ablated."""
 
@@ -51,10 +64,12 @@ ABLATIONS: Mapping[str, Callable[[Ground], Ground]] = MappingProxyType(
         "guard": _guard,
     }
 )
-"""Part by part, the same ground without it: residuals of the labels (c = 0), evidence of the labels (b = 0), counting
-once those that say the same, holding back those that agree with nobody, character n-grams in the similarity, how often
-labels use an answer, the neighbours' vote, and arms learned per library (fixed ones in their place). All else stays as
-learned with it."""
+"""Part by part, the same ground without what ``PARTS`` says; all else stays as learned with it."""
+
+
+def ablated_name(part: str) -> str:
+    """Name of the selector that lacks a part: ``metachain-PART``."""
+    return f"metachain-{part}"
 
 
 def ablated(part: str) -> Callable[[Episode], Shown]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-__all__ = ["UNCALIBRATED", "Bin", "Calibration", "expected_calibration_error", "reliability"]
+__all__ = ["BINS", "UNCALIBRATED", "Bin", "Calibration", "expected_calibration_error", "reliability"]
 
 BINS = 10
 FEWEST = 50

@@ -11,12 +11,15 @@ from scipy.optimize import isotonic_regression
 
 from metachain.comparison import BASELINE, OURS, Point
 from metachain.svg import INK, OKABE_ITO, QUIET, inline_svg
-from metachain.wording import score
+from metachain.wording import listed, score
 
-__all__ = ["difference_chart", "learning_curve_chart"]
+__all__ = ["difference_chart", "learning_curve_chart", "reliability_chart"]
 
 WIDTHS = {"wide": 860, "narrow": 350}
 DASHED, DASH_DOT, DOTTED = (0, (5, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
+PANELS = {"wide": (4, 215), "narrow": (2, 175)}
+"""How many panels stand side by side at most, and how wide one is."""
+LEAST_DOT, LARGEST_DOT = 14, 150
 LABEL_HEIGHT = 15
 FONT = 12
 
@@ -40,6 +43,7 @@ STYLES = {
     "prior": Style(OKABE_ITO["yellow"], DASHED, "h"),
     "scratch": Style(OKABE_ITO["blue"], DOTTED, "d"),
     "metachain": Style(OKABE_ITO["blue"], "solid", "o"),
+    "listed": Style(OKABE_ITO["green"], DASHED, ">"),
     "oracle": Style(INK, DOTTED, "*"),
 }
 OTHER = Style(INK, DASH_DOT, ".")
@@ -88,6 +92,40 @@ def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) 
     return inline_svg(figure, f"differences-{size}", _difference_words(differences))
 
 
+def reliability_chart(rows: Sequence[Mapping[str, Any]], size: str) -> Markup:
+    """A panel a label count: the share of answers that are right against the probability given to them.
+
+    ``rows`` as ``metachain.forecast.calibration`` makes them, at least one.
+    """
+    most, side = PANELS[size]
+    down = -(-len(rows) // most)
+    across = -(-len(rows) // down)
+    tall = side + 20
+    figure = Figure(figsize=(across * side / 72, down * tall / 72), dpi=72)
+    for place, row in enumerate(rows):
+        corner = place % across * side, (down - 1 - place // across) * tall
+        _reliability(_axes(figure, (*corner, side, tall), left=44, right=8), row)
+    told = (f"{score(row['ece'])} at {row['labels']} labels" for row in rows)
+    said = (
+        f"Reliability diagrams of {OURS}; expected calibration error {listed(told)}; the table below has the numbers."
+    )
+    return inline_svg(figure, f"reliability-{size}", said)
+
+
+def _reliability(axes: Axes, row: Mapping[str, Any]) -> None:
+    """Dots as large as many answers fall into them, on the dashed line where what is said is what happens."""
+    bins = row["bins"]
+    said, right, n = ([one[name] for one in bins] for name in ("probability", "right", "n"))
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=DASHED)
+    axes.plot(said, right, color=OKABE_ITO["blue"], linewidth=1.3)
+    area = LEAST_DOT + (LARGEST_DOT - LEAST_DOT) * np.array(n) / max(n)
+    axes.scatter(said, right, s=area, c=OKABE_ITO["blue"], alpha=0.85, linewidths=0)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    axes.set_xlabel("probability given", fontsize=FONT, color=INK)
+    axes.set_ylabel("share right", fontsize=FONT, color=INK)
+    axes.set_title(f"{row['labels']} labels, ECE {score(row['ece'])}", loc="left", fontsize=FONT, color=INK)
+
+
 def _reach(differences: Mapping[int, Mapping[str, float]]) -> tuple[float, float]:
     """The horizontal range: every difference, and room to write on both sides of 0."""
     values = [value for row in differences.values() for value in row.values()]
@@ -99,16 +137,23 @@ def _reach(differences: Mapping[int, Mapping[str, float]]) -> tuple[float, float
 def _canvas(width: int, height: int, left: int, right: int) -> tuple[Figure, Axes]:
     """A figure of so many pixels with one pair of axes; the margins leave room for what is written there."""
     figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+    return figure, _axes(figure, (0, 0, width, height), left, right)
+
+
+def _axes(figure: Figure, place: tuple[float, float, float, float], left: int, right: int) -> Axes:
+    """Axes in a part of a figure: left, bottom, width and height in pixels, margins included."""
+    x, y, width, height = place
     below, above = 46, 26
-    box = (left / width, below / height, 1 - (left + right) / width, 1 - (below + above) / height)
-    axes = figure.add_axes(box)
+    all_width, all_height = figure.bbox.width, figure.bbox.height
+    size = (width - left - right) / all_width, (height - below - above) / all_height
+    axes = figure.add_axes(((x + left) / all_width, (y + below) / all_height, *size))
     axes.spines[["top", "right"]].set_visible(False)
     for spine in axes.spines.values():
         spine.set_color(QUIET)
     axes.tick_params(colors=INK, labelsize=FONT, color=QUIET)
     axes.grid(visible=True, axis="both", color=QUIET, alpha=0.25, linewidth=0.8)
     axes.set_axisbelow(True)
-    return figure, axes
+    return axes
 
 
 def _curve(axes: Axes, name: str, slots: Sequence[float], points: Sequence[Point]) -> None:
@@ -171,8 +216,8 @@ def _row_label(labels: int, row: Mapping[str, float]) -> str:
 
 
 def _tally(values: Iterable[float]) -> tuple[int, int]:
-    listed = list(values)
-    return sum(value > 0 for value in listed), sum(value < 0 for value in listed)
+    known = list(values)
+    return sum(value > 0 for value in known), sum(value < 0 for value in known)
 
 
 def _difference_words(differences: Mapping[int, Mapping[str, float]]) -> str:

@@ -90,19 +90,25 @@ def adapt(
     support: Annotated[
         Path | None, typer.Argument(help="JSON Lines of the institution's labelled examples; leave out for none.")
     ] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="Text file of all answers it gives, such as its codes, one a line.")
+    ] = None,
 ) -> None:
     """Adapt to a new institution: store its labelled examples and compute its posterior."""
     from metachain.console import out, working
-    from metachain.demonstration import read_demonstrations
+    from metachain.demonstration import read_answers, read_demonstrations
     from metachain.library import Library
     from metachain.posterior import adapt as adapt_posterior
     from metachain.posterior import save_posterior
     from metachain.prior import load_prior
 
     examples = read_demonstrations(support, institution) if support else []
+    given = read_answers(answers) if answers else []
     with Library.open(library, create=False) as opened:
         prior = load_prior(opened)
         opened.add(examples)
+        if given:
+            out.print(f"{len(opened.list_answers(institution, given))} answers listed for {institution}")
         with working() as progress:
             opened.vectors(examples, progress)
             posterior = adapt_posterior(prior, opened, institution)
@@ -163,6 +169,9 @@ def evaluate(
     past: Annotated[
         str, typer.Option(help="Learn from so many past institutions too: numbers separated by commas, and all.")
     ] = "all",
+    ablate: Annotated[
+        str, typer.Option(help="Leave out parts of the method, to see what each is worth: separated by commas; or all.")
+    ] = "",
     per_institution: Annotated[bool, typer.Option("--per-institution", help="Print how each institution fares.")] = (
         False
     ),
@@ -186,6 +195,7 @@ def evaluate(
         readers=experiment.listed_readers(readers),
         past=experiment.listed_past(past),
         metric=metric,
+        ablate=experiment.listed_parts(ablate),
     )
     if selectors:
         plan = replace(plan, selectors=experiment.listed_names(selectors))

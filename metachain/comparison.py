@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from metachain.ablation import PARTS, ablated_name
+from metachain.calibration import BINS
 from metachain.summary import BASELINE, OURS, by_institution, main_rows
 
 __all__ = [
+    "ABLATED",
     "BASELINE",
     "OURS",
     "SELECTORS",
@@ -20,7 +23,9 @@ __all__ = [
     "fares",
     "learning_curves",
     "ordered",
+    "tenths",
     "variants",
+    "worths",
 ]
 
 SELECTORS = {
@@ -34,13 +39,18 @@ SELECTORS = {
     "prior": "what past institutions teach, before any label",
     "scratch": "learned from the labels alone: past institutions count as one pool",
     "metachain": "what past institutions teach, adapted to the labels",
+    "listed": "metachain told besides which answers the new institution gives at all",
     "oracle": "knows the answer: the ceiling",
 }
+"""What each selector shows, in the order in which they are told."""
+ABLATED = {ablated_name(part): f"{OURS} without {what}" for part, what in PARTS.items()}
+"""The same of those that lack one part of ours."""
 RESAMPLES = 2000
+ROUNDING = 1e-9
 
 InstitutionScores = dict[tuple[str, int], dict[str, float]]
 Variants = dict[str, dict[int, Mapping[str, Any]]]
-"""By name of the variant and label count, the summary row of ours."""
+"""By name of the variant, or of the part left out, and label count: the row that tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +79,9 @@ class Fare:
 
 
 def ordered(selectors: Iterable[str]) -> list[str]:
-    """The selectors, each once: the known ones in the order of the contract, then the others by name."""
-    names = set(selectors)
-    return [name for name in SELECTORS if name in names] + sorted(names.difference(SELECTORS))
+    """The selectors, each once: the known ones in the order of the contract, ablated ones, then the others by name."""
+    names, known = set(selectors), (*SELECTORS, *ABLATED)
+    return [name for name in known if name in names] + sorted(names.difference(known))
 
 
 def learning_curves(result: Mapping[str, Any]) -> dict[str, tuple[Point, ...]]:
@@ -135,6 +145,23 @@ def variants(result: Mapping[str, Any]) -> dict[str, Variants]:
         for kind, parts in kinds.items()
     }
     return {kind: rows for kind, rows in told.items() if any(rows.values())}
+
+
+def worths(result: Mapping[str, Any]) -> Variants:
+    """What each part of ours is worth, by part and label count; empty where nothing was ablated."""
+    found: Variants = {}
+    for row in result.get("ablation", ()):
+        found.setdefault(row["part"], {})[row["labels"]] = row
+    return found
+
+
+def tenths(result: Mapping[str, Any]) -> dict[tuple[int, int], Mapping[str, Any]]:
+    """The bins of the calibration, by the tenth of the unit interval that they are (0 to 9) and label count."""
+    return {
+        (min(int(one["probability"] * BINS + ROUNDING), BINS - 1), row["labels"]): one
+        for row in result.get("calibration", ())
+        for one in row["bins"]
+    }
 
 
 def _institution_scores(result: Mapping[str, Any]) -> InstitutionScores:

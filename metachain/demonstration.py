@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from metachain.errors import DataError
 
-__all__ = ["Demonstration", "check_text", "read_demonstrations", "read_inputs"]
+__all__ = ["Demonstration", "check_text", "read_answers", "read_demonstrations", "read_inputs"]
 
 MAX_REPORTED = 5
 KNOWN_FIELDS = frozenset({"institution", "input", "output", "id", "metadata"})
@@ -57,6 +57,14 @@ def read_inputs(path: str | Path) -> list[str]:
     Raises DataError that names the file and each bad line (the first five), or says that the file is empty.
     """
     return _read(Path(path), _parse_input, 'one {"input"} object a line')
+
+
+def read_answers(path: str | Path) -> list[str]:
+    """Read a text file of answers, one a line, in order; blank lines and white space around an answer are ignored.
+
+    Raises DataError that names the file and each bad line (the first five), or says that the file is empty.
+    """
+    return _read(Path(path), _parse_answer, "one answer a line")
 
 
 def _read(path: Path, parse: Callable[[str], T], expected: str) -> list[T]:
@@ -109,6 +117,11 @@ def _parse_input(line: str) -> str:
         raise DataError("missing field 'input'")
     check_text("input", record["input"])
     return str(record["input"])
+
+
+def _parse_answer(line: str) -> str:
+    check_text("answer", line)
+    return line
 
 
 def _object(line: str) -> dict[str, Any]:

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain import __version__
+from metachain.ablation import ablated_name
 from metachain.bench import Bench
 from metachain.demonstration import Demonstration
-from metachain.episode import Episode, Ground
+from metachain.episode import Episode, Ground, Shown, explained
 from metachain.errors import DataError
+from metachain.forecast import Forecast, calibration, forecast
 from metachain.holdout import PROTOCOLS, fewer_past, held_out_together, past_sizes
 from metachain.plan import Plan, selectors_named
 from metachain.pool import make_pool
@@ -23,7 +25,7 @@ from metachain.reader import READER_TEMPERATURE
 from metachain.scoring import Scorer, scorer_for
 from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.study import Study, institution_rng, split
-from metachain.summary import harm, summarise
+from metachain.summary import OURS, harm, summarise, worth
 
 __all__ = ["PROTOCOLS", "Plan", "check_comparable", "evaluate"]
 
@@ -65,7 +67,7 @@ def evaluate(
     sizes = past_sizes(groups, plan.past)
     bench = Bench.of(Study.of(pool, np.arange(len(pool.owner)), progress))
     scorer = scorer_for(pool, plan.metric)
-    lessons, by_reader = _with_all(bench, groups, plan, scorer, progress)
+    lessons, by_reader, forecasts = _with_all(bench, groups, plan, scorer, progress)
     scores = by_reader.pop(plan.readers[0])
     if not scores:
         raise DataError(
@@ -85,6 +87,8 @@ def evaluate(
         "summary": summarise(scores),
         "cost": {"seconds": round(time.perf_counter() - started, 1), "model_calls": 0, "tokens": 0},
         "harm": harm(scores),
+        **({"calibration": calibration(forecasts)} if forecasts else {}),
+        **({"ablation": worth(scores, {part: ablated_name(part) for part in plan.ablate})} if plan.ablate else {}),
         **({"metrics": {name: {"summary": summarise(rows)} for name, rows in further.items()}} if further else {}),
         **({"readers": {name: _told(rows) for name, rows in by_reader.items()}} if by_reader else {}),
         **({"past": [{"past": size, **_told(rows)} for size, rows in past.items()]} if past else {}),
@@ -93,20 +97,23 @@ def evaluate(
 
 def _with_all(
     bench: Bench, groups: NDArray[np.int64], plan: Plan, scorer: Scorer, progress: Progress
-) -> tuple[dict[str, Lesson], dict[str, list[Row]]]:
-    """What was learned for each institution held out, and each reader's scores, with all that is not held out."""
+) -> tuple[dict[str, Lesson], dict[str, list[Row]], list[Forecast]]:
+    """What was learned for each institution held out, each reader's scores, and forecasts, with all not held out."""
     names = bench.study.pool.institutions
     lessons: dict[str, Lesson] = {}
     scores: dict[str, list[Row]] = {reader: [] for reader in plan.readers}
+    forecasts: list[Forecast] = []
     for target, name in enumerate(names):
         progress("evaluating", target, len(names))
         ground = bench.ground(np.flatnonzero(groups != groups[target]))
         lessons[name] = ground.lesson
         for seed in plan.seeds:
-            for reader, row in _trial(ground, target, seed, plan, scorer):
+            rows, sure = _trial(ground, target, seed, plan, scorer)
+            forecasts += sure
+            for reader, row in rows:
                 scores[reader].append(row)
     progress("evaluating", len(names), len(names))
-    return lessons, scores
+    return lessons, scores, forecasts
 
 
 def _with_fewer(
@@ -122,37 +129,56 @@ def _with_fewer(
             for size in plan.past:
                 progress("with fewer past", done, total)
                 ground = bench.learn(fewer_past(past, size, name, seed))
-                scores[size] += [row for _, row in _trial(ground, target, seed, plan, scorer)]
+                rows, _ = _trial(ground, target, seed, plan, scorer)
+                scores[size] += [row for _, row in rows]
                 done += 1
     if plan.past:
         progress("with fewer past", total, total)
     return scores
 
 
-def _trial(ground: Ground, target: int, seed: int, plan: Plan, scorer: Scorer) -> list[tuple[str, Row]]:
-    """Every selector's scores at every label count, each with its reader, for one institution and one random support.
+def _trial(
+    ground: Ground, target: int, seed: int, plan: Plan, scorer: Scorer
+) -> tuple[list[tuple[str, Row]], list[Forecast]]:
+    """One institution and one random support: each reader's scores of every selector, and how sure ours is.
 
     Each selector chooses once; all readers read the same choice.
     """
+    found: list[tuple[str, Row]] = []
+    forecasts: list[Forecast] = []
     pool = ground.study.pool
     name = pool.institutions[target]
     support, query = split(pool, target, max(plan.labels), plan.queries, EVALUATION_STREAM, seed)
     if not len(query):
-        return []
+        return found, forecasts
     ground = replace(ground, query=query, closeness=scorer.closeness)
-    found = []
     for k in plan.labels:
         if k > len(support):
             continue
-        for selector, select in selectors_named(plan.selectors).items():
+        for selector, select in selectors_named(plan.compared).items():
             if selector == "support" and k == 0:
                 continue
-            shown = select(Episode(ground, support[:k], plan.shots, institution_rng(name, EVALUATION_STREAM, seed, k)))
+            episode = Episode(ground, support[:k], plan.shots, institution_rng(name, EVALUATION_STREAM, seed, k))
+            if selector == OURS:
+                shown, sure = _foreseen(episode)
+                forecasts += sure
+            else:
+                shown = select(episode)
             row = {"selector": selector, "labels": k, "institution": name, "seed": seed}
             for reader, by_metric in scorer(query, shown, plan.readers).items():
                 for metric, score in by_metric.items():
                     found.append((reader, {**row, "metric": metric, "score": score, "n": len(query)}))
-    return found
+    return found, forecasts
+
+
+def _foreseen(episode: Episode) -> tuple[Shown, list[Forecast]]:
+    """What ours shows, and how sure it is of these answers; of texts, which are seldom right to the letter, nothing."""
+    pool, query = episode.ground.study.pool, episode.ground.query
+    shown, probability = explained(episode)
+    if pool.meaning is not None:
+        return shown, []
+    answers = np.where(shown < 0, -1, pool.answer[shown])
+    return shown, [forecast(len(episode.support), answers, probability, pool.answer[query])]
 
 
 def _told(scores: Sequence[Row]) -> dict[str, Any]:
@@ -166,7 +192,7 @@ def _settings(
         "version": __version__,
         "labels": list(plan.labels),
         "queries": plan.queries,
-        "selectors": list(plan.selectors),
+        "selectors": list(plan.compared),
         "metrics": list(scorer.metrics),
         "readers": list(plan.readers),
         "past": [*plan.past, "all"],

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from metachain.ablation import ABLATIONS
 from metachain.console import out, working
 from metachain.demonstration import read_demonstrations
 from metachain.embedding_cache import cached_vectors
@@ -16,7 +17,15 @@ from metachain.report import write_report
 from metachain.tables import print_evaluation, print_institutions
 from metachain.verdict import verdict
 
-__all__ = ["listed_names", "listed_past", "listed_readers", "listed_seeds", "run_experiment", "whole_numbers"]
+__all__ = [
+    "listed_names",
+    "listed_parts",
+    "listed_past",
+    "listed_readers",
+    "listed_seeds",
+    "run_experiment",
+    "whole_numbers",
+]
 
 ALL = "all"
 
@@ -77,3 +86,8 @@ def listed_names(text: str) -> tuple[str, ...]:
 def listed_readers(text: str) -> tuple[str, ...]:
     """Read names of readers; ``all`` for every one."""
     return tuple(READERS) if text.strip() == ALL else listed_names(text)
+
+
+def listed_parts(text: str) -> tuple[str, ...]:
+    """Read parts of the method to leave out; ``all`` for every one, nothing for none."""
+    return tuple(ABLATIONS) if text.strip() == ALL else listed_names(text) if text else ()

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from metachain.ablation import ABLATIONS, ablated
+from metachain.ablation import ABLATIONS, ablated, ablated_name
 from metachain.episode import INFORMED, SELECTORS, Episode, Shown
 from metachain.errors import DataError
 from metachain.holdout import PROTOCOLS
 from metachain.metrics import METRICS
 from metachain.readers import READERS
+from metachain.summary import OURS
 
 __all__ = ["Plan", "selectors_named"]
 
@@ -31,12 +32,20 @@ class Plan:
     """Numbers of past institutions to learn from, besides all of them."""
     metric: str | None = None
     """One of ``METRICS``; None for those that suit the outputs."""
+    ablate: tuple[str, ...] = ()
+    """Parts of the method, of ``ABLATIONS``, each to be left out by a selector of its own."""
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The selectors, each once, and after them those that lack a part to be ablated."""
+        return tuple(dict.fromkeys((*self.selectors, *map(ablated_name, self.ablate))))
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise DataError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
         selectors_named(self.selectors)
-        _check_known("reader", self.readers, READERS)
+        _check_known("reader", "--readers", self.readers, READERS)
+        _check_parts(self.ablate, self.selectors)
         if self.metric is not None and self.metric not in METRICS:
             raise DataError(f"unknown metric {self.metric!r} in --metric; known: {', '.join(METRICS)}")
         if not self.labels or min(self.labels) < 0:
@@ -57,14 +66,21 @@ def selectors_named(names: Sequence[str]) -> Mapping[str, Callable[[Episode], Sh
 
     Beside ``SELECTORS`` and ``INFORMED`` there is ``metachain-PART``, without one of ``ABLATIONS``.
     """
-    known = {**SELECTORS, **INFORMED, **{f"metachain-{part}": ablated(part) for part in ABLATIONS}}
-    _check_known("selector", names, known)
+    known = {**SELECTORS, **INFORMED, **{ablated_name(part): ablated(part) for part in ABLATIONS}}
+    _check_known("selector", "--selectors", names, known)
     return {name: known[name] for name in names}
 
 
-def _check_known(kind: str, names: Sequence[str], known: Mapping[str, object]) -> None:
+def _check_parts(parts: Sequence[str], selectors: Sequence[str]) -> None:
+    if parts:
+        _check_known("part", "--ablate", parts, ABLATIONS)
+        if OURS not in selectors:
+            raise DataError(f"--ablate compares with {OURS}, which --selectors leaves out; name it there too")
+
+
+def _check_known(kind: str, option: str, names: Sequence[str], known: Mapping[str, object]) -> None:
     if not names:
-        raise DataError(f"--{kind}s names none; known: {', '.join(known)}")
+        raise DataError(f"{option} names none; known: {', '.join(known)}")
     for name in names:
         if name not in known:
-            raise DataError(f"unknown {kind} {name!r} in --{kind}s; known: {', '.join(known)}")
+            raise DataError(f"unknown {kind} {name!r} in {option}; known: {', '.join(known)}")

@@ -9,8 +9,21 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from metachain import wording
-from metachain.charts import difference_chart, learning_curve_chart
-from metachain.comparison import BASELINE, OURS, SELECTORS, differences, fares, learning_curves, ordered, variants
+from metachain.calibration import BINS
+from metachain.charts import difference_chart, learning_curve_chart, reliability_chart
+from metachain.comparison import (
+    ABLATED,
+    BASELINE,
+    OURS,
+    SELECTORS,
+    differences,
+    fares,
+    learning_curves,
+    ordered,
+    tenths,
+    variants,
+    worths,
+)
 from metachain.errors import DataError
 from metachain.files import write_text
 from metachain.verdict import verdict
@@ -19,6 +32,7 @@ __all__ = ["render_report", "write_report"]
 
 PARTS = ("dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost")
 SIZES = ("wide", "narrow")
+FILTERS = ("duration", "listed", "percent", "points", "score", "share", "whole")
 KNOWN_COSTS = {"seconds": "time", "model_calls": "model calls", "tokens": "tokens"}
 
 
@@ -43,32 +57,43 @@ def write_report(result: Mapping[str, Any], path: str | Path) -> Path:
 
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(
-        {name: getattr(wording, name) for name in ("duration", "listed", "percent", "score", "share", "whole")}
-    )
+    environment.filters.update({name: getattr(wording, name) for name in FILTERS})
     return environment.from_string(files("metachain").joinpath("report.html.j2").read_text("utf-8"))
 
 
 def _context(result: Mapping[str, Any]) -> dict[str, Any]:
     curves, paired = learning_curves(result), differences(result)
+    drawn = {name: points for name, points in curves.items() if name not in ABLATED}
     rows = {(row["selector"], row["labels"]): row for row in result["summary"]}
     intervals = {(name, point.labels): point.interval for name, points in curves.items() for point in points}
     return {
-        **{"result": result, "verdict": verdict(result), "ours": OURS, "baseline": BASELINE, "meanings": SELECTORS},
+        **{"result": result, "verdict": verdict(result), "ours": OURS, "baseline": BASELINE},
+        "meanings": {**SELECTORS, **ABLATED},
         "synthetic": bool(result["settings"].get("synthetic")),
         "command": result["settings"].get("command"),
         "metric": result["scores"][0]["metric"] if result["scores"] else None,
         **{"rows": rows, "intervals": intervals},
         "selectors": ordered(selector for selector, _ in rows),
         "counts": sorted({labels for _, labels in rows}),
-        "curve_charts": {size: learning_curve_chart(curves, size) for size in SIZES if curves},
+        "curve_charts": {size: learning_curve_chart(drawn, size) for size in SIZES if drawn},
+        "ablated": len(curves) > len(drawn),
         "difference_charts": {size: difference_chart(paired, size) for size in SIZES if paired},
         "paired": paired,
         "institutions": _worst_first(paired),
         "fares": {one.institution: one for one in fares(result, max(paired))} if paired else {},
         "harm": {row["labels"]: row for row in result.get("harm", ())},
-        "variants": variants(result),
+        **{"variants": variants(result), "worths": worths(result)},
+        **_calibration(result),
         **{"costs": _costs(result["cost"]), "settings": _settings(result)},
+    }
+
+
+def _calibration(result: Mapping[str, Any]) -> dict[str, Any]:
+    rows, bins = result.get("calibration", ()), tenths(result)
+    return {
+        "calibration": {row["labels"]: row for row in rows},
+        "reliability_charts": {size: reliability_chart(rows, size) for size in SIZES if rows},
+        **{"bins": bins, "tenths": {place: f"{10 * place} to {10 * place + 10} %" for place in range(BINS)}},
     }
 
 

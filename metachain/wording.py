@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-__all__ = ["duration", "listed", "percent", "score", "share", "whole"]
+__all__ = ["duration", "listed", "percent", "points", "score", "share", "whole"]
 
 UNKNOWN = "–"
 
@@ -13,6 +13,11 @@ def percent(share: float | None) -> str:
     if share is None or not math.isfinite(share):
         return UNKNOWN
     return f"{_signed(100 * share, 1)} %"
+
+
+def points(hundredths: float) -> str:
+    """A difference of two scores in points (0.01) with its sign: ``1.34`` is ``+1.3``."""
+    return _signed(hundredths, 1)
 
 
 def share(part: float) -> str:

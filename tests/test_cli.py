@@ -71,17 +71,35 @@ def test_evaluate_is_an_instrument(tmp_path: Path, data: Path) -> None:
     """Readers, a smaller past and each institution are printed and written; the main scores stay those without them."""
     scores = [tmp_path / "plain.json", tmp_path / "more.json"]
     arguments = ("evaluate", data, "--labels", "0,4", "--seeds", "1", "--selectors", "semantic,metachain")
-    more = ("--readers", "all", "--past", "2,50,all", "--per-institution", "--report", tmp_path / "report.html")
+    more = (
+        "--readers",
+        "all",
+        "--past",
+        "2,50,all",
+        "--ablate",
+        "vote,guard",
+        "--per-institution",
+        "--report",
+        tmp_path / "report.html",
+    )
     for path, options in zip(scores, ((), more), strict=True):
         done = metachain(*arguments, *options, "--json", path, "--cache", tmp_path / "c.db")
         assert done.returncode == 0, done.stderr
-    for said in ("by reader", "by past institutions", "--past 50 left out", "each institution at 4 labels", "h3"):
+    for said in (
+        "by reader",
+        "by past institutions",
+        "--past 50 left out",
+        "each institution at 4 labels",
+        "h3",
+        "each part is worth",
+    ):
         assert said in done.stdout
     plain, found = (json.loads(path.read_text()) for path in scores)
-    assert [found[key] for key in ("scores", "summary", "harm")] == [
-        plain[key] for key in ("scores", "summary", "harm")
-    ]
-    assert list(found)[-3:] == ["harm", "readers", "past"]
+    assert [row for row in found["scores"] if "-" not in row["selector"]] == plain["scores"]
+    assert [row for row in found["summary"] if "-" not in row["selector"]] == plain["summary"]
+    assert [found[key] for key in ("harm", "calibration")] == [plain[key] for key in ("harm", "calibration")]
+    assert list(found)[-5:] == ["harm", "calibration", "ablation", "readers", "past"]
+    assert {row["part"] for row in found["ablation"]} == {"vote", "guard"}
     assert list(found["readers"]) == ["majority", "copy", "dense"]
     assert [part["past"] for part in found["past"]] == [2]
     assert "Gain by past institutions" in (tmp_path / "report.html").read_text()

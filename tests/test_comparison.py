@@ -5,7 +5,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metachain.comparison import Fare, Point, differences, fares, learning_curves, ordered, variants
+from metachain import episode
+from metachain.ablation import ABLATIONS, ablated_name
+from metachain.comparison import (
+    ABLATED,
+    SELECTORS,
+    Fare,
+    Point,
+    differences,
+    fares,
+    learning_curves,
+    ordered,
+    tenths,
+    variants,
+    worths,
+)
 
 
 def row(
@@ -69,8 +83,17 @@ def test_the_first_metric_counts() -> None:
 
 
 def test_selectors_come_in_the_order_of_the_contract() -> None:
-    """Known names first, in the contract's order, then unknown ones by name; each once."""
-    assert ordered(["zz", "oracle", "aa", "zero", "zero"]) == ["zero", "oracle", "aa", "zz"]
+    """Known names first, in the contract's order, then ablated ones, then unknown ones by name; each once."""
+    names = ["zz", "metachain-vote", "oracle", "metachain-kernel", "aa", "zero", "zero"]
+    assert ordered(names) == ["zero", "oracle", "metachain-kernel", "metachain-vote", "aa", "zz"]
+
+
+def test_every_selector_is_explained() -> None:
+    """Whatever can be compared has words, and in the same order."""
+    assert [name for name in SELECTORS if name not in episode.INFORMED] == list(episode.SELECTORS)
+    assert set(episode.INFORMED) <= set(SELECTORS)
+    assert list(ABLATED) == [ablated_name(part) for part in ABLATIONS]
+    assert ABLATED["metachain-vote"] == "metachain without the nearest neighbours' vote"
 
 
 def test_no_scores_no_curves() -> None:
@@ -133,3 +156,20 @@ def test_without_ours_there_are_no_variants() -> None:
     other = [{"selector": "bm25", "labels": 0, "gain": 0.1}]
     parts = {"summary": other, "settings": {"readers": ["vote", "copy"]}, "readers": {"copy": {"summary": other}}}
     assert variants(parts) == {}
+
+
+def test_worths_are_by_part_and_label_count() -> None:
+    """Each row in its place; none where nothing was ablated."""
+    rows = [{"part": part, "labels": labels} for part in ("vote", "text") for labels in (0, 8)]
+    assert worths({"ablation": rows}) == {"vote": {0: rows[0], 8: rows[1]}, "text": {0: rows[2], 8: rows[3]}}
+    assert worths({}) == {}
+
+
+def test_bins_find_their_tenth() -> None:
+    """A bin is where its mean probability is, 1 belongs to the last, and rounding moves none down."""
+    told = [0.0, 0.1, 0.29999999999999999, 0.55, 1.0]
+    rows = [{"labels": 4, "bins": [{"probability": one} for one in told]}]
+    assert tenths({"calibration": rows}) == {
+        (place, 4): {"probability": one} for place, one in zip((0, 1, 3, 5, 9), told, strict=True)
+    }
+    assert tenths({}) == {}

@@ -9,7 +9,7 @@ from handmade import jsonl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metachain.demonstration import Demonstration, check_text, read_demonstrations
+from metachain.demonstration import Demonstration, check_text, read_answers, read_demonstrations
 from metachain.errors import DataError
 
 GOOD = {"institution": "st-marys", "input": "chest x-ray", "output": "0324"}
@@ -124,3 +124,31 @@ def test_what_is_no_text_is_refused(value: object) -> None:
     """Nothing but a string passes for a text."""
     with pytest.raises(DataError, match=r"'query' must be a string"):
         check_text("query", value)
+
+
+def test_answers_are_lines(tmp_path: Path) -> None:
+    """In order, without a byte order mark, blank lines or white space around; nothing marks a comment."""
+    path = tmp_path / "codes.txt"
+    path.write_bytes("\ufeff0324\r\n\n  # 12 €\t\n\t\n0324\n0329".encode())
+    assert read_answers(path) == ["0324", "# 12 €", "0324", "0329"]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "is empty: expected one answer a line"),
+        (b"\xef\xbb\xbf\n \n", "is empty: expected one answer a line"),
+        (b"0324\nH\xf4pital\n", r": line 2 is not UTF-8 .*; save the file as UTF-8"),
+        ("0324".encode("utf-16"), r": line 1 is not UTF-8 .*; save the file as UTF-8"),
+        (b"0324\n03\x0024\n", r": 1 bad record\(s\), nothing was read(?s:.*)line 2: 'answer' holds a NUL"),
+    ],
+)
+def test_a_bad_list_of_answers_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+    """An empty file, another encoding and what can't be stored are named, with what to do."""
+    (tmp_path / "codes.txt").write_bytes(content)
+    with pytest.raises(
+        DataError, match=rf"codes\.txt{complaint}" if complaint[0] == ":" else rf"codes\.txt {complaint}"
+    ):
+        read_answers(tmp_path / "codes.txt")
+    with pytest.raises(DataError, match=r"can't read .*nowhere: No such file"):
+        read_answers(tmp_path / "nowhere")

@@ -10,15 +10,17 @@ import oracles
 import pytest
 from oracles import BagOfWords, hospitals
 
+from metachain import evaluation as evaluating
 from metachain import plan as planned
 from metachain.baselines import bm25_weights
+from metachain.calibration import expected_calibration_error, reliability
 from metachain.demonstration import Demonstration
-from metachain.episode import SELECTORS, Episode, Shown
+from metachain.episode import SELECTORS, Episode, Shown, explained
 from metachain.errors import DataError
 from metachain.evaluation import Plan, check_comparable, evaluate
 from metachain.holdout import fewer_past
 from metachain.similarity import lexical_vectors, normalise_text
-from metachain.summary import summarise
+from metachain.summary import summarise, worth
 
 MADE = hospitals(4, 20)
 PLAN = Plan(labels=(0, 4), seeds=(0, 1), queries=8)
@@ -62,8 +64,8 @@ def episodes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Episode, Shown]]:
 
 def test_the_result_has_the_keys_of_the_contract(result: dict[str, Any]) -> None:
     """Names and order are those that others build on."""
-    top = ["dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost", "harm"]
-    assert list(result) == top
+    top = ["dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost"]
+    assert list(result) == [*top, "harm", "calibration"]
     assert {tuple(row) for row in result["scores"]} == {
         ("selector", "labels", "institution", "seed", "metric", "score", "n")
     }
@@ -352,6 +354,7 @@ def test_a_smaller_past_leaves_the_main_scores(result: dict[str, Any]) -> None:
     """The main scores stay those with all; the parts have the contract's rows, summed up by themselves."""
     more = evaluated(MADE, replace(PLAN, past=(2, 30)))
     assert (more["scores"], more["summary"], more["harm"]) == (result["scores"], result["summary"], result["harm"])
+    assert more["calibration"] == result["calibration"]
     (part,) = more["past"]
     assert list(part) == ["past", "summary", "scores"]
     assert part["past"] == 2
@@ -422,3 +425,53 @@ def test_a_metric_can_be_named() -> None:
     exact, partly = (evaluated(MADE, replace(plan, metric=name))["scores"] for name in ("exact_match", "token_f1"))
     assert all(one["score"] <= other["score"] for one, other in zip(exact, partly, strict=True))
     assert exact != [{**row, "metric": "exact_match"} for row in partly]
+
+
+def test_only_labels_of_metachain_have_a_calibration(told: dict[str, Any]) -> None:
+    """Texts are seldom right to the letter, other selectors give no probabilities; scored otherwise, labels are."""
+    assert "calibration" not in told
+    assert "calibration" not in evaluated(MADE, replace(PLAN, selectors=("semantic", "prior")))
+    assert "calibration" in evaluated(MADE, replace(PLAN, selectors=("metachain",), metric="token_f1"))
+
+
+def test_calibration_is_that_of_what_metachain_shows(result: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It chooses once an episode; each distinct answer counts once, with the probability that it is shown with."""
+    seen: list[tuple[Episode, Shown, Any]] = []
+
+    def noted(episode: Episode) -> tuple[Shown, Any]:
+        seen.append((episode, *explained(episode)))
+        return seen[-1][1:]
+
+    monkeypatch.setattr(evaluating, "explained", noted)
+    again = evaluated(MADE, replace(PLAN, selectors=("metachain",)))
+    assert again["calibration"] == result["calibration"]
+    assert len(seen) == 4 * 2 * 2
+    told: dict[int, dict[tuple[int, int], tuple[float, bool]]] = {0: {}, 4: {}}
+    for place, (episode, shown, probability) in enumerate(seen):
+        pool = episode.ground.study.pool
+        for query, rows, sure in zip(episode.ground.query, shown.tolist(), probability.tolist(), strict=True):
+            for row, one in zip(rows, sure, strict=True):
+                if row >= 0:
+                    key = (1000 * place + int(query), int(pool.answer[row]))
+                    told[len(episode.support)][key] = (one, pool.answer[row] == pool.answer[query])
+    for row in result["calibration"]:
+        pairs = list(told[row["labels"]].values())
+        bins = reliability(np.array([one for one, _ in pairs]), np.array([right for _, right in pairs]))
+        assert row["n"] == len(pairs)
+        assert row["ece"] == pytest.approx(expected_calibration_error(bins))
+        assert [one["n"] for one in row["bins"]] == [one.n for one in bins]
+
+
+def test_parts_are_left_out_where_asked_for(result: dict[str, Any]) -> None:
+    """Selectors without them are compared besides, all other scores stay, and what a part is worth is counted."""
+    more = evaluated(MADE, replace(PLAN, selectors=("semantic", "metachain"), ablate=("evidence", "vote")))
+    assert more["settings"]["selectors"] == ["semantic", "metachain", "metachain-evidence", "metachain-vote"]
+    same = {key: score for key, score in cells(more).items() if "-" not in key[0]}
+    assert same.items() <= cells(result).items()
+    assert len(cells(more)) == 2 * len(same)
+    assert more["ablation"] == worth(more["scores"], {"evidence": "metachain-evidence", "vote": "metachain-vote"})
+    assert [(row["part"], row["labels"]) for row in more["ablation"]] == [
+        *(("evidence", 0), ("evidence", 4), ("vote", 0), ("vote", 4)),
+    ]
+    assert more["calibration"] == result["calibration"]
+    timeless(more)

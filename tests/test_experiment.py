@@ -2,8 +2,9 @@
 
 import pytest
 
+from metachain.ablation import ABLATIONS
 from metachain.errors import DataError
-from metachain.experiment import listed_names, listed_past, listed_readers, listed_seeds, whole_numbers
+from metachain.experiment import listed_names, listed_parts, listed_past, listed_readers, listed_seeds, whole_numbers
 from metachain.readers import READERS
 
 
@@ -38,7 +39,10 @@ def test_a_past_that_is_no_number_is_refused(text: str) -> None:
 
 
 def test_names_come_once_and_in_order() -> None:
-    """For readers the word all stands for every one."""
+    """For readers and parts to leave out the word all stands for every one; parts may be none."""
     assert listed_names("semantic, bm25,semantic") == ("semantic", "bm25")
     assert listed_readers("copy,vote") == ("copy", "vote")
     assert listed_readers(" all") == tuple(READERS)
+    assert listed_parts("vote, text") == ("vote", "text")
+    assert listed_parts("all ") == tuple(ABLATIONS)
+    assert listed_parts("") == ()

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from metachain.episode import SELECTORS
+from metachain.ablation import ABLATIONS, PARTS, ablated_name
+from metachain.episode import INFORMED, SELECTORS
 from metachain.errors import DataError
 from metachain.plan import Plan, selectors_named
 
@@ -24,6 +25,8 @@ from metachain.plan import Plan, selectors_named
         ({"readers": ()}, "--readers names none"),
         ({"readers": ("vote", "oracle")}, "unknown reader 'oracle' in --readers; known: vote, majority, copy, dense"),
         ({"metric": "bleu"}, "unknown metric 'bleu' in --metric; known: exact_match, rouge_l"),
+        ({"ablate": ("vote", "luck")}, "unknown part 'luck' in --ablate; known: kernel, evidence, dedup, screening"),
+        ({"ablate": ("vote",), "selectors": ("semantic",)}, "--ablate compares with metachain, which --selectors"),
         ({"past": (1, 5)}, "--past takes numbers of past institutions of 2 or more .* got 1"),
     ],
 )
@@ -38,3 +41,18 @@ def test_selectors_come_in_the_order_named() -> None:
     assert selectors_named(("prior", "bm25")) == {"prior": SELECTORS["prior"], "bm25": SELECTORS["bm25"]}
     assert list(selectors_named(("prior", "bm25"))) == ["prior", "bm25"]
     assert Plan().selectors == tuple(SELECTORS)
+
+
+def test_ablated_selectors_come_after_the_others_and_once() -> None:
+    """Parts that are left out add selectors of their own, known by their name."""
+    plan = Plan(selectors=("metachain", "metachain-vote", "oracle"), ablate=("text", "vote", "text"))
+    assert plan.compared == ("metachain", "metachain-vote", "oracle", "metachain-text")
+    assert list(selectors_named(plan.compared)) == list(plan.compared)
+    assert Plan().compared == tuple(SELECTORS)
+
+
+def test_every_part_is_explained() -> None:
+    """What may be left out has words, in the same order; no two selectors share a name."""
+    assert list(PARTS) == list(ABLATIONS)
+    names = [*SELECTORS, *INFORMED, *map(ablated_name, ABLATIONS)]
+    assert len(selectors_named(names)) == len(names)

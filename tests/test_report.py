@@ -11,13 +11,13 @@ import pytest
 from metachain.comparison import SELECTORS, differences, fares
 from metachain.errors import DataError, StorageError
 from metachain.report import render_report, write_report
-from metachain.summary import harm
-from metachain.wording import percent, score, share
+from metachain.summary import harm, worth
+from metachain.wording import percent, points, score, share
 
 LABELS = (0, 4, 8, 16, 32)
-LEVELS = dict(zip(SELECTORS, (0.08, 0.11, 0.36, 0.40, 0.38, 0.42, 0.14, 0.44, 0.43, 0.46, 0.93), strict=True))
+LEVELS = dict(zip(SELECTORS, (0.08, 0.11, 0.36, 0.40, 0.38, 0.42, 0.14, 0.44, 0.43, 0.46, 0.47, 0.93), strict=True))
 LEARNED = ("prior", "scratch", "metachain")
-SLOPES = dict(zip(SELECTORS, (0, 0.005, 0.01, 0.012, 0.01, 0.012, 0.08, 0.0, 0.03, 0.038, 0.002), strict=True))
+SLOPES = dict(zip(SELECTORS, (0, 0.005, 0.01, 0.012, 0.01, 0.012, 0.08, 0.0, 0.03, 0.038, 0.038, 0.002), strict=True))
 
 
 def evaluation(institutions: int = 29, selectors: tuple[str, ...] = tuple(SELECTORS), **parts: Any) -> dict[str, Any]:
@@ -291,6 +291,23 @@ def instrument() -> dict[str, Any]:
     }
 
 
+def ablated() -> dict[str, Any]:
+    """A realistic result with a part left out, and with calibrated probabilities."""
+    base = evaluation(9, ("semantic", "metachain", "oracle"))
+    less = [
+        {**row, "selector": "metachain-vote", "score": row["score"] - 0.02 * row["labels"] / 32}
+        for row in base["scores"]
+        if row["selector"] == "metachain"
+    ]
+    scores = base["scores"] + less
+    bins = [{"probability": 0.02, "right": 0.01, "n": 4000}, {"probability": 0.95, "right": 0.875, "n": 321}]
+    return {
+        **{**base, "scores": scores, "summary": summary(scores, ("semantic", "metachain", "metachain-vote", "oracle"))},
+        "calibration": [{"labels": count, "ece": 0.0123, "n": 4321, "bins": bins} for count in LABELS],
+        "ablation": worth(scores, {"vote": "metachain-vote"}),
+    }
+
+
 def cells_of(page: str, table: str, row: str) -> list[str]:
     """The texts of a row's cells, without what is small in them."""
     start = page[page.index(f'id="{table}"') :]
@@ -334,3 +351,37 @@ def test_an_institution_that_stops_early_has_dashes() -> None:
     name = result["scores"][0]["institution"]
     result["scores"] = [row for row in result["scores"] if row["institution"] != name or row["labels"] < 32]
     assert cells_of(render_report(result), "difference-table", name)[len(LABELS) - 1 :] == ["–"] * 4
+
+
+def test_parts_left_out_are_in_tables_and_explained() -> None:
+    """Each has its row among the selectors, its worth in points, and words; the curves are drawn without them."""
+    result = ablated()
+    page = render_report(result)
+    means = [score(row["mean"]) for row in result["summary"] if row["selector"] == "metachain-vote"]
+    assert cells_of(page, "mean-table", "metachain-vote") == means
+    assert cells_of(page, "worth-table", "vote") == [points(row["points"]) for row in result["ablation"]]
+    assert "<td>metachain without the nearest neighbours&#39; vote</td>" in page
+    assert "metachain-vote" not in "".join(re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL))
+    assert "Those that lack a part of metachain are in the tables only." in page
+
+
+def test_probabilities_have_panels_and_a_table() -> None:
+    """Share right, mean probability and number of every bin stand in a table; the page stays as it has to be."""
+    page = render_report(ablated())
+    assert cells_of(page, "calibration-table", "ECE") == ["0.012"] * 5
+    assert cells_of(page, "calibration-table", "0 to 10 %") == ["1.0 %"] * 5
+    assert cells_of(page, "calibration-table", "90 to 100 %") == ["87.5 %"] * 5
+    assert cells_of(page, "calibration-table", "40 to 50 %") == ["–"] * 5
+    assert "<small>95.0 %, 321</small>" in page
+    assert page.count("<svg") == 6
+    assert len(re.findall(r"<svg[^>]* role=\"img\" aria-label=\"[^\"]{20,}\"", page)) == 6
+    assert re.findall(r"<h(\d)", page) == ["1"] + ["2"] * 8
+    test_ids_are_unique_and_references_resolve(page)
+    test_page_is_self_contained(page)
+
+
+def test_without_ablation_or_probabilities_there_is_nothing_of_them(page: str) -> None:
+    """Nor in a file of before they were counted."""
+    assert "worth-table" not in page
+    assert "calibration" not in page
+    assert "lack a part" not in page

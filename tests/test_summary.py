@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import briefly
 
-from metachain.summary import by_institution, harm, main_rows, summarise
+from metachain.summary import by_institution, harm, main_rows, summarise, worth
 
 
 def rows(selector: str, scores: dict[str, list[float]], labels: int = 4) -> list[dict[str, Any]]:
@@ -156,3 +156,37 @@ def test_of_several_metrics_the_first_counts() -> None:
     assert harm(table) == harm(first)
     assert main_rows(table) == table[:4]
     assert main_rows([]) == []
+
+
+def test_a_part_is_worth_what_is_lost_without_it() -> None:
+    """By hand: means over seeds, then the mean difference over the institutions that both were scored at, in points."""
+    table = [
+        *rows("metachain", {"a": [0.5, 0.7], "b": [0.4], "c": [0.9]}),
+        *rows("metachain-vote", {"a": [0.5], "b": [0.5], "d": [0.0]}),
+        *rows("metachain", {"a": [0.5]}, 0),
+        *rows("metachain-vote", {"a": [0.52]}, 0),
+        *rows("metachain-text", {"a": [0.5]}, 8),
+    ]
+    none, four = worth(table, {"vote": "metachain-vote", "text": "metachain-text"})
+    assert none == {"part": "vote", "labels": 0, "points": pytest.approx(-2.0), "ci95": None}
+    assert (four["part"], four["labels"], four["points"]) == ("vote", 4, pytest.approx((10 - 10) / 2))
+    assert four["ci95"] == pytest.approx([-10, 10])
+    assert worth([], {"vote": "metachain-vote"}) == []
+
+
+def test_the_interval_of_a_worth_agrees_with_resampling_one_by_one() -> None:
+    """It is the paired percentile bootstrap over institutions; what all lose alike has no width."""
+    rng = np.random.default_rng(4)
+    ours = {f"h{number}": [float(rng.uniform(0.2, 0.9))] for number in range(25)}
+    lost = {name: float(rng.uniform(-0.05, 0.1)) for name in ours}
+    table = rows("metachain", ours) + rows("x", {name: [score - lost[name]] for name, (score,) in ours.items()})
+    table += rows("y", {name: [score - 0.02] for name, (score,) in ours.items()})
+    found, flat = worth(table, {"x": "x", "y": "y"})
+    values = list(lost.values())
+    means = sorted(100 * sum(values[int(rng.integers(25))] for _ in range(25)) / 25 for _ in range(4000))
+    assert found["points"] == pytest.approx(100 * np.mean(values))
+    assert found["ci95"] == pytest.approx([means[100], means[3899]], abs=0.15)
+    assert flat["ci95"] == pytest.approx([2.0, 2.0])
+    table = [{**row, "metric": "one"} for row in table] + [{**row, "metric": "two", "score": 0.0} for row in table]
+    assert worth(table, {"x": "x", "y": "y"}) == [found, flat]
+    json.dumps([found, flat], allow_nan=False)

@@ -95,3 +95,30 @@ def test_no_pairs_no_table(printed: Any) -> None:
     """Without metachain or semantic the table is missed in words."""
     print_institutions(result([row for row in scores({"a": 0.5}) if row["selector"] == "semantic"]))
     assert printed() == ["no table by institution: none was scored with both metachain and semantic"]
+
+
+def test_calibration_is_told_in_one_line(printed: Any) -> None:
+    """The expected calibration error at every label count, where there is one."""
+    rows = [{"labels": labels, "ece": ece, "n": 9, "bins": []} for labels, ece in ((0, 0.0312), (16, 0.1))]
+    print_evaluation(result(scores({"a": 0.6}), calibration=rows))
+    assert (
+        "expected calibration error of the probabilities that metachain gives: 0.031 at 0 labels and 0.100 at 16 labels"
+    ) in printed()
+    print_evaluation(result(scores({"a": 0.6})))
+    assert "calibration" not in " ".join(printed())
+
+
+def test_parts_have_a_table_of_their_worth(printed: Any) -> None:
+    """A row a part with its explanation: points and interval at every label count, a dash where it was not scored."""
+    rows = [
+        {"part": "vote", "labels": 0, "points": 1.24, "ci95": [-0.3, 2.51]},
+        {"part": "vote", "labels": 8, "points": -0.5, "ci95": None},
+        {"part": "text", "labels": 8, "points": 0.0, "ci95": [0.0, 0.0]},
+    ]
+    print_evaluation(result(scores({"a": 0.6}), ablation=rows))
+    lines = printed()
+    table = lines[lines.index("what each part is worth: mean of metachain minus that without it, in points") :]
+    assert "vote +1.2 −0.5" in table
+    assert "the nearest neighbours' vote −0.3 to +2.5" in table
+    assert "text – 0.0" in table
+    assert "character n-grams in the similarity 0.0 to 0.0" in table

@@ -2,7 +2,7 @@
 
 import pytest
 
-from metachain.wording import duration, listed, percent, score, share, whole
+from metachain.wording import duration, listed, percent, points, score, share, whole
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,11 @@ def test_percent(change: float | None, text: str) -> None:
 def test_share() -> None:
     """A share has one decimal and no sign."""
     assert (share(0.184), share(0.0), share(1.0)) == ("18.4 %", "0.0 %", "100.0 %")
+
+
+def test_points() -> None:
+    """Points have their sign and one decimal."""
+    assert (points(1.34), points(-0.26), points(-0.04)) == ("+1.3", "−0.3", "0.0")
 
 
 def test_score() -> None:
