@@ -162,10 +162,12 @@ class _Showing:
         meaning = self.study.pool.meaning
         if meaning is None:
             raise TypeError("labels are alike or not; only texts have a likeness")
-        answers = np.take_along_axis(self.answer, np.maximum(first, 0), axis=1)
+        answers = np.where(first < 0, -1, np.take_along_axis(self.answer, np.maximum(first, 0), axis=1))
         truth = meaning[self.study.pool.answer[self.query]]
-        cosine = np.where(first < 0, np.nan, np.einsum("nd,nmd->nm", truth, meaning[answers]))
-        return float(np.nanmean(cosine[:, 0]) + np.nanmean(cosine)) / 2
+        cosine = np.einsum("nd,nmd->nm", truth, meaning[answers])
+        there = answers >= 0
+        best = np.take_along_axis(cosine, there.argmax(axis=1)[:, None], axis=1)
+        return float(best.mean() + cosine[there].mean()) / 2
 
 
 def _plain_vote(study: Study, draw: Draw, past: Rows) -> NDArray[np.intp]:

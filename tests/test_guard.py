@@ -8,16 +8,50 @@ import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import SEEDS, SIZES, BagOfWords, Known, briefly, hospitals, random_answers, random_pool, random_profile
+from oracles import (
+    SEEDS,
+    SIZES,
+    BagOfWords,
+    Known,
+    Replies,
+    briefly,
+    hospitals,
+    note_writers,
+    random_answers,
+    random_meaning,
+    random_pool,
+    random_profile,
+)
 
+from metachain.calibration import UNCALIBRATED, Calibration
 from metachain.demonstration import Demonstration
-from metachain.guard import ARMS, LABELS, NEAREST, QUERIES, Draw, _expectations, arm_scores, best_arm, draws
-from metachain.kriging import Settings, fit, plausibility, predict
+from metachain.guard import (
+    ARMS,
+    BELIEFS,
+    CONSTANT,
+    INTERCEPTS,
+    LABELS,
+    NEAREST,
+    QUERIES,
+    SCALES,
+    SHOTS,
+    SLIPS,
+    Draw,
+    _judgements,
+    _Showing,
+    arm_scores,
+    best_arm,
+    draws,
+    shown_probabilities,
+)
+from metachain.kriging import PLAIN, Settings, fit, judge
 from metachain.pool import make_pool
-from metachain.prior import Lesson, learn_lesson, transfer_matrix
+from metachain.prior import ALIKE, Lesson, _rehearsals, learn_lesson, transfer_matrix
 from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.study import Study
-from metachain.transfer import redundancy
+from metachain.transfer import standing
+
+WELL = Settings(0.3, 1.0, 0.05)
 
 
 def study_of(demonstrations: list[Demonstration]) -> Study:
@@ -34,31 +68,30 @@ def lesson_of(demonstrations: list[Demonstration]) -> Lesson:
 
 
 def test_the_arms_are_those_of_step_h() -> None:
-    """Every (b, c, ε) of the grid is an arm, once; nearest neighbours are the first; ε matters not where b is 0."""
-    grid = {
-        (b, c, 0.05 if b == 0 else slip)
-        for b in (0, 0.1, 0.3, 1)
-        for c in (0, 0.03, 0.1, 0.3, 1)
-        for slip in (0.05, 0.2)
-    }
+    """Every (b, c, ε) of the grid is an arm, once; nearest neighbours are the first; ε matters not where b is 0.
+
+    With the smaller ε and a large enough c, each is tried with an intercept too.
+    """
+    grid = {(b, c, SLIPS[0] if b == 0 else slip, 0.0) for b in BELIEFS for c in SCALES for slip in SLIPS}
+    grid |= {(b, c, SLIPS[0], c0) for b in BELIEFS for c in SCALES for c0 in INTERCEPTS if c >= CONSTANT}
     assert ARMS[0] is NEAREST
-    assert {(arm.belief, arm.scale, arm.slip) for arm in ARMS[1:] if arm} == grid
+    assert {(arm.belief, arm.scale, arm.slip, arm.intercept) for arm in ARMS[1:] if arm} == grid
     assert len(ARMS) == 1 + len(grid)
+    assert {(arm.usage, arm.vote) for arm in ARMS if arm} == {(PLAIN.usage, PLAIN.vote)}
 
 
-@given(SEEDS, SIZES, st.integers(0, 5))
+@given(SEEDS, SIZES, st.integers(0, 5), st.booleans())
 @briefly
-def test_every_arm_expects_what_its_own_posterior_predicts(seed: int, sizes: list[int], k: int) -> None:
-    """What arms share is computed once, and yet each finds exactly what ``fit`` and ``predict`` of its settings do."""
+def test_every_arm_judges_as_its_own_posterior(seed: int, sizes: list[int], k: int, text: bool) -> None:
+    """What arms share is computed once, and yet each finds exactly what ``fit`` and ``judge`` of its settings do."""
     pool = random_pool(seed, sizes)
-    profile, _ = random_profile(seed, pool, k + 3)
+    profile, _ = random_profile(seed, pool, k + 3, meaning=random_meaning(seed) if text else None)
     support, query = profile.take(np.arange(k)), profile.take(np.arange(k, k + 3))
     answer, weights = random_answers(seed, pool, k), -np.random.default_rng(seed).uniform(size=len(sizes))
-    found = dict(_expectations(support, answer, query, weights))
+    found = dict(_judgements(support, answer, query, weights))
     assert set(found) == {arm for arm in ARMS if arm}
     for arm, fits in found.items():
-        fitted = fit(support, answer, weights, arm)
-        assert np.allclose(fits, plausibility(predict(fitted, query), fitted.usage, query.vote))
+        assert np.allclose(fits, judge(fit(support, answer, weights, arm), query), rtol=1e-4)
 
 
 @given(st.integers(1, 100), st.sampled_from(["a", "west wing", "größe"]))
@@ -83,23 +116,65 @@ def test_rehearsals_never_ask_about_their_own_labels(size: int, name: str) -> No
             assert more.query.tolist() == less.query.tolist()
 
 
+def slow_fits(study: Study, draw: Draw, past: np.ndarray, arm: Settings) -> list[list[float]]:
+    """How well every answer fits each of the draw's queries, by steps A to F."""
+    pool = study.pool
+    near = study.near(np.concatenate([draw.query, draw.support]), past)
+    told: list[Replies] = oracles.replies(near, pool.answer, pool.meaning)
+    texts, labels = told[: len(draw.query)], told[len(draw.query) :]
+    weights = standing(transfer_matrix(study), past).tolist()
+    known = Known(labels, pool.answer[draw.support].tolist(), weights, arm)
+    return [oracles.fits(text, known, len(pool.answers)) for text in texts]
+
+
+def slow_candidates(study: Study, draw: Draw, past: np.ndarray) -> list[list[tuple[float, int]]]:
+    """Similarity and answer of the labels and of every institution's nearest, for each query."""
+    vectors, answer = study.pool.vectors, study.pool.answer
+    found = []
+    for query in draw.query:
+        own = [(round(float(vectors[query] @ vectors[row]), 5), int(answer[row])) for row in draw.support]
+        for number in past:
+            rows = [row for row in range(len(answer)) if study.pool.owner[row] == number]
+            near = sorted((-round(float(vectors[query] @ vectors[row]), 5), row) for row in rows)[:8]
+            own += [(-h, int(answer[row])) for h, row in near]
+        found.append(own)
+    return found
+
+
+def slow_shown(candidates: list[tuple[float, int]], fits: list[float] | None) -> list[tuple[int, float]]:
+    """Answers shown for one query and their probability, best first; by similarity alone where ``fits`` is None."""
+    if fits is None:
+        return [(y, 1.0) for _, y in sorted(candidates, key=lambda pair: -pair[0])[:SHOTS]]
+    probable = oracles.plausible(fits, [y for _, y in candidates])
+    places = oracles.choice([h for h, _ in candidates], probable, SHOTS)
+    return [(candidates[place][1], probable[place]) for place in places if place >= 0]
+
+
 def slow_arm_score(study: Study, draw: Draw, past: np.ndarray, arm: Settings | None) -> float:
     """Share of the draw's queries that one arm answers right, query by query."""
-    pool, right = study.pool, 0
-    own = draw.support.tolist()
-    others = [row for row in range(len(pool.owner)) if pool.owner[row] in past]
-    told = oracles.replies(study.near(np.concatenate([draw.query, draw.support]), past), pool.answer)
-    labels = told[len(draw.query) :]
-    ell = redundancy(transfer_matrix(study), past).tolist()
-    for place, row in enumerate(draw.query):
+    right = 0
+    judged = slow_fits(study, draw, past, arm or PLAIN)
+    for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw, past), strict=True):
         if arm is NEAREST:
-            near = sorted((float(pool.vectors[row] @ pool.vectors[other]), other) for other in others + own)[-8:]
-            said = oracles.vote([h for h, _ in near], [int(pool.answer[other]) for _, other in near])
+            near = sorted(candidates, key=lambda pair: pair[0])[-SHOTS:]
+            said = oracles.vote([h for h, _ in near], [y for _, y in near])
         else:
-            known = Known(labels, pool.answer[own].tolist(), ell, arm)
-            said = int(np.argmax(oracles.fits(told[place], known, len(pool.answers))))
-        right += said == pool.answer[row]
+            said = int(np.argmax(fits))
+        right += said == study.pool.answer[row]
     return right / len(draw.query)
+
+
+def slow_likeness(study: Study, draw: Draw, past: np.ndarray, arm: Settings | None) -> float:
+    """How near the texts that one arm shows come to the right ones: the mean over the best, and over all shown."""
+    pool, best, every = study.pool, [], []
+    assert pool.meaning is not None
+    judged = slow_fits(study, draw, past, arm or PLAIN)
+    for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw, past), strict=True):
+        shown = slow_shown(candidates, fits if arm else None)
+        cosines = [oracles.cosine(pool.meaning[y], pool.meaning[pool.answer[row]]) for y, _ in shown]
+        best.append(cosines[0])
+        every += cosines
+    return sum(best) / len(best) / 2 + sum(every) / len(every) / 2
 
 
 @pytest.mark.parametrize("labels", [0, 4])
@@ -115,6 +190,112 @@ def test_arm_scores_are_shares_answered_right(labels: int) -> None:
         )
     exact = [slow_arm_score(study, draw, past, arm) == pytest.approx(scores[ARMS.index(arm)]) for arm in ARMS[:6]]
     assert sum(exact) >= 5
+
+
+@pytest.mark.parametrize(("each", "labels"), [(16, 0), (16, 4), (3, 0), (3, 4)])
+def test_arm_scores_of_texts_are_likeness_to_the_right_ones(each: int, labels: int) -> None:
+    """Where answers are texts each arm's score is how near what it shows comes, the best one counting as much as all.
+
+    Where there are fewer demonstrations than can be shown, those that there are count.
+    """
+    study = study_of(note_writers(3, each, seed=4))
+    assert study.pool.meaning is not None
+    draw = next(one for one in draws(study.pool, 0) if one.labels == labels)
+    past = np.array([1, 2])
+    scores = arm_scores(study, draw, past, transfer_matrix(study))
+    for number in (0, 1, 3, 8, 24, len(ARMS) - 1):
+        assert scores[number] == pytest.approx(slow_likeness(study, draw, past, ARMS[number]), abs=1e-4)
+
+
+def test_the_best_text_shown_is_the_first_that_was_kept() -> None:
+    """Where the first choice was dropped as implausible, or there is none, the next one counts as the best."""
+    study = study_of(note_writers(3, 6))
+    answer, query = np.array([[4, 9, -1, 2]]), np.array([0])
+    showing, meaning = _Showing(study, query, answer, np.zeros((1, 4))), study.pool.meaning
+    assert meaning is not None
+    nine, two = (oracles.cosine(meaning[study.pool.answer[0]], meaning[y]) for y in (9, 2))
+    assert showing.likeness(np.array([[-1, 2, 1, 3]])) == pytest.approx(nine / 2 + (nine + two) / 4)
+
+
+@pytest.mark.parametrize("labels", [0, 4])
+def test_shown_probabilities_are_those_of_each_answer_shown(labels: int) -> None:
+    """For each query every answer that would be shown comes once, with its probability, and whether it is right."""
+    study, past = study_of(hospitals(3, 16, seed=4)), np.array([1, 2])
+    draw = next(one for one in draws(study.pool, 0) if one.labels == labels)
+    found, right = shown_probabilities(study, draw, past, transfer_matrix(study), WELL)
+    expected = []
+    judged = slow_fits(study, draw, past, WELL)
+    for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw, past), strict=True):
+        for y, p in dict(slow_shown(candidates, fits)).items():
+            expected.append((p, y == study.pool.answer[row]))
+    assert np.allclose(found, [p for p, _ in expected])
+    assert right.tolist() == [hit for _, hit in expected]
+    assert 0 < right.sum() < len(right)
+
+
+def slow_rehearsals(study: Study, transfer: np.ndarray, past: list[int]) -> list[tuple[Draw, list[int]]]:
+    """Each institution's draws beside all others, and beside those unlike it where some are and two are left."""
+    made = []
+    for number in past:
+        others = [one for one in past if one != number]
+        unlike = [one for one in others if (transfer[number, one] + transfer[one, number]) / 2 < ALIKE]
+        for draw in draws(study.pool, number):
+            made += [(draw, some) for some in (others, unlike) if some is others or 2 <= len(some) < len(others)]
+    return made
+
+
+@given(SEEDS, st.integers(0, 6))
+@briefly
+def test_rehearsals_leave_out_those_that_answer_alike(seed: int, size: int) -> None:
+    """Each is left out alone, and again with all that are like it, unless nobody is or fewer than two remain."""
+    study = study_of(hospitals(6, 4))
+    transfer = np.random.default_rng(seed).uniform(ALIKE - 0.3, ALIKE + 0.2, size=(6, 6))
+    past = np.random.default_rng(seed).permutation(6)[:size]
+    found = _rehearsals(study.pool, transfer, past)
+    expected = slow_rehearsals(study, transfer, past.tolist()) if size > 1 else []
+    assert len(found) == len(expected)
+    for (draw, others), (same, some) in zip(found, expected, strict=True):
+        assert (draw.institution, draw.labels, draw.query.tolist()) == (
+            same.institution,
+            same.labels,
+            same.query.tolist(),
+        )
+        assert others.tolist() == some
+
+
+def test_a_lesson_is_the_mean_over_all_rehearsals() -> None:
+    """Scores, the arm chosen and the calibrations are those of rehearsing one by one, with and without those alike."""
+    study = study_of(hospitals(4, 40))
+    transfer, past = transfer_matrix(study), [0, 1, 2, 3]
+    made = slow_rehearsals(study, transfer, past)
+    assert {len(others) for _, others in made} == {2, 3}
+    lesson = learn_lesson(study, transfer, np.array(past))
+    for place, labels in enumerate(LABELS):
+        scores = [arm_scores(study, draw, np.array(some), transfer) for draw, some in made if draw.labels == labels]
+        assert np.allclose(lesson.scores[place], np.mean(scores, axis=0))
+    assert lesson.settings == best_arm([lesson.scores[1], lesson.scores[2]])
+    assert lesson.trusts_consensus == (best_arm([lesson.scores[0]]) is not NEAREST)
+    for k in (0, 7):
+        shown = [
+            shown_probabilities(study, draw, np.array(some), transfer, lesson.settings or PLAIN)
+            for draw, some in made
+            if bool(draw.labels) == bool(k)
+        ]
+        parts = [np.concatenate(part) for part in zip(*shown, strict=True)]
+        assert lesson.calibration(k) == Calibration.learn(*parts)
+        assert lesson.calibration(k) != UNCALIBRATED
+
+
+def test_systems_that_write_differently_let_learning_in() -> None:
+    """Where answers are texts whose phrases depend on the system, an arm that learns does best with labels.
+
+    How near a text comes is no probability, so nothing is calibrated.
+    """
+    lesson = lesson_of(note_writers(4, 16))
+    assert lesson.settings is not NEAREST
+    learned = lesson.scores[:, ARMS.index(lesson.settings)]
+    assert (learned[1:] > lesson.scores[1:, 0] + 0.2).all()
+    assert (lesson.unlabelled, lesson.labelled) == (UNCALIBRATED, UNCALIBRATED)
 
 
 def test_the_best_mean_wins_and_the_plainer_of_two_that_tie() -> None:
