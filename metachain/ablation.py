@@ -21,7 +21,7 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "text": "character n-grams in the similarity",
         "usage": "how often the labels use an answer",
         "vote": "the nearest neighbours' vote",
-        "guard": "settings learned for each library, with fixed ones",
+        "guard": "settings learned for each library",
     }
 )
 """Each part of ``ABLATIONS``, in words that go on after "without"."""

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from metachain import wording
+from metachain.ablation import PARTS
 from metachain.calibration import BINS
 from metachain.charts import difference_chart, learning_curve_chart, reliability_chart
 from metachain.comparison import (
@@ -30,7 +31,7 @@ from metachain.verdict import verdict
 
 __all__ = ["render_report", "write_report"]
 
-PARTS = ("dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost")
+CONTRACT = ("dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost")
 SIZES = ("wide", "narrow")
 FILTERS = ("duration", "listed", "percent", "points", "score", "share", "whole")
 KNOWN_COSTS = {"seconds": "time", "model_calls": "model calls", "tokens": "tokens"}
@@ -41,7 +42,7 @@ def render_report(result: Mapping[str, Any]) -> str:
 
     Raises DataError where ``result`` lacks a part of the contract.
     """
-    missing = [part for part in PARTS if part not in result]
+    missing = [part for part in CONTRACT if part not in result]
     if missing:
         raise DataError(f"not an evaluation result: it lacks {wording.listed(missing)}; see metachain evaluate --json")
     return _template().render(_context(result))
@@ -82,7 +83,7 @@ def _context(result: Mapping[str, Any]) -> dict[str, Any]:
         "institutions": _worst_first(paired),
         "fares": {one.institution: one for one in fares(result, max(paired))} if paired else {},
         "harm": {row["labels"]: row for row in result.get("harm", ())},
-        **{"variants": variants(result), "worths": worths(result)},
+        **{"variants": variants(result), "worths": worths(result), "parts": PARTS},
         **_calibration(result),
         **{"costs": _costs(result["cost"]), "settings": _settings(result)},
     }
