@@ -53,15 +53,16 @@ def extract_or_copy(query: str, demonstrations: Pairs) -> str:
         return ""
     shown = _read_all(demonstrations)
     asked = _read(query, "")
-    extracted = _extract(asked, shown)
+    extracted, agreement = _extract(asked, shown), _agreement(shown)
     if not extracted:
-        return _agreed(asked, shown).output
+        return _agreed(asked, shown, agreement).output
     gain = np.zeros(len(shown))
     for place, one in enumerate(shown) if len(shown) > 1 else ():
         others = [*shown[:place], *shown[place + 1 :]]
-        taken, copied = Counter(_words(_extract(one, others))), _agreed(one, others).counts
+        without = np.delete(np.delete(agreement, place, axis=0), place, axis=1)
+        taken, copied = Counter(_words(_extract(one, others))), _agreed(one, others, without).counts
         gain[place] = _f1(taken, one.counts) - _f1(copied, one.counts)
-    return extracted if _weights(asked, shown) @ gain >= 0 else _agreed(asked, shown).output
+    return extracted if _weights(asked, shown) @ gain >= 0 else _agreed(asked, shown, agreement).output
 
 
 def copy_output(query: str, demonstrations: Pairs) -> str:
@@ -70,7 +71,10 @@ def copy_output(query: str, demonstrations: Pairs) -> str:
     This is minimum Bayes risk decoding (Kumar & Byrne 2004) with the demonstrations' outputs as candidates and as
     evidence. The empty string where there are none.
     """
-    return _agreed(_read(query, ""), _read_all(demonstrations)).output if demonstrations else ""
+    if not demonstrations:
+        return ""
+    shown = _read_all(demonstrations)
+    return _agreed(_read(query, ""), shown, _agreement(shown)).output
 
 
 def extract(query: str, demonstrations: Pairs) -> str:
@@ -104,7 +108,7 @@ class _Pair:
     """Of the output."""
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def _read(text: str, output: str) -> _Pair:
     sentences = tuple(split_sentences(text))
     counts = Counter(_words(output))
@@ -132,9 +136,13 @@ def _weights(asked: _Pair, shown: Sequence[_Pair]) -> Floats:
     return np.asarray(weight / weight.sum())
 
 
-def _agreed(asked: _Pair, shown: Sequence[_Pair]) -> _Pair:
-    """The pair shown whose output agrees most with the outputs shown."""
-    agreement = np.array([[_f1(one.counts, other.counts) for other in shown] for one in shown])
+def _agreement(shown: Sequence[_Pair]) -> Floats:
+    """Token F1 of each output shown to each other one; (m, m)."""
+    return np.array([[_f1(one.counts, other.counts) for other in shown] for one in shown])
+
+
+def _agreed(asked: _Pair, shown: Sequence[_Pair], agreement: Floats) -> _Pair:
+    """The pair shown whose output agrees most with the outputs shown, by their ``agreement`` (m, m)."""
     return shown[int(np.round(agreement @ _weights(asked, shown), 12).argmax())]
 
 
