@@ -37,6 +37,7 @@ SETTINGS = st.builds(
 )
 
 ITEMS = ("xray chest", "xray knee", "mri brain", "mri spine", "blood panel", "blood count", "visit short", "visit long")
+HANDS = ("nurse amsel", "doctor birkenfeld", "sister distel", "erlach", "for dr fichte", "mx ginster")
 PLACES = ("ward a", "ward b", "clinic north", "clinic south", "night shift", "day unit")
 
 
@@ -75,7 +76,7 @@ def hospitals(count: int = 5, each: int = 20, seed: int = 0, systems: int = 2) -
 
 
 def note_writers(count: int = 4, each: int = 20, seed: int = 0) -> list[Demonstration]:
-    """``count`` hospitals of two systems that answer with texts, in the system's phrases and their own hand.
+    """``count`` hospitals of two systems that answer with texts, in the system's phrases and signed by their own hand.
 
     No two answers are the same, so that only how near they come can be learned from.
     """
@@ -83,7 +84,7 @@ def note_writers(count: int = 4, each: int = 20, seed: int = 0) -> list[Demonstr
     made = []
     for one in hospitals(count, each, seed):
         number = int(one.institution.split()[-1])
-        made.append(replace(one, output=f"{styles[number % 2].format(one.input)} (hand {number})"))
+        made.append(replace(one, output=f"{styles[number % 2].format(one.input)}, {HANDS[number]}"))
     return made
 
 

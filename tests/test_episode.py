@@ -8,26 +8,29 @@ import numpy as np
 import oracles
 import pytest
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
-from oracles import BagOfWords, Known, hospitals, unit_vectors
+from oracles import BagOfWords, Known, hospitals, note_writers, unit_vectors
 
 from metachain.baselines import bm25_weights, word_counts
+from metachain.calibration import Calibration
 from metachain.demonstration import Demonstration
 from metachain.encoder import Encoder
-from metachain.episode import SELECTORS, Episode, Ground
-from metachain.index import InstitutionIndex
-from metachain.kriging import Settings
+from metachain.episode import INFORMED, SELECTORS, Episode, Ground, explained
+from metachain.index import InstitutionIndex, Neighbours
+from metachain.kriging import PLAIN, Settings
 from metachain.library import Library
 from metachain.pool import make_pool
 from metachain.posterior import adapt
 from metachain.prior import Lesson, learn, learn_lesson, transfer_matrix
-from metachain.selection import twins
+from metachain.selection import Selection, twins
 from metachain.selector import Selector
 from metachain.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import Study, institution_rng
-from metachain.transfer import redundancy
+from metachain.transfer import redundancy, screening
 
-SETTINGS = Settings(0.3, 1.0, 0.05)
+SETTINGS = Settings(0.3, 1.0, 0.05, intercept=0.5)
+UNLABELLED, LABELLED = Calibration(0.2, 0.7), Calibration(-0.3, 0.8)
 MADE = hospitals(4, 20, seed=3)
+NOTES = note_writers(4, 20, seed=3)
 TARGET = "hospital 3"
 SUPPORT, QUERY = slice(0, 6), slice(6, 20)
 labels = pytest.mark.parametrize("k", [0, 1, 6])
@@ -40,15 +43,16 @@ def ground_of(
     lexical = lexical_vectors([one.input for one in demonstrations])
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical))
     study = Study.of(pool, np.arange(len(pool.owner)))
-    target = pool.institutions.index(TARGET)
+    transfer, target = transfer_matrix(study), pool.institutions.index(TARGET)
     past = np.array([number for number in range(len(pool.institutions)) if number != target])
     words = word_counts([normalise_text(one.input) for one in pool.demonstrations])
     return Ground(
         study,
         past,
         pool.rows[target][QUERY],
-        redundancy(transfer_matrix(study), past),
-        Lesson(settings, settings is not None, np.zeros((0, 0))),
+        redundancy(transfer, past),
+        screening(transfer, past),
+        Lesson(settings, settings is not None, np.zeros((0, 0)), UNLABELLED, LABELLED),
         bm25_weights(words, np.flatnonzero(pool.owner != target)),
         words,
         twins(pool.demonstrations),
@@ -172,8 +176,19 @@ def test_zero_shows_nothing_and_random_anything(ground: Ground) -> None:
     assert set(first.ravel()) == set(candidates(episode_of(ground, 6)))
 
 
-def slow_learned(episode: Episode, taught: int, *, pooled: bool) -> list[list[int]]:
-    """Steps A to G, query by query, from ``taught`` labels; with ``pooled`` all past rows are one institution's."""
+def slow_plausible(
+    episode: Episode,
+    taught: int,
+    *,
+    settings: Settings = SETTINGS,
+    standing: Sequence[float] | None = None,
+    pooled: bool = False,
+    listed: list[bool] | None = None,
+) -> list[list[float]]:
+    """Steps A to F, query by query, from ``taught`` labels: probability of every candidate of ``episode.nearby``.
+
+    With ``pooled`` all past rows are one institution's.
+    """
     ground = episode.ground
     pool, own = ground.study.pool, episode.support.tolist()
     past_rows = [row for row in candidates(episode) if row not in own]
@@ -185,14 +200,24 @@ def slow_learned(episode: Episode, taught: int, *, pooled: bool) -> list[list[in
     ]
     past = make_pool(others, pool.vectors[past_rows], pool.answers)
     asked = np.concatenate([ground.query, episode.support]).astype(int)
-    told = oracles.replies(InstitutionIndex(past).nearest(pool.vectors[asked], 8), past.answer)
+    every = InstitutionIndex(past).nearest(pool.vectors[asked], len(others))
+    told = oracles.replies(Neighbours(every.rows[:, :, :8], every.similarity[:, :, :8]), past.answer, pool.meaning)
     texts, support = told[: len(ground.query)], told[len(ground.query) :]
-    ell = [0.0] if pooled else ground.redundancy.tolist()
-    known = Known(support[:taught], pool.answer[own][:taught].tolist(), ell, SETTINGS)
+    if standing is None:
+        standing = [0.0] if pooled else [a + b for a, b in zip(ground.redundancy, ground.screening, strict=True)]
+    known = Known(support[:taught], pool.answer[own][:taught].tolist(), list(standing), settings, listed)
+    return [
+        oracles.plausible(
+            oracles.fits(text, known, len(pool.answers)), [int(pool.answer[row]) if row >= 0 else -1 for row in rows]
+        )
+        for text, rows in zip(texts, episode.nearby[0], strict=True)
+    ]
+
+
+def slow_choice(episode: Episode, plausible: list[list[float]]) -> list[list[int]]:
+    """Step G, query by query: rows of the pool, -1 where dropped."""
     shown = []
-    for text, rows, similarity in zip(texts, *episode.nearby, strict=True):
-        fits = oracles.fits(text, known, len(pool.answers))
-        probable = oracles.plausible(fits, [int(pool.answer[row]) if row >= 0 else -1 for row in rows])
+    for probable, rows, similarity in zip(plausible, *episode.nearby, strict=True):
         first = oracles.choice(similarity.tolist(), probable, episode.shots)
         shown.append([int(rows[place]) if place >= 0 else -1 for place in first])
     return shown
@@ -205,7 +230,53 @@ def test_learned_selectors_are_those_of_the_formulas(ground: Ground, selector: s
     episode = episode_of(ground, k)
     taught = 0 if selector == "prior" else k
     shown = SELECTORS[selector](episode).tolist()
-    assert shown == slow_learned(episode, taught, pooled=selector == "scratch")
+    assert shown == slow_choice(episode, slow_plausible(episode, taught, pooled=selector == "scratch"))
+
+
+@labels
+@pytest.mark.parametrize("selector", ["metachain", "prior", "scratch"])
+def test_learned_selectors_of_texts_are_those_of_the_formulas(selector: str, k: int) -> None:
+    """The same where answers are texts, which fit by how near they come to what is expected."""
+    ground = ground_of(NOTES, dense_of(NOTES))
+    assert ground.study.pool.meaning is not None
+    episode = episode_of(ground, k)
+    taught = 0 if selector == "prior" else k
+    shown = SELECTORS[selector](episode).tolist()
+    assert shown == slow_choice(episode, slow_plausible(episode, taught, pooled=selector == "scratch"))
+
+
+@labels
+def test_a_listed_institution_is_known_to_give_some_answers_only(ground: Ground, k: int) -> None:
+    """``listed`` is told which answers the institution gives at all; an answer outside of them is a last resort."""
+    episode, pool = episode_of(ground, k), ground.study.pool
+    own = {one.output for one in pool.demonstrations if one.institution == TARGET}
+    known = [answer in own for answer in pool.answers]
+    shown = INFORMED["listed"](episode)
+    assert shown.tolist() == slow_choice(episode, slow_plausible(episode, k, listed=known))
+    assert shown.tolist() != SELECTORS["metachain"](episode).tolist()
+    assert "listed" not in SELECTORS
+
+
+@labels
+@pytest.mark.parametrize("settings", [SETTINGS, None])
+def test_explained_gives_each_answer_its_calibrated_probability(settings: Settings | None, k: int) -> None:
+    """``σ(a + g logit p)`` of the answer's probability among the candidates; a and g are others without labels.
+
+    Where the guard refuses learning, probabilities are those of the plain settings.
+    """
+    episode = episode_of(ground_of(MADE, dense_of(MADE), settings), k)
+    shown, probability = explained(episode)
+    assert np.array_equal(shown, SELECTORS["metachain"](episode))
+    raw = slow_plausible(episode, k, settings=settings or PLAIN)
+    calibration = LABELLED if k else UNLABELLED
+    for rows, found, near, probable in zip(shown, probability, episode.nearby[0], raw, strict=True):
+        by_row = dict(zip(near.tolist(), probable, strict=True))
+        for row, one in zip(rows.tolist(), found.tolist(), strict=True):
+            expected = 0.0
+            if row >= 0:
+                odds = by_row[row] / (1 - by_row[row])
+                expected = 1 / (1 + np.exp(-calibration.intercept) * odds**-calibration.slope)
+            assert one == pytest.approx(expected, abs=1e-4)
 
 
 @labels
@@ -243,30 +314,55 @@ class TestProduction:
 
     @staticmethod
     def shown_by_library(
-        path: Path, encoder: Encoder, settings: Settings | None, k: int
-    ) -> tuple[list[list[Demonstration]], np.ndarray]:
-        """What ``Selector`` shows for the target's queries, best first, and the dense vectors of everything."""
-        own = sorted((one for one in MADE if one.institution == TARGET), key=lambda one: one.id)
-        with Library.open(path, encoder) as library:
-            library.add([one for one in MADE if one.institution != TARGET])
-            prior = learn(library)
-            prior = replace(prior, lesson=replace(prior.lesson, settings=settings, trusts_consensus=bool(settings)))
-            library.add(own[SUPPORT][:k])
-            selector = Selector(library, adapt(prior, library, TARGET), 5)
-            chosen = selector.select_many([one.input for one in own[QUERY]])
-            return [list(one.demonstrations[::-1]) for one in chosen], library.vectors(MADE)
+        library: Library, made: Sequence[Demonstration], settings: Settings | None, k: int, *, listed: bool = False
+    ) -> list[Selection]:
+        """What ``Selector`` shows for the target's queries; with ``listed`` it is told the answers it gives at all."""
+        own = sorted((one for one in made if one.institution == TARGET), key=lambda one: one.id)
+        library.add([one for one in made if one.institution != TARGET])
+        prior = learn(library)
+        lesson = Lesson(settings, settings is not None, prior.lesson.scores, UNLABELLED, LABELLED)
+        library.add(own[SUPPORT][:k])
+        if listed:
+            library.list_answers(TARGET, [one.output for one in own])
+        selector = Selector(library, adapt(replace(prior, lesson=lesson), library, TARGET), 5)
+        return selector.select_many([one.input for one in own[QUERY]])
 
     @labels
-    @pytest.mark.parametrize(("selector", "settings"), [("metachain", SETTINGS), ("metachain", None), ("hybrid", None)])
+    @pytest.mark.parametrize(
+        ("selector", "settings"),
+        [("metachain", SETTINGS), ("metachain", None), ("hybrid", None), ("listed", SETTINGS)],
+    )
+    @pytest.mark.parametrize("made", [MADE, NOTES], ids=["labels", "texts"])
     def test_the_evaluation_shows_what_production_shows(
-        self, tmp_path: Path, encoder: Encoder, selector: str, settings: Settings | None, k: int
+        self,
+        tmp_path: Path,
+        encoder: Encoder,
+        made: Sequence[Demonstration],
+        selector: str,
+        settings: Settings | None,
+        k: int,
     ) -> None:
         """For the same labels and the same lesson both choose the same demonstrations in the same order."""
-        expected, dense = self.shown_by_library(tmp_path / "library.db", encoder, settings, k)
-        ground = ground_of(MADE, dense, settings)
-        shown = SELECTORS[selector](episode_of(ground, k))
+        with Library.open(tmp_path / "library.db", encoder) as library:
+            chosen = self.shown_by_library(library, made, settings, k, listed=selector == "listed")
+            ground = ground_of(made, library.vectors(made), settings)
+        shown = {**SELECTORS, **INFORMED}[selector](episode_of(ground, k))
         pool = ground.study.pool
-        assert [[pool.demonstrations[row] for row in rows if row >= 0] for rows in shown] == expected
+        found = [[pool.demonstrations[row] for row in rows if row >= 0] for rows in shown]
+        assert found == [list(one.demonstrations[::-1]) for one in chosen]
+
+    @labels
+    @pytest.mark.parametrize("settings", [SETTINGS, None])
+    def test_the_evaluation_is_as_sure_as_production(
+        self, tmp_path: Path, encoder: Encoder, settings: Settings | None, k: int
+    ) -> None:
+        """Both give each answer that they show the same probability."""
+        with Library.open(tmp_path / "library.db", encoder) as library:
+            chosen = self.shown_by_library(library, MADE, settings, k)
+            ground = ground_of(MADE, library.vectors(MADE), settings)
+        for selection, found in zip(chosen, explained(episode_of(ground, k))[1], strict=True):
+            expected = [one.plausibility for one in selection.chosen[::-1]]
+            assert found[found > 0].tolist() == pytest.approx(expected, abs=1e-3)
 
     def test_the_evaluation_learns_what_production_learns(self, tmp_path: Path, encoder: Encoder) -> None:
         """Transfer and lesson without the target are those of a library that never held it."""
