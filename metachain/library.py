@@ -137,6 +137,8 @@ class Library:
         names the position of one that is blank or no text.
         """
         check_text("institution", institution)
+        if isinstance(answers, str):
+            raise DataError("answers must be a list of texts, got a single string")
         given = list(answers)
         for position, answer in enumerate(given):
             check_text(f"answers[{position}]", answer)
@@ -146,11 +148,16 @@ class Library:
 
     def listed_answers(self, institution: str) -> tuple[str, ...]:
         """Answers that an institution gives at all, in alphabetical order; empty where no list was given."""
+        check_text("institution", institution)
         try:
             header, _ = self.load(_answers_of(institution))
+            return tuple(header["answers"])
         except NotFoundError:
             return ()
-        return tuple(header["answers"])
+        except KeyError:
+            raise LibraryError(
+                f"the library's list of answers of {institution!r} is damaged; list them again"
+            ) from None
 
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Read an artefact back. Raises NotFoundError where there is none, LibraryError where it is damaged."""

@@ -146,6 +146,71 @@ def test_saving_replaces(library: Library) -> None:
     assert list(arrays) == ["b"]
 
 
+def test_listed_answers_are_kept(library: Library, path: Path) -> None:
+    """A list of answers comes back after reopening, each once and in alphabetical order, for its institution alone."""
+    assert library.listed_answers("h0") == ()
+    assert library.list_answers("h0", iter(["code 2", "عيادة 🏥", "code 1", "code 2"])) == (
+        "code 1",
+        "code 2",
+        "عيادة 🏥",
+    )
+    library.close()
+    with Library.open(path, Tiny()) as reopened:
+        assert reopened.listed_answers("h0") == ("code 1", "code 2", "عيادة 🏥")
+        assert reopened.listed_answers("h1") == ()
+        assert reopened.listed_answers("never heard of") == ()
+
+
+def test_listing_again_replaces_and_an_empty_list_forgets(library: Library) -> None:
+    """The later list stands in place of the earlier one, and an empty one is as if none had been given."""
+    library.list_answers("h0", ["code 1", "code 2"])
+    library.list_answers("h1", ["code 9"])
+    assert library.list_answers("h0", ["code 3"]) == library.listed_answers("h0") == ("code 3",)
+    assert library.list_answers("h0", []) == library.listed_answers("h0") == ()
+    assert library.listed_answers("h1") == ("code 9",)
+
+
+def test_an_institution_may_list_answers_before_it_labels_anything(library: Library) -> None:
+    """A list makes no institution and no demonstration."""
+    before = library.counts()
+    library.list_answers("new", ["code 1"])
+    assert library.counts() == before
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (["code 1", " "], r"'answers\[1\]' is blank"),
+        (["code 1", "code 2", None], r"'answers\[2\]' must be a string, got null"),
+        ([7], r"'answers\[0\]' must be a string, got a number"),
+        (["\udcff"], r"'answers\[0\]' holds a lone surrogate"),
+        ("code 1", r"a list of texts, got a single string"),
+    ],
+)
+def test_an_answer_that_is_none_is_refused(library: Library, bad: Any, message: str) -> None:
+    """A blank answer, or something that is none, is named by its position, and the list before stays."""
+    library.list_answers("h0", ["code 3"])
+    with pytest.raises(DataError, match=message):
+        library.list_answers("h0", bad)
+    assert library.listed_answers("h0") == ("code 3",)
+
+
+def test_a_list_belongs_to_an_institution_that_has_a_name(library: Library) -> None:
+    """A name that is blank or no text is refused, listing and asking."""
+    for name in ("", "\udcff", None):
+        with pytest.raises(DataError, match="'institution'"):
+            library.list_answers(name, ["code 1"])  # type: ignore[arg-type]
+        with pytest.raises(DataError, match="'institution'"):
+            library.listed_answers(name)  # type: ignore[arg-type]
+
+
+def test_a_damaged_list_is_refused(library: Library) -> None:
+    """A list that lost its answers ends in a LibraryError that says what to do, not in a KeyError."""
+    library.save("answers of h0", {}, {})
+    with pytest.raises(LibraryError, match=r"list of answers of 'h0' is damaged; list them again"):
+        library.listed_answers("h0")
+
+
 def hostile() -> bytes:
     """Make an npz file whose array is a pickle that would run code when loaded."""
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import BagOfWords, filled, hospitals, rarely
 
+from metachain.calibration import Calibration
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.guard import ARMS, LABELS
@@ -36,6 +37,7 @@ def same(one: Prior, other: Prior) -> bool:
         and one.transfer.tobytes() == other.transfer.tobytes()
         and one.lesson.scores.tobytes() == other.lesson.scores.tobytes()
         and (one.lesson.settings, one.lesson.trusts_consensus) == (other.lesson.settings, other.lesson.trusts_consensus)
+        and (one.lesson.unlabelled, one.lesson.labelled) == (other.lesson.unlabelled, other.lesson.labelled)
     )
 
 
@@ -123,10 +125,18 @@ def test_a_prior_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     """Saving and loading, with and without learned settings, changes no byte."""
     with filled(tmp_path / "library.db", MADE) as library:
         prior = learn(library)
-        for settings in (None, Settings(0.1, 0.3, 0.2)):
-            kept = replace(prior, lesson=replace(prior.lesson, settings=settings))
+        for settings in (None, Settings(0.1, 0.3, 0.2, intercept=1.0, usage=0.5, vote=0.4)):
+            bent = {"unlabelled": Calibration(-0.5, 0.7), "labelled": Calibration(0.25, 1.5)}
+            kept = replace(prior, lesson=replace(prior.lesson, settings=settings, **bent))
             save_prior(library, kept)
             assert same(load_prior(library), kept)
+
+
+def test_probabilities_are_calibrated_with_labels_and_without(tmp_path: Path) -> None:
+    """A lesson has one calibration for institutions without labels, and another for those that have any."""
+    lesson = learned(tmp_path / "library.db", hospitals(4, 40)).lesson
+    assert lesson.unlabelled != lesson.labelled
+    assert [lesson.calibration(k) for k in (0, 1, 16)] == [lesson.unlabelled, lesson.labelled, lesson.labelled]
 
 
 def test_no_prior_is_an_error(tmp_path: Path) -> None:

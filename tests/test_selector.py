@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import BagOfWords, filled, hospitals, rarely
+from oracles import BagOfWords, filled, hospitals, note_writers, rarely
 
+from metachain.calibration import Calibration
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.kriging import Settings
@@ -188,6 +189,60 @@ def test_labels_are_the_institutions_own_outputs(tmp_path: Path) -> None:
     """Each known output of the institution is listed once, in alphabetical order."""
     with filled(tmp_path / "library.db", MADE) as library:
         assert selector_of(library).labels == tuple(sorted({one.output for one in NEW}))
+
+
+def test_listed_answers_are_labels_too(tmp_path: Path) -> None:
+    """Beside the outputs seen, those that the institution listed are known, whether anybody gives them or not."""
+    with filled(tmp_path / "library.db", [*PAST, NEW[0]]) as library:
+        library.list_answers("hospital 4", ["code 99", NEW[0].output, "code 1"])
+        library.list_answers("never heard of", ["code 7"])
+        assert selector_of(library).labels == tuple(sorted({"code 99", "code 1", NEW[0].output}))
+        assert selector_of(library, name="never heard of").labels == ("code 7",)
+
+
+def test_answers_that_are_not_listed_give_way(tmp_path: Path) -> None:
+    """Where an institution lists its answers, demonstrations with other answers are not shown beside listed ones."""
+    listed = sorted({one.output for one in hospitals(5, 48) if one.institution == "hospital 4"})
+    with filled(tmp_path / "library.db", hospitals(4, 48)) as library:
+        unasked = selector_of(library).select_many(QUERIES[:4])
+        library.list_answers("hospital 4", listed)
+        asked = selector_of(library).select_many(QUERIES[:4])
+    assert any(one.output not in listed for each in unasked for one in each.demonstrations)
+    assert all(one.output in listed for each in asked for one in each.demonstrations)
+
+
+@pytest.mark.parametrize("labels", [0, 16])
+@both_methods
+def test_probabilities_are_calibrated_after_the_choice(tmp_path: Path, method: str, labels: int) -> None:
+    """What a lesson's calibration says of a probability is shown, and plays no part in what is chosen."""
+    bent = {"unlabelled": Calibration(-0.5, 0.5), "labelled": Calibration(0.25, 1.5)}
+    with filled(tmp_path / "library.db", [*PAST, *NEW[:labels]]) as library:
+        prior = learn(library)
+        found = []
+        for calibrations in ({"unlabelled": Calibration(), "labelled": Calibration()}, bent):
+            lesson = replace(prior.lesson, settings=METHODS[method], trusts_consensus=method == "metachain")
+            taught = replace(prior, lesson=replace(lesson, **calibrations))
+            found.append(Selector(library, adapt(taught, library, "hospital 4")).select_many(QUERIES))
+    a, g = (0.25, 1.5) if labels else (-0.5, 0.5)
+    for raw, calibrated in zip(*found, strict=True):
+        assert seen(raw) == seen(calibrated)
+        for one, other in zip(raw.chosen, calibrated.chosen, strict=True):
+            odds = np.exp(a) * (one.plausibility / (1 - one.plausibility)) ** g
+            assert other.plausibility == pytest.approx(odds / (1 + odds), rel=1e-6)
+            assert (other.score, other.similarity) == (one.score, one.similarity)
+            assert f"answer {other.plausibility:.0%} probable" in other.reason
+
+
+def test_texts_are_chosen_by_what_their_answers_have_in_common(tmp_path: Path) -> None:
+    """Where answers are texts, an institution that labelled a few is shown answers in the words of its own system."""
+    made = note_writers(5, 24)
+    own = [one for one in made if one.institution == "hospital 4"]
+    with filled(tmp_path / "library.db", [*(one for one in made if one not in own), *own[:8]]) as library:
+        selections = selector_of(library).select_many([one.input for one in own[8:]])
+    shown = [one for each in selections for one in each.demonstrations]
+    assert all(selection.chosen for selection in selections)
+    assert {one.output.split()[0] for one in own} == {"please"}
+    assert sum(one.output.startswith("please") for one in shown) > 0.9 * len(shown)
 
 
 def test_labels_added_later_count(tmp_path: Path) -> None:
