@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from metachain import progress
@@ -54,7 +54,8 @@ def print_summary(summary: Sequence[Mapping[str, Any]]) -> None:
     """Print mean scores and gains over ``semantic`` at every label count, and the interval of metachain's gain."""
     labels = sorted({row["labels"] for row in summary})
     cells = {(row["selector"], row["labels"]): row for row in summary}
-    table = Table("selector", *(f"{k} labels" for k in labels), title=f"mean score, and gain over {BASELINE}")
+    name = Column("selector", no_wrap=True)
+    table = Table(name, *(f"{k} labels" for k in labels), title=f"mean score, and gain over {BASELINE}")
     for selector in ordered(row["selector"] for row in summary):
         ours = selector == OURS
         table.add_row(selector, *(_cell(cells.get((selector, k))) for k in labels), style="bold" if ours else None)
@@ -133,7 +134,7 @@ def _cell(row: Mapping[str, Any] | None) -> str:
 
 
 def _interval(row: Mapping[str, Any] | None) -> Text:
-    return Text("{:+.0%}…{:+.0%}".format(*row["ci95"]) if row and row["ci95"] else "–")
+    return Text("{:+.0%}… {:+.0%}".format(*row["ci95"]) if row and row["ci95"] else "–")
 
 
 def short(text: str, width: int = 120) -> str:

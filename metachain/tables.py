@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Group
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -62,9 +60,10 @@ def _print_worths(parts: Variants) -> None:
     title = f"what each part is worth: mean of {OURS} minus that without it, in points"
     table = Table("part", *(f"{count} labels" for count in labels), title=title)
     for part, row in parts.items():
-        what = Group(part, Padding(Text(PARTS[part], style="dim"), (0, 0, 0, 2)))
-        table.add_row(what, *(_worth(row.get(count)) for count in labels))
+        table.add_row(part, *(_worth(row.get(count)) for count in labels))
     out.print(table)
+    for part in parts:
+        out.print(f"  {part}: {PARTS[part]}")
 
 
 def _worth(row: Mapping[str, Any] | None) -> str:

@@ -109,7 +109,7 @@ def test_calibration_is_told_in_one_line(printed: Any) -> None:
 
 
 def test_parts_have_a_table_of_their_worth(printed: Any) -> None:
-    """A row a part with its explanation: points and interval at every label count, a dash where it was not scored."""
+    """A row a part: points and interval at every label count, a dash where there is none; then what parts are."""
     rows = [
         {"part": "vote", "labels": 0, "points": 1.24, "ci95": [-0.3, 2.51]},
         {"part": "vote", "labels": 8, "points": -0.5, "ci95": None},
@@ -119,6 +119,19 @@ def test_parts_have_a_table_of_their_worth(printed: Any) -> None:
     lines = printed()
     table = lines[lines.index("what each part is worth: mean of metachain minus that without it, in points") :]
     assert "vote +1.2 −0.5" in table
-    assert "the nearest neighbours' vote −0.3 to +2.5" in table
+    assert "−0.3 to +2.5" in table
     assert "text – 0.0" in table
-    assert "character n-grams in the similarity 0.0 to 0.0" in table
+    assert table[-2:] == ["vote: the nearest neighbours' vote", "text: character n-grams in the similarity"]
+
+
+def test_names_of_selectors_are_whole_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six label counts on eighty columns wrap the numbers, and cut neither these nor a name short."""
+    monkeypatch.setattr(out, "_width", 80)
+    rows = [row for labels in range(6) for row in scores({"a": 0.61, "b": 0.6}, labels)]
+    print_evaluation(result([*rows, *({**row, "selector": "metachain-screening"} for row in rows)]))
+    text = capsys.readouterr().out
+    assert "│ metachain-screening │" in text
+    assert text.count("+20%…") == text.count("+22% ") == 6
+    assert max(map(len, text[: text.index("draws")].splitlines())) <= 80
