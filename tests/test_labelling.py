@@ -18,20 +18,25 @@ from oracles import (
     filled,
     hospitals,
     kernel,
+    note_writers,
     random_meaning,
     random_pool,
     random_profile,
+    scrambled,
 )
 from scipy.sparse import csr_array
 
 from metachain.demonstration import Demonstration
 from metachain.design import design
 from metachain.errors import DataError
+from metachain.index import InstitutionIndex
 from metachain.labelling import Suggestion, departure_features, suggest_labels
 from metachain.library import Library
 from metachain.posterior import adapt
-from metachain.prior import Prior, learn
-from metachain.profile import co_treatment_features
+from metachain.prior import Prior, learn, pool_of
+from metachain.profile import co_treatment_features, reply_profile
+from metachain.similarity import hybrid_vectors, lexical_vectors
+from metachain.transfer import standing
 
 NEW = "hospital 4"
 
@@ -146,6 +151,26 @@ def test_one_at_a_time_is_the_same_as_a_batch(
                 left.remove(one.text)
     assert [one.text for one in found] == [one.text for one in batch]
     assert [one.gain for one in found] == pytest.approx([one.gain for one in batch], abs=1e-6)
+
+
+@pytest.mark.parametrize("made", [scrambled(hospitals(6), "hospital 1"), note_writers(6)], ids=["labels", "texts"])
+def test_suggestions_are_the_design_among_the_institutions_that_stand(
+    tmp_path: Path, made: list[Demonstration]
+) -> None:
+    """The texts named are those of the design by replies of the past, each institution weighing what it stands for."""
+    asked = sorted(one.input for one in made if one.institution == NEW)
+    with filled(tmp_path / "x.db", [one for one in made if one.institution != NEW]) as library:
+        prior = learn(library)
+        past = pool_of(library, library.demonstrations())
+        found = suggest_labels(library, adapt(prior, library, NEW), asked, 6)
+        vectors = hybrid_vectors(library.encoder.encode(asked), lexical_vectors(asked))
+    near = InstitutionIndex(past).nearest(vectors, 8)
+    profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
+    errors = departure_features(profile, standing(prior.transfer, range(5)))
+    ones = np.ones(len(asked))
+    expected = design(co_treatment_features(profile), errors, ones, ones.astype(bool), 6)
+    assert [one.text for one in found] == [asked[x] for x, _ in expected]
+    assert [one.gain for one in found] == pytest.approx([gain for _, gain in expected], abs=1e-5)
 
 
 def test_order_of_the_texts_plays_no_part(learned: tuple[Library, Prior], texts: list[str]) -> None:

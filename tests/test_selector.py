@@ -235,7 +235,7 @@ def test_probabilities_are_calibrated_after_the_choice(tmp_path: Path, method: s
 
 def test_texts_are_chosen_by_what_their_answers_have_in_common(tmp_path: Path) -> None:
     """Where answers are texts, an institution that labelled a few is shown answers in the words of its own system."""
-    made = note_writers(5, 24)
+    made = note_writers(5, 16)
     own = [one for one in made if one.institution == "hospital 4"]
     with filled(tmp_path / "library.db", [*(one for one in made if one not in own), *own[:8]]) as library:
         selections = selector_of(library).select_many([one.input for one in own[8:]])
