@@ -188,7 +188,7 @@ def test_arm_scores_are_shares_answered_right(labels: int) -> None:
         assert scores[number] == pytest.approx(
             slow_arm_score(study, draw, past, ARMS[number]), abs=1.01 / len(draw.query)
         )
-    exact = [slow_arm_score(study, draw, past, arm) == pytest.approx(scores[ARMS.index(arm)]) for arm in ARMS[:6]]
+    exact = [abs(slow_arm_score(study, draw, past, arm) - scores[ARMS.index(arm)]) < 1e-5 for arm in ARMS[:6]]
     assert sum(exact) >= 5
 
 
@@ -328,14 +328,14 @@ def test_one_constant_answer_has_nothing_to_teach() -> None:
     """Where everybody always gives one answer, plain nearest neighbours stay."""
     lesson = lesson_of([replace(one, output="same") for one in hospitals(4, 20)])
     assert (lesson.settings, lesson.trusts_consensus) == (NEAREST, False)
-    assert (lesson.scores == 1).all()
+    assert np.allclose(lesson.scores, 1, atol=1e-5)
 
 
 def test_who_rehearses_is_not_among_its_own_past() -> None:
     """Where every institution has answers of its own, rehearsing without labels answers nothing right."""
     lesson = lesson_of([replace(one, output=f"{one.output} at {one.institution}") for one in hospitals(4, 20)])
-    assert (lesson.scores[LABELS.index(0)] == 0).all()
-    assert (lesson.scores[LABELS.index(4)] > 0).any()
+    assert np.allclose(lesson.scores[LABELS.index(0)], 0, atol=1e-5)
+    assert (lesson.scores[LABELS.index(4)] > 0.01).any()
 
 
 def test_systems_that_contradict_each_other_let_learning_in() -> None:
