@@ -15,6 +15,7 @@ from pathlib import Path
 
 from metachain import read_demonstrations
 from metachain.embedding_cache import cached_vectors
+from metachain.episode import SELECTORS
 from metachain.evaluation import evaluate
 from metachain.plan import Plan
 from metachain.summary import BASELINE, OURS, by_institution, harm, summarise
@@ -27,6 +28,8 @@ PLAN = Plan(
 )
 FEW = 5
 """So few institutions tell nothing in an interval over institutions: each draw is printed in its place."""
+
+BRIEF = (BASELINE, OURS, "oracle")
 
 
 def by_section(demonstrations):
@@ -52,35 +55,36 @@ def measure(path, sections):
 
 
 def print_tables(result):
-    """Print a table a metric and reader, and what the guard chose."""
+    """Print a table a metric, a short one for every further reader, and what the guard chose."""
     readers = {result["settings"]["readers"][0]: result["scores"]}
     readers |= {name: told["scores"] for name, told in result.get("readers", {}).items()}
     print(f"\n{result['dataset']}, {result['protocol']} held out")
     for reader, scores in readers.items():
         for metric in result["settings"]["metrics"]:
             print(f"\n{metric}, reader `{reader}`\n")
-            print_table([row for row in scores if row["metric"] == metric])
+            print_table([row for row in scores if row["metric"] == metric], brief=scores is not result["scores"])
     print_guard(result["settings"]["lessons"])
 
 
-def print_table(scores):
-    """Print one Markdown table of one metric: a row a selector, a column a label count."""
+def print_table(scores, brief):
+    """Print one Markdown table of one metric: a row a selector (the most telling, if brief), a column a label count."""
     cells = {(row["selector"], row["labels"]): row for row in summarise(scores)}
     tables = by_institution(scores)
     labels = sorted({k for _, k in cells})
     counted = {k: len(tables[BASELINE, k]) for k in labels}
     print("| selector | " + " | ".join(f"{k} labels" for k in labels) + " |")
     print("|---" * (len(labels) + 1) + "|")
-    for selector in dict.fromkeys(name for name, _ in cells):
+    measured = [name for name in SELECTORS if any(found == name for found, _ in cells)]
+    for selector in BRIEF if brief else measured:
         print_row(f"`{selector}`", (_mean(cells.get((selector, k))) for k in labels))
-    for selector in ("mmr", "support", OURS):
+    for selector in (OURS,) if brief else ("mmr", "support", OURS):
         print_row(f"gain of `{selector}`", (_gain(cells.get((selector, k))) for k in labels))
     worst = [(cells[BASELINE, k]["worst_decile"], cells[OURS, k]["worst_decile"]) for k in labels]
     print_row(f"worst tenth, `{BASELINE}` → `{OURS}`", (f"{base:.3f} → {ours:.3f}" for base, ours in worst))
     lost = {row["labels"]: f"{row['lost']} of {row['draws']}" for row in harm(scores)}
     print_row("draws that lose over a point", (lost.get(k, "–") for k in labels))
     print_row("institutions", (str(counted[k]) for k in labels))
-    if max(counted.values()) < FEW:
+    if max(counted.values()) < FEW and not brief:
         print_draws(scores, labels)
 
 

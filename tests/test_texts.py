@@ -47,6 +47,19 @@ def test_few_institutions_are_shown_draw_by_draw(tmp_path: Path) -> None:
     assert "| each draw of a | -0.100, -0.100 |" in printed(path)
 
 
+def test_a_further_reader_has_a_short_table(tmp_path: Path) -> None:
+    """Only what is compared and the ceiling: the other selectors stand in the first reader's table."""
+    told = result(scores({"a": 0.4}), settings={"lessons": {}})
+    told["readers"] = {"copy": {"scores": scores({"a": 0.6})}}
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps(told | {"dataset": "some.jsonl", "protocol": "institution"}))
+    lines = printed(path)
+    copied = lines[lines.index("exact_match, reader `copy`") :]
+    assert "| `metachain` | 0.600 |" in copied
+    assert "| gain of `metachain` | +20.0% [+20.0%, +20.0%] |" in copied
+    assert not [line for line in copied if "mmr" in line or "each draw" in line]
+
+
 def test_sections_become_institutions_of_one_group() -> None:
     """Held out together, or a section's own conversations would be in the past."""
     by_section = runpy.run_path(str(PROGRAM))["by_section"]
