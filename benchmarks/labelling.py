@@ -19,13 +19,14 @@ from peers import integrated_variance, k_center, vote_k
 from metachain import Library, read_demonstrations
 from metachain.bench import Bench
 from metachain.design import design
-from metachain.episode import SELECTORS, Episode
+from metachain.episode import Episode
 from metachain.kriging import PLAIN, fit, judge
 from metachain.labelling import departure_features
+from metachain.plan import selectors_named
 from metachain.pool import make_pool
 from metachain.profile import co_treatment_features
-from metachain.reader import vote
-from metachain.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors
+from metachain.scoring import LabelScorer
+from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.study import Study, split
 
 BUDGETS = (2, 4, 8, 16)
@@ -59,11 +60,16 @@ def shares_right(ground, support):
     settings = ground.lesson.settings or PLAIN
     fitted = fit(study.profile(support, ground.past), pool.answer[support], ground.standing, settings)
     plausible = judge(fitted, texts).argmax(axis=1)
-    shown = SELECTORS["metachain"](Episode(ground, support, SHOTS, np.random.default_rng(0)))[:, ::-1]
-    lexical = pool.vectors[:, -LEXICAL_DIMENSIONS:]
-    similarity = 2 * np.einsum("nd,nmd->nm", lexical[query], lexical[shown])
-    read = vote(similarity, np.where(shown < 0, -1, pool.answer[shown]))
-    return np.array([(said == pool.answer[query]).mean() for said in (plausible, read)])
+    (read,) = shares_read_right(ground, support, ("metachain",))
+    return np.array([(plausible == pool.answer[query]).mean(), read])
+
+
+def shares_read_right(ground, support, selectors):
+    """Share of the queries that the offline reader answers right from what each selector shows."""
+    episode = Episode(ground, support, SHOTS, np.random.default_rng(0))
+    score = LabelScorer(ground.study.pool)
+    shown = [select(episode) for select in selectors_named(selectors).values()]
+    return [score(ground.query, rows, ("vote",))["vote"]["exact_match"] for rows in shown]
 
 
 def hospital_scores(taught, target):
@@ -89,6 +95,16 @@ def all_scores(pool, groups, targets):
         scores.append(hospital_scores(bench.ground(np.flatnonzero(groups != groups[target])), target))
         print(f"{len(scores)} of {len(targets)}", file=sys.stderr, flush=True)
     return np.stack(scores)
+
+
+def grouped_pool(data, vectors=None):
+    """Demonstrations of a file, their pool, and each institution's group; ``vectors`` is a library that keeps these."""
+    demonstrations = read_demonstrations(data)
+    with Library.open(vectors or Path(tempfile.mkdtemp()) / "vectors.db") as library:
+        dense = library.vectors(demonstrations)
+    pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
+    group = {one.institution: one.metadata["group"] for one in demonstrations}
+    return demonstrations, pool, np.array([group[name] for name in pool.institutions])
 
 
 def interval(difference):
@@ -118,13 +134,7 @@ def print_scores(title, scores):
 def main(arguments):
     """Measure, and print a table for the development and one for the test hospitals."""
     wanted = arguments.pop(0) if arguments[0].startswith("--") else ""
-    demonstrations = read_demonstrations(arguments[0])
-    path = Path(arguments[1]) if len(arguments) > 1 else Path(tempfile.mkdtemp()) / "vectors.db"
-    with Library.open(path) as library:
-        dense = library.vectors(demonstrations)
-    pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
-    group = {one.institution: one.metadata["group"] for one in demonstrations}
-    groups = np.array([group[name] for name in pool.institutions])
+    demonstrations, pool, groups = grouped_pool(*arguments)
     tuned = np.isin(pool.institutions, development_hospitals(demonstrations))
     kept = {"--untuned": ~tuned, "--development": tuned}.get(wanted, np.ones(len(tuned), bool))
     targets = np.flatnonzero(kept)

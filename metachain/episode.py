@@ -16,6 +16,7 @@ from metachain.profile import reply_profile
 from metachain.selection import distinct, nearest_first, plausible_answers, plausible_first
 from metachain.similarity import LEXICAL_DIMENSIONS
 from metachain.study import NEIGHBOURS, Study
+from metachain.transfer import shared_answers
 
 __all__ = ["INFORMED", "SELECTORS", "Episode", "Ground", "Shown", "explained"]
 
@@ -228,6 +229,8 @@ def _plausible(
     pool = ground.study.pool
     near, own = ground.near, ground.study.near(episode.support[:k], ground.past)
     weights = ground.standing
+    if listed is not None:
+        weights = weights + shared_answers(pool.gives[ground.past], listed)
     if pooled:
         near, own, weights = _as_one(near), _as_one(own), np.zeros(1)
     texts = reply_profile(near, pool.answer, len(pool.answers), pool.meaning)

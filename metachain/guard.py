@@ -38,9 +38,11 @@ QUERIES = 60
 BELIEFS = (0.0, 0.1, 0.3, 1.0)
 SCALES = (0.0, 0.03, 0.1, 0.3, 1.0)
 SLIPS = (0.05, 0.2)
-INTERCEPTS = (0.0, 1.0)
-CONSTANT = 0.3
+INTERCEPTS = (0.0, 10.0)
+CONSTANT = 1.0
 """Scale from which an intercept is worth trying."""
+SURENESS = 1e-6
+"""So much does the probability of the right answer add to an arm's score: it settles ties, and nothing else."""
 SHOTS = 8
 NEAREST = None
 """The arm that learns nothing: plain nearest neighbours."""
@@ -88,7 +90,8 @@ def draws(pool: Pool, institution: int) -> list[Draw]:
 def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats:
     """How well each arm serves the draw's queries from the institutions ``past``; (len(ARMS),) in [0, 1].
 
-    Share of the queries answered right; where answers are texts, mean cosine of the outputs shown to the right ones.
+    Share of the queries answered right, of two that tie the surer arm a millionth higher; where answers are texts, mean
+    cosine of the outputs shown to the right ones.
     """
     pool = study.pool
     weights = standing(transfer, past)
@@ -96,8 +99,8 @@ def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats
     judged = _judgements(support, pool.answer[draw.support], query, weights)
     if pool.meaning is None:
         truth = pool.answer[draw.query]
-        right: dict[Settings | None, float] = {arm: (fits.argmax(axis=1) == truth).mean() for arm, fits in judged}
-        right[NEAREST] = float((_plain_vote(study, draw, past) == truth).mean())
+        right: dict[Settings | None, float] = {arm: _share_right(fits, truth) for arm, fits in judged}
+        right[NEAREST] = float((_plain_vote(study, draw, past) == truth).mean()) + SURENESS
     else:
         shown = _Showing.of(study, draw, past)
         right = {arm: shown.likeness(shown.by(fits)) for arm, fits in judged}
@@ -168,6 +171,11 @@ class _Showing:
         there = answers >= 0
         best = np.take_along_axis(cosine, there.argmax(axis=1)[:, None], axis=1)
         return float(best.mean() + cosine[there].mean()) / 2
+
+
+def _share_right(fits: Floats, truth: NDArray[np.int64]) -> float:
+    sure = fits[np.arange(len(truth)), truth] / fits.sum(axis=1)
+    return float((fits.argmax(axis=1) == truth).mean() + SURENESS * sure.mean())
 
 
 def _plain_vote(study: Study, draw: Draw, past: Rows) -> NDArray[np.intp]:

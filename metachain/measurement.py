@@ -46,6 +46,8 @@ LADDER = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SHOTS = 8
 RESAMPLES = 10_000
 FEWEST_FOR_INTERVAL = 4
+DECIMALS = 5
+"""Of scores; the rest only settles ties between arms."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -166,7 +168,8 @@ def rehearsals(study: Study, progress: Progress = silent) -> Rehearsals:
             arms[number] = np.mean(played, axis=0)
             own[number] = np.mean([_own_right(study.pool, support, query) for support, query in halves], axis=0)
     progress("rehearsing", count, count)
-    return Rehearsals(_crossfitted(arms), arms[:, :, ARMS.index(NEAREST)], own[:, :-1], own[:, -1])
+    found = _crossfitted(arms), arms[:, :, ARMS.index(NEAREST)], own[:, :-1], own[:, -1]
+    return Rehearsals(*(np.round(scores, DECIMALS) for scores in found))
 
 
 def interval(values: Floats, seed: int = 0) -> tuple[float, float] | None:

@@ -47,6 +47,13 @@ class Pool:
         return np.array(numbers, np.int64)
 
     @cached_property
+    def gives(self) -> NDArray[np.bool_]:
+        """(S, C) which answers each institution gives at all."""
+        given = np.zeros((len(self.institutions), len(self.answers)), bool)
+        given[self.owner, self.answer] = True
+        return given
+
+    @cached_property
     def rows(self) -> tuple[NDArray[np.intp], ...]:
         """For each institution the rows that belong to it."""
         return tuple(np.flatnonzero(self.owner == number) for number in range(len(self.institutions)))

@@ -18,7 +18,7 @@ from metachain.pool import Pool
 from metachain.prior import Prior, load_prior, pool_of
 from metachain.profile import reply_profile
 from metachain.study import NEIGHBOURS
-from metachain.transfer import standing
+from metachain.transfer import shared_answers, standing
 
 __all__ = ["Posterior", "Scene", "adapt", "load_posterior", "save_posterior", "scene_of"]
 
@@ -75,7 +75,10 @@ def posterior_of(prior: Prior, scene: Scene, institution: str) -> Posterior:
     near = scene.index.nearest(support.vectors, NEIGHBOURS)
     profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
     settings = prior.lesson.settings or PLAIN
-    fitted = fit(profile, support.answer, standing(prior.transfer, numbers), settings, scene.listed)
+    weights = standing(prior.transfer, numbers)
+    if scene.listed is not None:
+        weights = weights + shared_answers(past.gives, scene.listed)
+    fitted = fit(profile, support.answer, weights, settings, scene.listed)
     return Posterior(institution, prior, fitted, len(support.answer), scene.digest)
 
 

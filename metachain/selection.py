@@ -22,7 +22,7 @@ __all__ = [
 
 SIMILARITY_SCALE = 0.1
 PLAUSIBILITY_WEIGHT = 10.0
-KEPT_SHARE = 0.5
+KEPT_SHARE = 0.8
 
 Floats = NDArray[np.floating]
 
@@ -106,7 +106,7 @@ def plausible_first(
     """Choose candidates that are near *and* carry a plausible answer.
 
     ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + 10 log p``, the best k are kept, less
-    those whose p is under half of the best p kept. Returns positions (n, min(k, m)), best first and -1 where
+    those whose p is under 0.8 of the best p kept. Returns positions (n, min(k, m)), best first and -1 where
     dropped, and the scores (n, m).
     """
     with np.errstate(divide="ignore"):

@@ -7,12 +7,14 @@ from numpy.typing import NDArray
 
 from metachain.profile import Profile, replies_to
 
-__all__ = ["familiarity", "redundancy", "screening", "standing", "transfer_row"]
+__all__ = ["familiarity", "redundancy", "screening", "shared_answers", "standing", "transfer_row"]
 
 FAMILIARITY_TEMPERATURE = 0.25
 SCREENED_BELOW = 0.5
 """Share of the median institution's best agreement with another, under which an institution is doubted."""
 SCREENING_WEIGHT = 2.0
+SHARING_WEIGHT = 4.0
+SHARING_FLOOR = 0.01
 
 Floats = NDArray[np.float64]
 
@@ -61,6 +63,18 @@ def screening(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer
 def standing(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
     """``ℓ⁰_s``, log weight of each institution before any label: ``redundancy`` and ``screening``; (S,), at most 0."""
     return redundancy(transfer, institutions) + screening(transfer, institutions)
+
+
+def shared_answers(gives: NDArray[np.bool_], listed: NDArray[np.bool_]) -> Floats:
+    """``4 log(cos(u_s, u) + 0.01)``: institutions whose answers are those that a new one lists count most; (S,).
+
+    ``gives`` (S, C) which answers each past institution gives at all, ``listed`` (C,) those that the new one does; the
+    cosine of two sets is their intersection over the geometric mean of their sizes (Ochiai 1957).
+    """
+    sizes = gives.sum(axis=1) * listed.sum()
+    shared = (gives & listed).sum(axis=1) / np.sqrt(np.maximum(sizes, 1))
+    log_weights: Floats = SHARING_WEIGHT * np.log(shared + SHARING_FLOOR)
+    return log_weights
 
 
 def _agreement(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer], diagonal: float) -> Floats:

@@ -21,6 +21,7 @@ from metachain.kriging import NOISE, TEXT_TEMPERATURE, UNLISTED, Settings
 from metachain.library import Library
 from metachain.pool import Pool, make_pool
 from metachain.profile import Profile, reply_profile
+from metachain.transfer import SHARING_FLOOR, SHARING_WEIGHT
 
 briefly = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 rarely = settings(briefly, max_examples=5)
@@ -239,6 +240,16 @@ def evidence(text: Replies, answer: int, slip: float) -> list[float]:
     ]
 
 
+def sharing(pool: Pool, institutions: Sequence[int], listed: set[str]) -> list[float]:
+    """``4 log(|given and listed| / √(|given| |listed|) + 0.01)`` for each of some institutions."""
+    weights = []
+    for number in institutions:
+        name = pool.institutions[number]
+        given = {one.output for one in pool.demonstrations if one.institution == name}
+        weights.append(SHARING_WEIGHT * log(len(given & listed) / sqrt(len(given) * len(listed)) + SHARING_FLOOR))
+    return weights
+
+
 class Known(NamedTuple):
     """A new institution's labels, and what was learned before them."""
 
@@ -322,4 +333,4 @@ def choice(similarity: list[float], plausibility: list[float], k: int) -> list[i
     score = [h / 0.1 + 10 * log(p) if p > 0 else -inf for h, p in zip(similarity, plausibility, strict=True)]
     kept = sorted(range(len(score)), key=lambda place: (-score[place], place))[:k]
     best = max((plausibility[place] for place in kept), default=0.0)
-    return [place if plausibility[place] > 0 and plausibility[place] >= 0.5 * best else -1 for place in kept]
+    return [place if plausibility[place] > 0 and plausibility[place] >= 0.8 * best else -1 for place in kept]

@@ -247,12 +247,17 @@ def test_learned_selectors_of_texts_are_those_of_the_formulas(selector: str, k: 
 
 @labels
 def test_a_listed_institution_is_known_to_give_some_answers_only(ground: Ground, k: int) -> None:
-    """``listed`` is told which answers the institution gives at all; an answer outside of them is a last resort."""
+    """``listed`` is told which answers the institution gives at all; an answer outside of them is a last resort.
+
+    Institutions that give the same answers count most.
+    """
     episode, pool = episode_of(ground, k), ground.study.pool
     own = {one.output for one in pool.demonstrations if one.institution == TARGET}
     known = [answer in own for answer in pool.answers]
+    parts = ground.redundancy, ground.screening, oracles.sharing(pool, ground.past.tolist(), own)
+    standing = [sum(weights) for weights in zip(*parts, strict=True)]
     shown = INFORMED["listed"](episode)
-    assert shown.tolist() == slow_choice(episode, slow_plausible(episode, k, listed=known))
+    assert shown.tolist() == slow_choice(episode, slow_plausible(episode, k, standing=standing, listed=known))
     assert shown.tolist() != SELECTORS["metachain"](episode).tolist()
     assert "listed" not in SELECTORS
 

@@ -47,6 +47,16 @@ def test_rows_are_the_institutions_own() -> None:
         assert rows.tolist() == [row for row in range(len(MADE)) if pool.owner[row] == number]
 
 
+def test_each_institution_gives_the_answers_of_its_rows() -> None:
+    """``gives`` says of every institution and answer whether any of its demonstrations has it."""
+    pool = make_pool(MADE, VECTORS, ["a further answer"])
+    expected = [
+        [any((one.institution, one.output) == (name, answer) for one in MADE) for answer in pool.answers]
+        for name in pool.institutions
+    ]
+    assert pool.gives.tolist() == expected
+
+
 def test_further_answers_have_a_number() -> None:
     """An answer that no demonstration gives can be asked for, and numbers are in alphabetical order."""
     pool = make_pool(MADE, VECTORS, ["a further answer", "code 1"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import filled, hospitals, note_writers
+from oracles import filled, hospitals, note_writers, sharing
 
 from metachain.demonstration import Demonstration
 from metachain.errors import LibraryError, NotFoundError
@@ -174,8 +174,9 @@ def test_a_list_marks_what_it_names_and_what_was_labelled(tmp_path: Path) -> Non
         assert scene_of(prior, library, "hospital 4").listed is None
         library.list_answers("hospital 4", ["code 1", "an answer that nobody gives"])
         scene = scene_of(prior, library, "hospital 4")
-        fitted = adapt(prior, library, "hospital 4").fit
+        fitted, unlisted = adapt(prior, library, "hospital 4").fit, standing(prior.transfer, range(4))
     known = {"code 1", *(one.output for one in NEW[:2])}
+    assert np.allclose(fitted.standing, unlisted + sharing(scene.past, range(4), known))
     assert scene.listed is not None
     assert {one for one, there in zip(scene.past.answers, scene.listed, strict=True) if there} == known
     assert fitted.listed is not None

@@ -54,7 +54,7 @@ def test_plausibility_is_a_distribution_over_the_candidates_answers(seed: int, m
 @given(SEEDS, st.integers(1, 12), st.integers(0, 14))
 @briefly
 def test_choice_is_that_of_step_g(seed: int, m: int, k: int) -> None:
-    """The best k by ``h / 0.1 + 10 log p``, less those under half as plausible as the best shown."""
+    """The best k by ``h / 0.1 + 10 log p``, less those under 0.8 times as plausible as the best shown."""
     rng = np.random.default_rng(seed)
     similarity = rng.uniform(size=(4, m))
     plausibility = np.where(rng.random((4, m)) < 0.2, 0.0, rng.uniform(size=(4, m)))

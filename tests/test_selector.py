@@ -122,14 +122,15 @@ def test_nearest_neighbours_are_those_of_brute_force(tmp_path: Path) -> None:
 def test_numbers_and_reasons_go_together(tmp_path: Path) -> None:
     """A reason says whose it is, how similar and how probable, and a label that past institutions treat alike."""
     with filled(tmp_path / "library.db", MADE) as library:
-        chosen = [one for selection in selector_of(library).select_many(QUERIES) for one in selection.chosen]
+        selections = [each for method in METHODS for each in selector_of(library, method).select_many(QUERIES)]
+    chosen = [one for selection in selections for one in selection.chosen]
     for one in chosen:
         origin = one.demonstration.institution
         assert one.reason.startswith("your own label" if origin == "hospital 4" else f"from {origin}")
         assert f"input {one.similarity:.0%} similar, answer {one.plausibility:.0%} probable" in one.reason
         assert 0 < one.plausibility <= 1
     assert any("agrees with your label" in one.reason for one in chosen)
-    assert any("differs from your label" in one.reason for one in chosen) or len(chosen) < 5
+    assert any("differs from your label" in one.reason for one in chosen)
 
 
 @given(made=st.permutations(MADE))

@@ -16,6 +16,7 @@ from metachain.transfer import (
     familiarity,
     redundancy,
     screening,
+    shared_answers,
     standing,
     transfer_row,
 )
@@ -105,6 +106,22 @@ def test_two_institutions_hold_nobody_back(chosen: list[int]) -> None:
 def test_where_nobody_agrees_nobody_is_held_back() -> None:
     """Institutions that have nothing in common at all all keep their weight."""
     assert screening(np.eye(4), range(4)).tolist() == [0.0] * 4
+
+
+@given(SEEDS, SIZES, st.sets(st.integers(0, 3), min_size=1))
+@briefly
+def test_sharing_answers_with_a_list_is_a_cosine_of_sets(seed: int, sizes: list[int], listed: set[int]) -> None:
+    """``4 log(cos + 0.01)``: the answers in common over the geometric mean of how many both give (Ochiai 1957)."""
+    pool = random_pool(seed, sizes)
+    found = shared_answers(pool.gives, np.isin(np.arange(4), sorted(listed)))
+    expected = oracles.sharing(pool, range(len(sizes)), {pool.answers[number] for number in listed})
+    assert np.allclose(found, expected)
+
+
+def test_a_list_of_nothing_known_prefers_nobody() -> None:
+    """Where no past institution gives any of the answers listed, all count the same."""
+    pool = random_pool(3, [5, 2, 9])
+    assert len(set(shared_answers(pool.gives, np.zeros(4, bool)).tolist())) == 1
 
 
 @given(SEEDS, st.integers(1, 7))
