@@ -59,7 +59,8 @@ def shares_right(ground, support):
     texts = study.profile(query, ground.past)
     settings = ground.lesson.settings or PLAIN
     fitted = fit(study.profile(support, ground.past), pool.answer[support], ground.standing, settings)
-    plausible = judge(fitted, texts).argmax(axis=1)
+    every = np.broadcast_to(np.arange(len(pool.answers)), (len(query), len(pool.answers)))
+    plausible = judge(fitted, texts, every).argmax(axis=1)
     (read,) = shares_read_right(ground, support, ("metachain",))
     return np.array([(plausible == pool.answer[query]).mean(), read])
 

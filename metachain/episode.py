@@ -236,9 +236,10 @@ def _plausible(
     texts = reply_profile(near, pool.answer, len(pool.answers), pool.meaning)
     labels = reply_profile(own, pool.answer, len(pool.answers), pool.meaning)
     settings: Settings = ground.lesson.settings or PLAIN
-    fits = judge(fit(labels, pool.answer[episode.support[:k]], weights, settings, listed), texts)
+    fitted = fit(labels, pool.answer[episode.support[:k]], weights, settings, listed)
     rows, similarity = episode.nearby
-    probability = plausible_answers(fits, np.where(rows < 0, -1, pool.answer[rows]))
+    answer = np.where(rows < 0, -1, pool.answer[rows])
+    probability = plausible_answers(judge(fitted, texts, answer), answer)
     if nearest:
         first = nearest_first(similarity, episode.shots)
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, product
 from typing import Self
 
@@ -23,6 +24,7 @@ from metachain.kriging import (
     usage,
     without_diagonal,
 )
+from metachain.metrics import bag_f1
 from metachain.pool import Pool
 from metachain.profile import Profile, co_treatment_features
 from metachain.reader import vote
@@ -91,20 +93,22 @@ def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats
     """How well each arm serves the draw's queries from the institutions ``past``; (len(ARMS),) in [0, 1].
 
     Share of the queries answered right, of two that tie the surer arm a millionth higher; where answers are texts, mean
-    cosine of the outputs shown to the right ones.
+    token F1 of the outputs shown to the right ones.
     """
-    pool = study.pool
-    weights = standing(transfer, past)
+    pool, truth = study.pool, study.pool.answer[draw.query]
     support, query = study.profile(draw.support, past), study.profile(draw.query, past)
-    judged = _judgements(support, pool.answer[draw.support], query, weights)
+    shown = _Showing.of(study, draw, past)
+    nearest = nearest_first(shown.similarity, SHOTS)
+    judged = partial(_judgements, support, pool.answer[draw.support], query, standing(transfer, past))
+    right: dict[Settings | None, float]
     if pool.meaning is None:
-        truth = pool.answer[draw.query]
-        right: dict[Settings | None, float] = {arm: _share_right(fits, truth) for arm, fits in judged}
-        right[NEAREST] = float((_plain_vote(study, draw, past) == truth).mean()) + SURENESS
+        every = np.broadcast_to(np.arange(len(pool.answers)), (len(truth), len(pool.answers)))
+        right = {arm: _share_right(fits, truth) for arm, fits in judged(every)}
+        right[NEAREST] = float((shown.vote(nearest) == truth).mean()) + SURENESS
     else:
-        shown = _Showing.of(study, draw, past)
-        right = {arm: shown.likeness(shown.by(fits)) for arm, fits in judged}
-        right[NEAREST] = shown.likeness(nearest_first(shown.similarity, SHOTS))
+        near = bag_f1(pool.bags, truth, shown.answer)
+        right = {arm: shown.mean(near, shown.by(fits)) for arm, fits in judged(shown.answer)}
+        right[NEAREST] = shown.mean(near, nearest)
     return np.array([right[arm] for arm in ARMS])
 
 
@@ -127,7 +131,7 @@ def shown_probabilities(
     support, query = study.profile(draw.support, past), study.profile(draw.query, past)
     fitted = fit(support, answer[draw.support], standing(transfer, past), settings)
     shown = _Showing.of(study, draw, past)
-    probability = plausible_answers(judge(fitted, query), shown.answer)
+    probability = plausible_answers(judge(fitted, query, shown.answer), shown.answer)
     first, _ = plausible_first(shown.similarity, probability, SHOTS)
     answers = np.where(first < 0, -1, np.take_along_axis(shown.answer, first, axis=1))
     once = (answers >= 0) & ~repeated(answers)
@@ -139,8 +143,6 @@ def shown_probabilities(
 class _Showing:
     """Candidates for a draw's queries: the labels and every past institution's nearest."""
 
-    study: Study
-    query: Rows
     answer: NDArray[np.int64]
     """(n, m) answer number, -1 where there is none."""
     similarity: Floats
@@ -154,23 +156,23 @@ class _Showing:
         own = similarities(pool.vectors[draw.query], pool.vectors[draw.support])
         similarity = np.concatenate([own, past_similarity], axis=1).astype(np.float64)
         answer = np.where(rows < 0, -1, pool.answer[rows])
-        return cls(study, draw.query, answer, np.where(rows < 0, -np.inf, similarity))
+        return cls(answer, np.where(rows < 0, -np.inf, similarity))
 
     def by(self, fits: Floats) -> Rows:
         """Positions shown, best first, -1 where dropped; (n, 8)."""
         return plausible_first(self.similarity, plausible_answers(fits, self.answer), SHOTS)[0]
 
-    def likeness(self, first: Rows) -> float:
-        """Mean cosine of the answers shown to the right one, the best one counting as much as all."""
-        meaning = self.study.pool.meaning
-        if meaning is None:
-            raise TypeError("labels are alike or not; only texts have a likeness")
-        answers = np.where(first < 0, -1, np.take_along_axis(self.answer, np.maximum(first, 0), axis=1))
-        truth = meaning[self.study.pool.answer[self.query]]
-        cosine = np.einsum("nd,nmd->nm", truth, meaning[answers])
-        there = answers >= 0
-        best = np.take_along_axis(cosine, there.argmax(axis=1)[:, None], axis=1)
-        return float(best.mean() + cosine[there].mean()) / 2
+    def vote(self, first: Rows) -> NDArray[np.intp]:
+        """What plain neighbours would say from the candidates at these positions; (n,) answer numbers."""
+        return vote(np.take_along_axis(self.similarity, first, axis=1), np.take_along_axis(self.answer, first, axis=1))
+
+    def mean(self, worth: Floats, first: Rows) -> float:
+        """Mean of what candidates are worth (n, m) over those shown, the best one counting as much as all."""
+        position = np.maximum(first, 0)
+        there = (first >= 0) & (np.take_along_axis(self.answer, position, axis=1) >= 0)
+        chosen = np.take_along_axis(worth, position, axis=1)
+        best = np.take_along_axis(chosen, there.argmax(axis=1)[:, None], axis=1)
+        return float(best.mean() + chosen[there].mean()) / 2
 
 
 def _share_right(fits: Floats, truth: NDArray[np.int64]) -> float:
@@ -178,16 +180,10 @@ def _share_right(fits: Floats, truth: NDArray[np.int64]) -> float:
     return float((fits.argmax(axis=1) == truth).mean() + SURENESS * sure.mean())
 
 
-def _plain_vote(study: Study, draw: Draw, past: Rows) -> NDArray[np.intp]:
-    shown = _Showing.of(study, draw, past)
-    first = nearest_first(shown.similarity, SHOTS)
-    return vote(np.take_along_axis(shown.similarity, first, axis=1), np.take_along_axis(shown.answer, first, axis=1))
-
-
 def _judgements(
-    support: Profile, answer: NDArray[np.int64], query: Profile, weights: Floats
+    support: Profile, answer: NDArray[np.int64], query: Profile, weights: Floats, asked: NDArray[np.int64]
 ) -> Iterator[tuple[Settings, Floats]]:
-    """Yield how well answers fit the queries by every learning arm, sharing all that arms have in common."""
+    """Yield how well answers ``asked`` about (n, m) fit by every learning arm, sharing all that arms have in common."""
     features = co_treatment_features(support)
     own = (features @ features.T).toarray()
     across = (co_treatment_features(query) @ features.T).toarray()
@@ -197,6 +193,6 @@ def _judgements(
         spoken = evidence(support, answer, slip)
         mean = prior_mean(query, localised(weights, across, spoken, belief), len(answer))
         near = prior_mean(support, localised(weights, without_diagonal(own), spoken, belief), len(answer))
-        r = residuals(near, answer)
+        r = residuals(near, answer, support.meaning)
         for arm in arms:
-            yield arm, plausibility(mean + smoothers[arm.scale, arm.intercept] @ r, used, query, arm)
+            yield arm, plausibility(mean + smoothers[arm.scale, arm.intercept] @ r, used, query, asked, arm)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 
-from metachain.profile import Profile, attention, co_treatment_features, consensus, replies_to
+from metachain.index import SIMILARITY_DECIMALS
+from metachain.profile import Meaning, Profile, attention, co_treatment_features, consensus, mean_reply, replies_to
 from metachain.similarity import unit_rows
 from metachain.transfer import familiarity
 
@@ -44,7 +45,7 @@ PLAUSIBILITY_FLOOR = 0.001
 USAGE_PSEUDO_COUNT = 0.5
 VOTE_FLOOR = 0.02
 UNLISTED = 1e-4
-TEXT_TEMPERATURE = 0.15
+TEXT_TEMPERATURE = 0.6
 """Of the cosine between a text answer and what is expected."""
 
 Floats = NDArray[np.float64]
@@ -86,7 +87,7 @@ class Fit:
     evidence: Floats
     """(k, S)."""
     weights: Floats
-    """(k, C): ``(c (κ + c₀) + 0.3 I)⁻¹ r``."""
+    """(k, C): ``(c (κ + c₀) + 0.3 I)⁻¹ r``; (k, d) where answers are texts."""
     usage: Floats
     """(C,) log ratios from ``usage``."""
     listed: Listed = None
@@ -113,15 +114,20 @@ def localised(standing: Floats, kernel: Floats, evidence: Floats, belief: float)
 def prior_mean(texts: Profile, log_weights: Floats, labels: int) -> Floats:
     """``m(x, ·) = Σ_s π_s(x) g_s(x, ·)`` with ``π_s(x) = softmax_s(cov_s(x) / 0.15 + log_weights)``; (n, C).
 
-    Without labels the temperature is 0.1.
+    Without labels the temperature is 0.1. Where answers are texts it is the mean of their unit vectors, (n, d).
     """
     if labels:
-        return consensus(texts, attention(texts, log_weights))
-    return consensus(texts, attention(texts, log_weights, UNLABELLED_TEMPERATURE))
+        return mean_reply(texts, attention(texts, log_weights))
+    return mean_reply(texts, attention(texts, log_weights, UNLABELLED_TEMPERATURE))
 
 
-def residuals(mean: Floats, answer: Answers) -> Floats:
-    """``r_i = e_{y_i} - m(x_i)`` for the prior mean (k, C) at the support, told nothing of label i itself; (k, C)."""
+def residuals(mean: Floats, answer: Answers, meaning: Meaning = None) -> Floats:
+    """``r_i = e_{y_i} - m(x_i)`` for the prior mean (k, C) at the support, told nothing of label i itself; (k, C).
+
+    Where answers are texts φ(y_i), of ``meaning`` (C, d), takes the place of e_{y_i}; (k, d).
+    """
+    if meaning is not None:
+        return meaning[answer] - mean
     r = -mean
     r[np.arange(len(answer)), answer] += 1
     return r
@@ -140,7 +146,7 @@ def solve(kernel: Floats, r: Floats, settings: Settings) -> Floats:
 
 
 def spread(kernel: Floats, weights: Floats, settings: Settings) -> Floats:
-    """``c (κ(x, X) + c₀) w``: what the residuals of the labels say of each text; (n, C)."""
+    """``c (κ(x, X) + c₀) w``: what the residuals of the labels say of each text; (n, C), or (n, d)."""
     return settings.scale * (kernel + settings.intercept) @ weights
 
 
@@ -152,13 +158,14 @@ def fit(support: Profile, answer: Answers, standing: Floats, settings: Settings,
     """
     features = co_treatment_features(support)
     if not len(answer):
-        empty = np.zeros((0, support.answers))
+        empty = np.zeros((0, support.answers if support.meaning is None else support.meaning.shape[1]))
         unused = np.zeros(support.answers)
         return Fit(settings, standing, features, np.zeros((0, len(standing))), empty, unused, listed)
     kernel = (features @ features.T).toarray()
     spoken = evidence(support, answer, settings.slip)
     log_weights = localised(standing, without_diagonal(kernel), spoken, settings.belief)
-    weights = solve(kernel, residuals(prior_mean(support, log_weights, len(answer)), answer), settings)
+    r = residuals(prior_mean(support, log_weights, len(answer)), answer, support.meaning)
+    weights = solve(kernel, r, settings)
     return Fit(settings, standing, features, spoken, weights, usage(support, answer, standing), listed)
 
 
@@ -171,7 +178,8 @@ def kinship(fitted: Fit, texts: Profile) -> Floats:
 def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
     """``V(x, ·) = m(x, ·) + c (κ(x, X) + c₀) (c (κ(X, X) + c₀) + 0.3 I)⁻¹ r``: what each text will be answered.
 
-    ``kernel`` (n, k) from ``kinship`` saves computing it again. Returns (n, C), rows sum to about 1.
+    ``kernel`` (n, k) from ``kinship`` saves computing it again. Returns (n, C), rows sum to about 1; where answers are
+    texts the unit vector that is expected, not scaled to unit length, (n, d).
     """
     kernel = kinship(fitted, texts) if kernel is None else kernel
     log_weights = localised(fitted.standing, kernel, fitted.evidence, fitted.settings.belief)
@@ -184,31 +192,40 @@ def usage(support: Profile, answer: Answers, standing: Floats) -> Floats:
 
     n_y counts y among the labels (k,), e_y is how often the plain consensus expects it there. Answers that the
     consensus expects and the labels never show are held to be out of use. Returns (C,) log ratios, 0 without labels.
+    Texts are hardly used twice, so theirs are 0.
     """
+    if support.meaning is not None:
+        return np.zeros(support.answers)
     expected = consensus(support, attention(support, standing)).sum(axis=0)
     counted = np.bincount(answer, minlength=support.answers)
     ratio: Floats = np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT))
     return ratio
 
 
-def plausibility(expected: Floats, usage: Floats, texts: Profile, settings: Settings, listed: Listed = None) -> Floats:
-    """``max(V(x, y), 0.001) exp(usage_y)^0.3 (v(x, y) + 0.02)^0.2``: how well each answer fits; (n, C), positive.
+def plausibility(
+    expected: Floats, usage: Floats, texts: Profile, answer: Answers, settings: Settings, listed: Listed = None
+) -> Floats:
+    """``max(V(x, y), 0.001) exp(usage_y)^0.3 (v(x, y) + 0.02)^0.2``: how well answers fit; (n, m), positive.
 
-    ``expected`` V (n, C) from ``predict``, ``usage`` (C,) log ratios, v the vote of plain nearest neighbours: a product
-    of experts (Hinton 2002) in which the last two have a small say. An answer that isn't ``listed`` (C,), where a list
-    is known, counts ten-thousandth. Where answers are texts, ``exp(cos(Σ_y V(x, y) φ(y), φ(y)) / 0.15)``: how near
-    each is to the mean of what is expected.
+    ``answer`` (n, m) are the answers asked about, negative ones without meaning; ``expected`` V (n, C) from
+    ``predict``, ``usage`` (C,) log ratios, v the vote of plain nearest neighbours: a product of experts (Hinton 2002)
+    in which the last two have a small say. An answer that isn't ``listed`` (C,), where a list is known, counts a
+    ten-thousandth. Where answers are texts, ``exp(cos(V(x), φ(y)) / 0.6)``: how near each is to what is expected.
     """
+    answer = np.maximum(answer, 0)
     if texts.meaning is not None:
-        mean = unit_rows(np.asarray(expected @ texts.meaning, np.float32))
-        alike: Floats = np.exp((mean @ texts.meaning.T).astype(np.float64) / TEXT_TEMPERATURE)
+        mean = unit_rows(np.asarray(expected, np.float32))
+        cosine = np.matmul(texts.meaning[answer], mean[:, :, None])[:, :, 0].astype(np.float64)
+        alike: Floats = np.exp(np.round(cosine, SIMILARITY_DECIMALS) / TEXT_TEMPERATURE)
         return alike
-    experts = np.exp(settings.usage * usage) * (texts.vote + VOTE_FLOOR) ** settings.vote
-    known = 1.0 if listed is None else np.where(listed, 1.0, UNLISTED)
-    fits: Floats = np.maximum(expected, PLAUSIBILITY_FLOOR) * experts * known
+    told, vote = np.take_along_axis(expected, answer, axis=1), np.take_along_axis(texts.vote, answer, axis=1)
+    experts = np.exp(settings.usage * usage[answer]) * (vote + VOTE_FLOOR) ** settings.vote
+    known = 1.0 if listed is None else np.where(listed[answer], 1.0, UNLISTED)
+    fits: Floats = np.maximum(told, PLAUSIBILITY_FLOOR) * experts * known
     return fits
 
 
-def judge(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
-    """``plausibility`` of what is predicted for each text; (n, C), positive. ``kernel`` as for ``predict``."""
-    return plausibility(predict(fitted, texts, kernel), fitted.usage, texts, fitted.settings, fitted.listed)
+def judge(fitted: Fit, texts: Profile, answer: Answers, kernel: Floats | None = None) -> Floats:
+    """``plausibility`` of answers (n, m) to each text; (n, m), positive. ``kernel`` as for ``predict``."""
+    expected = predict(fitted, texts, kernel)
+    return plausibility(expected, fitted.usage, texts, answer, fitted.settings, fitted.listed)

@@ -8,10 +8,25 @@ from statistics import median
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
 from metachain.similarity import normalise_text
 from metachain.spans import are_span_lists, parse_spans
 
-__all__ = ["METRICS", "Metric", "are_texts", "exact_match", "rouge_l", "span_f1", "suited_metric", "token_f1"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "are_texts",
+    "bag_f1",
+    "exact_match",
+    "rouge_l",
+    "span_f1",
+    "suited_metric",
+    "token_f1",
+    "word_bags",
+]
 
 T = TypeVar("T")
 Metric = Callable[[str, str], float]
@@ -31,6 +46,30 @@ def token_f1(prediction: str, reference: str) -> float:
     Words are runs of letters and digits; unlike SQuAD's own script, articles count.
     """
     return _f1(Counter(_words(prediction)), Counter(_words(reference)))
+
+
+def word_bags(texts: Sequence[str]) -> csr_array:
+    """(n, V): 1 for each word of a text, a second occurrence apart from the first, so that products count overlaps."""
+    column: dict[tuple[str, int], int] = {}
+    places, ends = [], [0]
+    for text in texts:
+        seen: Counter[str] = Counter()
+        for word in _words(text):
+            seen[word] += 1
+            places.append(column.setdefault((word, seen[word]), len(column)))
+        ends.append(len(places))
+    return csr_array((np.ones(len(places)), places, ends), shape=(len(texts), max(1, len(column))))
+
+
+def bag_f1(bags: csr_array, one: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+    """``token_f1`` of texts (n,) and their others (n, m), as places in ``bags`` (``word_bags``); 0 where negative."""
+    known, place = np.unique(others, return_inverse=True)
+    length = np.asarray(bags.sum(axis=1)).ravel()
+    common = (bags[one] @ bags[np.maximum(known, 0)].T).toarray()
+    both = length[one][:, None] + length[np.maximum(known, 0)]
+    f1 = np.where(both == 0, 1.0, 2 * common / np.maximum(both, 1))
+    f1[:, known < 0] = 0
+    return np.take_along_axis(f1, place.reshape(others.shape), axis=1)
 
 
 def span_f1(prediction: str, reference: str) -> float:

@@ -6,10 +6,11 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
-from metachain.metrics import are_texts
+from metachain.metrics import are_texts, word_bags
 from metachain.similarity import lexical_vectors, normalise_text
 
 __all__ = ["Pool", "make_pool"]
@@ -38,6 +39,11 @@ class Pool:
         if not are_texts([one.output for one in self.demonstrations]):
             return None
         return lexical_vectors(self.answers)
+
+    @cached_property
+    def bags(self) -> csr_array:
+        """(C, V) words of each answer (``metrics.word_bags``)."""
+        return word_bags(self.answers)
 
     @cached_property
     def text(self) -> NDArray[np.int64]:

@@ -14,7 +14,16 @@ from scipy.special import softmax
 from metachain.index import Neighbours
 from metachain.similarity import unit_rows
 
-__all__ = ["Profile", "attention", "co_treatment_features", "consensus", "nearest_vote", "replies_to", "reply_profile"]
+__all__ = [
+    "Profile",
+    "attention",
+    "co_treatment_features",
+    "consensus",
+    "mean_reply",
+    "nearest_vote",
+    "replies_to",
+    "reply_profile",
+]
 
 REPLY_TEMPERATURE = 0.06
 COVERAGE_TEMPERATURE = 0.15
@@ -101,12 +110,15 @@ def co_treatment_features(profile: Profile) -> csr_array:
 
 def consensus(profile: Profile, weights: Floats) -> Floats:
     """``m(x, ·) = Σ_s π_s(x) g_s(x, ·)`` for weights π (n, S); (n, C), rows sum to 1."""
-    texts, institutions, answers = profile.entries
-    shares = weights[texts, institutions] * profile.replies.data
-    n = profile.replies.shape[0]
-    summed = np.zeros((n, profile.answers))
-    np.add.at(summed, (texts, answers), shares)
-    return summed
+    shares: Floats = _shares(profile, weights).toarray()
+    return shares
+
+
+def mean_reply(profile: Profile, weights: Floats) -> Floats:
+    """Consensus for weights π (n, S), (n, C); where answers are texts ``Σ_y m(x, y) φ(y)``, (n, d)."""
+    if profile.meaning is None:
+        return consensus(profile, weights)
+    return np.asarray(_shares(profile, weights) @ profile.meaning.astype(np.float64))
 
 
 def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:
@@ -122,6 +134,12 @@ def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:
     shares = np.zeros_like(profile.coverage)
     np.add.at(shares, (texts, institutions), profile.replies.data * alike)
     return shares
+
+
+def _shares(profile: Profile, weights: Floats) -> csr_array:
+    texts, institutions, answers = profile.entries
+    shares = weights[texts, institutions] * profile.replies.data
+    return csr_array((shares, (texts, answers)), shape=(profile.replies.shape[0], profile.answers))
 
 
 def _mean_replies(profile: Profile, meaning: NDArray[np.float32]) -> csr_array:

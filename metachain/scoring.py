@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.metrics import METRICS, are_texts, suited_metric, token_f1
+from metachain.metrics import METRICS, are_texts, bag_f1, suited_metric
 from metachain.pool import Pool
 from metachain.reader import answer
 from metachain.readers import READERS, Prompt
@@ -80,7 +80,6 @@ class TextScorer:
         self._pool, self._writes = pool, writes
         self._write = lru_cache(REMEMBERED)(self._write_anew)
         self._scored = {name: lru_cache(REMEMBERED)(METRICS[name]) for name in metrics}
-        self._near = lru_cache(REMEMBERED)(self._near_anew)
 
     def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> dict[str, dict[str, float]]:
         """Mean over the queries of each metric between what a reader answers and the query's own output."""
@@ -97,9 +96,7 @@ class TextScorer:
 
     def closeness(self, query: Rows, rows: Rows) -> NDArray[np.float64]:
         """Token F1 of the output of each of rows (n, m) with the query's (n,); 0 where a row is -1."""
-        truth, given = self._pool.answer[query].tolist(), np.where(rows < 0, -1, self._pool.answer[rows]).tolist()
-        near = [[self._near(one, right) for one in several] for right, several in zip(truth, given, strict=True)]
-        return np.array(near, float).reshape(rows.shape)
+        return bag_f1(self._pool.bags, self._pool.answer[query], np.where(rows < 0, -1, self._pool.answer[rows]))
 
     def _answers(self, reader: str, prompt: Prompt) -> list[str]:
         if reader == WRITER and self._writes:
@@ -111,6 +108,3 @@ class TextScorer:
     def _write_anew(self, query: int, rows: tuple[int, ...]) -> str:
         known = self._pool.demonstrations
         return answer(known[query].input, [(known[row].input, known[row].output) for row in rows])
-
-    def _near_anew(self, given: int, right: int) -> float:
-        return token_f1(self._pool.answers[given], self._pool.answers[right]) if given >= 0 else 0.0

@@ -86,18 +86,15 @@ def distinct(
 
 
 def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Scale how well answers fit to probabilities over the answers among a text's candidates.
+    """Scale how well candidates' answers fit to probabilities over the distinct answers among a text's candidates.
 
-    ``fits`` (n, C), positive; ``answer`` (n, m) answer number of each candidate, negative where there is none.
-    Returns (n, m): each candidate's probability, 0 where there is none.
+    ``fits`` (n, m), positive; ``answer`` (n, m) answer number of each candidate, negative where there is none.
+    Returns (n, m): the probability of each candidate's answer, 0 where there is none.
     """
     there = answer >= 0
-    texts = np.broadcast_to(np.arange(len(answer))[:, None], answer.shape)
-    mass = np.zeros_like(fits)
-    mass[texts[there], answer[there]] = fits[texts[there], answer[there]]
-    total = mass.sum(axis=1, keepdims=True)
-    mass /= np.where(total == 0, 1, total)
-    return np.where(there, mass[texts, answer], 0.0)
+    total = np.where(there & ~repeated(answer), fits, 0.0).sum(axis=1, keepdims=True)
+    probability: NDArray[np.float64] = np.where(there, fits, 0.0) / np.where(total == 0, 1, total)
+    return probability
 
 
 def plausible_first(

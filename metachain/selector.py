@@ -70,8 +70,8 @@ class Selector:
         past = self._scene.past
         profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
         kin = kinship(self.posterior.fit, profile)
-        fits = judge(self.posterior.fit, profile, kin)
-        probability = plausible_answers(fits, np.where(rows < 0, -1, self._answer[rows]))
+        answer = np.where(rows < 0, -1, self._answer[rows])
+        probability = plausible_answers(judge(self.posterior.fit, profile, answer, kin), answer)
         score: Floats = similarity
         first = nearest_first(similarity, shots)
         if self.posterior.method == "metachain":
