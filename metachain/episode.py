@@ -243,7 +243,7 @@ def _plausible(
     if nearest:
         first = nearest_first(similarity, episode.shots)
     else:
-        first, _ = plausible_first(similarity, probability, episode.shots)
+        first, _ = plausible_first(similarity, probability, episode.shots, texts=pool.meaning is not None)
     shown = np.where(first < 0, -1, np.take_along_axis(rows, np.maximum(first, 0), axis=1))
     return shown, np.where(shown < 0, 0.0, np.take_along_axis(probability, np.maximum(first, 0), axis=1))
 

@@ -159,8 +159,8 @@ class _Showing:
         return cls(answer, np.where(rows < 0, -np.inf, similarity))
 
     def by(self, fits: Floats) -> Rows:
-        """Positions shown, best first, -1 where dropped; (n, 8)."""
-        return plausible_first(self.similarity, plausible_answers(fits, self.answer), SHOTS)[0]
+        """Positions of texts shown, best first, -1 where dropped; (n, 8)."""
+        return plausible_first(self.similarity, plausible_answers(fits, self.answer), SHOTS, texts=True)[0]
 
     def vote(self, first: Rows) -> NDArray[np.intp]:
         """What plain neighbours would say from the candidates at these positions; (n,) answer numbers."""

@@ -23,6 +23,8 @@ __all__ = [
 SIMILARITY_SCALE = 0.1
 PLAUSIBILITY_WEIGHT = 10.0
 KEPT_SHARE = 0.8
+KEPT_SHARE_OF_TEXTS = 0.5
+"""Lower, for texts differ in degree: one that is less plausible contradicts nothing."""
 
 Floats = NDArray[np.floating]
 
@@ -98,20 +100,21 @@ def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) ->
 
 
 def plausible_first(
-    similarity: Floats, plausibility: NDArray[np.float64], k: int
+    similarity: Floats, plausibility: NDArray[np.float64], k: int, *, texts: bool = False
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Choose candidates that are near *and* carry a plausible answer.
 
     ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + 10 log p``, the best k are kept, less
-    those whose p is under 0.8 of the best p kept. Returns positions (n, min(k, m)), best first and -1 where
-    dropped, and the scores (n, m).
+    those whose p is under 0.8 (of ``texts`` 0.5) of the best p kept. Returns positions (n, min(k, m)), best first and
+    -1 where dropped, and the scores (n, m).
     """
     with np.errstate(divide="ignore"):
         score = similarity / SIMILARITY_SCALE + PLAUSIBILITY_WEIGHT * np.log(plausibility)
     first = nearest_first(score, k)
     kept = np.take_along_axis(plausibility, first, axis=1)
     best = kept.max(axis=1, keepdims=True, initial=0.0)
-    return np.where((kept >= KEPT_SHARE * best) & (kept > 0), first, -1), score
+    least = KEPT_SHARE_OF_TEXTS if texts else KEPT_SHARE
+    return np.where((kept >= least * best) & (kept > 0), first, -1), score
 
 
 def twins(demonstrations: Sequence[Demonstration]) -> NDArray[np.int64]:

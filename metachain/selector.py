@@ -75,7 +75,7 @@ class Selector:
         score: Floats = similarity
         first = nearest_first(similarity, shots)
         if self.posterior.method == "metachain":
-            first, score = plausible_first(similarity, probability, shots)
+            first, score = plausible_first(similarity, probability, shots, texts=past.meaning is not None)
         probability = self.posterior.prior.lesson.calibration(self.posterior.labels).of(probability)
         return [
             self._selection(text, rows[i], first[i], score[i], similarity[i], probability[i], kin[i])
