@@ -37,13 +37,17 @@ class Calibration:
 
     @classmethod
     def learn(cls, probability: Floats, right: NDArray[np.bool_]) -> Self:
-        """Fit a and g to n probabilities and whether each came true; unchanged where n < 50 or all fared alike."""
+        """Fit a and g to n probabilities and whether each came true; unchanged where n < 50 or all fared alike.
+
+        Unchanged too where g would be negative: what fits better must not be said to be less probable.
+        """
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes half a second
 
         if len(right) < FEWEST or right.all() or not right.any():
             return cls()
         found = LogisticRegression(C=1e6).fit(_log_odds(probability)[:, None], right)
-        return cls(float(found.intercept_[0]), float(found.coef_[0, 0]))
+        slope = float(found.coef_[0, 0])
+        return cls(float(found.intercept_[0]), slope) if slope >= 0 else cls()
 
     def of(self, probability: Floats) -> Floats:
         """Calibrate probabilities of any shape; 0 stays 0."""
