@@ -22,7 +22,7 @@ from metachain.transfer import shared_answers, standing
 
 __all__ = ["Posterior", "Scene", "adapt", "load_posterior", "save_posterior", "scene_of"]
 
-FORMAT = "metachain-posterior/2"
+FORMAT = "metachain-posterior/3"
 
 
 @dataclass(frozen=True)
