@@ -134,6 +134,11 @@ def random_meaning(seed: int, answers: int = 4, d: int = 3) -> NDArray[np.float3
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
+def every_answer(profile: Profile) -> NDArray[np.int64]:
+    """Every answer asked about for each text of a profile; (n, C)."""
+    return np.array([range(profile.answers) for _ in profile.coverage], np.int64).reshape(-1, profile.answers)
+
+
 def random_answers(seed: int, pool: Pool, n: int) -> NDArray[np.int64]:
     """Random answer numbers (n,)."""
     return np.random.default_rng(seed).integers(len(pool.answers), size=n)
@@ -274,7 +279,7 @@ def prior_mean(text: Replies, known: Known, answers: int, without: int | None = 
 
 
 def posterior_mean(text: Replies, known: Known, answers: int) -> list[float]:
-    """Step F for one text: what it will be answered."""
+    """Step F for one text: what it will be answered, answer by answer, whether answers are labels or texts."""
     mean = prior_mean(text, known, answers)
     if not known.labels:
         return mean
@@ -289,15 +294,21 @@ def posterior_mean(text: Replies, known: Known, answers: int) -> list[float]:
     return [mean[y] + sum(near[i] * weights[i][y] for i in range(k)) for y in range(answers)]
 
 
+def expectation(text: Replies, known: Known, answers: int) -> list[float]:
+    """``V(x, ·)`` of one text; where answers are texts the vector ``Σ_y V(x, y) φ(y)``, mixed after all is learned."""
+    expected = posterior_mean(text, known, answers)
+    return expected if text.meaning is None else mean_meaning(dict(enumerate(expected)), text.meaning).tolist()
+
+
 def fits(text: Replies, known: Known, answers: int) -> list[float]:
     """``max(V, 0.001) · ((n_y + 0.5) / (e_y + 0.5))^0.3 · (v + 0.02)^0.2`` for every answer to one text.
 
     An answer that isn't listed, where a list is known, counts ten-thousandth. Answers that are texts fit by how near
-    they come to the mean of what is expected: ``exp(cos / 0.15)``.
+    they come to the mean of what is expected: ``exp(cos / 0.6)``.
     """
-    expected, scored = posterior_mean(text, known, answers), []
+    expected, scored = expectation(text, known, answers), []
     if text.meaning is not None:
-        mean = mean_meaning(dict(enumerate(expected)), text.meaning)
+        mean = np.array(expected)
         return [exp(cosine(mean, text.meaning[y]) / TEXT_TEMPERATURE) for y in range(answers)]
     told = [consensus(label, attention(label, known.standing), answers) for label in known.labels]
     for y in range(answers):
@@ -323,14 +334,15 @@ def vote(similarity: Sequence[float], answers: Sequence[int], temperature: float
 
 
 def plausible(fits: list[float], answers: list[int]) -> list[float]:
-    """``p(y | x)`` in proportion to how well y fits, over the distinct answers among the candidates."""
+    """``p(y | x)`` in proportion to how well each answer fits (C,), over the candidates' distinct ones (m,)."""
     mass = {y: fits[y] for y in answers if y >= 0}
     return [mass[y] / sum(mass.values()) if y >= 0 else 0.0 for y in answers]
 
 
-def choice(similarity: list[float], plausibility: list[float], k: int) -> list[int]:
-    """Step G for one text: best first, -1 where dropped."""
+def choice(similarity: list[float], plausibility: list[float], k: int, *, texts: bool) -> list[int]:
+    """Step G for one text: best first, -1 where dropped: under 0.8 of the best p kept; 0.5 where answers are texts."""
+    least = 0.5 if texts else 0.8
     score = [h / 0.1 + 10 * log(p) if p > 0 else -inf for h, p in zip(similarity, plausibility, strict=True)]
     kept = sorted(range(len(score)), key=lambda place: (-score[place], place))[:k]
     best = max((plausibility[place] for place in kept), default=0.0)
-    return [place if plausibility[place] > 0 and plausibility[place] >= 0.8 * best else -1 for place in kept]
+    return [place if plausibility[place] > 0 and plausibility[place] >= least * best else -1 for place in kept]

@@ -216,9 +216,9 @@ def slow_plausible(
 
 def slow_choice(episode: Episode, plausible: list[list[float]]) -> list[list[int]]:
     """Step G, query by query: rows of the pool, -1 where dropped."""
-    shown = []
+    shown, texts = [], episode.ground.study.pool.meaning is not None
     for probable, rows, similarity in zip(plausible, *episode.nearby, strict=True):
-        first = oracles.choice(similarity.tolist(), probable, episode.shots)
+        first = oracles.choice(similarity.tolist(), probable, episode.shots, texts=texts)
         shown.append([int(rows[place]) if place >= 0 else -1 for place in first])
     return shown
 

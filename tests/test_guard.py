@@ -45,6 +45,7 @@ from metachain.guard import (
     shown_probabilities,
 )
 from metachain.kriging import PLAIN, Settings, fit, judge
+from metachain.metrics import token_f1
 from metachain.pool import make_pool
 from metachain.prior import ALIKE, Lesson, _rehearsals, learn_lesson, transfer_matrix
 from metachain.similarity import hybrid_vectors, lexical_vectors
@@ -80,18 +81,22 @@ def test_the_arms_are_those_of_step_h() -> None:
     assert {(arm.usage, arm.vote) for arm in ARMS if arm} == {(PLAIN.usage, PLAIN.vote)}
 
 
-@given(SEEDS, SIZES, st.integers(0, 5), st.booleans())
+@given(SEEDS, SIZES, st.integers(0, 5), st.integers(1, 6), st.booleans())
 @briefly
-def test_every_arm_judges_as_its_own_posterior(seed: int, sizes: list[int], k: int, text: bool) -> None:
-    """What arms share is computed once, and yet each finds exactly what ``fit`` and ``judge`` of its settings do."""
+def test_every_arm_judges_as_its_own_posterior(seed: int, sizes: list[int], k: int, m: int, text: bool) -> None:
+    """What arms share is computed once, and yet each finds exactly what ``fit`` and ``judge`` of its settings do.
+
+    Whichever answers are asked about, those of candidates that aren't there among them.
+    """
     pool = random_pool(seed, sizes)
     profile, _ = random_profile(seed, pool, k + 3, meaning=random_meaning(seed) if text else None)
     support, query = profile.take(np.arange(k)), profile.take(np.arange(k, k + 3))
     answer, weights = random_answers(seed, pool, k), -np.random.default_rng(seed).uniform(size=len(sizes))
-    found = dict(_judgements(support, answer, query, weights))
+    asked = np.random.default_rng(seed + 1).integers(-1, len(pool.answers), size=(3, m))
+    found = dict(_judgements(support, answer, query, weights, asked))
     assert set(found) == {arm for arm in ARMS if arm}
     for arm, fits in found.items():
-        assert np.allclose(fits, judge(fit(support, answer, weights, arm), query), rtol=1e-4)
+        assert np.allclose(fits, judge(fit(support, answer, weights, arm), query, asked), rtol=1e-4)
 
 
 @given(st.integers(1, 100), st.sampled_from(["a", "west wing", "größe"]))
@@ -141,12 +146,14 @@ def slow_candidates(study: Study, draw: Draw, past: np.ndarray) -> list[list[tup
     return found
 
 
-def slow_shown(candidates: list[tuple[float, int]], fits: list[float] | None) -> list[tuple[int, float]]:
+def slow_shown(
+    candidates: list[tuple[float, int]], fits: list[float] | None, *, texts: bool
+) -> list[tuple[int, float]]:
     """Answers shown for one query and their probability, best first; by similarity alone where ``fits`` is None."""
     if fits is None:
         return [(y, 1.0) for _, y in sorted(candidates, key=lambda pair: -pair[0])[:SHOTS]]
     probable = oracles.plausible(fits, [y for _, y in candidates])
-    places = oracles.choice([h for h, _ in candidates], probable, SHOTS)
+    places = oracles.choice([h for h, _ in candidates], probable, SHOTS, texts=texts)
     return [(candidates[place][1], probable[place]) for place in places if place >= 0]
 
 
@@ -165,15 +172,15 @@ def slow_arm_score(study: Study, draw: Draw, past: np.ndarray, arm: Settings | N
 
 
 def slow_likeness(study: Study, draw: Draw, past: np.ndarray, arm: Settings | None) -> float:
-    """How near the texts that one arm shows come to the right ones: the mean over the best, and over all shown."""
+    """Token F1 of the texts that one arm shows with the right ones: the mean over the best, and over all shown."""
     pool, best, every = study.pool, [], []
     assert pool.meaning is not None
     judged = slow_fits(study, draw, past, arm or PLAIN)
     for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw, past), strict=True):
-        shown = slow_shown(candidates, fits if arm else None)
-        cosines = [oracles.cosine(pool.meaning[y], pool.meaning[pool.answer[row]]) for y, _ in shown]
-        best.append(cosines[0])
-        every += cosines
+        shown = slow_shown(candidates, fits if arm else None, texts=True)
+        near = [token_f1(pool.answers[y], pool.demonstrations[row].output) for y, _ in shown]
+        best.append(near[0])
+        every += near
     return sum(best) / len(best) / 2 + sum(every) / len(every) / 2
 
 
@@ -194,7 +201,7 @@ def test_arm_scores_are_shares_answered_right(labels: int) -> None:
 
 @pytest.mark.parametrize(("each", "labels"), [(16, 0), (16, 4), (3, 0), (3, 4)])
 def test_arm_scores_of_texts_are_likeness_to_the_right_ones(each: int, labels: int) -> None:
-    """Where answers are texts each arm's score is how near what it shows comes, the best one counting as much as all.
+    """Where answers are texts each arm's score is token F1 of what it shows, the best one counting as much as all.
 
     Where there are fewer demonstrations than can be shown, those that there are count.
     """
@@ -209,12 +216,10 @@ def test_arm_scores_of_texts_are_likeness_to_the_right_ones(each: int, labels: i
 
 def test_the_best_text_shown_is_the_first_that_was_kept() -> None:
     """Where the first choice was dropped as implausible, or there is none, the next one counts as the best."""
-    study = study_of(note_writers(3, 6))
-    answer, query = np.array([[4, 9, -1, 2]]), np.array([0])
-    showing, meaning = _Showing(study, query, answer, np.zeros((1, 4))), study.pool.meaning
-    assert meaning is not None
-    nine, two = (oracles.cosine(meaning[study.pool.answer[0]], meaning[y]) for y in (9, 2))
-    assert showing.likeness(np.array([[-1, 2, 1, 3]])) == pytest.approx(nine / 2 + (nine + two) / 4)
+    showing = _Showing(np.array([[4, 9, -1, 2], [3, 5, 7, -1]]), np.zeros((2, 4)))
+    worth = np.array([[0.9, 0.3, 0.8, 0.1], [0.5, 0.7, 0.2, 0.6]])
+    found = showing.mean(worth, np.array([[-1, 2, 1, 3], [1, -1, 3, -1]]))
+    assert found == pytest.approx((0.3 + 0.7) / 2 / 2 + (0.3 + 0.1 + 0.7) / 3 / 2)
 
 
 @pytest.mark.parametrize("labels", [0, 4])
@@ -226,7 +231,7 @@ def test_shown_probabilities_are_those_of_each_answer_shown(labels: int) -> None
     expected = []
     judged = slow_fits(study, draw, past, WELL)
     for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw, past), strict=True):
-        for y, p in dict(slow_shown(candidates, fits)).items():
+        for y, p in dict(slow_shown(candidates, fits, texts=False)).items():
             expected.append((p, y == study.pool.answer[row]))
     assert np.allclose(found, [p for p, _ in expected])
     assert right.tolist() == [hit for _, hit in expected]

@@ -14,6 +14,7 @@ from oracles import (
     Known,
     Replies,
     briefly,
+    every_answer,
     random_answers,
     random_meaning,
     random_pool,
@@ -107,6 +108,20 @@ def test_residuals_are_answers_less_expectations() -> None:
     assert mean[0, 0] == 0.25
 
 
+@given(SEEDS, st.integers(0, 6))
+@briefly
+def test_residuals_of_texts_are_unit_vectors_less_expectations(seed: int, k: int) -> None:
+    """``r_i = φ(y_i) - m(x_i)`` where answers are texts, and neither what is expected nor what is meant changes."""
+    rng, meaning = np.random.default_rng(seed), random_meaning(seed)
+    mean, answer = rng.normal(size=(k, 3)), rng.integers(4, size=k)
+    before, meant = mean.tolist(), meaning.tolist()
+    found = residuals(mean, answer, meaning)
+    assert found.shape == (k, 3)
+    for i, y in enumerate(answer.tolist()):
+        assert found[i].tolist() == [meant[y][axis] - before[i][axis] for axis in range(3)]
+    assert (mean.tolist(), meaning.tolist()) == (before, meant)
+
+
 @given(SEEDS, SIZES, st.integers(1, 6), SETTINGS)
 @briefly
 def test_solving_is_multiplying_by_the_inverse(seed: int, sizes: list[int], k: int, settings: Settings) -> None:
@@ -145,20 +160,29 @@ def test_kinship_is_the_co_treatment_kernel(seed: int, sizes: list[int], k: int,
 @given(SEEDS, SIZES, LABELS, SETTINGS, st.booleans())
 @briefly
 def test_prediction_is_the_posterior_mean(seed: int, sizes: list[int], k: int, settings: Settings, text: bool) -> None:
-    """``V(x, ·)`` is that of steps D to F, computed label by label and institution by institution."""
+    """``V(x, ·)`` is that of steps D to F, computed label by label and institution by institution.
+
+    Where answers are texts, learning in the space of their unit vectors is learning answer by answer and mixing then.
+    """
     made = scene(seed, sizes, k, settings, text=text)
-    expected = [oracles.posterior_mean(one, made.known, made.texts.answers) for one in made.told]
-    found = predict(fit(made.support, made.answer, made.standing, settings), made.texts)
+    expected = [oracles.expectation(one, made.known, made.texts.answers) for one in made.told]
+    fitted = fit(made.support, made.answer, made.standing, settings)
+    found = predict(fitted, made.texts)
+    assert found.shape == (TEXTS, 3 if text else made.texts.answers)
+    assert fitted.weights.shape == (k, found.shape[1])
     assert np.allclose(found, expected, rtol=1e-4, atol=1e-5 if text else 1e-8)
 
 
-@given(SEEDS, SIZES, SETTINGS)
+@given(SEEDS, SIZES, SETTINGS, st.booleans())
 @briefly
-def test_without_labels_the_posterior_is_the_prior(seed: int, sizes: list[int], settings: Settings) -> None:
-    """With no label the prediction is the consensus under the prior's weights."""
-    made = scene(seed, sizes, 0)
+def test_without_labels_the_posterior_is_the_prior(seed: int, sizes: list[int], settings: Settings, text: bool) -> None:
+    """With no label the prediction is the consensus under the prior's weights, of texts the mean of their vectors."""
+    made = scene(seed, sizes, 0, text=text)
     fitted = fit(made.support, made.answer, made.standing, settings)
     expected = consensus(made.texts, attention(made.texts, made.standing, UNLABELLED_TEMPERATURE))
+    if text:
+        meaning = random_meaning(seed, made.texts.answers)
+        expected = np.array([oracles.mean_meaning(dict(enumerate(row)), meaning) for row in expected.tolist()])
     assert np.allclose(predict(fitted, made.texts), expected)
 
 
@@ -174,9 +198,11 @@ def test_plausibility_is_a_product_of_three(
     made = scene(seed, sizes, k, settings)
     fitted = fit(made.support, made.answer, made.standing, settings, None if listed is None else np.array(listed))
     expected = [oracles.fits(text, made.known._replace(listed=listed), made.texts.answers) for text in made.told]
-    found = plausibility(predict(fitted, made.texts), fitted.usage, made.texts, settings, fitted.listed)
+    asked, mean = every_answer(made.texts), predict(fitted, made.texts)
+    found = plausibility(mean, fitted.usage, made.texts, asked, settings, fitted.listed)
     assert np.allclose(found, expected)
-    assert np.array_equal(judge(fitted, made.texts), found)
+    assert np.array_equal(judge(fitted, made.texts, asked), found)
+    assert np.array_equal(judge(fitted, made.texts, asked, kinship(fitted, made.texts)), found)
     assert (found > 0).all()
 
 
@@ -185,17 +211,36 @@ def test_plausibility_is_a_product_of_three(
 def test_a_text_is_plausible_where_it_is_near_what_is_expected(
     seed: int, sizes: list[int], k: int, settings: Settings
 ) -> None:
-    """``exp(cos(Σ_y V(x, y) φ(y), φ(y)) / 0.15)``, whatever the usage and the vote."""
+    """``exp(cos(Σ_y V(x, y) φ(y), φ(y)) / 0.6)``, whatever the usage and the vote."""
     made = scene(seed, sizes, k, settings, text=True)
     expected = np.array([oracles.fits(one, made.known, made.texts.answers) for one in made.told])
-    found = judge(fit(made.support, made.answer, made.standing, settings), made.texts)
+    found = judge(fit(made.support, made.answer, made.standing, settings), made.texts, every_answer(made.texts))
     assert np.allclose(found, expected, rtol=1e-3)
 
 
-def test_without_labels_no_answer_is_used_more_than_another() -> None:
+@given(SEEDS, SIZES, LABELS, st.integers(0, 7), st.booleans())
+@briefly
+def test_answers_asked_about_fit_as_they_do_among_all(seed: int, sizes: list[int], k: int, m: int, text: bool) -> None:
+    """Asking about some answers, in any order and repeatedly, picks from how well all of them fit.
+
+    A negative answer, which stands for none, changes nothing beside it and makes nothing infinite.
+    """
+    made, rng = scene(seed, sizes, k, text=text), np.random.default_rng(seed)
+    fitted = fit(made.support, made.answer, made.standing, PLAIN, rng.random(made.texts.answers) < 0.5)
+    asked = rng.integers(-2, made.texts.answers, size=(TEXTS, m))
+    every, found = (judge(fitted, made.texts, some) for some in (every_answer(made.texts), asked))
+    assert found.shape == asked.shape
+    assert np.isfinite(found).all()
+    assert (found > 0).all()
+    for x, place in zip(*np.nonzero(asked >= 0), strict=True):
+        assert found[x, place] == pytest.approx(every[x, asked[x, place]], rel=1e-4 if text else 1e-12)
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_without_labels_no_answer_is_used_more_than_another(text: bool) -> None:
     """Log ratios of usage are 0 before any label."""
-    made = scene(3, [6, 7], 0)
-    assert not usage(made.support, made.answer, made.standing).any()
+    made = scene(3, [6, 7], 0, text=text)
+    assert usage(made.support, made.answer, made.standing).tolist() == [0.0] * 4
 
 
 def test_labels_raise_the_answers_they_use() -> None:
@@ -206,11 +251,17 @@ def test_labels_raise_the_answers_they_use() -> None:
     assert (ratios[1:] < 0).all()
 
 
+def test_no_text_is_used_more_than_another() -> None:
+    """Where answers are texts log ratios of usage are 0, whatever the labels use."""
+    made = scene(3, [6, 7], 6, text=True)
+    assert usage(made.support, np.zeros(6, int), made.standing).tolist() == [0.0] * 4
+
+
 def test_a_list_without_an_answer_leaves_it_a_last_resort() -> None:
     """Where a list is known, an answer outside of it counts ten-thousandth; the others count the same."""
     made = scene(3, [6, 7], 4)
     free, bound = (
-        judge(fit(made.support, made.answer, made.standing, PLAIN, listed), made.texts)
+        judge(fit(made.support, made.answer, made.standing, PLAIN, listed), made.texts, every_answer(made.texts))
         for listed in (None, np.array([True, False, True, True]))
     )
     assert np.allclose(bound[:, 1], free[:, 1] * UNLISTED)
@@ -234,7 +285,8 @@ def test_the_order_of_labels_changes_nothing(seed: int, sizes: list[int], order:
     one = fit(made.support, made.answer, made.standing, settings)
     other = fit(made.support.take(np.array(order)), made.answer[order], made.standing, settings)
     assert np.allclose(predict(one, made.texts), predict(other, made.texts))
-    assert np.allclose(judge(one, made.texts), judge(other, made.texts))
+    asked = every_answer(made.texts)
+    assert np.allclose(judge(one, made.texts, asked), judge(other, made.texts, asked))
 
 
 def test_a_label_answers_its_own_text() -> None:

@@ -93,6 +93,16 @@ def test_texts_have_the_meaning_of_their_letters() -> None:
     assert np.allclose(np.linalg.norm(pool.meaning, axis=1), 1)
 
 
+def test_bags_are_the_words_of_each_answer() -> None:
+    """In the order of the answers' numbers, further ones too; of a pool without answers there are none."""
+    pool = make_pool(MADE, VECTORS, ["code 1 code 1"])
+    bags = pool.bags.toarray()
+    assert len(bags) == len(pool.answers)
+    assert bags.sum(axis=1).tolist() == [len(answer.split()) for answer in pool.answers]
+    assert (bags[pool.answers.index("code 1 code 1")] * bags[pool.answers.index("code 1")]).sum() == 2
+    assert make_pool([], VECTORS[:0]).bags.shape[0] == 0
+
+
 def test_further_answers_decide_nothing() -> None:
     """Whether answers are texts is said by the demonstrations alone, not by what else has a number."""
     notes = [f"a long note that nobody else has written, number {number}" for number in range(50)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import filled, hospitals, note_writers, sharing
+from oracles import every_answer, filled, hospitals, note_writers, sharing
 
 from metachain.demonstration import Demonstration
 from metachain.errors import LibraryError, NotFoundError
@@ -164,7 +164,9 @@ def test_a_posterior_comes_back_as_it_was_saved(
         texts = profile_of(library, prior, "hospital 4", QUERIES)
     assert same(loaded, posterior)
     assert (loaded.fit.listed is not None) == bool(listed)
-    assert np.array_equal(judge(loaded.fit, texts), judge(posterior.fit, texts))
+    assert loaded.fit.weights.shape == posterior.fit.weights.shape == (labels, predict(posterior.fit, texts).shape[1])
+    asked = every_answer(texts)
+    assert np.array_equal(judge(loaded.fit, texts, asked), judge(posterior.fit, texts, asked))
 
 
 def test_a_list_marks_what_it_names_and_what_was_labelled(tmp_path: Path) -> None:
@@ -192,7 +194,7 @@ def test_an_answer_that_is_not_listed_counts_next_to_nothing(tmp_path: Path) -> 
         texts = profile_of(library, prior, "hospital 4", QUERIES)
         fitted = adapt(prior, library, "hospital 4").fit
         other = adapt(prior, library, "another").fit
-    bound, free = judge(fitted, texts), judge(replace(fitted, listed=None), texts)
+    bound, free = (judge(one, texts, every_answer(texts)) for one in (fitted, replace(fitted, listed=None)))
     outside = [number for number, answer in enumerate(answers) if answer != "code 1"]
     assert np.allclose(bound[:, outside], free[:, outside] * UNLISTED)
     assert np.array_equal(bound[:, answers.index("code 1")], free[:, answers.index("code 1")])

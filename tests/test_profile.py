@@ -19,7 +19,7 @@ from oracles import (
 
 from metachain.index import InstitutionIndex
 from metachain.pool import Pool
-from metachain.profile import attention, co_treatment_features, consensus, replies_to, reply_profile
+from metachain.profile import attention, co_treatment_features, consensus, mean_reply, replies_to, reply_profile
 
 TEXTS = 4
 
@@ -138,6 +138,26 @@ def test_consensus_mixes_replies_by_weight(seed: int, sizes: list[int]) -> None:
     mixed = consensus(profile, weights)
     assert np.allclose(mixed, expected)
     assert np.allclose(mixed.sum(axis=1), 1)
+
+
+@given(SEEDS, SIZES)
+@briefly
+def test_the_mean_reply_is_the_consensus_or_its_mean_vector(seed: int, sizes: list[int]) -> None:
+    """``Σ_s π_s g_s(·)`` of labels, ``Σ_s π_s Σ_y g_s(y) φ(y)`` of texts, for weights that need not sum to 1."""
+    pool, meaning = random_pool(seed, sizes), random_meaning(seed)
+    labels, told = random_profile(seed, pool, TEXTS)
+    weights = np.random.default_rng(seed).uniform(size=(TEXTS, len(sizes)))
+    of_labels, of_texts = (mean_reply(one, weights) for one in (labels, replace(labels, meaning=meaning)))
+    assert (of_labels.shape, of_texts.shape) == ((TEXTS, 4), (TEXTS, 3))
+    assert (of_labels.dtype, of_texts.dtype) == (np.float64, np.float64)
+    for i, text in enumerate(told):
+        shares, vector = [0.0] * 4, [0.0] * 3
+        for s, share in enumerate(text.shares):
+            for y, g in share.items():
+                shares[y] += weights[i, s] * g
+                vector = [v + weights[i, s] * g * float(part) for v, part in zip(vector, meaning[y], strict=True)]
+        assert np.allclose(of_labels[i], shares)
+        assert np.allclose(of_texts[i], vector)
 
 
 @given(SEEDS, SIZES)
