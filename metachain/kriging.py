@@ -215,8 +215,9 @@ def plausibility(
     answer = np.maximum(answer, 0)
     if texts.meaning is not None:
         mean = unit_rows(np.asarray(expected, np.float32))
-        cosine = np.matmul(texts.meaning[answer], mean[:, :, None])[:, :, 0].astype(np.float64)
-        alike: Floats = np.exp(np.round(cosine, SIMILARITY_DECIMALS) / TEXT_TEMPERATURE)
+        cosine = [texts.meaning[asked] @ vector for asked, vector in zip(answer, mean, strict=True)]
+        rounded = np.round(np.array(cosine, float).reshape(answer.shape), SIMILARITY_DECIMALS)
+        alike: Floats = np.exp(rounded / TEXT_TEMPERATURE)
         return alike
     told, vote = np.take_along_axis(expected, answer, axis=1), np.take_along_axis(texts.vote, answer, axis=1)
     experts = np.exp(settings.usage * usage[answer]) * (vote + VOTE_FLOOR) ** settings.vote
