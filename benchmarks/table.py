@@ -11,7 +11,8 @@ from pathlib import Path
 from hospitals import development_hospitals
 
 from metachain import read_demonstrations
-from metachain.summary import harm, summarise
+from metachain.ablation import ablated_name
+from metachain.summary import harm, summarise, worth
 
 SHOWN = ("random", "bm25", "semantic", "mmr", "hybrid", "support", "prior", "scratch", "metachain", "listed", "oracle")
 
@@ -22,29 +23,88 @@ def print_table(protocol, scores):
     labels = sorted({k for _, k in cells})
     hospitals = len({row["institution"] for row in scores})
     print(f"\n{hospitals} hospitals, {protocol} held out\n")
-    print("| selector | " + " | ".join(f"{k} labels" for k in labels) + " |")
-    print("|---" * (len(labels) + 1) + "|")
-    for selector in SHOWN:
+    print_head("selector", labels)
+    for selector in (name for name in SHOWN if any(cell[0] == name for cell in cells)):
         means = [f"{cells[selector, k]['mean']:.3f}" if (selector, k) in cells else "–" for k in labels]
         print(f"| `{selector}` | " + " | ".join(means) + " |")
     ours, base = ([cells[name, k] for k in labels] for name in ("metachain", "semantic"))
-    gains = [f"**{row['gain']:+.1%}** [{row['ci95'][0]:+.1%}, {row['ci95'][1]:+.1%}]" for row in ours]
-    print("| gain | " + " | ".join(gains) + " |")
+    print("| gain | " + " | ".join(gain(row) for row in ours) + " |")
     worst = [f"{a['worst_decile']:.3f} → {b['worst_decile']:.3f}" for a, b in zip(base, ours, strict=True)]
     print("| worst tenth, `semantic` → `metachain` | " + " | ".join(worst) + " |")
     shares = {row["labels"]: f"{row['share']:.1%}" for row in harm(scores)}
     print("| draws that lose over a point | " + " | ".join(shares.get(k, "–") for k in labels) + " |")
 
 
+def print_head(first, labels):
+    """Print the first two lines of a table."""
+    print(f"| {first} | " + " | ".join(f"{k} labels" for k in labels) + " |")
+    print("|---" * (len(labels) + 1) + "|")
+
+
+def gain(row):
+    """The gain over ``semantic`` of a summary's row, with its interval."""
+    low, high = row["ci95"]
+    return f"**{row['gain']:+.1%}** [{low:+.1%}, {high:+.1%}]"
+
+
+def print_variants(first, variants, tuned):
+    """Print the gain of metachain for each variant's scores by name; a row a variant."""
+    gains = {
+        name: {row["labels"]: gain(row) for row in summarise(kept(scores, tuned)) if row["selector"] == "metachain"}
+        for name, scores in variants.items()
+    }
+    labels = sorted(next(iter(gains.values())))
+    print()
+    print_head(first, labels)
+    for name, cells in gains.items():
+        print(f"| {name} | " + " | ".join(cells[k] for k in labels) + " |")
+
+
+def print_worth(rows):
+    """Print what each part of the method is worth, in points."""
+    cells = {(row["part"], row["labels"]): row for row in rows}
+    labels = sorted({k for _, k in cells})
+    print()
+    print_head("without", labels)
+    for part in dict.fromkeys(row["part"] for row in rows):
+        found = [cells[part, k] for k in labels]
+        told = (f"{row['points']:+.1f} [{row['ci95'][0]:+.1f}, {row['ci95'][1]:+.1f}]" for row in found)
+        print(f"| `{part}` | " + " | ".join(told) + " |")
+
+
+def kept(scores, tuned):
+    """Rows of institutions that aren't tuned on."""
+    return [row for row in scores if row["institution"] not in tuned]
+
+
+def print_result(result, tuned):
+    """Print every table that a result holds."""
+    rows = kept(result["scores"], tuned)
+    print_table(result["protocol"], rows)
+    if result.get("readers"):
+        others = {name: part["scores"] for name, part in result["readers"].items()}
+        print_variants("reader", {result["settings"]["readers"][0]: rows, **others}, tuned)
+    if result.get("past"):
+        fewer = {str(part["past"]): part["scores"] for part in result["past"]}
+        print_variants("past institutions", {**fewer, "all": rows}, tuned)
+    if result.get("ablation"):
+        print_worth(worth(rows, {row["part"]: ablated_name(row["part"]) for row in result["ablation"]}))
+    if result.get("calibration") and not tuned:
+        print()
+        print_head("", [row["labels"] for row in result["calibration"]])
+        errors = (f"{row['ece']:.3f}" for row in result["calibration"])
+        print("| expected calibration error | " + " | ".join(errors) + " |")
+
+
 def main(arguments):
-    """Print one table a file."""
+    """Print the tables of each file."""
     tuned = ()
     if arguments[0] == "--untuned":
         tuned = development_hospitals(read_demonstrations(arguments[1]))
         arguments = arguments[2:]
     for path in arguments:
         result = json.loads(Path(path).read_text())
-        print_table(result["protocol"], [row for row in result["scores"] if row["institution"] not in tuned])
+        print_result(result, tuned)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,34 @@ from pathlib import Path
 
 from test_tables import scores
 
-from metachain.summary import harm, summarise
+from metachain.summary import harm, summarise, worth
 
 PROGRAM = Path(__file__).parents[1] / "benchmarks" / "table.py"
+
+
+def test_the_benchmark_prints_what_else_was_measured(tmp_path: Path) -> None:
+    """Gains by reader and by number of past institutions, what parts are worth, and calibration, each a table."""
+    rows = scores({"a": 0.4, "b": 0.8}, 4) + scores({"a": 0.7, "b": 0.8})
+    told = {"summary": summarise(rows), "scores": rows}
+    without = [{**row, "selector": "metachain-text", "score": 0.5} for row in rows if row["selector"] == "metachain"]
+    result = {
+        "protocol": "group",
+        "scores": rows + without,
+        "settings": {"readers": ["vote", "copy"]},
+        "readers": {"copy": told},
+        "past": [{"past": 5, **told}],
+        "ablation": worth(rows + without, {"text": "metachain-text"}),
+        "calibration": [{"labels": 4, "ece": 0.0215, "n": 3, "bins": []}],
+    }
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps(result))
+    done = subprocess.run([sys.executable, PROGRAM, path], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    for name in ("vote", "copy", "5", "all"):
+        assert [line for line in lines if line.startswith(f"| {name} | **")], name
+    (worthy,) = [line for line in lines if line.startswith("| `text` |")]
+    assert worthy.startswith("| `text` | +10.0 [")
+    assert "| expected calibration error | 0.021 |" in lines or "| expected calibration error | 0.022 |" in lines
 
 
 def test_the_benchmark_prints_gain_and_harm(tmp_path: Path) -> None:
