@@ -9,14 +9,13 @@ pools each, random: three draws from each), with its 95 % bootstrap interval ove
 """
 
 import sys
-from dataclasses import replace
 
 import numpy as np
 from hospitals import development_hospitals
-from labelling import BUDGETS, POOL, POOLS, QUERIES, STREAM, grouped_pool, orders, shares_read_right
+from labelling import BUDGETS, POOLS, grouped_pool, shares_read_right, unlabelled
 
 from metachain.bench import Bench
-from metachain.study import Study, split
+from metachain.study import Study
 
 WAYS = ("random", "metachain")
 """Of choosing what to label."""
@@ -32,13 +31,9 @@ RESAMPLES = 4000
 
 def hospital_scores(taught, target):
     """Mean share right of one hospital; (way, budget, selector)."""
-    pool = taught.study.pool
     scores = np.zeros((POOLS, len(WAYS), len(BUDGETS), len(NAMES)))
     for seed in range(POOLS):
-        rows, query = split(pool, target, POOL, QUERIES, STREAM, seed)
-        _, first, counts = np.unique(pool.text[rows], return_index=True, return_counts=True)
-        rows, ground = rows[first], replace(taught, query=query)
-        ordered = orders(ground, rows, counts.astype(float), seed)
+        ground, rows, ordered = unlabelled(taught, target, seed)
         for place, way in enumerate(WAYS):
             for level, budget in enumerate(BUDGETS):
                 drawn = [shares_read_right(ground, rows[order[:budget]], NAMES) for order in ordered[way]]

@@ -73,15 +73,21 @@ def shares_read_right(ground, support, selectors):
     return [score(ground.query, rows, ("vote",))["vote"]["exact_match"] for rows in shown]
 
 
+def unlabelled(taught, target, seed):
+    """A hospital's queries before what others taught, its unlabelled rows, and each way's orders of these."""
+    pool = taught.study.pool
+    rows, query = split(pool, target, POOL, QUERIES, STREAM, seed)
+    _, first, counts = np.unique(pool.text[rows], return_index=True, return_counts=True)
+    rows, ground = rows[first], replace(taught, query=query)
+    return ground, rows, orders(ground, rows, counts.astype(float), seed)
+
+
 def hospital_scores(taught, target):
     """Mean share right of one hospital by what others taught; (way, budget, reading)."""
-    pool = taught.study.pool
     scores = np.zeros((POOLS, len(WAYS), len(BUDGETS), len(READINGS)))
     for seed in range(POOLS):
-        rows, query = split(pool, target, POOL, QUERIES, STREAM, seed)
-        _, first, counts = np.unique(pool.text[rows], return_index=True, return_counts=True)
-        rows, ground = rows[first], replace(taught, query=query)
-        for way, draws in orders(ground, rows, counts.astype(float), seed).items():
+        ground, rows, ordered = unlabelled(taught, target, seed)
+        for way, draws in ordered.items():
             for place, budget in enumerate(BUDGETS):
                 found = [shares_right(ground, rows[order[:budget]]) for order in draws]
                 scores[seed, WAYS.index(way), place] = np.mean(found, axis=0)

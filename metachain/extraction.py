@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.overlap import bag_overlap, words
 from metachain.similarity import lexical_vectors
 
 __all__ = ["copy_output", "extract", "extract_or_copy", "split_sentences"]
@@ -60,8 +61,8 @@ def extract_or_copy(query: str, demonstrations: Pairs) -> str:
     for place, one in enumerate(shown) if len(shown) > 1 else ():
         others = [*shown[:place], *shown[place + 1 :]]
         without = np.delete(np.delete(agreement, place, axis=0), place, axis=1)
-        taken, copied = Counter(_words(_extract(one, others))), _agreed(one, others, without).counts
-        gain[place] = _f1(taken, one.counts) - _f1(copied, one.counts)
+        taken, copied = Counter(words(_extract(one, others))), _agreed(one, others, without).counts
+        gain[place] = bag_overlap(taken, one.counts) - bag_overlap(copied, one.counts)
     return extracted if _weights(asked, shown) @ gain >= 0 else _agreed(asked, shown, agreement).output
 
 
@@ -111,15 +112,15 @@ class _Pair:
 @lru_cache(maxsize=2048)
 def _read(text: str, output: str) -> _Pair:
     sentences = tuple(split_sentences(text))
-    counts = Counter(_words(output))
-    kept = [float(np.mean([word in counts for word in _words(one)])) for one in sentences]
+    counts = Counter(words(output))
+    kept = [float(np.mean([word in counts for word in words(one)])) for one in sentences]
     return _Pair(
         output,
         sentences,
         lexical_vectors(sentences),
         np.array(kept, float),
         lexical_vectors([text])[0],
-        tuple(len(_words(one)) for one in sentences),
+        tuple(len(words(one)) for one in sentences),
         counts,
     )
 
@@ -138,7 +139,7 @@ def _weights(asked: _Pair, shown: Sequence[_Pair]) -> Floats:
 
 def _agreement(shown: Sequence[_Pair]) -> Floats:
     """Token F1 of each output shown to each other one; (m, m)."""
-    return np.array([[_f1(one.counts, other.counts) for other in shown] for one in shown])
+    return np.array([[bag_overlap(one.counts, other.counts) for other in shown] for one in shown])
 
 
 def _agreed(asked: _Pair, shown: Sequence[_Pair], agreement: Floats) -> _Pair:
@@ -185,13 +186,3 @@ def _heading(shown: Sequence[_Pair], weight: Floats) -> str:
             shares[found[0]] = shares.get(found[0], 0.0) + share
     heading = max(shares, key=lambda line: shares[line], default="")
     return heading if len(shown) > 1 and shares.get(heading, 0.0) > 1 / 2 else ""
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
-
-
-def _f1(one: Counter[str], other: Counter[str]) -> float:
-    """Token F1 of two bags of words (Rajpurkar et al. 2016); 1 where both are empty."""
-    both = one.total() + other.total()
-    return 2 * (one & other).total() / both if both else 1.0

@@ -24,7 +24,7 @@ from metachain.kriging import (
     usage,
     without_diagonal,
 )
-from metachain.metrics import bag_f1
+from metachain.overlap import bag_f1
 from metachain.pool import Pool
 from metachain.profile import Profile, co_treatment_features
 from metachain.reader import vote

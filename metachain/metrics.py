@@ -1,17 +1,13 @@
 """How well an answer matches a reference, as one number: ``(prediction, reference) -> [0, 1]``."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from statistics import median
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-
+from metachain.overlap import bag_overlap, words
 from metachain.similarity import normalise_text
 from metachain.spans import are_span_lists, parse_spans
 
@@ -19,20 +15,16 @@ __all__ = [
     "METRICS",
     "Metric",
     "are_texts",
-    "bag_f1",
     "exact_match",
     "rouge_l",
     "span_f1",
     "suited_metric",
     "token_f1",
-    "word_bags",
 ]
 
-T = TypeVar("T")
 Metric = Callable[[str, str], float]
 SPAN_SHARE = 0.9
 TEXT_WORDS = 3
-_WORD = re.compile(r"[^\W_]+")
 
 
 def exact_match(prediction: str, reference: str) -> float:
@@ -45,31 +37,7 @@ def token_f1(prediction: str, reference: str) -> float:
 
     Words are runs of letters and digits; unlike SQuAD's own script, articles count.
     """
-    return _f1(Counter(_words(prediction)), Counter(_words(reference)))
-
-
-def word_bags(texts: Sequence[str]) -> csr_array:
-    """(n, V): 1 for each word of a text, a second occurrence apart from the first, so that products count overlaps."""
-    column: dict[tuple[str, int], int] = {}
-    places, ends = [], [0]
-    for text in texts:
-        seen: Counter[str] = Counter()
-        for word in _words(text):
-            seen[word] += 1
-            places.append(column.setdefault((word, seen[word]), len(column)))
-        ends.append(len(places))
-    return csr_array((np.ones(len(places)), places, ends), shape=(len(texts), max(1, len(column))))
-
-
-def bag_f1(bags: csr_array, one: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
-    """``token_f1`` of texts (n,) and their others (n, m), as places in ``bags`` (``word_bags``); 0 where negative."""
-    known, place = np.unique(others, return_inverse=True)
-    length = np.asarray(bags.sum(axis=1)).ravel()
-    common = (bags[one] @ bags[np.maximum(known, 0)].T).toarray()
-    both = length[one][:, None] + length[np.maximum(known, 0)]
-    f1 = np.where(both == 0, 1.0, 2 * common / np.maximum(both, 1))
-    f1[:, known < 0] = 0
-    return np.take_along_axis(f1, place.reshape(others.shape), axis=1)
+    return bag_overlap(Counter(words(prediction)), Counter(words(reference)))
 
 
 def span_f1(prediction: str, reference: str) -> float:
@@ -78,7 +46,7 @@ def span_f1(prediction: str, reference: str) -> float:
     Case and white space don't count. A text that lists no spans and isn't the word none stands for one span
     without a type, so it matches nothing but itself.
     """
-    return _f1(_spans(prediction), _spans(reference))
+    return bag_overlap(_spans(prediction), _spans(reference))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -88,7 +56,7 @@ def rouge_l(prediction: str, reference: str) -> float:
     It is that of the library rouge-score, whose words are ASCII; here they are any letters and digits. Two texts
     without a word score 1. Takes milliseconds for notes of 200 words, so the last 16,384 pairs are remembered.
     """
-    if not _words(prediction) and not _words(reference):
+    if not words(prediction) and not words(reference):
         return 1.0
     return float(_rouge_scorer().score(reference, prediction)["rougeL"].fmeasure)
 
@@ -123,10 +91,6 @@ def are_texts(outputs: Sequence[str]) -> bool:
     return median(len(one.split()) for one in known) >= TEXT_WORDS or are_span_lists(known, SPAN_SHARE)
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
-
-
 def _spans(text: str) -> Counter[tuple[str, str]]:
     spans = parse_spans(text)
     if spans is None:
@@ -134,17 +98,11 @@ def _spans(text: str) -> Counter[tuple[str, str]]:
     return Counter((normalise_text(one.text), normalise_text(one.type)) for one in spans)
 
 
-def _f1(predicted: Counter[T], wanted: Counter[T]) -> float:
-    """Twice the common ones over all, as counted; 1 where both are empty."""
-    both = predicted.total() + wanted.total()
-    return 2 * (predicted & wanted).total() / both if both else 1.0
-
-
 class _Tokenizer:
     """The words of a text, in the form that rouge-score asks for."""
 
     def tokenize(self, text: str) -> list[str]:
-        return _words(text)
+        return words(text)
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,8 @@ from scipy.sparse import csr_array
 
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
-from metachain.metrics import are_texts, word_bags
+from metachain.metrics import are_texts
+from metachain.overlap import word_bags
 from metachain.similarity import lexical_vectors, normalise_text
 
 __all__ = ["Pool", "make_pool"]

@@ -7,7 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.metrics import METRICS, are_texts, bag_f1, suited_metric
+from metachain.metrics import METRICS, are_texts, suited_metric
+from metachain.overlap import bag_f1
 from metachain.pool import Pool
 from metachain.reader import answer
 from metachain.readers import READERS, Prompt

@@ -2,29 +2,25 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import SEEDS, briefly
+from oracles import briefly
 from rouge_score.rouge_scorer import RougeScorer
 
 from metachain.metrics import (
     METRICS,
     are_texts,
-    bag_f1,
     exact_match,
     rouge_l,
     span_f1,
     suited_metric,
     token_f1,
-    word_bags,
 )
 
 DATA = Path(os.environ.get("METACHAIN_DATA", Path(__file__).resolve().parents[2] / "shared/data"))
@@ -94,31 +90,6 @@ def test_rouge_l_is_the_librarys_own_where_there_are_words(prediction: str, refe
 def test_token_f1_compares_bags_of_words(prediction: str, reference: str, expected: float) -> None:
     """Order, case and signs don't count, repetitions do; two empty bags score 1."""
     assert token_f1(prediction, reference) == pytest.approx(expected)
-
-
-@given(st.lists(TEXTS | WORDS, min_size=1, max_size=7), SEEDS, st.integers(0, 3), st.integers(0, 5))
-@briefly
-def test_bags_have_the_token_f1_of_each_pair(texts: list[str], seed: int, n: int, m: int) -> None:
-    """Many pairs at once score what ``token_f1`` says of each, empty bags and repetitions too; nothing scores 0."""
-    rng = np.random.default_rng(seed)
-    one, others = rng.integers(len(texts), size=n), rng.integers(-1, len(texts), size=(n, m))
-    found = bag_f1(word_bags(texts), one, others)
-    assert found.shape == (n, m)
-    expected = [
-        [token_f1(texts[a], texts[b]) if b >= 0 else 0.0 for b in row] for a, row in zip(one, others, strict=True)
-    ]
-    assert np.allclose(found, np.reshape(expected, (n, m)), rtol=1e-12)
-
-
-@given(st.lists(WORDS, max_size=6))
-@briefly
-def test_bags_count_what_two_texts_have_in_common(texts: list[str]) -> None:
-    """Products of bags are sizes of the common multisets of words, a bag with itself all its words; 0 and 1 alone."""
-    bags = word_bags(texts)
-    assert set(bags.toarray().ravel().tolist()) <= {0.0, 1.0}
-    words = [re.findall(r"[a-zäöüß0-9]+", text.lower()) for text in texts]
-    expected = [[sum(min(a.count(w), b.count(w)) for w in set(a)) for b in words] for a in words]
-    assert (bags @ bags.T).toarray().tolist() == expected
 
 
 @pytest.mark.parametrize(
