@@ -28,7 +28,6 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.samp
     ["none", "None.", "fever [Sign]", "fever [Sign]; Fever  [sign]", "No fever today.", "today no fever", "0450"]
 )
 ASCII = st.lists(st.sampled_from(["the", "knee", "hurts", "b12", "x-ray", "Knee,", "."]), max_size=8).map(" ".join)
-WORDS = st.lists(st.sampled_from(["knee", "Knee", "hurts", "b12", "größe", "..."]), max_size=9).map(" ".join)
 LONG = "Discharge to home with oxygen"
 
 
