@@ -1,6 +1,7 @@
 """The HTML page that shows what an evaluation found."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -120,8 +121,19 @@ def _cost(name: str, value: Any) -> str:
 def _settings(result: Mapping[str, Any]) -> dict[str, str]:
     """What was run, for the table; the command is shown on its own."""
     head = {name: result[name] for name in ("dataset", "protocol", "model", "shots", "seeds")}
-    rest = {name: value for name, value in result["settings"].items() if name != "command"}
-    return {name: _plain(value) for name, value in {**head, **rest}.items()}
+    rest = {name: value for name, value in result["settings"].items() if name not in ("command", "lessons")}
+    told = {name: _plain(value) for name, value in {**head, **rest}.items()}
+    lessons = Counter(_lesson(one) for one in result["settings"].get("lessons", {}).values())
+    learned = (f"{count} × {lesson}" for lesson, count in lessons.most_common())
+    return {**told, **({"lessons": "; ".join(learned)} if lessons else {})}
+
+
+def _lesson(lesson: Mapping[str, Any]) -> str:
+    """What was learned with one institution held out, in a line."""
+    chosen = lesson.get("settings")
+    with_labels = ", ".join(f"{name} {value:g}" for name, value in chosen.items()) if chosen else "nearest neighbours"
+    without = "consensus" if lesson.get("trusts_consensus") else "nearest neighbours"
+    return f"with labels {with_labels}, without {without}"
 
 
 def _plain(value: Any) -> str:

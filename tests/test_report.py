@@ -198,6 +198,15 @@ def test_hostile_text_is_escaped() -> None:
     assert page.count("&lt;script&gt;") > 10
 
 
+def test_what_was_learned_is_told_in_a_line_each() -> None:
+    """Institutions held out that taught the same are counted together, the commonest first."""
+    learned = {"settings": {"belief": 1.0, "scale": 0.3}, "trusts_consensus": True}
+    nothing = {"settings": None, "trusts_consensus": False}
+    page = render_report(evaluation(2, settings={"lessons": {"a": nothing, "b": learned, "c": learned}}))
+    told = "2 × with labels belief 1, scale 0.3, without consensus; 1 × with labels nearest neighbours, without nearest"
+    assert told in page
+
+
 def test_synthetic_worlds_are_labelled(page: str) -> None:
     """A result of a generated world says so in a banner; a real one has none."""
     assert 'class="banner"' not in page
