@@ -48,15 +48,17 @@ def gain(row):
 
 
 def print_variants(first, variants, tuned):
-    """Print the gain of metachain for each variant's scores by name; a row a variant."""
-    gains = {
-        name: {row["labels"]: gain(row) for row in summarise(kept(scores, tuned)) if row["selector"] == "metachain"}
-        for name, scores in variants.items()
-    }
-    labels = sorted(next(iter(gains.values())))
+    """Print what semantic and metachain score, and the gain, for each variant's scores by name; a row a variant."""
+    told = {name: {} for name in variants}
+    for name, scores in variants.items():
+        cells = {(row["selector"], row["labels"]): row for row in summarise(kept(scores, tuned))}
+        for k in sorted(k for selector, k in cells if selector == "metachain"):
+            base, ours = cells["semantic", k], cells["metachain", k]
+            told[name][k] = f"{base['mean']:.3f} → {ours['mean']:.3f}: {gain(ours)}"
+    labels = list(next(iter(told.values())))
     print()
     print_head(first, labels)
-    for name, cells in gains.items():
+    for name, cells in told.items():
         print(f"| {name} | " + " | ".join(cells[k] for k in labels) + " |")
 
 

@@ -31,7 +31,8 @@ def test_the_benchmark_prints_what_else_was_measured(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, PROGRAM, path], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     for name in ("vote", "copy", "5", "all"):
-        assert [line for line in lines if line.startswith(f"| {name} | **")], name
+        (line,) = [line for line in lines if line.startswith(f"| {name} | ")]
+        assert " → 0.600: **" in line.split(" | ")[1], name
     (worthy,) = [line for line in lines if line.startswith("| `text` |")]
     assert worthy.startswith("| `text` | +10.0 [")
     assert "| expected calibration error | 0.021 |" in lines or "| expected calibration error | 0.022 |" in lines
