@@ -20,7 +20,7 @@ from metachain.summary import by_institution
 from metachain.world import WorldSettings, generate_world
 
 LABELS = (0, 2, 4, 8, 16, 32)
-SELECTORS = ("semantic", "support", "scratch", "metachain")
+SELECTORS = ("semantic", "support", "scratch", "metachain", "metachain-guard", "metachain-screening")
 HONEST = WorldSettings(institutions=20, misleading=0)
 MISLED = replace(HONEST, misleading=4)
 
