@@ -12,7 +12,7 @@ from hospitals import development_hospitals
 
 from metachain import read_demonstrations
 from metachain.ablation import ablated_name
-from metachain.summary import harm, summarise, worth
+from metachain.summary import BASELINE, OURS, harm, summarise, worth
 
 SHOWN = ("random", "bm25", "semantic", "mmr", "hybrid", "support", "prior", "scratch", "metachain", "listed", "oracle")
 
@@ -27,7 +27,13 @@ def print_table(protocol, scores):
     for selector in (name for name in SHOWN if any(cell[0] == name for cell in cells)):
         means = [f"{cells[selector, k]['mean']:.3f}" if (selector, k) in cells else "–" for k in labels]
         print(f"| `{selector}` | " + " | ".join(means) + " |")
-    ours, base = ([cells[name, k] for k in labels] for name in ("metachain", "semantic"))
+    if all((name, labels[0]) in cells for name in (OURS, BASELINE)):
+        print_comparison(cells, labels, scores)
+
+
+def print_comparison(cells, labels, scores):
+    """Print how metachain compares with semantic; a row a measure."""
+    ours, base = ([cells[name, k] for k in labels] for name in (OURS, BASELINE))
     print("| gain | " + " | ".join(gain(row) for row in ours) + " |")
     worst = [f"{a['worst_decile']:.3f} → {b['worst_decile']:.3f}" for a, b in zip(base, ours, strict=True)]
     print("| worst tenth, `semantic` → `metachain` | " + " | ".join(worst) + " |")
