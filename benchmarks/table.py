@@ -39,6 +39,10 @@ def print_comparison(cells, labels, scores):
     print("| worst tenth, `semantic` → `metachain` | " + " | ".join(worst) + " |")
     shares = {row["labels"]: f"{row['share']:.1%}" for row in harm(scores)}
     print("| draws that lose over a point | " + " | ".join(shares.get(k, "–") for k in labels) + " |")
+    for other in ("prior", "scratch"):
+        over = {row["labels"]: points(row) for row in worth(scores, {other: other})}
+        if over:
+            print(f"| points over `{other}` | " + " | ".join(over[k] for k in labels) + " |")
 
 
 def print_head(first, labels):
@@ -51,6 +55,12 @@ def gain(row):
     """The gain over ``semantic`` of a summary's row, with its interval."""
     low, high = row["ci95"]
     return f"**{row['gain']:+.1%}** [{low:+.1%}, {high:+.1%}]"
+
+
+def points(row):
+    """What a row of ``worth`` says, with its interval."""
+    low, high = row["ci95"]
+    return f"{row['points']:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def print_variants(first, variants, tuned):
@@ -75,9 +85,7 @@ def print_worth(rows):
     print()
     print_head("without", labels)
     for part in dict.fromkeys(row["part"] for row in rows):
-        found = [cells[part, k] for k in labels]
-        told = (f"{row['points']:+.1f} [{row['ci95'][0]:+.1f}, {row['ci95'][1]:+.1f}]" for row in found)
-        print(f"| `{part}` | " + " | ".join(told) + " |")
+        print(f"| `{part}` | " + " | ".join(points(cells[part, k]) for k in labels) + " |")
 
 
 def kept(scores, tuned):
