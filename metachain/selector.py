@@ -1,6 +1,6 @@
 """Chooses the demonstrations of past institutions, and of its own labels, that an institution should be shown."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +54,14 @@ class Selector:
         """The institution's own known outputs, listed or seen among its labels, in alphabetical order."""
         return tuple(sorted({*self._listed, *(one.output for one in self._scene.support.demonstrations)}))
 
-    def select(self, text: str, k: int | None = None) -> Selection:
+    def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
         """Choose for one query. Raises DataError where it is not a text or k is negative."""
-        return self.select_many([text], k)[0]
+        return self.select_many([text], k, without)[0]
 
-    def select_many(self, texts: Sequence[str], k: int | None = None) -> list[Selection]:
-        """Choose for n queries at once: at most k demonstrations each, the best last."""
+    def select_many(
+        self, texts: Sequence[str], k: int | None = None, without: Collection[Demonstration] = ()
+    ) -> list[Selection]:
+        """Choose for n queries at once: at most k demonstrations each, the best last, and none of ``without``."""
         shots = self.k if k is None else _checked_shots(k)
         normalised = [_checked_query(text) for text in texts]
         if not texts:
@@ -72,6 +74,10 @@ class Selector:
         kin = kinship(self.posterior.fit, profile)
         answer = np.where(rows < 0, -1, self._answer[rows])
         probability = plausible_answers(judge(self.posterior.fit, profile, answer, kin), answer)
+        if without:
+            left_out = self._among(rows, without)
+            rows, similarity = np.where(left_out, -1, rows), np.where(left_out, -np.inf, similarity)
+            probability = np.where(left_out, 0.0, probability)
         score: Floats = similarity
         first = nearest_first(similarity, shots)
         if self.posterior.method == "metachain":
@@ -93,6 +99,11 @@ class Selector:
         past = np.where(near_rows < 0, -1, near_rows + own)
         rows = np.concatenate([np.where(itself, -1, np.arange(own)), past], axis=1)
         return distinct(rows, np.concatenate([similarity, near_similarity], axis=1), self._twin)
+
+    def _among(self, rows: NDArray[np.int64], some: Collection[Demonstration]) -> NDArray[np.bool_]:
+        """Whether each candidate row (n, m) is one of some demonstrations; (n, m)."""
+        held = frozenset(some)
+        return np.array([row >= 0 and self._candidates[row] in held for row in rows.flat], bool).reshape(rows.shape)
 
     def _selection(
         self,

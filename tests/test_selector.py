@@ -95,6 +95,21 @@ def test_at_most_k_are_shown(tmp_path: Path, method: str, k: int) -> None:
 
 
 @both_methods
+def test_what_is_left_out_gives_way_to_the_next(tmp_path: Path, method: str) -> None:
+    """Without its best demonstration a selection holds the others, with the same numbers, and those that follow."""
+    with filled(tmp_path / "library.db", MADE) as library:
+        selector = selector_of(library, method, 3)
+    for query in QUERIES:
+        every = selector.select(query, 100)
+        best = every.chosen[-1]
+        others = [one for one in selector.select(query, 100, [best.demonstration]).chosen if one in every.chosen]
+        assert others == list(every.chosen[:-1])
+        following = selector.select(query, without={best.demonstration})
+        assert following.chosen[-1].demonstration != best.demonstration
+        assert selector.select(query, without=MADE).chosen == ()
+
+
+@both_methods
 def test_more_shots_than_demonstrations_shows_what_there_is(tmp_path: Path, method: str) -> None:
     """Three demonstrations can't become a thousand."""
     with filled(tmp_path / "library.db", [PAST[0], PAST[16], NEW[0]]) as library:
