@@ -1,12 +1,13 @@
 """The example selector that LangChain's few-shot prompts take."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
 from langchain_core.example_selectors import BaseExampleSelector
 
+from metachain.budget import select_within
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.library import Library
@@ -51,13 +52,24 @@ class MetaExampleSelector(BaseExampleSelector):
             return Selection(self.institution, text, (), "nearest")
         return self._selector.select(text)
 
+    def explain_within(self, text: str, budget: int, tokens: Callable[[Demonstration], int]) -> Selection:
+        """Select for one input what takes at most ``budget`` tokens, and say why; ``tokens`` counts a demonstration."""
+        if self._selector is None:
+            return Selection(self.institution, text, (), "nearest")
+        return select_within(self._selector, text, budget, tokens)
+
     def select_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Select for the variable ``input_key``; an empty list where the library is empty.
 
         Raises DataError where the variable is missing, blank or no string.
         """
-        selection = self.explain(_text(input_variables, self.input_key, "the prompt's variables"))
-        return [{self.input_key: one.input, self.output_key: one.output} for one in selection.demonstrations]
+        return self._examples(self.explain(self._query(input_variables)))
+
+    def select_examples_within(
+        self, input_variables: Mapping[str, Any], budget: int, tokens: Callable[[Demonstration], int]
+    ) -> list[dict[str, Any]]:
+        """Select for the variable ``input_key`` what takes at most ``budget`` tokens, as ``explain_within`` does."""
+        return self._examples(self.explain_within(self._query(input_variables), budget, tokens))
 
     async def aselect_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Select without holding up the event loop."""
@@ -83,6 +95,12 @@ class MetaExampleSelector(BaseExampleSelector):
     async def aadd_example(self, example: Mapping[str, Any]) -> str:
         """Store and adapt without holding up the event loop."""
         return await asyncio.to_thread(self.add_example, example)
+
+    def _query(self, input_variables: Mapping[str, Any]) -> str:
+        return _text(input_variables, self.input_key, "the prompt's variables")
+
+    def _examples(self, selection: Selection) -> list[dict[str, Any]]:
+        return [{self.input_key: one.input, self.output_key: one.output} for one in selection.demonstrations]
 
     def _adapted(self) -> Selector | None:
         """A selector over the library as it is now (it adapts anew where the library has moved on)."""

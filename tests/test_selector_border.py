@@ -9,6 +9,7 @@ import pytest
 from langchain_core.prompts import ChatPromptTemplate, FewShotChatMessagePromptTemplate
 from selector_contract import ELSE, QUERY, SelectorContract
 
+from metachain.budget import select_within
 from metachain.demonstration import Demonstration
 from metachain.encoder import MiniLM
 from metachain.errors import DataError, NotFoundError
@@ -57,11 +58,22 @@ def test_explain_gives_scores_and_reasons(selector: MetaExampleSelector) -> None
     assert selection.institution == selector.institution == "hospital 5"
 
 
+def test_within_a_budget_it_is_the_cores_choice(library: Library, posterior: Posterior) -> None:
+    """``explain_within`` and ``select_examples_within`` are ``select_within``, under the keys that were asked for."""
+    selector = MetaExampleSelector(library, posterior, k=4, input_key="charge", output_key="code")
+    selection = select_within(Selector(library, posterior, k=4), QUERY, 40, lambda one: len(one.input))
+    assert 0 < len(selection.chosen) < 4
+    assert selector.explain_within(QUERY, 40, lambda one: len(one.input)) == selection
+    expected = [{"charge": one.input, "code": one.output} for one in selection.demonstrations]
+    assert selector.select_examples_within({"charge": QUERY}, 40, lambda one: len(one.input)) == expected
+
+
 def test_explain_of_an_empty_library_is_empty(tmp_path: Path, encoder: MiniLM, posterior: Posterior) -> None:
     """An empty library explains itself with nothing chosen and has no labels."""
     with Library.open(tmp_path / "empty.db", encoder) as library:
         selector = MetaExampleSelector(library, posterior)
         assert selector.explain(QUERY).chosen == ()
+        assert selector.explain_within(QUERY, 9, lambda _: 1).chosen == ()
         assert selector.labels == ()
 
 
