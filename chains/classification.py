@@ -1,6 +1,6 @@
 """Answers within a set of labels, or a plain statement that none fits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
 
 from metachain.chains.few_shot import ChatRunnable, chat_runnable, few_shot_prompt
+from metachain.chains.prompt_budget import prompt_budget
 from metachain.errors import DataError
 from metachain.similarity import normalise_text
 
@@ -52,21 +53,26 @@ def classification_chain(
     *,
     input_key: str = "input",
     output_key: str = "output",
+    max_prompt_tokens: int | float | None = None,
+    count_tokens: Callable[[str], int] | None = None,
 ) -> Runnable[dict[str, Any], Classification]:
     """Answer ``{input_key: text}`` with one of ``labels``, checked after the model has answered.
 
     Without ``labels``, those of the demonstrations shown and the institution's own (``selector.labels``, where the
     selector has them) are allowed. The prompt is ``few_shot_prompt``: a model that should be told all labels is told
-    in the ``instructions``. Raises DataError for labels that are no strings, blank or none at all.
+    in the ``instructions``. ``max_prompt_tokens`` and ``count_tokens`` are those of ``few_shot_chain``.
+    Raises DataError for labels that are no strings, blank or none at all.
     """
-    prompt = few_shot_prompt(selector, instructions, input_key=input_key, output_key=output_key)
+    chat = chat_runnable(model)
+    budget = None if max_prompt_tokens is None else prompt_budget(chat, max_prompt_tokens, count_tokens)
+    prompt = few_shot_prompt(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
     fixed = None if labels is None else _checked(labels)
 
     def judged(parts: dict[str, Any]) -> Classification:
         own: Iterable[str] = getattr(selector, "labels", ())
         return classify(parts["answer"], fixed or {*own, *parts["shown"]})
 
-    answered = RunnableParallel(answer=chat_runnable(model) | StrOutputParser(), shown=RunnableLambda(_outputs_shown))
+    answered = RunnableParallel(answer=chat | StrOutputParser(), shown=RunnableLambda(_outputs_shown))
     return prompt | answered | RunnableLambda(judged, name="classify")
 
 
