@@ -1,4 +1,4 @@
-"""Functions that return Runnables: demonstrations chosen by any selector, shown to any chat model."""
+"""Chains and agents: demonstrations chosen by any selector, shown to any chat model."""
 
 from typing import TYPE_CHECKING
 
@@ -7,11 +7,15 @@ from metachain.lazy import lazily
 if TYPE_CHECKING:
     from metachain.chains.classification import Classification, classification_chain
     from metachain.chains.few_shot import few_shot_chain, few_shot_prompt
+    from metachain.chains.middleware import DemonstrationMiddleware
     from metachain.chains.models import load_model
     from metachain.chains.offline import OfflineChatModel
+    from metachain.chains.toolkit import MetaChainToolkit
 
 __all__ = [
     "Classification",
+    "DemonstrationMiddleware",
+    "MetaChainToolkit",
     "OfflineChatModel",
     "classification_chain",
     "few_shot_chain",
@@ -23,7 +27,9 @@ _HOMES = {
     "classification_chain": "classification",
     "few_shot_chain": "few_shot",
     "few_shot_prompt": "few_shot",
+    "DemonstrationMiddleware": "middleware",
     "load_model": "models",
     "OfflineChatModel": "offline",
+    "MetaChainToolkit": "toolkit",
 }
 __getattr__ = lazily(__name__, _HOMES)

@@ -14,7 +14,7 @@ from metachain.chains.models import load_model
 from metachain.chains.prompt_budget import BudgetedSelector, PromptBudget, prompt_budget
 from metachain.errors import DataError
 
-__all__ = ["ChatRunnable", "chat_runnable", "few_shot_chain", "few_shot_prompt"]
+__all__ = ["ChatRunnable", "chat_runnable", "few_shot_chain", "few_shot_prompt", "turn_prompt"]
 
 ChatRunnable = Runnable[LanguageModelInput, AIMessage]
 
@@ -70,9 +70,17 @@ def few_shot_prompt(
     turns = FewShotChatMessagePromptTemplate(
         input_variables=[input_key],
         example_selector=selector,
-        example_prompt=ChatPromptTemplate([("human", f"{{{input_key}}}"), ("ai", f"{{{output_key}}}")]),
+        example_prompt=turn_prompt(input_key, output_key),
     )
     return ChatPromptTemplate([*told, turns, ("human", f"{{{input_key}}}")])
+
+
+def turn_prompt(input_key: str = "input", output_key: str = "output") -> ChatPromptTemplate:
+    """How one demonstration is shown wherever it is: the user's turn and the assistant's, filled with its texts.
+
+    The texts are values that are put in once, whatever braces they hold.
+    """
+    return ChatPromptTemplate([("human", f"{{{input_key}}}"), ("ai", f"{{{output_key}}}")])
 
 
 def chat_runnable(model: str | ChatRunnable) -> ChatRunnable:

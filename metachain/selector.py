@@ -16,7 +16,7 @@ from metachain.selection import Chosen, Selection, distinct, nearest_first, plau
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import NEIGHBOURS
 
-__all__ = ["Selector"]
+__all__ = ["Selector", "checked_shots"]
 
 KIN = 0.3
 """Co-treatment above which a label is worth naming as a reason."""
@@ -32,7 +32,7 @@ class Selector:
     """
 
     def __init__(self, library: Library, posterior: Posterior, k: int = 8) -> None:
-        self.k = _checked_shots(k)
+        self.k = checked_shots(k)
         self._encoder = library.encoder
         self._scene = scene_of(posterior.prior, library, posterior.institution)
         self._listed = library.listed_answers(posterior.institution)
@@ -62,7 +62,7 @@ class Selector:
         self, texts: Sequence[str], k: int | None = None, without: Collection[Demonstration] = ()
     ) -> list[Selection]:
         """Choose for n queries at once: at most k demonstrations each, the best last, and none of ``without``."""
-        shots = self.k if k is None else _checked_shots(k)
+        shots = self.k if k is None else checked_shots(k)
         normalised = [_checked_query(text) for text in texts]
         if not texts:
             return []
@@ -140,7 +140,8 @@ class Selector:
         )
 
 
-def _checked_shots(k: int) -> int:
+def checked_shots(k: int) -> int:
+    """How many demonstrations to show at most. Raises DataError where that is no whole number, or negative."""
     if not isinstance(k, int) or isinstance(k, bool) or k < 0:
         raise DataError(f"k must be a whole number of demonstrations, 0 or more, got {k!r}")
     return k

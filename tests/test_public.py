@@ -36,6 +36,8 @@ PUBLIC = {
     ],
     "metachain.chains": [
         "Classification",
+        "DemonstrationMiddleware",
+        "MetaChainToolkit",
         "OfflineChatModel",
         "classification_chain",
         "few_shot_chain",

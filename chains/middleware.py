@@ -1,0 +1,66 @@
+"""Demonstrations for an agent: chosen for the latest user message, shown to the model, never kept."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain_core.messages import HumanMessage
+
+from metachain.chains.few_shot import turn_prompt
+from metachain.chains.selectors import Selectors
+from metachain.errors import DataError
+from metachain.library import Library
+
+__all__ = ["DemonstrationMiddleware", "institution_of"]
+
+
+class DemonstrationMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Shows an agent's model, in each call, the demonstrations for the latest user message, right before it.
+
+    They are chat turns as in ``few_shot_prompt``, part of that call only: the agent's state never holds them. Who asks
+    is the ``institution`` of the run's context, ``agent.invoke(…, context={"institution": "st-marys"})``. A run
+    without one ends in a DataError, with one that the library does not know in a NotFoundError. Where the user said
+    nothing in words, nothing is shown. The library must have learned (``metachain learn``); an institution's selector
+    is made at its first question and kept, so make the middleware anew where later labels are to count.
+    """
+
+    def __init__(self, library: Library, k: int = 8) -> None:
+        super().__init__()
+        self._selectors = Selectors(library, k)
+        self._turn = turn_prompt()
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        """Call the model with the demonstrations among its messages."""
+        return handler(self._shown(request))
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelResponse[Any]:
+        """Select without holding up the event loop, then call the model as ``wrap_model_call`` does."""
+        return await handler(await asyncio.to_thread(self._shown, request))
+
+    def _shown(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        selector = self._selectors.of(institution_of(getattr(request.runtime, "context", None)))
+        messages = request.messages
+        last = max((place for place, one in enumerate(messages) if isinstance(one, HumanMessage)), default=None)
+        if last is None or not str(messages[last].text).strip():
+            return request
+        turns: list[Any] = []
+        for one in selector.select(str(messages[last].text)).demonstrations:
+            turns += self._turn.format_messages(input=one.input, output=one.output)
+        return request.override(messages=[*messages[:last], *turns, *messages[last:]])
+
+
+def institution_of(context: Any) -> str:
+    """Who asks: the context's key or attribute ``institution``. Raises DataError where there is none."""
+    named = context.get("institution") if isinstance(context, Mapping) else getattr(context, "institution", None)
+    if isinstance(named, str) and named.strip():
+        return named
+    got = "no context" if context is None else f"{named!r} in a {type(context).__name__}"
+    raise DataError(
+        f"the agent's context must name who asks as 'institution', got {got}; "
+        "run it with context={'institution': 'st-marys'}"
+    )

@@ -1,0 +1,49 @@
+"""One selector for each institution that asks, made when it first does."""
+
+from threading import Lock
+
+from metachain.errors import DataError, NotFoundError
+from metachain.library import Library
+from metachain.posterior import Posterior, adapt, load_posterior
+from metachain.prior import load_prior
+from metachain.selector import Selector, checked_shots
+
+__all__ = ["Selectors"]
+
+
+class Selectors:
+    """The selectors of a library that has learned, at most one for each institution; safe to share among threads.
+
+    A selector is made at an institution's first question and kept: what is added to the library later is not seen.
+    """
+
+    def __init__(self, library: Library, k: int = 8) -> None:
+        if not isinstance(library, Library):
+            raise DataError(f"'library' must be a metachain Library, got {type(library).__name__}; use Library.open(…)")
+        self._library = library
+        self._k = checked_shots(k)
+        self._made: dict[str, Selector] = {}
+        self._making = Lock()
+
+    def of(self, institution: str) -> Selector:
+        """The institution's own. Raises NotFoundError where the library has not learned, or does not know it."""
+        if institution not in self._made:
+            with self._making:
+                if institution not in self._made:
+                    posterior = _posterior(self._library, institution)
+                    self._made[institution] = Selector(self._library, posterior, self._k)
+        return self._made[institution]
+
+
+def _posterior(library: Library, institution: str) -> Posterior:
+    """What is stored, or made now for an institution that has labels but was never adapted to."""
+    prior = load_prior(library)
+    try:
+        return load_posterior(library, institution)
+    except NotFoundError:
+        if institution in library.institutions():
+            return adapt(prior, library, institution)
+        raise NotFoundError(
+            f"the library knows no institution {institution!r}: it has no labels and was never adapted to; "
+            f"check the name, or adapt first: metachain adapt LIBRARY {institution!r} SUPPORT.jsonl"
+        ) from None
