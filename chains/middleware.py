@@ -59,7 +59,7 @@ def institution_of(context: Any) -> str:
     named = context.get("institution") if isinstance(context, Mapping) else getattr(context, "institution", None)
     if isinstance(named, str) and named.strip():
         return named
-    got = "no context" if context is None else f"{named!r} in a {type(context).__name__}"
+    got = "no context" if context is None else f"{named!r} in a context of type {type(context).__name__}"
     raise DataError(
         f"the agent's context must name who asks as 'institution', got {got}; "
         "run it with context={'institution': 'st-marys'}"

@@ -12,7 +12,7 @@ from metachain.demonstration import Demonstration
 from metachain.encoder import MiniLM
 from metachain.library import Library
 from metachain.posterior import Posterior, adapt
-from metachain.prior import Prior, learn
+from metachain.prior import Prior, learn, save_prior
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -68,3 +68,10 @@ def library(learned: tuple[Path, Prior], tmp_path: Path, encoder: MiniLM) -> Ite
 def posterior(learned: tuple[Path, Prior], library: Library) -> Posterior:
     """The new hospital, adapted to its six labels."""
     return adapt(learned[1], library, NEW)
+
+
+@pytest.fixture
+def ready(library: Library, posterior: Posterior) -> Library:
+    """A library with its prior stored, as ``metachain learn`` leaves it."""
+    save_prior(library, posterior.prior)
+    return library

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from handmade import TEXTS
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
@@ -19,11 +20,6 @@ from metachain.library import Library
 from metachain.posterior import Posterior
 from metachain.reader import answer
 from metachain.retrievers import MetaExampleSelector
-
-SNARES = ["{input}", "{output}", "{", "}", "{{", "}}", "{0}", "{input!r}", "{{input}}", '{"icd": "I10"}', "%s", "$x"]
-SNARES += [r"\frac{a}{b}", "{% if %}", "{{#input}}", "\n", "human: ", "ai: ", "🩻", "مرحبا"]
-SIMPLE = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
-TEXTS = st.lists(st.sampled_from(SNARES) | SIMPLE, min_size=1, max_size=4).map("".join).filter(str.strip)
 
 
 class Fixed(BaseExampleSelector):

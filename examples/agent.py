@@ -1,0 +1,50 @@
+"""One agent for two hospitals: each question is answered from the demonstrations chosen for whoever asks.
+
+    python examples/agent.py
+
+The hospitals are generated and synthetic. Put "anthropic:…", "ollama:…" or any chat model in place of the offline
+one, which reads demonstrations and can't call tools; so what an agent's tools would tell is printed beside it.
+"""
+
+import tempfile
+from pathlib import Path
+
+from langchain.agents import create_agent
+
+from metachain import Library, adapt, learn
+from metachain.chains import DemonstrationMiddleware, MetaChainToolkit, load_model
+from metachain.posterior import save_posterior
+from metachain.prior import save_prior
+from metachain.world import generate_world
+
+LABELS = 16
+QUESTION = "chest x-ray 2 views"
+
+
+def main() -> None:
+    """Print what the agent answers each hospital, what its state holds, and what the tools tell."""
+    world = generate_world()
+    names = sorted({one.institution for one in world})[-2:]
+
+    with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:
+        library.add(one for one in world if one.institution not in names)
+        prior = learn(library)
+        save_prior(library, prior)
+        for name in names:
+            library.add([one for one in world if one.institution == name][:LABELS])
+            save_posterior(library, adapt(prior, library, name))
+
+        agent = create_agent(load_model("offline"), middleware=[DemonstrationMiddleware(library, k=8)])
+        for name in names:
+            done = agent.invoke({"messages": [("human", QUESTION)]}, context={"institution": name})
+            answer, held = done["messages"][-1].text, len(done["messages"])
+            print(f"{name} asks {QUESTION!r}: {answer} (the state holds {held} messages, no demonstration)")
+
+        toolkit = MetaChainToolkit(library=library, institutions=(names[0],), k=2)
+        arguments = {"institution": names[0], "text": QUESTION}
+        for tool in toolkit.get_tools():
+            print(f"{tool.name}: {tool.invoke({key: arguments[key] for key in tool.args if key in arguments})}")
+
+
+if __name__ == "__main__":
+    main()

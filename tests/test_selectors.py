@@ -1,0 +1,69 @@
+"""Selectors by institution: made at the first question, kept, never for one that the library does not know."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from handmade import Tiny, demonstrations, learned_library
+
+from metachain.chains.selectors import Selectors
+from metachain.errors import DataError, NotFoundError
+from metachain.library import Library
+from metachain.posterior import Posterior, save_posterior
+from metachain.selector import Selector
+
+QUERY = "xray chest ward a"
+NEW = "hospital 5"
+
+
+def test_it_selects_as_the_institutions_own_selector(ready: Library, posterior: Posterior) -> None:
+    """What is chosen is what a selector over the stored posterior chooses, or over one made now where none is."""
+    made_now = Selectors(ready, 4).of(NEW).select(QUERY)
+    save_posterior(ready, posterior)
+    assert made_now == Selectors(ready, 4).of(NEW).select(QUERY) == Selector(ready, posterior, 4).select(QUERY)
+
+
+def test_threads_share_one_selector(ready: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many threads that ask at once for two institutions get two selectors, each made once."""
+    made: list[str] = []
+    make = Selector.__init__
+
+    def counted(self: Selector, library: Library, posterior: Posterior, k: int = 8) -> None:
+        made.append(posterior.institution)
+        make(self, library, posterior, k)
+
+    monkeypatch.setattr(Selector, "__init__", counted)
+    selectors = Selectors(ready)
+    names = [NEW, "hospital 0"] * 8
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(selectors.of, names))
+    assert sorted(made) == ["hospital 0", NEW]
+    assert [one.institution for one in got] == names
+    assert len(set(map(id, got))) == 2
+
+
+def test_an_institution_without_labels_is_known_once_adapted_to(tmp_path: Path) -> None:
+    """One that gave no label has a selector if it was adapted to; another is an error and gets none later either."""
+    with Library.open(learned_library(tmp_path / "a.db", demonstrations()), Tiny()) as library:
+        selectors = Selectors(library)
+        assert selectors.of("new").posterior.labels == 0
+        for _ in range(2):
+            with pytest.raises(NotFoundError, match="no institution 'other'"):
+                selectors.of("other")
+
+
+def test_what_was_refused_is_found_once_it_is_there(ready: Library) -> None:
+    """An error is not kept: after its first labels an institution has a selector."""
+    selectors = Selectors(ready)
+    with pytest.raises(NotFoundError):
+        selectors.of("h0")
+    ready.add(demonstrations(institutions=1, each=2))
+    assert selectors.of("h0").posterior.labels == 2
+
+
+@pytest.mark.parametrize(("library", "k"), [("a.db", 8), (None, 8), ("", -1)])
+def test_bad_arguments_are_refused(ready: Library, library: Any, k: int) -> None:
+    """No library, or a negative number, is a DataError when it is made."""
+    with pytest.raises(DataError):
+        Selectors(ready if library == "" else library, k)
