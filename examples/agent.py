@@ -18,30 +18,31 @@ from metachain.prior import save_prior
 from metachain.world import generate_world
 
 LABELS = 16
-QUESTION = "chest x-ray 2 views"
+HOSPITALS = ("tallowgate-general", "wexcombe-infirmary")
+"""One books a drug by how it is given, the other by what it is for."""
+QUESTION = "heparin 5 mg injection"
 
 
 def main() -> None:
     """Print what the agent answers each hospital, what its state holds, and what the tools tell."""
     world = generate_world()
-    names = sorted({one.institution for one in world})[-2:]
 
     with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:
-        library.add(one for one in world if one.institution not in names)
+        library.add(one for one in world if one.institution not in HOSPITALS)
         prior = learn(library)
         save_prior(library, prior)
-        for name in names:
+        for name in HOSPITALS:
             library.add([one for one in world if one.institution == name][:LABELS])
             save_posterior(library, adapt(prior, library, name))
 
         agent = create_agent(load_model("offline"), middleware=[DemonstrationMiddleware(library, k=8)])
-        for name in names:
+        for name in HOSPITALS:
             done = agent.invoke({"messages": [("human", QUESTION)]}, context={"institution": name})
             answer, held = done["messages"][-1].text, len(done["messages"])
             print(f"{name} asks {QUESTION!r}: {answer} (the state holds {held} messages, no demonstration)")
 
-        toolkit = MetaChainToolkit(library=library, institutions=(names[0],), k=2)
-        arguments = {"institution": names[0], "text": QUESTION}
+        toolkit = MetaChainToolkit(library=library, institutions=(HOSPITALS[0],), k=2)
+        arguments = {"institution": HOSPITALS[0], "text": QUESTION}
         for tool in toolkit.get_tools():
             print(f"{tool.name}: {tool.invoke({key: arguments[key] for key in tool.args if key in arguments})}")
 
