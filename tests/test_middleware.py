@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from agents import Recorder
-from handmade import TEXTS, Tiny, learned_library
+from handmade import STORABLE, Tiny, learned_library
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from langchain.agents import create_agent
@@ -240,7 +240,7 @@ def test_who_asks_is_never_guessed() -> None:
         institution_of("a")
 
 
-@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4), TEXTS)
+@given(st.lists(st.tuples(STORABLE, STORABLE), min_size=1, max_size=4), STORABLE)
 @briefly
 def test_every_text_arrives_unchanged(pairs: list[tuple[str, str]], query: str) -> None:
     """Braces, JSON and LaTeX in demonstrations and question reach the model word for word, as turns and no more."""

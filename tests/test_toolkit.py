@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from agents import Recorder
-from handmade import TEXTS, Tiny, learned_library
+from handmade import STORABLE, Tiny, learned_library
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from langchain.agents import create_agent
@@ -162,7 +162,7 @@ def test_an_agent_goes_on_after_an_error(ready: Library) -> None:
     assert done["messages"][-1].type == "ai"
 
 
-@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4), TEXTS)
+@given(st.lists(st.tuples(STORABLE, STORABLE), min_size=1, max_size=4), STORABLE)
 @briefly
 def test_texts_are_written_as_they_are(pairs: list[tuple[str, str]], query: str) -> None:
     """Braces, quotes and other alphabets survive the JSON, which keeps them readable."""
