@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from metachain.demonstration import Demonstration
@@ -21,13 +20,6 @@ from metachain.similarity import unit_rows
 
 HERE = Path(__file__).parent
 WORDS = ("chest", "knee", "brain", "spine", "heart", "liver", "wrist", "skull")
-SNARES = ["{input}", "{output}", "{", "}", "{{", "}}", "{0}", "{input!r}", "{{input}}", '{"icd": "I10"}', "%s", "$x"]
-SNARES += [r"\frac{a}{b}", "{% if %}", "{{#input}}", "\n", "human: ", "ai: ", "🩻", "مرحبا"]
-SIMPLE = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
-TEXTS = st.lists(st.sampled_from(SNARES) | SIMPLE, min_size=1, max_size=4).map("".join).filter(str.strip)
-"""Texts that template languages would trip over."""
-STORABLE = TEXTS.filter(lambda text: "\0" not in text)
-"""Those that a library takes."""
 
 
 class Tiny:

@@ -53,6 +53,15 @@ class BagOfWords:
         return np.array([one / np.linalg.norm(one) for one in sums], np.float32).reshape(-1, 24)
 
 
+SNARES = ["{input}", "{output}", "{", "}", "{{", "}}", "{0}", "{input!r}", "{{input}}", '{"icd": "I10"}', "%s", "$x"]
+SNARES += [r"\frac{a}{b}", "{% if %}", "{{#input}}", "\n", "human: ", "ai: ", "🩻", "مرحبا"]
+SIMPLE = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+TEXTS = st.lists(st.sampled_from(SNARES) | SIMPLE, min_size=1, max_size=4).map("".join).filter(str.strip)
+"""Texts that template languages would trip over."""
+STORABLE = TEXTS.filter(lambda text: "\0" not in text)
+"""Those that a library takes."""
+
+
 def _direction(word: str) -> NDArray[np.float64]:
     seed = int.from_bytes(sha256(word.encode()).digest()[:8], "big")
     return np.random.default_rng(seed).normal(size=24)

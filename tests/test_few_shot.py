@@ -3,14 +3,13 @@
 from typing import Any
 
 import pytest
-from handmade import TEXTS
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.example_selectors import BaseExampleSelector, LengthBasedExampleSelector
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.prompts import PromptTemplate
-from oracles import briefly
+from oracles import TEXTS, briefly
 
 from metachain.chains import OfflineChatModel, few_shot_chain, few_shot_prompt
 from metachain.chains.offline import NOTHING_TO_READ

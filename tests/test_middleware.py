@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from agents import Recorder
-from handmade import STORABLE, Tiny, learned_library
+from handmade import Tiny, learned_library
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from oracles import briefly
+from oracles import STORABLE, briefly
 from typing_extensions import TypedDict
 
 from metachain.chains import DemonstrationMiddleware, OfflineChatModel, few_shot_chain, few_shot_prompt

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from agents import Recorder
-from handmade import STORABLE, Tiny, learned_library
+from handmade import Tiny, learned_library
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from langchain.agents import create_agent
@@ -15,7 +15,7 @@ from langchain_core.messages import HumanMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
-from oracles import briefly
+from oracles import STORABLE, briefly
 from pydantic import ValidationError
 
 from metachain.chains import MetaChainToolkit
