@@ -25,6 +25,13 @@ from metachain.transfer import SHARING_FLOOR, SHARING_WEIGHT
 
 briefly = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 rarely = settings(briefly, max_examples=5)
+SNARES = ["{input}", "{output}", "{", "}", "{{", "}}", "{0}", "{input!r}", "{{input}}", '{"icd": "I10"}', "%s", "$x"]
+SNARES += [r"\frac{a}{b}", "{% if %}", "{{#input}}", "\n", "human: ", "ai: ", "🩻", "مرحبا"]
+SIMPLE = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+TEXTS = st.lists(st.sampled_from(SNARES) | SIMPLE, min_size=1, max_size=4).map("".join).filter(str.strip)
+"""Texts that template languages would trip over."""
+STORABLE = TEXTS.filter(lambda text: "\0" not in text)
+"""Those that a library takes."""
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 SEEDS = st.integers(0, 2**32 - 1)
 SETTINGS = st.builds(
@@ -51,15 +58,6 @@ class BagOfWords:
         """Embed n texts; (n, 24) rows of unit length."""
         sums = [np.sum([_direction(word) for word in text.split()], axis=0) for text in texts]
         return np.array([one / np.linalg.norm(one) for one in sums], np.float32).reshape(-1, 24)
-
-
-SNARES = ["{input}", "{output}", "{", "}", "{{", "}}", "{0}", "{input!r}", "{{input}}", '{"icd": "I10"}', "%s", "$x"]
-SNARES += [r"\frac{a}{b}", "{% if %}", "{{#input}}", "\n", "human: ", "ai: ", "🩻", "مرحبا"]
-SIMPLE = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
-TEXTS = st.lists(st.sampled_from(SNARES) | SIMPLE, min_size=1, max_size=4).map("".join).filter(str.strip)
-"""Texts that template languages would trip over."""
-STORABLE = TEXTS.filter(lambda text: "\0" not in text)
-"""Those that a library takes."""
 
 
 def _direction(word: str) -> NDArray[np.float64]:
