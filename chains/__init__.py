@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from metachain.chains.middleware import DemonstrationMiddleware
     from metachain.chains.models import load_model
     from metachain.chains.offline import OfflineChatModel
+    from metachain.chains.summarization import summarization_chain
     from metachain.chains.toolkit import MetaChainToolkit
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "few_shot_chain",
     "few_shot_prompt",
     "load_model",
+    "summarization_chain",
 ]
 _HOMES = {
     "Classification": "classification",
@@ -30,6 +32,7 @@ _HOMES = {
     "DemonstrationMiddleware": "middleware",
     "load_model": "models",
     "OfflineChatModel": "offline",
+    "summarization_chain": "summarization",
     "MetaChainToolkit": "toolkit",
 }
 __getattr__ = lazily(__name__, _HOMES)

@@ -43,6 +43,7 @@ PUBLIC = {
         "few_shot_chain",
         "few_shot_prompt",
         "load_model",
+        "summarization_chain",
     ],
 }
 NAMES = [(package, name) for package, names in PUBLIC.items() for name in names]
