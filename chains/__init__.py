@@ -6,6 +6,7 @@ from metachain.lazy import lazily
 
 if TYPE_CHECKING:
     from metachain.chains.classification import Classification, classification_chain
+    from metachain.chains.extraction import extraction_chain
     from metachain.chains.few_shot import few_shot_chain, few_shot_prompt
     from metachain.chains.middleware import DemonstrationMiddleware
     from metachain.chains.models import load_model
@@ -19,6 +20,7 @@ __all__ = [
     "MetaChainToolkit",
     "OfflineChatModel",
     "classification_chain",
+    "extraction_chain",
     "few_shot_chain",
     "few_shot_prompt",
     "load_model",
@@ -27,6 +29,7 @@ __all__ = [
 _HOMES = {
     "Classification": "classification",
     "classification_chain": "classification",
+    "extraction_chain": "extraction",
     "few_shot_chain": "few_shot",
     "few_shot_prompt": "few_shot",
     "DemonstrationMiddleware": "middleware",

@@ -40,6 +40,7 @@ PUBLIC = {
         "MetaChainToolkit",
         "OfflineChatModel",
         "classification_chain",
+        "extraction_chain",
         "few_shot_chain",
         "few_shot_prompt",
         "load_model",
