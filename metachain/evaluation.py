@@ -155,10 +155,10 @@ def _trial(
     for k in plan.labels:
         if k > len(support):
             continue
+        episode = Episode(ground, support[:k], plan.shots, institution_rng(name, EVALUATION_STREAM, seed, k))
         for selector, select in selectors_named(plan.compared).items():
             if selector == "support" and k == 0:
                 continue
-            episode = Episode(ground, support[:k], plan.shots, institution_rng(name, EVALUATION_STREAM, seed, k))
             if selector == OURS:
                 shown, sure = _foreseen(episode)
                 forecasts += sure
