@@ -54,8 +54,10 @@ class Scene:
     support: Pool
     """Its own; answers numbered as in ``past``."""
     index: InstitutionIndex
+    list_given: tuple[str, ...]
+    """The answers that the institution says it gives at all; empty where it gave no list."""
     listed: Listed
-    """(C,) the answers of ``past`` that the institution gives at all; None where it gave no list."""
+    """(C,) which answers of ``past`` are in that list or among its own; None where it gave no list."""
     digest: str
 
 
@@ -95,10 +97,10 @@ def scene_of(prior: Prior, library: Library, institution: str) -> Scene:
     others = library.demonstrations(*names)
     past = pool_of(library, others, [one.output for one in own])
     support = pool_of(library, own, past.answers)
-    names_listed = library.listed_answers(institution)
-    listed = np.isin(past.answers, [*names_listed, *(one.output for one in own)]) if names_listed else None
-    digest = _digest(prior, past.demonstrations + support.demonstrations, names_listed)
-    return Scene(past, support, InstitutionIndex(past), listed, digest)
+    list_given = library.listed_answers(institution)
+    listed = np.isin(past.answers, [*list_given, *(one.output for one in own)]) if list_given else None
+    digest = _digest(prior, past.demonstrations + support.demonstrations, list_given)
+    return Scene(past, support, InstitutionIndex(past), list_given, listed, digest)
 
 
 def save_posterior(library: Library, posterior: Posterior) -> None:

@@ -35,7 +35,6 @@ class Selector:
         self.k = checked_shots(k)
         self._encoder = library.encoder
         self._scene = scene_of(posterior.prior, library, posterior.institution)
-        self._listed = library.listed_answers(posterior.institution)
         fresh = posterior.digest == self._scene.digest
         self.posterior = posterior if fresh else posterior_of(posterior.prior, self._scene, posterior.institution)
         past, support = self._scene.past, self._scene.support
@@ -52,7 +51,7 @@ class Selector:
     @property
     def labels(self) -> tuple[str, ...]:
         """The institution's own known outputs, listed or seen among its labels, in alphabetical order."""
-        return tuple(sorted({*self._listed, *(one.output for one in self._scene.support.demonstrations)}))
+        return tuple(sorted({*self._scene.list_given, *(one.output for one in self._scene.support.demonstrations)}))
 
     def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
         """Choose for one query. Raises DataError where it is not a text or k is negative."""
