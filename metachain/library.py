@@ -18,7 +18,9 @@ from metachain.demonstration import Demonstration, check_text
 from metachain.embedding_cache import EmbeddingCache
 from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.outcomes import Outcomes
 from metachain.progress import Progress, silent
+from metachain.revisions import moved_on, revision
 from metachain.schema import SCHEMA_VERSION, artifacts
 from metachain.schema import demonstrations as table
 from metachain.storage import open_engine, reading, writing
@@ -43,6 +45,8 @@ class Library:
     def __init__(self, engine: Engine, encoder: Encoder) -> None:
         self._engine = engine
         self._embeddings = EmbeddingCache(engine, encoder)
+        self.outcomes = Outcomes(engine)
+        """What models answered and earned."""
 
     @classmethod
     def open(cls, path: str | Path, encoder: Encoder | None = None, *, create: bool = True) -> Self:
@@ -81,8 +85,13 @@ class Library:
                 fresh = _unknown(connection, chunk)
                 if fresh:
                     connection.execute(insert(table), [_row(one) for one in fresh])
+                    moved_on(connection, {one.institution for one in fresh})
                 stored += len(fresh)
         return Added(stored, total - stored)
+
+    def revision(self, institution: str) -> int:
+        """How often this institution's demonstrations, list of answers or outcomes have changed; 0 or more."""
+        return revision(self._engine, institution)
 
     def check_writable(self) -> None:
         """Find out before long work whether its result can be stored. Raises StorageError."""
@@ -121,14 +130,20 @@ class Library:
         """Dense unit vectors (n, d) of the demonstrations' inputs; each text is embedded once in the library's life."""
         return self._embeddings.vectors([one.input for one in demonstrations], progress)
 
-    def save(self, name: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Store a learned artefact under a name (JSON header, npz arrays), replacing what was there."""
+    def save(
+        self, name: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], changes: Iterable[str] = ()
+    ) -> None:
+        """Store a learned artefact under a name (JSON header, npz arrays), replacing what was there.
+
+        ``changes`` names the institutions whose ``revision`` moves on with it.
+        """
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
         statement = insert(artifacts).values(name=name, header=dict(header), arrays=buffer.getvalue())
         fresh = {"header": statement.excluded.header, "arrays": statement.excluded.arrays}
         with writing(self._engine) as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=fresh))
+            moved_on(connection, changes)
 
     def list_answers(self, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
         """Store which answers an institution gives at all, such as its list of codes, replacing the list before.
@@ -143,7 +158,7 @@ class Library:
         for position, answer in enumerate(given):
             check_text(f"answers[{position}]", answer)
         names = sorted(set(given))
-        self.save(_answers_of(institution), {"answers": names}, {})
+        self.save(_answers_of(institution), {"answers": names}, {}, [institution])
         return tuple(names)
 
     def listed_answers(self, institution: str) -> tuple[str, ...]:

@@ -86,10 +86,10 @@ def _prepare(engine: Engine, path: Path) -> None:
         raise LibraryError(
             f"{path} was written by a newer metachain (schema {version}, this one reads {SCHEMA_VERSION}); upgrade"
         )
-    if occupied:
+    if version == SCHEMA_VERSION and occupied:
         return
     with writing(engine) as connection:
-        tables.create_all(connection)
+        tables.create_all(connection)  # those that are not there
         connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
         connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
 
