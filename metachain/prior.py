@@ -18,7 +18,17 @@ from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.study import Study, institution_rng
 from metachain.transfer import transfer_row
 
-__all__ = ["Lesson", "Prior", "learn", "learn_lesson", "load_prior", "pool_of", "rows_to_study", "save_prior"]
+__all__ = [
+    "Lesson",
+    "Prior",
+    "learn",
+    "learn_lesson",
+    "load_prior",
+    "pool_of",
+    "rehearsals",
+    "rows_to_study",
+    "save_prior",
+]
 
 MINIMUM_INSTITUTIONS = 2
 TRANSFER_ITEMS = 220
@@ -111,13 +121,26 @@ def transfer_matrix(study: Study) -> Floats:
     return np.stack([transfer_row(study.profile(items, everyone), study.pool.answer[items]) for items in rows])
 
 
+def rehearsals(pool: Pool, transfer: Floats, past: Rows) -> list[tuple[Draw, Rows]]:
+    """Every draw of the institutions ``past`` beside the others it learns from: all, and those unlike it."""
+    made = []
+    for number in past if len(past) > 1 else ():
+        others = past[past != number]
+        unlike = others[(transfer[number, others] + transfer[others, number]) / 2 < ALIKE]
+        for draw in draws(pool, int(number)):
+            made.append((draw, others))
+            if MINIMUM_INSTITUTIONS <= len(unlike) < len(others):
+                made.append((draw, unlike))
+    return made
+
+
 def learn_lesson(study: Study, transfer: Floats, past: Rows, progress: Progress = silent) -> Lesson:
     """Leave each of the institutions ``past`` out, and find the arm that serves them best.
 
     Each is left out twice: alone, and together with those that answer as it does, for nobody knows whether a new
     institution will resemble any that is there.
     """
-    made = _rehearsals(study.pool, transfer, past)
+    made = rehearsals(study.pool, transfer, past)
     by_labels: dict[int, list[Floats]] = {labels: [] for labels in LABELS}
     for done, (draw, others) in enumerate(made):
         progress("rehearsing", done, len(made))
@@ -181,19 +204,6 @@ def load_prior(library: Library) -> Prior:
 
 def _transfer_items(pool: Pool, institution: int) -> Rows:
     return institution_rng(pool.institutions[institution]).permutation(pool.rows[institution])[:TRANSFER_ITEMS]
-
-
-def _rehearsals(pool: Pool, transfer: Floats, past: Rows) -> list[tuple[Draw, Rows]]:
-    """Every draw of the institutions ``past`` beside the others it learns from: all, and those unlike it."""
-    made = []
-    for number in past if len(past) > 1 else ():
-        others = past[past != number]
-        unlike = others[(transfer[number, others] + transfer[others, number]) / 2 < ALIKE]
-        for draw in draws(pool, int(number)):
-            made.append((draw, others))
-            if MINIMUM_INSTITUTIONS <= len(unlike) < len(others):
-                made.append((draw, unlike))
-    return made
 
 
 def _calibration(shown: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> Calibration:

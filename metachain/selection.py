@@ -46,18 +46,21 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The demonstrations chosen for one query: least useful first, the best next to the query."""
+    """The demonstrations chosen for one query."""
 
     institution: str
     query: str
     chosen: tuple[Chosen, ...]
+    """Least useful first."""
     method: str
     """Which arm of the guard chose: ``metachain`` or ``nearest`` (plain nearest neighbours)."""
+    best_first: bool = False
+    """Whether the prompt holds them the other way round, the best furthest from the query."""
 
     @property
     def demonstrations(self) -> tuple[Demonstration, ...]:
         """The demonstrations alone, in prompt order."""
-        return tuple(one.demonstration for one in self.chosen)
+        return tuple(one.demonstration for one in (reversed(self.chosen) if self.best_first else self.chosen))
 
 
 def nearest_first(similarity: Floats, k: int) -> NDArray[np.intp]:
@@ -100,21 +103,43 @@ def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) ->
 
 
 def plausible_first(
-    similarity: Floats, plausibility: NDArray[np.float64], k: int, *, texts: bool = False
+    similarity: Floats,
+    plausibility: NDArray[np.float64],
+    k: int,
+    *,
+    texts: bool = False,
+    weight: float = PLAUSIBILITY_WEIGHT,
+    kept_share: float | None = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Choose candidates that are near *and* carry a plausible answer.
 
-    ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + 10 log p``, the best k are kept, less
-    those whose p is under 0.8 (of ``texts`` 0.5) of the best p kept. Returns positions (n, min(k, m)), best first and
-    -1 where dropped, and the scores (n, m).
+    ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + weight log p``, the best k are kept, less
+    those whose p is under ``kept_share`` (0.8 where None, of ``texts`` 0.5) of the best p kept. Returns positions
+    (n, min(k, m)), best first and -1 where dropped, and the scores (n, m).
     """
+    score = utility(similarity, plausibility, weight)
+    return plausible_alone(nearest_first(score, k), plausibility, least_share(texts, kept_share)), score
+
+
+def utility(similarity: Floats, plausibility: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
+    """``h / 0.1 + weight log p`` of candidates (n, m); -inf where p is 0 and the weight is not."""
+    near = np.asarray(similarity / SIMILARITY_SCALE, np.float64)
     with np.errstate(divide="ignore"):
-        score = similarity / SIMILARITY_SCALE + PLAUSIBILITY_WEIGHT * np.log(plausibility)
-    first = nearest_first(score, k)
+        return near + weight * np.log(plausibility) if weight else near
+
+
+def least_share(texts: bool, kept_share: float | None) -> float:
+    """Share of the best plausibility shown under which nothing is shown."""
+    if kept_share is not None:
+        return kept_share
+    return KEPT_SHARE_OF_TEXTS if texts else KEPT_SHARE
+
+
+def plausible_alone(first: NDArray[np.intp], plausibility: NDArray[np.float64], least: float) -> NDArray[np.intp]:
+    """Positions (n, k), with -1 for those whose plausibility is 0, or under ``least`` times the best of their row."""
     kept = np.take_along_axis(plausibility, first, axis=1)
     best = kept.max(axis=1, keepdims=True, initial=0.0)
-    least = KEPT_SHARE_OF_TEXTS if texts else KEPT_SHARE
-    return np.where((kept >= least * best) & (kept > 0), first, -1), score
+    return np.where((kept >= least * best) & (kept > 0), first, -1)
 
 
 def twins(demonstrations: Sequence[Demonstration]) -> NDArray[np.int64]:

@@ -10,9 +10,10 @@ from metachain.errors import DataError
 from metachain.index import Neighbours, similarities
 from metachain.kriging import judge, kinship
 from metachain.library import Library
+from metachain.policy import DEFAULT, Policy
 from metachain.posterior import Posterior, posterior_of, scene_of
 from metachain.profile import reply_profile
-from metachain.selection import Chosen, Selection, distinct, nearest_first, plausible_answers, plausible_first, twins
+from metachain.selection import Chosen, Selection, distinct, plausible_answers, twins
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import NEIGHBOURS
 
@@ -27,12 +28,13 @@ Floats = NDArray[np.floating]
 class Selector:
     """Selects for one institution from a snapshot of the library, taken when it is made.
 
-    ``k`` ≥ 0 is how many demonstrations to show at most. Where the library has changed since the posterior was made,
-    the posterior is computed anew from the same prior.
+    ``k`` ≥ 0 is how many demonstrations to show at most, the policy's own number where None. Where the library has
+    changed since the posterior was made, the posterior is computed anew from the same prior.
     """
 
-    def __init__(self, library: Library, posterior: Posterior, k: int = 8) -> None:
-        self.k = checked_shots(k)
+    def __init__(self, library: Library, posterior: Posterior, k: int | None = None, policy: Policy = DEFAULT) -> None:
+        self.policy = policy
+        self.k = policy.shots if k is None else checked_shots(k)
         self._encoder = library.encoder
         self._scene = scene_of(posterior.prior, library, posterior.institution)
         fresh = posterior.digest == self._scene.digest
@@ -73,14 +75,17 @@ class Selector:
         kin = kinship(self.posterior.fit, profile)
         answer = np.where(rows < 0, -1, self._answer[rows])
         probability = plausible_answers(judge(self.posterior.fit, profile, answer, kin), answer)
-        if without:
-            left_out = self._among(rows, without)
-            rows, similarity = np.where(left_out, -1, rows), np.where(left_out, -np.inf, similarity)
-            probability = np.where(left_out, 0.0, probability)
-        score: Floats = similarity
-        first = nearest_first(similarity, shots)
-        if self.posterior.method == "metachain":
-            first, score = plausible_first(similarity, probability, shots, texts=past.meaning is not None)
+        left_out = self._left_out(rows, without)
+        rows, similarity = np.where(left_out, -1, rows), np.where(left_out, -np.inf, similarity)
+        probability = np.where(left_out, 0.0, probability)
+        first, score = self.policy.choose(
+            similarity,
+            probability,
+            shots,
+            learned=self.posterior.method == "metachain",
+            texts=past.meaning is not None,
+            vectors=lambda places: self._vectors(np.take_along_axis(rows, places, axis=1)),
+        )
         probability = self.posterior.prior.lesson.calibration(self.posterior.labels).of(probability)
         return [
             self._selection(text, rows[i], first[i], score[i], similarity[i], probability[i], kin[i])
@@ -99,10 +104,23 @@ class Selector:
         rows = np.concatenate([np.where(itself, -1, np.arange(own)), past], axis=1)
         return distinct(rows, np.concatenate([similarity, near_similarity], axis=1), self._twin)
 
-    def _among(self, rows: NDArray[np.int64], some: Collection[Demonstration]) -> NDArray[np.bool_]:
-        """Whether each candidate row (n, m) is one of some demonstrations; (n, m)."""
-        held = frozenset(some)
-        return np.array([row >= 0 and self._candidates[row] in held for row in rows.flat], bool).reshape(rows.shape)
+    def _left_out(self, rows: NDArray[np.int64], without: Collection[Demonstration]) -> NDArray[np.bool_]:
+        """Whether each candidate row (n, m) is one of ``without``, or demoted; (n, m)."""
+        held, demoted = frozenset(without), self.policy.demoted
+        if not held and not demoted:
+            return np.zeros(rows.shape, bool)
+        some = (self._candidates[row] if row >= 0 else None for row in rows.flat)
+        out = [one is not None and (one in held or (one.institution, one.id) in demoted) for one in some]
+        return np.array(out, bool).reshape(rows.shape)
+
+    def _vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Vectors (n, j, d) of candidate rows (n, j), zeros where there is none."""
+        own, past = self._scene.support.vectors, self._scene.past.vectors
+        vectors = past[np.maximum(rows - len(own), 0)]
+        mine = (rows >= 0) & (rows < len(own))
+        vectors[mine] = own[rows[mine]]
+        vectors[rows < 0] = 0
+        return vectors
 
     def _selection(
         self,
@@ -125,7 +143,8 @@ class Selector:
             )
             for position in shown
         )
-        return Selection(self.institution, text, chosen, self.posterior.method)
+        method = "metachain" if self.policy.weighs(learned=self.posterior.method == "metachain") else "nearest"
+        return Selection(self.institution, text, chosen, method, self.policy.best_first)
 
     def _reason(self, one: Demonstration, similarity: float, plausibility: float, kinship: Floats) -> str:
         origin = "your own label" if one.institution == self.institution else f"from {one.institution}"

@@ -11,6 +11,7 @@ from metachain.budget import select_within
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.library import Library
+from metachain.policy import DEFAULT, Policy
 from metachain.posterior import Posterior
 from metachain.selection import Selection
 from metachain.selector import Selector
@@ -22,17 +23,27 @@ class MetaExampleSelector(BaseExampleSelector):
     """Chooses, for one institution, the demonstrations that best transfer to each input; the best comes last.
 
     LangChain hands a selector *all* variables of the prompt. Only ``input_key`` is read, the others are ignored.
-    Examples come out as ``{input_key: …, output_key: …}``, at most ``k`` of them, never the input itself.
+    Examples come out as ``{input_key: …, output_key: …}``, at most ``k`` of them, never the input itself. ``policy``
+    says how they are chosen and ordered (``metachain.policies.load_policy`` reads what was learned for a model); ``k``
+    takes the place of its number.
     """
 
     def __init__(
-        self, library: Library, posterior: Posterior, k: int = 8, input_key: str = "input", output_key: str = "output"
+        self,
+        library: Library,
+        posterior: Posterior,
+        k: int | None = None,
+        input_key: str = "input",
+        output_key: str = "output",
+        *,
+        policy: Policy = DEFAULT,
     ) -> None:
         self.input_key = input_key
         self.output_key = output_key
         self._library = library
         self._posterior = posterior
         self._k = k
+        self._policy = policy
         self._adding = Lock()
         self._selector = self._adapted()
 
@@ -106,7 +117,7 @@ class MetaExampleSelector(BaseExampleSelector):
         """A selector over the library as it is now (it adapts anew where the library has moved on)."""
         if not self._library.institutions():
             return None
-        selector = Selector(self._library, self._posterior, self._k)
+        selector = Selector(self._library, self._posterior, self._k, self._policy)
         self._posterior = selector.posterior
         return selector
 

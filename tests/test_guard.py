@@ -47,7 +47,7 @@ from metachain.guard import (
 from metachain.kriging import PLAIN, Settings, fit, judge
 from metachain.metrics import token_f1
 from metachain.pool import make_pool
-from metachain.prior import ALIKE, Lesson, _rehearsals, learn_lesson, transfer_matrix
+from metachain.prior import ALIKE, Lesson, learn_lesson, rehearsals, transfer_matrix
 from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.study import Study
 from metachain.transfer import standing
@@ -101,7 +101,7 @@ def test_every_arm_judges_as_its_own_posterior(seed: int, sizes: list[int], k: i
 
 @given(st.integers(1, 100), st.sampled_from(["a", "west wing", "größe"]))
 @briefly
-def test_rehearsals_never_ask_about_their_own_labels(size: int, name: str) -> None:
+def testrehearsals_never_ask_about_their_own_labels(size: int, name: str) -> None:
     """Support and queries are rows of the institution and share none; supports are nested and at most half."""
     own = [Demonstration(name, f"text {number % 60}", "a", str(number)) for number in range(size)]
     pool = make_pool([Demonstration("another", "x", "a"), *own], np.zeros((size + 1, 2), np.float32))
@@ -238,7 +238,7 @@ def test_shown_probabilities_are_those_of_each_answer_shown(labels: int) -> None
     assert 0 < right.sum() < len(right)
 
 
-def slow_rehearsals(study: Study, transfer: np.ndarray, past: list[int]) -> list[tuple[Draw, list[int]]]:
+def slowrehearsals(study: Study, transfer: np.ndarray, past: list[int]) -> list[tuple[Draw, list[int]]]:
     """Each institution's draws beside all others, and beside those unlike it where some are and two are left."""
     made = []
     for number in past:
@@ -251,13 +251,13 @@ def slow_rehearsals(study: Study, transfer: np.ndarray, past: list[int]) -> list
 
 @given(SEEDS, st.integers(0, 6))
 @briefly
-def test_rehearsals_leave_out_those_that_answer_alike(seed: int, size: int) -> None:
+def testrehearsals_leave_out_those_that_answer_alike(seed: int, size: int) -> None:
     """Each is left out alone, and again with all that are like it, unless nobody is or fewer than two remain."""
     study = study_of(hospitals(6, 4))
     transfer = np.random.default_rng(seed).uniform(ALIKE - 0.3, ALIKE + 0.2, size=(6, 6))
     past = np.random.default_rng(seed).permutation(6)[:size]
-    found = _rehearsals(study.pool, transfer, past)
-    expected = slow_rehearsals(study, transfer, past.tolist()) if size > 1 else []
+    found = rehearsals(study.pool, transfer, past)
+    expected = slowrehearsals(study, transfer, past.tolist()) if size > 1 else []
     assert len(found) == len(expected)
     for (draw, others), (same, some) in zip(found, expected, strict=True):
         assert (draw.institution, draw.labels, draw.query.tolist()) == (
@@ -268,11 +268,11 @@ def test_rehearsals_leave_out_those_that_answer_alike(seed: int, size: int) -> N
         assert others.tolist() == some
 
 
-def test_a_lesson_is_the_mean_over_all_rehearsals() -> None:
+def test_a_lesson_is_the_mean_over_allrehearsals() -> None:
     """Scores, the arm chosen and the calibrations are those of rehearsing one by one, with and without those alike."""
     study = study_of(hospitals(4, 40))
     transfer, past = transfer_matrix(study), [0, 1, 2, 3]
-    made = slow_rehearsals(study, transfer, past)
+    made = slowrehearsals(study, transfer, past)
     assert {len(others) for _, others in made} == {2, 3}
     lesson = learn_lesson(study, transfer, np.array(past))
     for place, labels in enumerate(LABELS):
@@ -314,7 +314,7 @@ def test_the_best_mean_wins_and_the_plainer_of_two_that_tie() -> None:
     assert best_arm([one, other]) == ARMS[7]
 
 
-def test_without_rehearsals_nothing_is_learned() -> None:
+def test_withoutrehearsals_nothing_is_learned() -> None:
     """No score, or only equal ones, keep plain nearest neighbours."""
     assert best_arm([]) is NEAREST
     assert best_arm([np.full(len(ARMS), 0.7)] * 3) is NEAREST

