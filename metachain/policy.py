@@ -122,7 +122,6 @@ class Policy:
 DEFAULT = Policy()
 
 CANDIDATES: tuple[Policy, ...] = (
-    DEFAULT,
     Policy(0),
     Policy(1, 0),
     Policy(1, PLAUSIBILITY_WEIGHT),
@@ -130,6 +129,7 @@ CANDIDATES: tuple[Policy, ...] = (
     Policy(4, 0),
     Policy(4, PLAUSIBILITY_WEIGHT),
     Policy(4, PLAUSIBILITY_WEIGHT, best_first=True),
+    DEFAULT,
     Policy(8, 0),
     Policy(8, 0, best_first=True),
     Policy(8, 3.0),
@@ -139,4 +139,4 @@ CANDIDATES: tuple[Policy, ...] = (
     Policy(8, PLAUSIBILITY_WEIGHT, best_first=True),
     Policy(16, PLAUSIBILITY_WEIGHT),
 )
-"""What is tried for a model: today's setting first, then the shorter prompts before the longer."""
+"""What is tried for a model, the shorter prompts before the longer: of two that do as well, the shorter is kept."""

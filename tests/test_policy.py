@@ -137,6 +137,8 @@ def test_diversity_reads_own_labels_and_past_demonstrations(library: Library) ->
     assert {one.institution == "new" for one in shown} == {True, False}
 
 
-def test_the_first_candidate_is_the_default() -> None:
-    """So that a tie changes nothing."""
-    assert CANDIDATES[0] == DEFAULT == Policy()
+def test_candidates_come_from_short_to_long() -> None:
+    """So that of two that do as well the shorter is preferred; the default is one of them."""
+    assert [one.shots for one in CANDIDATES] == sorted(one.shots for one in CANDIDATES)
+    assert Policy() == DEFAULT
+    assert DEFAULT in CANDIDATES

@@ -1,0 +1,114 @@
+"""Finds the policy under which one model answers best: past institutions play the new one, and the policies race."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from metachain.demonstration import Demonstration
+from metachain.errors import DataError
+from metachain.policy import CANDIDATES, DEFAULT, Policy
+from metachain.progress import Progress, silent
+from metachain.race import Dropped, most_left, paired, rounds, still_racing, winner
+from metachain.rehearsal import Question, Stage
+
+__all__ = ["Ask", "Trial", "Tuned", "tune"]
+
+BLOCKS_A_ROUND = 4
+MOST_QUESTIONS = 64
+"""In one block."""
+Z95 = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One question to the model: a past institution's query, and what is shown before it in prompt order."""
+
+    asked: Demonstration
+    shown: tuple[Demonstration, ...]
+
+
+Ask = Callable[[Sequence[Trial]], Sequence[float | None]]
+"""Scores in [0, 1] of the model's answers, None for those that a budget left no room for."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What the race found."""
+
+    policy: Policy
+    trials: int
+    """Different questions that were answered."""
+    questions: int
+    """Queries that all policies then racing were compared on."""
+    scores: tuple[float, ...]
+    """Mean score of each candidate over the queries that it was compared on; nan where there was none."""
+    dropped: tuple[Dropped, ...]
+    """Candidates that lost, in the order in which they did."""
+    gain: float
+    """Mean score of the policy less that of the incumbent, over the queries that both were compared on."""
+    interval: tuple[float, float]
+    """95 %, paired over queries; the winner was chosen on the same queries, so that it flatters a little."""
+
+
+def tune(
+    stage: Stage,
+    ask: Ask,
+    calls: int,
+    candidates: Sequence[Policy] = CANDIDATES,
+    incumbent: Policy = DEFAULT,
+    progress: Progress = silent,
+) -> Tuned:
+    """Race ``candidates``, in order of preference, on at most ``calls`` different trials; ``incumbent`` is in office.
+
+    What two policies show alike is asked once. The race ends when one is left, the calls are spent, ``ask`` gives
+    None, or there are no more questions. Raises DataError for a number of calls below 0, and for an incumbent that is
+    no candidate.
+    """
+    if calls < 0:
+        raise DataError(f"a number of calls must be 0 or more, got {calls}")
+    if incumbent not in candidates:
+        raise DataError(f"the incumbent must be one of the candidates, got {incumbent}")
+    office = candidates.index(incumbent)
+    known: dict[Trial, float] = {}
+    rows: list[list[float]] = []
+    dropped: list[Dropped] = []
+    racing = list(range(len(candidates)))
+    questions = stage.questions()
+    while len(racing) > 1 and len(known) < calls:
+        block = _block(questions, len(candidates), len(racing), calls)
+        trials = [[Trial(stage.asked(one), shown) for shown in _shown(stage, one, candidates, racing)] for one in block]
+        fresh = list(dict.fromkeys(trial for row in trials for trial in row if trial not in known))
+        affordable = fresh[: calls - len(known)]
+        scores = ask(affordable)
+        known |= {trial: score for trial, score in zip(affordable, scores, strict=True) if score is not None}
+        progress("asking the model", len(known), calls)
+        complete = [row for row in trials if all(trial in known for trial in row)]
+        for row in complete:
+            rows.append([np.nan] * len(candidates))
+            for arm, trial in zip(racing, row, strict=True):
+                rows[-1][arm] = known[trial]
+        racing, out = still_racing(np.array(rows), racing, most_left(len(candidates), len(known), calls), office)
+        dropped += out
+        if not block or len(complete) < len(block):
+            break
+    table = np.array(rows).reshape(-1, len(candidates))
+    best = winner(table, racing, office)
+    both = table[~np.isnan(table[:, office]) & ~np.isnan(table[:, best])]
+    gain, error = paired(both[:, best], both[:, office]) if best != office else (0.0, 0.0)
+    ran = ~np.isnan(table)
+    means = np.where(ran, table, 0.0).sum(axis=0) / np.where(ran.any(axis=0), ran.sum(axis=0), np.nan)
+    interval = (gain - Z95 * error, gain + Z95 * error)
+    return Tuned(candidates[best], len(known), len(rows), tuple(means.tolist()), tuple(dropped), gain, interval)
+
+
+def _block(questions: Iterator[Question], arms: int, racing: int, calls: int) -> list[Question]:
+    trials = calls // (rounds(arms) * BLOCKS_A_ROUND)
+    return list(islice(questions, min(max(trials // racing, 1), MOST_QUESTIONS)))
+
+
+def _shown(
+    stage: Stage, question: Question, candidates: Sequence[Policy], racing: Sequence[int]
+) -> list[tuple[Demonstration, ...]]:
+    return stage.shown(question, [candidates[arm] for arm in racing])
