@@ -19,7 +19,7 @@ from metachain.transfer import standing
 
 __all__ = ["Question", "Stage"]
 
-KEPT = 64
+KEPT = 512
 """How many rehearsals are remembered."""
 STREAM = 2000
 """Keeps these random draws apart from the guard's and evaluation's."""

@@ -1,6 +1,6 @@
 """Finds the policy under which one model answers best: past institutions play the new one, and the policies race."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -38,8 +38,8 @@ class Tuned:
     """What the race found."""
 
     policy: Policy
-    trials: int
-    """Different questions that were answered."""
+    trials: Mapping[Trial, float]
+    """Different questions that were answered, and what the answers earned."""
     questions: int
     """Queries that all policies then racing were compared on."""
     scores: tuple[float, ...]
@@ -100,7 +100,7 @@ def tune(
     ran = ~np.isnan(table)
     means = np.where(ran, table, 0.0).sum(axis=0) / np.where(ran.any(axis=0), ran.sum(axis=0), np.nan)
     interval = (gain - Z95 * error, gain + Z95 * error)
-    return Tuned(candidates[best], len(known), len(rows), tuple(means.tolist()), tuple(dropped), gain, interval)
+    return Tuned(candidates[best], known, len(rows), tuple(means.tolist()), tuple(dropped), gain, interval)
 
 
 def _block(questions: Iterator[Question], arms: int, racing: int, calls: int) -> list[Question]:
