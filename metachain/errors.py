@@ -4,12 +4,13 @@ MetachainError
 ├── DataError        (ValueError)       a record, a file or an argument is not what it must be
 ├── NotFoundError    (LookupError)      an institution, a prior or a posterior is not in the library
 ├── LibraryError     (ValueError)       the library file is foreign, corrupt or of another format
-└── StorageError     (PermissionError)  the library can't be written: read-only place, full disk, locked
+├── StorageError     (PermissionError)  the library can't be written: read-only place, full disk, locked
+└── ModelError       (RuntimeError)     a language model can't be reached, or refuses to be asked
 
 Every message says what was wrong, what was got, and what to do.
 """
 
-__all__ = ["DataError", "LibraryError", "MetachainError", "NotFoundError", "StorageError"]
+__all__ = ["DataError", "LibraryError", "MetachainError", "ModelError", "NotFoundError", "StorageError"]
 
 
 class MetachainError(Exception):
@@ -30,3 +31,7 @@ class LibraryError(MetachainError, ValueError):
 
 class StorageError(MetachainError, PermissionError):
     """The library can't be written: read-only place, full disk, or locked by another process."""
+
+
+class ModelError(MetachainError, RuntimeError):
+    """A language model can't be reached, or refuses to be asked."""

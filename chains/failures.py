@@ -1,0 +1,107 @@
+"""What a failed call says: whether to ask again and when, and whether it may have cost something.
+
+Clients raise their own classes. Only what they share is read: a status code, a ``retry-after`` header, and names.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+__all__ = ["costs_nothing", "is_passing", "retry_after", "status_of"]
+
+UNREACHED = {
+    "APIConnectionError",  # openai, anthropic
+    "ClientConnectionError",  # aiohttp
+    "ConnectTimeoutError",  # botocore
+    "ConnectionError",
+    "EndpointConnectionError",  # botocore
+    "IncompleteRead",
+    "ReadTimeoutError",  # botocore
+    "TimeoutError",
+    "TransportError",  # httpx
+}
+REFUSED = frozenset({429, 503, 529})
+"""Refused before the model has read anything; nobody bills these."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether to ask again may help: too many requests (429), a time-out (408), the server's own fault, no connection.
+
+    A status code decides where there is one.
+    """
+    status = status_of(error)
+    if status is not None:
+        return status in {408, 429} or status >= 500
+    return any(kind.__name__ in UNREACHED for one in _causes(error) for kind in type(one).__mro__)
+
+
+def costs_nothing(error: BaseException) -> bool:
+    """Whether the call was refused unread: statuses 400 to 499 but for 408, and 429, 503, 529.
+
+    A time-out, a lost connection or another fault of the server may come after the model's work, so it may be billed.
+    """
+    status = status_of(error)
+    return status is not None and (status in REFUSED or (400 <= status < 500 and status != 408))
+
+
+def status_of(error: BaseException) -> int | None:
+    """HTTP status of an error, or of what it was raised from; None where no answer came."""
+    for one in _causes(error):
+        response = getattr(one, "response", None)
+        metadata = response.get("ResponseMetadata") if isinstance(response, dict) else None
+        codes = [
+            getattr(one, "status_code", None),
+            getattr(response, "status_code", None),
+            metadata.get("HTTPStatusCode") if isinstance(metadata, dict) else None,
+            getattr(one, "code", None),
+            getattr(one, "status", None),
+        ]
+        for code in codes:
+            if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600:
+                return int(code)
+    return None
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Seconds that the server asks to wait, from ``retry-after-ms`` or ``retry-after`` (seconds or a date)."""
+    for one in _causes(error):
+        headers = getattr(getattr(one, "response", None), "headers", None)
+        if headers is None or not hasattr(headers, "get"):
+            continue
+        milliseconds = _number(headers.get("retry-after-ms"))
+        if milliseconds is not None:
+            return milliseconds / 1000
+        asked = headers.get("retry-after")
+        seconds = _number(asked)
+        if seconds is None and asked:
+            seconds = _until(str(asked))
+        if seconds is not None:
+            return seconds
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    one: BaseException | None = error
+    while one is not None and one not in seen:
+        seen.append(one)
+        yield one
+        one = one.__cause__
+
+
+def _number(text: Any) -> float | None:
+    try:
+        number = float(text)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+def _until(date: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
