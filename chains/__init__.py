@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from metachain.lazy import lazily
 
 if TYPE_CHECKING:
+    from metachain.chains.call_budget import CallBudget, Prices, Usage
+    from metachain.chains.calling import Answer, ModelCaller
     from metachain.chains.classification import Classification, classification_chain
     from metachain.chains.extraction import extraction_chain
     from metachain.chains.few_shot import few_shot_chain, few_shot_prompt
@@ -15,10 +17,15 @@ if TYPE_CHECKING:
     from metachain.chains.toolkit import MetaChainToolkit
 
 __all__ = [
+    "Answer",
+    "CallBudget",
     "Classification",
     "DemonstrationMiddleware",
     "MetaChainToolkit",
+    "ModelCaller",
     "OfflineChatModel",
+    "Prices",
+    "Usage",
     "classification_chain",
     "extraction_chain",
     "few_shot_chain",
@@ -27,6 +34,11 @@ __all__ = [
     "summarization_chain",
 ]
 _HOMES = {
+    "CallBudget": "call_budget",
+    "Prices": "call_budget",
+    "Usage": "call_budget",
+    "Answer": "calling",
+    "ModelCaller": "calling",
     "Classification": "classification",
     "classification_chain": "classification",
     "extraction_chain": "extraction",

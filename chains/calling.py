@@ -105,7 +105,7 @@ class ModelCaller:
         # LangChain asks its rate limiter between the cache and the call: where a call is known to be one.
         self._model = model.model_copy(update={"rate_limiter": self._gate})
         self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="metachain-models", daemon=True)
+        self._thread = Thread(target=_serve, args=[self._loop], name="metachain-models", daemon=True)
         self._thread.start()
 
     @property
@@ -155,12 +155,8 @@ class ModelCaller:
     def close(self) -> None:
         """Cancel what is under way and end the thread; a second time it does nothing."""
         if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            self._loop.close()
 
     def __enter__(self) -> Self:
         return self
@@ -317,6 +313,15 @@ class _Run:
                 self._arrived((number, answer))
             if line.closing:
                 return
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        for end in (_cancel_others(), loop.shutdown_asyncgens(), loop.shutdown_default_executor()):
+            loop.run_until_complete(end)
+        loop.close()
 
 
 async def _cancel_others() -> None:

@@ -21,7 +21,17 @@ from metachain.guard import ARMS, LABELS, NEAREST
 from metachain.prior import Lesson
 from metachain.selection import Selection
 
-__all__ = ["one_line", "out", "print_diagnosis", "print_lesson", "print_selection", "print_summary", "short", "working"]
+__all__ = [
+    "asking",
+    "one_line",
+    "out",
+    "print_diagnosis",
+    "print_lesson",
+    "print_selection",
+    "print_summary",
+    "short",
+    "working",
+]
 
 INTERRUPTED = 130
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -36,18 +46,41 @@ def working() -> Iterator[progress.Progress]:
     """Show progress on standard error, one bar a stage; Ctrl-C ends the command with status 130 and no traceback."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     tasks: dict[str, TaskID] = {}
+    with _interruptible(), Progress(*columns, console=err) as bars:
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def asking(what: str) -> Iterator[progress.AskedProgress]:
+    """Show how far a model has answered, with calls, tokens, money and time left; Ctrl-C as in ``working``."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[used]}")
+    with _interruptible(), Progress(*columns, TimeRemainingColumn(), console=err) as bars:
+        task = bars.add_task(what, total=None, used="")
+
+        def show(asked: progress.Asked) -> None:
+            bars.update(task, completed=asked.done, total=asked.total, used=_used(asked))
+
+        yield show
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
     try:
-        with Progress(*columns, console=err) as bars:
-
-            def show(stage: str, done: int, total: int) -> None:
-                if stage not in tasks:
-                    tasks[stage] = bars.add_task(stage, total=total)
-                bars.update(tasks[stage], completed=done, total=total)
-
-            yield show
+        yield
     except KeyboardInterrupt:
         err.print("stopped; what was stored is kept, run the command again to go on")
         sys.exit(INTERRUPTED)
+
+
+def _used(asked: progress.Asked) -> str:
+    money = "" if asked.money is None else f", {asked.money:.2f} spent"
+    return f"{asked.calls} calls, {asked.tokens} tokens{money}"
 
 
 def print_summary(summary: Sequence[Mapping[str, Any]]) -> None:

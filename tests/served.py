@@ -11,10 +11,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-__all__ = ["Record", "Refused", "Served", "asked"]
+__all__ = ["Record", "RefusedError", "Served", "asked"]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A provider's error with a status, in one of the places where clients put it."""
 
     def __init__(self, status: int, headers: dict[str, str] | None = None) -> None:
