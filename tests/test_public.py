@@ -35,10 +35,15 @@ PUBLIC = {
         "semantic_example_selector",
     ],
     "metachain.chains": [
+        "Answer",
+        "CallBudget",
         "Classification",
         "DemonstrationMiddleware",
         "MetaChainToolkit",
+        "ModelCaller",
         "OfflineChatModel",
+        "Prices",
+        "Usage",
         "classification_chain",
         "extraction_chain",
         "few_shot_chain",
@@ -80,12 +85,13 @@ def test_every_module_lists_what_it_offers(name: str) -> None:
 
 
 def test_errors_are_also_what_python_calls_them() -> None:
-    """Every error is a MetachainError, and also the ValueError, LookupError or PermissionError that it is."""
+    """Every error is a MetachainError, and also the ValueError, LookupError, PermissionError or RuntimeError that it is."""
     kinds = {
         errors.DataError: ValueError,
         errors.NotFoundError: LookupError,
         errors.LibraryError: ValueError,
         errors.StorageError: PermissionError,
+        errors.ModelError: RuntimeError,
     }
     for kind, plain in kinds.items():
         assert issubclass(kind, errors.MetachainError)
