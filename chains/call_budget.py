@@ -130,6 +130,10 @@ class Account:
         self._under_way[self._next] = worst
         return self._next
 
+    async def charge(self, used: Usage) -> None:
+        """Count what was used elsewhere."""
+        self.spent += used
+
     def settle(self, number: int, used: Usage | None) -> None:
         """Charge what a call did use; None where that isn't known: its worst case is charged."""
         worst = self._under_way.pop(number)

@@ -119,6 +119,10 @@ class ModelCaller:
         budget = self._account.budget
         return None if budget.prices is None else float(budget.cost(self.spent))
 
+    def charge(self, used: Usage) -> None:
+        """Count what was used of the budget before, such as for an answer that an earlier run has kept."""
+        asyncio.run_coroutine_threadsafe(self._account.charge(used), self._loop).result()
+
     def answers(self, prompts: Sequence[Prompt], on_answer: OnAnswer = unheard) -> list[Answer | None]:
         """Answer each prompt; None for one that the budget leaves no room for.
 

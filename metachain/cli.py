@@ -28,7 +28,10 @@ LibraryPath = Annotated[str, typer.Argument(metavar="LIBRARY", help="Path of the
 Institution = Annotated[str, typer.Argument(help="Name of the institution that asks.")]
 Data = Annotated[Path, typer.Argument(help='JSON Lines of {"institution", "input", "output"}.')]
 Query = Annotated[str, typer.Argument(metavar="TEXT", help="The input that wants an answer.")]
-Shots = Annotated[int, typer.Option("--shots", "-k", min=0, help="How many demonstrations to show at most.")]
+Shots = Annotated[
+    int | None,
+    typer.Option("--shots", "-k", min=0, help="How many demonstrations to show at most; 8, or what was learned."),
+]
 Model = Annotated[str, typer.Option(help='"offline", or provider:name such as anthropic:claude-sonnet-4-5.')]
 
 
@@ -67,20 +70,66 @@ def add(library: LibraryPath, data: Data) -> None:
 
 
 @app.command()
-def learn(library: LibraryPath) -> None:
-    """Learn from every institution in the library who transfers to whom, and whether learning pays."""
+def learn(
+    library: LibraryPath,
+    model: Annotated[
+        str, typer.Option(help="Learn from this model's answers too, how to show it demonstrations.")
+    ] = "",
+    metric: Annotated[
+        str, typer.Option(help="What scores the model's answers; left out, what suits the outputs.")
+    ] = "",
+    calls: Annotated[int, typer.Option(min=0, help="At most so many calls of the model.")] = 2000,
+    tokens: Annotated[int | None, typer.Option(min=0, help="At most so many tokens, read and written.")] = None,
+    money: Annotated[float | None, typer.Option(min=0, help="At most so much money; needs the two prices.")] = None,
+    input_price: Annotated[float | None, typer.Option(min=0, help="Of a million tokens read.")] = None,
+    output_price: Annotated[float | None, typer.Option(min=0, help="Of a million tokens written.")] = None,
+    answer_tokens: Annotated[int, typer.Option(min=1, help="Longest answer of the model, in tokens.")] = 256,
+    max_concurrency: Annotated[int, typer.Option(min=1, help="At most so many calls at once.")] = 4,
+    requests_per_second: Annotated[float | None, typer.Option(help="At most so many calls are begun a second.")] = None,
+    instructions: Annotated[str, typer.Option(help="What the model is told before the demonstrations.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Orders the queries that the model is asked.")] = 0,
+) -> None:
+    """Learn from every institution in the library who transfers to whom, and whether learning pays.
+
+    With --model also how that model is best shown demonstrations: past institutions play the new one, and the model
+    answers. What it answered is kept in the library, so that the same command after an interruption goes on.
+    """
     from metachain.console import out, print_lesson, working
     from metachain.library import Library
+    from metachain.prior import Prior, save_prior
     from metachain.prior import learn as learn_prior
-    from metachain.prior import save_prior
 
     with Library.open(library, create=False) as opened:
         opened.check_writable()
-        with working() as progress:
-            prior = learn_prior(opened, progress=progress)
-        save_prior(opened, prior)
-    out.print(f"learned from {len(prior.institutions)} institutions; the prior is stored in {library}")
-    print_lesson(prior.lesson)
+
+        def learned() -> Prior:
+            with working() as progress:
+                prior = learn_prior(opened, progress=progress)
+            save_prior(opened, prior)
+            out.print(f"learned from {len(prior.institutions)} institutions; the prior is stored in {library}")
+            print_lesson(prior.lesson)
+            return prior
+
+        if not model:
+            learned()
+            return
+        from metachain.collecting import Collecting, collect_and_print
+
+        wanted = Collecting(
+            model,
+            metric,
+            calls,
+            tokens,
+            money,
+            input_price,
+            output_price,
+            answer_tokens,
+            max_concurrency,
+            requests_per_second,
+            instructions,
+            seed,
+        )
+        collect_and_print(opened, learned, wanted)
 
 
 @app.command()
@@ -118,15 +167,19 @@ def adapt(
 
 
 @app.command()
-def select(library: LibraryPath, institution: Institution, text: Query, shots: Shots = 8) -> None:
-    """Show the demonstrations chosen for one input, and why."""
+def select(
+    library: LibraryPath, institution: Institution, text: Query, shots: Shots = None, model: Model = "offline"
+) -> None:
+    """Show the demonstrations chosen for one input, and why; as the model is shown them, where one was learned from."""
     from metachain.console import print_selection
     from metachain.library import Library
+    from metachain.policies import load_policy
     from metachain.posterior import load_posterior
     from metachain.selector import Selector
 
     with Library.open(library, create=False) as opened:
-        print_selection(Selector(opened, load_posterior(opened, institution), shots).select(text))
+        policy = load_policy(opened, model)
+        print_selection(Selector(opened, load_posterior(opened, institution), shots, policy).select(text))
 
 
 @app.command()
@@ -136,16 +189,18 @@ def ask(
     text: Query,
     model: Model = "offline",
     instructions: Annotated[str, typer.Option(help="What the model is told before the demonstrations.")] = "",
-    shots: Shots = 8,
+    shots: Shots = None,
 ) -> None:
-    """Answer one input with a model that is shown the chosen demonstrations."""
+    """Answer one input with a model that is shown the chosen demonstrations, as was learned for it where it was."""
     from metachain.chains import few_shot_chain
     from metachain.library import Library
+    from metachain.policies import load_policy
     from metachain.posterior import load_posterior
     from metachain.retrievers import MetaExampleSelector
 
     with Library.open(library, create=False) as opened:
-        selector = MetaExampleSelector(opened, load_posterior(opened, institution), k=shots)
+        policy = load_policy(opened, model)
+        selector = MetaExampleSelector(opened, load_posterior(opened, institution), shots, policy=policy)
         typer.echo(few_shot_chain(model, selector, instructions=instructions).invoke({"input": text}))
 
 

@@ -120,8 +120,11 @@ def print_selection(selection: Selection) -> None:
     if not selection.chosen:
         out.print("no demonstrations to show")
         return
-    table = Table("", "input", "output", "why", title=f"chosen by {selection.method}, the best last", show_lines=True)
-    for place, one in enumerate(selection.chosen, start=1):
+    best = "first" if selection.best_first else "last"
+    title = f"chosen by {selection.method}, the best {best}"
+    table = Table("", "input", "output", "why", title=title, show_lines=True)
+    in_order = reversed(selection.chosen) if selection.best_first else selection.chosen
+    for place, one in enumerate(in_order, start=1):
         texts = (str(place), short(one.demonstration.input), short(one.demonstration.output), one_line(one.reason))
         table.add_row(*map(Text, texts))
     out.print(table)

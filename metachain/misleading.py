@@ -17,7 +17,7 @@ MOST_EXAMINED = 2000
 """Demonstrations; those shown most often."""
 CERTAIN = 4.0
 """Standard deviations that the harm must be from nothing, as thousands of demonstrations are looked at."""
-LEAST_HARM = 0.1
+LEAST_HARM = 0.25
 PRIOR_SPREAD = 0.2
 """Standard deviation of what one demonstration is thought, in advance, to add to a score."""
 LEAST_NOISE = 0.05
@@ -58,7 +58,7 @@ def misleading(exposures: Sequence[Exposure]) -> Mapping[Key, Harm]:
     were (their mean, best, first and last worth, and how many), so that a demonstration isn't blamed for an
     institution's other convention. The effects of all demonstrations together are Gaussian with standard deviation
     0.2 in advance (ridge regression; Hoerl & Kennard 1970). Named are those shown for 5 queries or more whose effect is
-    below -0.1, and below 0 by 4 standard deviations.
+    below -0.25, and below 0 by 4 standard deviations.
     """
     return {
         key: harm

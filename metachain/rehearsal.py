@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,21 +89,34 @@ class Stage:
         draw, _ = self._made[question.rehearsal]
         lesson = self._prior.lesson
         learned = lesson.settings is not None if draw.labels else lesson.trusts_consensus
-        rows, similarity = held.rows[place : place + 1], held.similarity[place : place + 1]
         chosen = []
         for policy in policies:
+            row = self._kept(held.rows[place : place + 1], policy)
             first, _ = policy.choose(
-                similarity,
-                held.probability[place : place + 1],
+                np.where(row < 0, -np.inf, held.similarity[place : place + 1]),
+                np.where(row < 0, 0.0, held.probability[place : place + 1]),
                 policy.shots,
                 learned=learned,
                 texts=pool.meaning is not None,
-                vectors=lambda places: pool.vectors[np.take_along_axis(rows, places, axis=1)],
+                vectors=partial(self._vectors, row),
             )
-            best = [rows[0, position] for position in first[0] if position >= 0]
+            best = [row[0, position] for position in first[0] if position >= 0]
             order = best if policy.best_first else best[::-1]
-            chosen.append(tuple(pool.demonstrations[row] for row in order if row >= 0))
+            chosen.append(tuple(pool.demonstrations[number] for number in order if number >= 0))
         return chosen
+
+    def _kept(self, rows: Rows, policy: Policy) -> Rows:
+        """Candidate rows (n, m), with -1 for what the policy never shows."""
+        known = self._study.pool.demonstrations
+        if not policy.demoted:
+            return rows
+        keys = ((known[row].institution, known[row].id) if row >= 0 else None for row in rows.flat)
+        out = np.array([key in policy.demoted for key in keys], bool)
+        return np.where(out.reshape(rows.shape), -1, rows)
+
+    def _vectors(self, rows: Rows, places: Rows) -> NDArray[np.float32]:
+        """Vectors (1, j, d) of the candidates at some places (1, j) among rows (1, m)."""
+        return self._study.pool.vectors[np.take_along_axis(rows, places, axis=1)]
 
     def _candidates_of(self, number: int) -> _Candidates:
         draw, past = self._made[number]
