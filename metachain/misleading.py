@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, orth
 from scipy.sparse import csr_array
 
 __all__ = ["Exposure", "Harm", "Key", "misleading", "suspects"]
@@ -20,8 +20,10 @@ CERTAIN = 4.0
 LEAST_HARM = 0.25
 PRIOR_SPREAD = 0.2
 """Standard deviation of what one demonstration is thought, in advance, to add to a score."""
-LEAST_NOISE = 0.05
+LEAST_NOISE = 0.1
 """Standard deviation of a score that is expected at the least."""
+REFITS = 2
+"""The first with all variance taken for noise, the second with what the first leaves."""
 
 Key = tuple[str, str]
 Floats = NDArray[np.float64]
@@ -101,14 +103,18 @@ def _effects(exposures: Sequence[Exposure], examined: Sequence[Key]) -> tuple[Fl
     context = np.array([_context(one) for one in exposures])
     score = np.array([one.score for one in exposures])
     design = _within(indicator.toarray(), group)
-    others = np.linalg.qr(_within(context, group)).Q
+    others = orth(_within(context, group))
     score = _within(score[:, None], group)[:, 0]
     design -= others @ (others.T @ design)
     score -= others @ (others.T @ score)
-    noise = max(float(score.var()), LEAST_NOISE**2)
-    precision = design.T @ design / noise + np.eye(len(examined)) / PRIOR_SPREAD**2
-    covariance = cho_solve(cho_factor(precision, lower=True), np.eye(len(examined)))
-    return covariance @ (design.T @ score) / noise, np.sqrt(np.diag(covariance))
+    noise = float(score.var())
+    for _ in range(REFITS):
+        noise = max(noise, LEAST_NOISE**2)
+        precision = design.T @ design / noise + np.eye(len(examined)) / PRIOR_SPREAD**2
+        covariance = cho_solve(cho_factor(precision, lower=True), np.eye(len(examined)))
+        effect = covariance @ (design.T @ score) / noise
+        noise = float(((score - design @ effect) ** 2).mean())
+    return effect, np.sqrt(np.diag(covariance))
 
 
 def _context(one: Exposure) -> list[float]:

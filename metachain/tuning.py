@@ -10,12 +10,13 @@ from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.policy import CANDIDATES, DEFAULT, Policy
 from metachain.progress import Progress, silent
-from metachain.race import Dropped, most_left, paired, rounds, still_racing, winner
+from metachain.race import Dropped, most_left, paired, still_racing, winner
 from metachain.rehearsal import Question, Stage
 
 __all__ = ["Ask", "Trial", "Tuned", "tune"]
 
-BLOCKS_A_ROUND = 4
+BLOCKS = 16
+"""In which the calls are spent; after each losers are dropped."""
 MOST_QUESTIONS = 64
 """In one block."""
 Z95 = 1.96
@@ -77,7 +78,7 @@ def tune(
     racing = list(range(len(candidates)))
     questions = stage.questions()
     while len(racing) > 1 and len(known) < calls:
-        block = _block(questions, len(candidates), len(racing), calls)
+        block = _block(questions, len(racing), calls)
         trials = [[Trial(stage.asked(one), shown) for shown in _shown(stage, one, candidates, racing)] for one in block]
         fresh = list(dict.fromkeys(trial for row in trials for trial in row if trial not in known))
         affordable = fresh[: calls - len(known)]
@@ -103,9 +104,8 @@ def tune(
     return Tuned(candidates[best], known, len(rows), tuple(means.tolist()), tuple(dropped), gain, interval)
 
 
-def _block(questions: Iterator[Question], arms: int, racing: int, calls: int) -> list[Question]:
-    trials = calls // (rounds(arms) * BLOCKS_A_ROUND)
-    return list(islice(questions, min(max(trials // racing, 1), MOST_QUESTIONS)))
+def _block(questions: Iterator[Question], racing: int, calls: int) -> list[Question]:
+    return list(islice(questions, min(max(calls // (BLOCKS * racing), 1), MOST_QUESTIONS)))
 
 
 def _shown(

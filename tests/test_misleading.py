@@ -4,7 +4,7 @@ import numpy as np
 
 from metachain.misleading import Exposure, misleading, suspects
 
-BAD, GOOD, OTHER = ("h1", "bad"), ("h1", "good"), ("h2", "other")
+BAD, GOOD = ("h1", "bad"), ("h1", "good")
 
 
 def exposures(bad_effect: float, queries: int = 12) -> list[Exposure]:
@@ -12,8 +12,8 @@ def exposures(bad_effect: float, queries: int = 12) -> list[Exposure]:
     made = []
     for number in range(queries):
         right = float(number % 2)
-        base = 0.2 + 0.6 * (number % 3) / 2
-        made.append(Exposure(f"q{number}", (GOOD, OTHER), (1.0, 0.0), base))
+        base = 0.8 + 0.2 * (number % 3) / 2
+        made.append(Exposure(f"q{number}", (GOOD, ("h2", f"{number}")), (1.0, 0.0), base))
         made.append(Exposure(f"q{number}", (GOOD, BAD), (1.0, right), max(base + bad_effect, 0.0)))
     return made
 

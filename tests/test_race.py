@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metachain.race import most_left, paired, rounds, still_racing, winner
+from metachain.race import most_left, paired, still_racing, winner
 
 RNG = np.random.default_rng(0)
 
@@ -78,7 +78,7 @@ def test_a_paired_comparison_is_antisymmetric(pairs: list[tuple[float, float]]) 
 
 
 def test_arms_are_halved_as_calls_are_spent() -> None:
-    """After each of log2(16) equal shares, and never under two."""
-    assert [most_left(16, spent, 800) for spent in (0, 199, 200, 400, 600, 800, 900)] == [16, 16, 8, 4, 2, 2, 2]
-    assert [rounds(arms) for arms in (1, 2, 3, 16, 17)] == [1, 1, 2, 4, 5]
-    assert most_left(16, 0, 0) == 16
+    """At 40, 65 and 85 % of the calls, and never under two."""
+    spent = (0, 319, 320, 519, 520, 679, 680, 800)
+    assert [most_left(16, calls, 800) for calls in spent] == [16, 16, 8, 8, 4, 4, 2, 2]
+    assert most_left(3, 800, 800) == 2
