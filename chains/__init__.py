@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from metachain.chains.classification import Classification, classification_chain
     from metachain.chains.extraction import extraction_chain
     from metachain.chains.few_shot import few_shot_chain, few_shot_prompt
+    from metachain.chains.judge import Judge, openevals_metric
     from metachain.chains.middleware import DemonstrationMiddleware
     from metachain.chains.models import load_model
     from metachain.chains.offline import OfflineChatModel
@@ -21,6 +22,7 @@ __all__ = [
     "CallBudget",
     "Classification",
     "DemonstrationMiddleware",
+    "Judge",
     "MetaChainToolkit",
     "ModelCaller",
     "OfflineChatModel",
@@ -31,6 +33,7 @@ __all__ = [
     "few_shot_chain",
     "few_shot_prompt",
     "load_model",
+    "openevals_metric",
     "summarization_chain",
 ]
 _HOMES = {
@@ -44,6 +47,8 @@ _HOMES = {
     "extraction_chain": "extraction",
     "few_shot_chain": "few_shot",
     "few_shot_prompt": "few_shot",
+    "Judge": "judge",
+    "openevals_metric": "judge",
     "DemonstrationMiddleware": "middleware",
     "load_model": "models",
     "OfflineChatModel": "offline",

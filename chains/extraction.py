@@ -12,12 +12,12 @@ from pydantic import BaseModel, ValidationError
 from metachain.chains.few_shot import ChatRunnable, chat_runnable, few_shot_prompt
 from metachain.chains.prompt_budget import prompt_budget
 from metachain.errors import DataError
+from metachain.fence import json_within
 
-__all__ = ["extraction_chain", "json_within"]
+__all__ = ["extraction_chain"]
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
-FENCE = "```"
 ANSWER_SHOWN = 80
 PROBLEMS_NAMED = 5
 PROBLEM_SHOWN = 160
@@ -64,18 +64,6 @@ def extraction_chain(
         return _validated_or_refused(await chat.ainvoke(again, config), schema)
 
     return prompt | RunnableLambda(extract, aextract, name="extract").with_types(output_type=schema)
-
-
-def json_within(answer: str) -> str:
-    """Find the JSON text in an answer: the lines within its fence where there is exactly one, else all of it.
-
-    A fence is a line of its own, which no line within a JSON string can be, as line breaks are escaped there.
-    """
-    lines = answer.split("\n")
-    fences = [place for place, line in enumerate(lines) if line.strip().lower() in (FENCE, f"{FENCE}json")]
-    if len(fences) != 2 or lines[fences[1]].strip() != FENCE:
-        return answer
-    return "\n".join(lines[fences[0] + 1 : fences[1]])
 
 
 def _validated(answer: AIMessage, schema: type[Schema]) -> Schema:

@@ -1,12 +1,16 @@
 """How well an answer matches a reference, as one number: ``(prediction, reference) -> [0, 1]``."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, wraps
+from math import nan
+from numbers import Real
 from statistics import median
 from types import MappingProxyType
 from typing import Any
 
+from metachain.errors import DataError
 from metachain.overlap import bag_overlap, words
 from metachain.similarity import normalise_text
 from metachain.spans import are_span_lists, parse_spans
@@ -15,7 +19,9 @@ __all__ = [
     "METRICS",
     "Metric",
     "are_texts",
+    "checked_metric",
     "exact_match",
+    "label_f1",
     "rouge_l",
     "span_f1",
     "suited_metric",
@@ -25,11 +31,25 @@ __all__ = [
 Metric = Callable[[str, str], float]
 SPAN_SHARE = 0.9
 TEXT_WORDS = 3
+SLACK = 1e-9
+"""So far over 1 or under 0 may rounding take a metric."""
+_BETWEEN_LABELS = re.compile(r"[,;|\n]")
+_AROUND_LABELS = " \t\r\"'`[](){}.*-•"
 
 
 def exact_match(prediction: str, reference: str) -> float:
     """1 where both are the same but for white space around them, else 0."""
     return float(prediction.strip() == reference.strip())
+
+
+def label_f1(prediction: str, reference: str) -> float:
+    """F1 of the two sets of labels; two empty sets score 1.
+
+    Labels stand between commas, semicolons, bars or line breaks; case, and quotes, brackets, bullets and full stops
+    around them don't count, nor does their order. For a single label that is right or wrong. The mean over pairs is
+    the example-based F1 of multi-label learning (Godbole & Sarawagi 2004; Tsoumakas, Katakis & Vlahavas 2010).
+    """
+    return bag_overlap(Counter(_labels(prediction)), Counter(_labels(reference)))
 
 
 def token_f1(prediction: str, reference: str) -> float:
@@ -62,7 +82,13 @@ def rouge_l(prediction: str, reference: str) -> float:
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
-    {"exact_match": exact_match, "rouge_l": rouge_l, "span_f1": span_f1, "token_f1": token_f1}
+    {
+        "exact_match": exact_match,
+        "label_f1": label_f1,
+        "rouge_l": rouge_l,
+        "span_f1": span_f1,
+        "token_f1": token_f1,
+    }
 )
 
 
@@ -89,6 +115,29 @@ def are_texts(outputs: Sequence[str]) -> bool:
     if 2 * sum(count == 1 for count in counts.values()) <= len(counts):
         return False
     return median(len(one.split()) for one in known) >= TEXT_WORDS or are_span_lists(known, SPAN_SHARE)
+
+
+def checked_metric(metric: Callable[[str, str], object], name: str = "") -> Metric:
+    """Refuse what a metric must not return: a DataError names it, and the value that is no finite number in [0, 1].
+
+    True and False are 1 and 0. What the metric raises itself is passed on.
+    """
+    named = name or getattr(metric, "__name__", type(metric).__name__)
+
+    @wraps(metric, updated=())
+    def checked(prediction: str, reference: str) -> float:
+        value = metric(prediction, reference)
+        number = float(value) if isinstance(value, Real) else nan
+        if not -SLACK <= number <= 1 + SLACK:
+            raise DataError(f"the metric {named!r} must give a finite number in [0, 1], it gave {str(value)[:80]}")
+        return min(max(number, 0.0), 1.0)
+
+    return checked
+
+
+def _labels(text: str) -> set[str]:
+    found = (normalise_text(one.strip(_AROUND_LABELS)) for one in _BETWEEN_LABELS.split(text))
+    return set(filter(None, found))
 
 
 def _spans(text: str) -> Counter[tuple[str, str]]:

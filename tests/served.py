@@ -38,12 +38,13 @@ class Record:
 
 
 class Served(BaseChatModel):
-    """Answers with the text it is asked, after what ``behave`` does."""
+    """Answers with the text it is asked, or ``answer`` of it, after what ``behave`` does."""
 
     behave: Callable[[str, int], float | Exception | None] = lambda text, attempt: None
     """From the text and how often it was asked before: seconds to take, or what to raise."""
     usage: Callable[[str], tuple[int, int] | None] = lambda text: (len(text.encode()), len(text))
     """Tokens read and written, or None for a server that doesn't say."""
+    answer: Callable[[str], str] = lambda text: text
     max_tokens: int | None = None
     record: Record
 
@@ -76,7 +77,7 @@ class Served(BaseChatModel):
         finally:
             record.running -= 1
         counted = self.usage(text)
-        message = AIMessage(text)
+        message = AIMessage(self.answer(text))
         if counted:
             record.tokens += sum(counted)
             message.usage_metadata = UsageMetadata(

@@ -18,10 +18,10 @@ from scripted import CORRECTED, Scripted
 from test_few_shot import Fixed, Sent, fixed
 
 from metachain.chains import OfflineChatModel, extraction_chain
-from metachain.chains.extraction import json_within
 from metachain.demonstration import Demonstration
 from metachain.encoder import MiniLM
 from metachain.errors import DataError
+from metachain.fence import json_within
 from metachain.library import Library
 from metachain.posterior import adapt
 from metachain.prior import learn

@@ -2,21 +2,26 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import briefly
 from rouge_score.rouge_scorer import RougeScorer
 
+from metachain.errors import DataError
 from metachain.metrics import (
     METRICS,
     are_texts,
+    checked_metric,
     exact_match,
+    label_f1,
     rouge_l,
     span_f1,
     suited_metric,
@@ -89,6 +94,49 @@ def test_rouge_l_is_the_librarys_own_where_there_are_words(prediction: str, refe
 def test_token_f1_compares_bags_of_words(prediction: str, reference: str, expected: float) -> None:
     """Order, case and signs don't count, repetitions do; two empty bags score 1."""
     assert token_f1(prediction, reference) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "expected"),
+    [
+        ("0450", " 0450. ", 1),
+        ("0450", "0451", 0),
+        ("Chest X-ray", '"chest  x-ray"', 1),
+        ("a, b", "b; A", 1),
+        ("- a\n- b", '["b", "a"]', 1),
+        ("a, c, c", "a; b | d", 2 * (1 / 2) * (1 / 3) / (1 / 2 + 1 / 3)),
+        ("", "a", 0),
+        ("a", "[]", 0),
+        ("", " [] ", 1),
+    ],
+)
+def test_label_f1_compares_sets_of_labels(prediction: str, reference: str, expected: float) -> None:
+    """Order, case, repetitions, quotes and bullets don't count; a single label is right or wrong."""
+    assert label_f1(prediction, reference) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "score"), [(0, 0.0), (1, 1.0), (True, 1.0), (0.5, 0.5), (np.float32(0.5), 0.5), (1 + 1e-12, 1.0)]
+)
+def test_a_checked_metric_passes_on_what_is_in_range(value: object, score: float) -> None:
+    """Any real number in [0, 1], as a float; what rounding adds is cut off."""
+    found = checked_metric(lambda *_: value)("a", "b")
+    assert (found, type(found)) == (score, float)
+
+
+@pytest.mark.parametrize("value", [7, -0.1, float("nan"), float("inf"), None, "1", 1j, [1.0]])
+def test_a_checked_metric_refuses_anything_else(value: object) -> None:
+    """A DataError names the metric and the value."""
+
+    def mine(prediction: str, reference: str) -> object:
+        return value
+
+    with pytest.raises(
+        DataError, match=f"'mine' must give a finite number in \\[0, 1\\], it gave {re.escape(str(value))}"
+    ):
+        checked_metric(mine)("a", "b")
+    with pytest.raises(DataError, match="'other'"):
+        checked_metric(mine, "other")("a", "b")
 
 
 @pytest.mark.parametrize(

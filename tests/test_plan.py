@@ -24,7 +24,7 @@ from metachain.plan import Plan, selectors_named
         ({"selectors": ("semantic", "telepathy")}, "unknown selector 'telepathy' in --selectors; known: zero"),
         ({"readers": ()}, "--readers names none"),
         ({"readers": ("vote", "oracle")}, "unknown reader 'oracle' in --readers; known: vote, majority, copy, dense"),
-        ({"metric": "bleu"}, "unknown metric 'bleu' in --metric; known: exact_match, rouge_l"),
+        ({"metric": "bleu"}, "unknown metric 'bleu' in --metric; known: exact_match, label_f1"),
         ({"ablate": ("vote", "luck")}, "unknown part 'luck' in --ablate; known: kernel, evidence, dedup, screening"),
         ({"ablate": ("vote",), "selectors": ("semantic",)}, "--ablate compares with metachain, which --selectors"),
         ({"past": (1, 5)}, "--past takes numbers of past institutions of 2 or more .* got 1"),

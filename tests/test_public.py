@@ -39,6 +39,7 @@ PUBLIC = {
         "CallBudget",
         "Classification",
         "DemonstrationMiddleware",
+        "Judge",
         "MetaChainToolkit",
         "ModelCaller",
         "OfflineChatModel",
@@ -49,6 +50,7 @@ PUBLIC = {
         "few_shot_chain",
         "few_shot_prompt",
         "load_model",
+        "openevals_metric",
         "summarization_chain",
     ],
 }
