@@ -219,7 +219,8 @@ def evaluate(
         str, typer.Option(help="Offline readers separated by commas, the first for the main scores; or all.")
     ] = "vote",
     metric: Annotated[
-        str | None, typer.Option(help="exact_match, span_f1, rouge_l or token_f1; left out, what suits the outputs.")
+        str | None,
+        typer.Option(help="exact_match, label_f1, span_f1, rouge_l, token_f1; left out, what suits."),
     ] = None,
     past: Annotated[
         str, typer.Option(help="Learn from so many past institutions too: numbers separated by commas, and all.")
@@ -230,17 +231,25 @@ def evaluate(
     per_institution: Annotated[bool, typer.Option("--per-institution", help="Print how each institution fares.")] = (
         False
     ),
-    model: Annotated[str, typer.Option(help="Who answers; only the offline reader for now.")] = "offline",
+    model: Annotated[
+        str, typer.Option(help="Who answers: the offline reader, or a chat model such as ollama:llama3.")
+    ] = "offline",
+    calls: Annotated[
+        int | None, typer.Option(min=0, help="The most calls of the model; left out, none, but told how many it takes.")
+    ] = None,
+    instructions: Annotated[str, typer.Option(help="A system message for the model.")] = "",
+    max_concurrency: Annotated[int, typer.Option(min=1, help="Calls at the same time.")] = 4,
+    requests_per_second: Annotated[float | None, typer.Option(help="Begin no more calls a second than this.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every score and the summary here.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page here.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Keep embeddings in this file, not in the user's cache.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Keep embeddings, and a model's answers, in this file, not in the user's cache.")
+    ] = None,
 ) -> None:
     """Compare every selector on institutions that each play the new one."""
     from metachain import experiment
     from metachain.plan import Plan
 
-    if model != "offline":
-        raise DataError(f"evaluate reads with the offline reader only, got --model {model!r}; leave --model out")
     plan = Plan(
         protocol,
         experiment.whole_numbers("--labels", labels, DEFAULT_LABELS),
@@ -255,8 +264,25 @@ def evaluate(
     if selectors:
         plan = replace(plan, selectors=experiment.listed_names(selectors))
     _check_targets(data, json_file, report)
+    answering = None
+    if model != "offline":
+        from metachain.chains.answering import answering_with
+
+        answering = answering_with(
+            model,
+            calls=calls,
+            instructions=instructions,
+            max_concurrency=max_concurrency,
+            requests_per_second=requests_per_second,
+        )
     experiment.run_experiment(
-        data, plan, cache=cache, json_file=json_file, report=report, per_institution=per_institution
+        data,
+        plan,
+        cache=cache,
+        json_file=json_file,
+        report=report,
+        per_institution=per_institution,
+        answering=answering,
     )
 
 

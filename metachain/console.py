@@ -61,10 +61,12 @@ def asking(what: str) -> Iterator[progress.AskedProgress]:
     """Show how far a model has answered, with calls, tokens, money and time left; Ctrl-C as in ``working``."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[used]}")
     with _interruptible(), Progress(*columns, TimeRemainingColumn(), console=err) as bars:
-        task = bars.add_task(what, total=None, used="")
+        tasks: list[TaskID] = []
 
         def show(asked: progress.Asked) -> None:
-            bars.update(task, completed=asked.done, total=asked.total, used=_used(asked))
+            if not tasks:
+                tasks.append(bars.add_task(what, total=asked.total, used=""))
+            bars.update(tasks[0], completed=asked.done, used=_used(asked))
 
         yield show
 

@@ -1,7 +1,8 @@
 """Dense vectors kept by text and model, so that nothing is embedded twice."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from metachain.schema import embeddings
 from metachain.similarity import normalise_text, unit_rows
 from metachain.storage import open_engine, reading, writing
 
-__all__ = ["EmbeddingCache", "cached_vectors"]
+__all__ = ["EmbeddingCache", "cache_engine", "cached_vectors"]
 
 KEYS_A_QUERY = 500
 TEXTS_A_COMMIT = 1024
@@ -99,6 +100,13 @@ def cached_vectors(texts: Sequence[str], path: Path | None, progress: Progress =
 
     Raises StorageError where the folder can't be made, LibraryError where the file is of another kind.
     """
+    with cache_engine(path) as engine:
+        return EmbeddingCache(engine, MiniLM()).vectors(texts, progress)
+
+
+@contextmanager
+def cache_engine(path: Path | None) -> Iterator[Engine]:
+    """Open the file in which ``cached_vectors`` keeps them; raises what it raises."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     path = path or home / "metachain" / "embeddings.db"
     try:
@@ -107,11 +115,12 @@ def cached_vectors(texts: Sequence[str], path: Path | None, progress: Progress =
         raise StorageError(f"can't make {path.parent} ({error.strerror}); name another file with --cache") from None
     try:
         engine = open_engine(path)
-        vectors = EmbeddingCache(engine, MiniLM()).vectors(texts, progress)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
     except LibraryError as error:
         raise LibraryError(f"the embedding cache can't be used: {error}; --cache names another file") from None
-    engine.dispose()
-    return vectors
 
 
 def _stacked(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

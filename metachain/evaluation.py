@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from metachain.episode import Episode, Ground, Shown, explained
 from metachain.errors import DataError
 from metachain.forecast import Forecast, calibration, forecast
 from metachain.holdout import PROTOCOLS, fewer_past, held_out_together, past_sizes
+from metachain.model_scoring import Answerer, ModelScorer
 from metachain.plan import Plan, selectors_named
 from metachain.pool import make_pool
 from metachain.prior import Lesson
@@ -34,6 +36,19 @@ EVALUATION_STREAM = 1000
 DEFAULTS = Plan()
 
 Row = dict[str, Any]
+Score = Callable[[NDArray[np.intp], Shown, Sequence[str]], dict[str, dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one selector shows for the queries of one institution."""
+
+    selector: str
+    labels: int
+    institution: str
+    seed: int
+    query: NDArray[np.intp]
+    shown: Shown
 
 
 def check_comparable(demonstrations: Sequence[Demonstration], plan: Plan) -> None:
@@ -54,38 +69,52 @@ def evaluate(
     plan: Plan = DEFAULTS,
     *,
     dataset: str = "",
+    answerer: Answerer | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Compare selectors on institutions that each play the new one; the dictionary of the ``evaluate --json`` contract.
 
     ``dense`` (N, d) unit vectors of the demonstrations' inputs. Everything that is learned is learned without the
-    institution (or group) held out. Raises DataError where fewer than two institutions, or groups, are there.
+    institution (or group) held out. With an ``answerer`` a model answers in place of the offline reader: all prompts
+    are gathered first, then asked at once. Raises DataError where fewer than two institutions, or groups, are there.
     """
+    if answerer and len(plan.readers) > 1:
+        raise DataError(f"--readers reads offline, and {answerer.name} answers here; leave one of the two out")
     started = time.perf_counter()
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
     groups = held_out_together(demonstrations, plan.protocol)
     sizes = past_sizes(groups, plan.past)
     bench = Bench.of(Study.of(pool, np.arange(len(pool.owner)), progress))
     scorer = scorer_for(pool, plan.metric)
-    lessons, by_reader, forecasts = _with_all(bench, groups, plan, scorer, progress)
-    scores = by_reader.pop(plan.readers[0])
-    if not scores:
+    lessons, choices, forecasts = _with_all(bench, groups, plan, scorer, progress)
+    if not choices:
         raise DataError(
             "nothing to score: in every institution all queries have a text that is among the labels too, "
             "or --selectors names only 'support', which needs labels"
         )
-    past = _with_fewer(bench, groups, replace(plan, past=sizes, readers=plan.readers[:1]), scorer, progress)
+    fewer = _with_fewer(bench, groups, replace(plan, past=sizes), scorer, progress)
+    read: Score = scorer
+    if answerer:
+        every = [(one.query, one.shown) for one in (*choices, *chain.from_iterable(fewer.values()))]
+        read = ModelScorer.asking(pool, scorer.metrics, every, answerer)
+    by_reader = _scored(choices, read, plan.readers, progress)
+    scores = by_reader.pop(plan.readers[0])
+    past = {size: _scored(some, read, plan.readers[:1])[plan.readers[0]] for size, some in fewer.items()}
     further = {name: [row for row in scores if row["metric"] == name] for name in scorer.metrics[1:]}
     return {
         "dataset": dataset,
         "protocol": plan.protocol,
-        "model": "offline",
+        "model": answerer.name if answerer else "offline",
         "shots": plan.shots,
         "seeds": list(plan.seeds),
-        "settings": _settings(demonstrations, plan, scorer, lessons),
+        "settings": _settings(demonstrations, plan, scorer, lessons, answerer),
         "scores": scores,
         "summary": summarise(scores),
-        "cost": {"seconds": round(time.perf_counter() - started, 1), "model_calls": 0, "tokens": 0},
+        "cost": {
+            "seconds": round(time.perf_counter() - started, 1),
+            "model_calls": answerer.calls if answerer else 0,
+            "tokens": answerer.tokens if answerer else 0,
+        },
         "harm": harm(scores),
         **({"calibration": calibration(forecasts)} if forecasts else {}),
         **({"ablation": worth(scores, {part: ablated_name(part) for part in plan.ablate})} if plan.ablate else {}),
@@ -97,31 +126,30 @@ def evaluate(
 
 def _with_all(
     bench: Bench, groups: NDArray[np.int64], plan: Plan, scorer: Scorer, progress: Progress
-) -> tuple[dict[str, Lesson], dict[str, list[Row]], list[Forecast]]:
-    """What was learned for each institution held out, each reader's scores, and forecasts, with all not held out."""
+) -> tuple[dict[str, Lesson], list[Choice], list[Forecast]]:
+    """What was learned for each institution held out, all choices, and forecasts, with all not held out."""
     names = bench.study.pool.institutions
     lessons: dict[str, Lesson] = {}
-    scores: dict[str, list[Row]] = {reader: [] for reader in plan.readers}
+    choices: list[Choice] = []
     forecasts: list[Forecast] = []
     for target, name in enumerate(names):
         progress("evaluating", target, len(names))
         ground = bench.ground(np.flatnonzero(groups != groups[target]))
         lessons[name] = ground.lesson
         for seed in plan.seeds:
-            rows, sure = _trial(ground, target, seed, plan, scorer)
+            chosen, sure = _trial(ground, target, seed, plan, scorer)
+            choices += chosen
             forecasts += sure
-            for reader, row in rows:
-                scores[reader].append(row)
     progress("evaluating", len(names), len(names))
-    return lessons, scores, forecasts
+    return lessons, choices, forecasts
 
 
 def _with_fewer(
     bench: Bench, groups: NDArray[np.int64], plan: Plan, scorer: Scorer, progress: Progress
-) -> dict[int, list[Row]]:
-    """Scores where only so many past institutions, drawn anew for each seed, are learned from; by their number."""
+) -> dict[int, list[Choice]]:
+    """Choices where only so many past institutions, drawn anew for each seed, are learned from; by their number."""
     pool, done = bench.study.pool, 0
-    scores: dict[int, list[Row]] = {size: [] for size in plan.past}
+    choices: dict[int, list[Choice]] = {size: [] for size in plan.past}
     total = len(pool.institutions) * len(plan.seeds) * len(plan.past)
     for target, name in enumerate(pool.institutions):
         past = np.flatnonzero(groups != groups[target])
@@ -129,22 +157,16 @@ def _with_fewer(
             for size in plan.past:
                 progress("with fewer past", done, total)
                 ground = bench.learn(fewer_past(past, size, name, seed))
-                rows, _ = _trial(ground, target, seed, plan, scorer)
-                scores[size] += [row for _, row in rows]
+                choices[size] += _trial(ground, target, seed, plan, scorer)[0]
                 done += 1
     if plan.past:
         progress("with fewer past", total, total)
-    return scores
+    return choices
 
 
-def _trial(
-    ground: Ground, target: int, seed: int, plan: Plan, scorer: Scorer
-) -> tuple[list[tuple[str, Row]], list[Forecast]]:
-    """One institution and one random support: each reader's scores of every selector, and how sure ours is.
-
-    Each selector chooses once; all readers read the same choice.
-    """
-    found: list[tuple[str, Row]] = []
+def _trial(ground: Ground, target: int, seed: int, plan: Plan, scorer: Scorer) -> tuple[list[Choice], list[Forecast]]:
+    """One institution and one random support: what every selector chooses, and how sure ours is."""
+    found: list[Choice] = []
     forecasts: list[Forecast] = []
     pool = ground.study.pool
     name = pool.institutions[target]
@@ -164,11 +186,24 @@ def _trial(
                 forecasts += sure
             else:
                 shown = select(episode)
-            row = {"selector": selector, "labels": k, "institution": name, "seed": seed}
-            for reader, by_metric in scorer(query, shown, plan.readers).items():
-                for metric, score in by_metric.items():
-                    found.append((reader, {**row, "metric": metric, "score": score, "n": len(query)}))
+            found.append(Choice(selector, k, name, seed, query, shown))
     return found, forecasts
+
+
+def _scored(
+    choices: Sequence[Choice], score: Score, readers: Sequence[str], progress: Progress = silent
+) -> dict[str, list[Row]]:
+    """Rows of each reader's scores; all readers read the same choices."""
+    found: dict[str, list[Row]] = {reader: [] for reader in readers}
+    for done, one in enumerate(choices):
+        progress("scoring", done, len(choices))
+        row = {"selector": one.selector, "labels": one.labels, "institution": one.institution, "seed": one.seed}
+        for reader, by_metric in score(one.query, one.shown, readers).items():
+            found[reader] += [
+                {**row, "metric": metric, "score": value, "n": len(one.query)} for metric, value in by_metric.items()
+            ]
+    progress("scoring", len(choices), len(choices))
+    return found
 
 
 def _foreseen(episode: Episode) -> tuple[Shown, list[Forecast]]:
@@ -186,7 +221,11 @@ def _told(scores: Sequence[Row]) -> dict[str, Any]:
 
 
 def _settings(
-    demonstrations: Sequence[Demonstration], plan: Plan, scorer: Scorer, lessons: Mapping[str, Lesson]
+    demonstrations: Sequence[Demonstration],
+    plan: Plan,
+    scorer: Scorer,
+    lessons: Mapping[str, Lesson],
+    answerer: Answerer | None,
 ) -> dict[str, Any]:
     return {
         "version": __version__,
@@ -194,7 +233,7 @@ def _settings(
         "queries": plan.queries,
         "selectors": list(plan.compared),
         "metrics": list(scorer.metrics),
-        "readers": list(plan.readers),
+        "readers": [answerer.name] if answerer else list(plan.readers),
         "past": [*plan.past, "all"],
         "reader_temperature": READER_TEMPERATURE,
         "synthetic": any(one.metadata.get("synthetic") for one in demonstrations),

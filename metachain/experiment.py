@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from metachain.ablation import ABLATIONS
@@ -11,6 +13,7 @@ from metachain.embedding_cache import cached_vectors
 from metachain.errors import DataError
 from metachain.evaluation import check_comparable, evaluate
 from metachain.files import write_text
+from metachain.model_scoring import Answerer
 from metachain.plan import Plan
 from metachain.readers import READERS
 from metachain.report import write_report
@@ -28,6 +31,8 @@ __all__ = [
 ]
 
 ALL = "all"
+Answering = Callable[[Path | None], AbstractContextManager[Answerer]]
+"""From the cache's file, or None for the user's, to who answers."""
 
 
 def run_experiment(
@@ -38,13 +43,19 @@ def run_experiment(
     json_file: Path | None,
     report: Path | None,
     per_institution: bool = False,
+    answering: Answering | None = None,
 ) -> None:
-    """Evaluate a file, print tables and verdict, and write what is asked for. Raises DataError, StorageError."""
+    """Evaluate a file, print tables and verdict, and write what is asked for; ``answering`` makes a model answer.
+
+    Raises DataError, StorageError, ModelError.
+    """
     demonstrations = read_demonstrations(data)
     check_comparable(demonstrations, plan)
     with working() as progress:
         vectors = cached_vectors([one.input for one in demonstrations], cache, progress)
-        result = evaluate(demonstrations, vectors, plan, dataset=data.name, progress=progress)
+        with ExitStack() as stack:
+            answerer = stack.enter_context(answering(cache)) if answering else None
+            result = evaluate(demonstrations, vectors, plan, dataset=data.name, answerer=answerer, progress=progress)
     result["settings"]["command"] = " ".join(["metachain", *sys.argv[1:]])
     print_evaluation(result)
     if per_institution:
