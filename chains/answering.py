@@ -93,9 +93,10 @@ def answering_with(
 ) -> Callable[[Path | None], AbstractContextManager[ModelAnswerer]]:
     """Load a model at once, and give what makes it answer, with progress shown, and the cache's file once it is known.
 
-    Raises DataError as ``load_model`` does.
+    Raises DataError as ``load_model`` and ``ModelCaller`` do.
     """
     model = load_countable(spec)
+    ModelCaller(model, max_concurrency=max_concurrency, requests_per_second=requests_per_second).close()
 
     @contextmanager
     def answering(path: Path | None) -> Iterator[ModelAnswerer]:

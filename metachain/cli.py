@@ -267,7 +267,9 @@ def evaluate(
     answering = None
     if model != "offline":
         from metachain.chains.answering import answering_with
+        from metachain.evaluation import check_model_alone
 
+        check_model_alone(plan, model)
         answering = answering_with(
             model,
             calls=calls,

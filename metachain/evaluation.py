@@ -29,7 +29,7 @@ from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.study import Study, institution_rng, split
 from metachain.summary import OURS, harm, summarise, worth
 
-__all__ = ["PROTOCOLS", "Plan", "check_comparable", "evaluate"]
+__all__ = ["PROTOCOLS", "Plan", "check_comparable", "check_model_alone", "evaluate"]
 
 EVALUATION_STREAM = 1000
 """Keeps evaluation's random draws apart from the guard's rehearsals."""
@@ -63,6 +63,12 @@ def check_comparable(demonstrations: Sequence[Demonstration], plan: Plan) -> Non
         )
 
 
+def check_model_alone(plan: Plan, model: str) -> None:
+    """Refuse offline readers beside a model that answers (DataError)."""
+    if plan.readers != DEFAULTS.readers:
+        raise DataError(f"--readers reads offline, and {model} answers here; leave one of the two out")
+
+
 def evaluate(
     demonstrations: Sequence[Demonstration],
     dense: NDArray[np.float32],
@@ -78,8 +84,8 @@ def evaluate(
     institution (or group) held out. With an ``answerer`` a model answers in place of the offline reader: all prompts
     are gathered first, then asked at once. Raises DataError where fewer than two institutions, or groups, are there.
     """
-    if answerer and len(plan.readers) > 1:
-        raise DataError(f"--readers reads offline, and {answerer.name} answers here; leave one of the two out")
+    if answerer:
+        check_model_alone(plan, answerer.name)
     started = time.perf_counter()
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
     groups = held_out_together(demonstrations, plan.protocol)
