@@ -1,5 +1,6 @@
 """Which chat model answers: the offline reader, or any that LangChain has a client for."""
 
+import os
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,6 +12,15 @@ from metachain.errors import DataError
 
 __all__ = ["load_model"]
 
+EXTRAS = {
+    "anthropic": ("langchain_anthropic", "anthropic"),
+    "google_anthropic_vertex": ("langchain_google_vertexai", "anthropic-vertex"),
+    "google_genai": ("langchain_google_genai", "vertex"),
+    "ollama": ("langchain_ollama", "ollama"),
+    "openai": ("langchain_openai", "openai"),
+}
+"""Each provider's package and the extra that installs it."""
+VERTEX_PLACE = {"project": "GOOGLE_CLOUD_PROJECT", "location": "GOOGLE_CLOUD_LOCATION"}
 EXAMPLES = "'anthropic:claude-sonnet-4-5', 'openai:gpt-4o-mini' or 'ollama:llama3'"
 
 
@@ -18,8 +28,10 @@ def load_model(spec: str | BaseChatModel, **kwargs: Any) -> BaseChatModel:
     """Make a chat model from ``"offline"`` or ``"provider:name"``; a model object is given back as it is.
 
     ``kwargs`` go to the provider's class (``temperature``, ``max_retries``, ``base_url``, …). The provider is always
-    explicit, as what a bare name stands for changes between LangChain's releases. Raises DataError for anything else,
-    for an unknown provider and for a provider whose package is not installed.
+    explicit, as what a bare name stands for changes between LangChain's releases. ``vertex:gemini-…`` and
+    ``vertex:claude-…`` are Vertex AI's, where ``project`` and ``location`` may come from ``GOOGLE_CLOUD_PROJECT`` and
+    ``GOOGLE_CLOUD_LOCATION``. Raises DataError for anything else, for an unknown provider, for one whose package is not
+    installed, and for Vertex AI without a project.
     """
     if isinstance(spec, BaseChatModel):
         if kwargs:
@@ -38,16 +50,55 @@ def load_model(spec: str | BaseChatModel, **kwargs: Any) -> BaseChatModel:
 
 
 def _from_provider(provider: str, name: str, kwargs: dict[str, Any]) -> BaseChatModel:
-    if provider == "ollama" and find_spec("langchain_ollama") is None:
-        # LangChain would fall back to the class in langchain-community, which is in sunset.
-        raise DataError(f"'{provider}:{name}' needs a package that is not installed: pip install langchain-ollama")
+    if provider == "vertex":
+        provider = "google_anthropic_vertex" if name.startswith("claude") else "google_genai"
+        kwargs = {**kwargs, "vertexai": True} if provider == "google_genai" else kwargs
+    spec = f"{provider}:{name}"
+    package, extra = EXTRAS.get(provider, (None, ""))
+    # Looked for first, as without its package LangChain would take Ollama's old class in langchain-community.
+    if package is not None and find_spec(package) is None:
+        raise DataError(f"{spec!r} needs a package that is not installed: {_install(extra)}")
+    if provider == "google_anthropic_vertex" or (provider == "google_genai" and kwargs.get("vertexai")):
+        kwargs = _placed(spec, kwargs)
+    if provider == "ollama" and "max_retries" in kwargs:
+        kwargs = _retried(kwargs)
     try:
         model: BaseChatModel = init_chat_model(name, model_provider=provider, **kwargs)
     except ImportError as error:
-        raise DataError(f"'{provider}:{name}' needs a package that is not installed. {error}") from error
+        install = f" {_install(extra)}" if extra else ""
+        raise DataError(f"{spec!r} needs a package that is not installed. {error}{install}") from error
     except ValueError as error:
         if not str(error).startswith("Unsupported provider"):
             raise
         known = str(error).rpartition("are: ")[2]
-        raise DataError(f"no provider is called {provider!r}; 'offline' and these are known: {known}") from None
+        raise DataError(f"no provider is called {provider!r}; 'offline', 'vertex' and these are known: {known}") from None
     return model
+
+
+def _install(extra: str) -> str:
+    return f"pip install 'metachain[{extra}]'"
+
+
+def _placed(spec: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with Vertex AI's project and location, from the environment where they are not given."""
+    found = {key: os.environ[variable] for key, variable in VERTEX_PLACE.items() if os.environ.get(variable)}
+    placed = {**found, **kwargs}
+    if not placed.get("project") and not placed.get("api_key"):
+        raise DataError(
+            f"{spec!r} on Vertex AI needs a project: give project='…' and location='…', "
+            "or set GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION"
+        )
+    return kwargs if placed.get("api_key") else placed
+
+
+def _retried(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Ollama's arguments with ``max_retries``, which its client doesn't have, in its HTTP transport."""
+    from metachain.chains.retries import AsyncRetrying, Retrying, checked_retries  # noqa: PLC0415
+
+    rest = dict(kwargs)
+    retries = checked_retries(rest.pop("max_retries"))
+    if not retries:
+        return rest
+    sync = {"transport": Retrying(retries), **(rest.pop("sync_client_kwargs", None) or {})}
+    own = {"transport": AsyncRetrying(retries), **(rest.pop("async_client_kwargs", None) or {})}
+    return {**rest, "sync_client_kwargs": sync, "async_client_kwargs": own}

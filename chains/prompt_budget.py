@@ -135,7 +135,11 @@ def _tokens(model: Runnable[Any, Any], wanted: int | float) -> int:
             "'max_prompt_tokens' must be a whole number of tokens, 1 or more, or a share of the context window, "
             f"a float over 0 and up to 1.0, got {wanted!r}"
         )
-    window = (getattr(model, "profile", None) or {}).get("max_input_tokens") or getattr(model, "max_input_tokens", None)
+    window = (
+        getattr(model, "num_ctx", None)  # what an Ollama server was told to hold, whatever the model could
+        or (getattr(model, "profile", None) or {}).get("max_input_tokens")
+        or getattr(model, "max_input_tokens", None)
+    )
     if not isinstance(window, int) or window < 1:
         raise DataError(
             f"'max_prompt_tokens' is {wanted}, a share of the context window, but how large that is, is not known of "
