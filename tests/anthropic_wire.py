@@ -55,7 +55,7 @@ class AnthropicWire:
         yield _event(
             "message_delta",
             delta={"stop_reason": _reason(reply), "stop_sequence": None},
-            usage={"output_tokens": reply.written},
+            usage={"input_tokens": reply.read, "output_tokens": reply.written},
         )
         yield _event("message_stop")
 

@@ -131,7 +131,7 @@ def serving(wire: Wire) -> Iterator[Loopback]:
             state.asked.append(asked)
             kind = wire.stream_type if asked.streamed else "application/json"
             if fault == "garbage":
-                broken = 'data: {"a": \n\n' if kind == "text/event-stream" else '{"a": \n'
+                broken = 'event: message_start\ndata: {"a": \n\n' if kind == "text/event-stream" else '{"a": \n'
                 self._send(200, kind, [broken])
                 return
             reply = reply_to(asked)

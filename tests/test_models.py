@@ -48,7 +48,7 @@ def test_an_unknown_provider_is_refused(spec: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "package"),
     [
-        ("anthropic:claude-sonnet-4-5", "langchain-anthropic"),
+        ("anthropic:claude-sonnet-5-5", "langchain-anthropic"),
         ("openai:gpt-4o-mini", "langchain-openai"),
         ("ollama:llama3:8b", "langchain-ollama"),
         ("Google-GenAI:gemini-2.5-flash", "langchain-google-genai"),
