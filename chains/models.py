@@ -71,7 +71,9 @@ def _from_provider(provider: str, name: str, kwargs: dict[str, Any]) -> BaseChat
         if not str(error).startswith("Unsupported provider"):
             raise
         known = str(error).rpartition("are: ")[2]
-        raise DataError(f"no provider is called {provider!r}; 'offline', 'vertex' and these are known: {known}") from None
+        raise DataError(
+            f"no provider is called {provider!r}; 'offline', 'vertex' and these are known: {known}"
+        ) from None
     return model
 
 

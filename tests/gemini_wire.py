@@ -19,7 +19,9 @@ class GeminiWire:
         """Read a request."""
         told = _text(body.get("systemInstruction") or {})
         messages: list[BaseMessage] = [SystemMessage(told)] if told else []
-        messages += [(AIMessage if one.get("role") == "model" else HumanMessage)(_text(one)) for one in body["contents"]]
+        messages += [
+            (AIMessage if one.get("role") == "model" else HumanMessage)(_text(one)) for one in body["contents"]
+        ]
         tools = body.get("tools") or [{}]
         tool = (tools[0].get("functionDeclarations") or [{}])[0]
         wanted = body.get("generationConfig") or {}

@@ -65,7 +65,7 @@ class Case:
 
 CASES = {
     "anthropic": Case(
-        "anthropic:claude-sonnet-5-5",
+        "anthropic:claude-haiku-4-5",
         "langchain_anthropic",
         AnthropicWire,
         cut_reason=("stop_reason", "max_tokens"),
@@ -82,7 +82,7 @@ CASES = {
         cut_reason=("finish_reason", "MAX_TOKENS"),
     ),
     "vertex-claude": Case(
-        "vertex:claude-sonnet-5-5",
+        "vertex:claude-haiku-4-5",
         "langchain_google_vertexai",
         AnthropicWire,
         base="/v1",

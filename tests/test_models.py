@@ -1,5 +1,6 @@
 """Which chat model answers."""
 
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -46,17 +47,47 @@ def test_an_unknown_provider_is_refused(spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "package"),
+    ("spec", "package", "extra"),
     [
-        ("anthropic:claude-sonnet-5-5", "langchain-anthropic"),
-        ("openai:gpt-4o-mini", "langchain-openai"),
-        ("ollama:llama3:8b", "langchain-ollama"),
-        ("Google-GenAI:gemini-2.5-flash", "langchain-google-genai"),
+        ("anthropic:claude-sonnet-5-5", "langchain_anthropic", "anthropic"),
+        ("openai:gpt-4o-mini", "langchain_openai", "openai"),
+        ("ollama:llama3:8b", "langchain_ollama", "ollama"),
+        ("Google-GenAI:gemini-2.5-flash", "langchain_google_genai", "vertex"),
+        ("vertex:gemini-2.5-flash", "langchain_google_genai", "vertex"),
+        ("vertex:claude-sonnet-5-5", "langchain_google_vertexai", "anthropic-vertex"),
+        ("google_anthropic_vertex:claude-sonnet-5-5", "langchain_google_vertexai", "anthropic-vertex"),
     ],
 )
-def test_a_missing_package_is_named(spec: str, package: str) -> None:
-    """A provider whose package is not installed is a DataError that says what to install."""
-    if find_spec(package.replace("-", "_")):
-        pytest.skip(f"{package} is installed")
-    with pytest.raises(DataError, match=f"not installed.*pip install {package}"):
+def test_a_missing_package_is_named(spec: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider whose package is not installed is a DataError that says which extra to install."""
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(DataError, match=rf"not installed: pip install 'metachain\[{extra}\]'"):
         load_model(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "package"),
+    [
+        ("vertex:gemini-2.5-flash", "langchain_google_genai"),
+        ("vertex:claude-haiku-4-5", "langchain_google_vertexai"),
+    ],
+)
+def test_vertex_needs_a_project(spec: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a project the error says how to give one."""
+    if find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    with pytest.raises(DataError, match="needs a project: give project='…'"):
+        load_model(spec, location="us-central1")
+
+
+def test_vertex_reads_its_place_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Project and location come from the usual variables, and an argument comes before them."""
+    genai = pytest.importorskip("langchain_google_genai")
+    credentials = pytest.importorskip("google.oauth2.credentials").Credentials(token="token")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "hospital")
+    monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "europe-west1")
+    model = load_model("vertex:gemini-2.5-flash", credentials=credentials)
+    other = load_model("google_genai:gemini-2.5-flash", vertexai=True, location="us-east1", credentials=credentials)
+    assert isinstance(model, genai.ChatGoogleGenerativeAI)
+    assert (model.project, model.location, other.location) == ("hospital", "europe-west1", "us-east1")

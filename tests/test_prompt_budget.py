@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable
 from oracles import briefly
 from test_few_shot import Fixed, Sent, fixed
 
-from metachain.chains import OfflineChatModel, classification_chain, few_shot_chain
+from metachain.chains import OfflineChatModel, classification_chain, few_shot_chain, load_model
 from metachain.chains.prompt_budget import BudgetedSelector, PromptBudget, prompt_budget
 from metachain.errors import DataError
 from metachain.library import Library
@@ -129,6 +129,14 @@ def test_a_share_of_the_context_window() -> None:
     assert {share: prompt_budget(model, share).tokens for share in shares} == shares
     assert prompt_budget(model.with_retry(), 0.5).tokens == 500
     assert prompt_budget(model, 1).tokens == 1
+
+
+def test_an_ollama_window_is_what_the_server_was_told() -> None:
+    """``num_ctx`` is the window of an Ollama model, and without it none is known."""
+    pytest.importorskip("langchain_ollama")
+    assert prompt_budget(load_model("ollama:llama3", num_ctx=4096), 0.5).tokens == 2048
+    with pytest.raises(DataError, match="ChatOllama: give a number of tokens"):
+        prompt_budget(load_model("ollama:llama3"), 0.5)
 
 
 @pytest.mark.parametrize("model", [OfflineChatModel(), FakeListChatModel(responses=["a"], profile={})])

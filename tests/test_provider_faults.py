@@ -47,7 +47,6 @@ ERRORS = {
     },
 }
 """The classes that docs/providers.md names, for invoke and stream and then for ainvoke where that differs."""
-CLOSED = "Event loop is closed"
 
 
 async def raised(model: BaseChatModel, way: str) -> Exception:
@@ -79,7 +78,10 @@ async def test_a_failure_has_its_error(case: Case, fault: str) -> None:
 @pytest.mark.parametrize("fault", ["429", "500", "sleep", "reset"])
 @each_client(*ERRORS)
 async def test_a_failure_is_retried(case: Case, fault: str) -> None:
-    """With retries the answer comes after one failure, sync and async; after 429 not before the server asked."""
+    """With retries the answer comes after one failure, sync and async; after 429 not before the server asked.
+
+    Of google-genai, neither a reset nor an asynchronous time-out is sent again.
+    """
     if fault == "reset" and case.spec.startswith("vertex:gemini"):
         pytest.skip("google-genai doesn't send a request again after a reset")
     with serving(case.wire()) as server:
@@ -88,10 +90,11 @@ async def test_a_failure_is_retried(case: Case, fault: str) -> None:
         started = time.monotonic()
         assert model.invoke(PROMPT).text == "code 0611"
         assert fault != "429" or time.monotonic() - started >= 1
-        if fault != "429":
+        twice = fault != "429" and not (fault == "sleep" and case.spec.startswith("vertex:gemini"))
+        if twice:
             server.faults[:] = [fault]
             assert (await model.ainvoke(PROMPT)).text == "code 0611"
-        assert len(server.received) == (2 if fault == "429" else 4)
+        assert len(server.received) == (4 if twice else 2)
 
 
 @each_client("ollama")
@@ -121,11 +124,8 @@ def test_one_model_belongs_to_one_event_loop(case: Case) -> None:
         asyncio.run(model.ainvoke(PROMPT))
         with pytest.raises(Exception) as caught:  # noqa: PT011
             asyncio.run(model.ainvoke(PROMPT))
-        print("XX", repr(caught.value), repr(caught.value.__cause__))
-        try:
-            print("NEW", case.spec, asyncio.run(case.make(server).ainvoke(PROMPT)).text)
-        except Exception as e:
-            print("NEW", case.spec, repr(e))
+        assert {type(caught.value).__name__} <= {"RuntimeError", "AnthropicConnectionError"}
+        assert asyncio.run(case.make(server).ainvoke(PROMPT)).text == "code 0611"
 
 
 @each_client("vertex-gemini")

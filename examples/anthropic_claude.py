@@ -1,0 +1,20 @@
+"""Claude, from Anthropic: ``pip install 'metachain[anthropic]'``.
+
+    export ANTHROPIC_API_KEY=…
+    python examples/anthropic_claude.py
+    python examples/anthropic_claude.py --model offline
+
+The hospitals are generated and synthetic.
+"""
+
+from hospital import answer_for_a_new_hospital, asked_for, model_of
+
+
+def main() -> None:
+    """Answer for a new hospital."""
+    options = asked_for("anthropic:claude-sonnet-5-5")
+    answer_for_a_new_hospital(model_of(options, max_tokens=64, max_retries=3, timeout=60))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""What the provider examples share: hospitals that are generated and synthetic, and one command line."""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+
+from metachain import Library, adapt, learn
+from metachain.chains import few_shot_chain, load_model
+from metachain.retrievers import MetaExampleSelector
+from metachain.world import generate_world
+
+LABELS = 16
+
+
+def asked_for(default: str) -> argparse.Namespace:
+    """Read ``--model``, which is the provider's by default, and ``--base-url``, for a server of your own."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", default=default, help=f"provider:name, or offline (default: {default})")
+    parser.add_argument("--base-url", help="where the server is, instead of where the client looks")
+    return parser.parse_args()
+
+
+def model_of(options: argparse.Namespace, **provider_only: Any) -> BaseChatModel:
+    """Load the model that was asked for; the offline one takes none of the provider's arguments."""
+    if options.model == "offline":
+        return load_model("offline")
+    where = {"base_url": options.base_url} if options.base_url else {}
+    return load_model(options.model, **provider_only, **where)
+
+
+def answer_for_a_new_hospital(model: BaseChatModel) -> None:
+    """Learn from past hospitals, adapt to a new one from 16 labels, and print the answers beside its own codes."""
+    world = generate_world()
+    name = world[-1].institution
+    own = [one for one in world if one.institution == name]
+    with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:
+        library.add([one for one in world if one.institution != name])
+        prior = learn(library)
+        library.add(own[:LABELS])
+        selector = MetaExampleSelector(library, adapt(prior, library, name), k=8)
+        chain = few_shot_chain(model, selector, "Answer with the billing code alone.")
+        for one in own[LABELS : LABELS + 3]:
+            print(f"{one.input:<50} {name} says {one.output}, the model says {chain.invoke({'input': one.input})}")
