@@ -92,7 +92,7 @@ def words_of(text: str) -> list[str]:
 def reply_to(asked: Asked) -> Reply:
     """Answer with the offline reader's words: plain, as a tool call, or as JSON of the schema."""
     said = OfflineChatModel().invoke(list(asked.messages)).text
-    filled = {key: said for key in (asked.schema or {}).get("properties", {})}
+    filled = dict.fromkeys((asked.schema or {}).get("properties", {}), said)
     text = "" if asked.tool else json.dumps(filled) if asked.schema else said
     words = words_of(text)
     kept = words[: asked.limit] if asked.limit is not None else words
