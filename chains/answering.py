@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from metachain.answer_cache import AnswerCache
-from metachain.chains.call_budget import CallBudget
+from metachain.chains.call_budget import LIMITS, CallBudget
 from metachain.chains.calling import Answer, ModelCaller
 from metachain.chains.models import load_model
 from metachain.console import asking
@@ -123,7 +123,12 @@ def messages_of(prompt: ShownPrompt, instructions: str = "") -> list[BaseMessage
     return [*told, *turns, HumanMessage(query)]
 
 
-def load_countable(spec: str) -> BaseChatModel:
-    """``load_model`` without the client's own retries, which a ``ModelCaller`` could not count."""
-    model = load_model(spec)
-    return load_model(spec, max_retries=0) if "max_retries" in type(model).model_fields else model
+def load_countable(spec: str, answer_tokens: int | None = None) -> BaseChatModel:
+    """``load_model`` without the client's own retries, which a ``ModelCaller`` could not count.
+
+    ``answer_tokens`` is the longest answer, by whatever name the model's class has for it.
+    """
+    fields = type(load_model(spec)).model_fields
+    limits = [name for name in LIMITS if name in fields][:1] if answer_tokens else []
+    without_retries = {"max_retries": 0} if "max_retries" in fields else {}
+    return load_model(spec, **without_retries, **dict.fromkeys(limits, answer_tokens))

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from metachain.errors import DataError
 
-__all__ = ["Account", "CallBudget", "Prices", "Usage", "output_limit", "prompt_limit"]
+__all__ = ["LIMITS", "Account", "CallBudget", "Prices", "Usage", "output_limit", "prompt_limit"]
 
 MILLION = 1_000_000
 TOKENS_PER_MESSAGE = 16

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import BaseMessage
 
+from metachain.chains.answering import messages_of
 from metachain.chains.call_budget import Usage
 from metachain.chains.calling import Answer, ModelCaller
-from metachain.chains.few_shot import turn_prompt
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.library import Library
-from metachain.metrics import Metric
+from metachain.metrics import METRICS, Metric, suited_metric
 from metachain.misleading import Harm, Key, misleading
 from metachain.outcomes import Outcome
 from metachain.policies import Learned, save_policy
@@ -73,8 +73,9 @@ def collect(
     stage = Stage(Study.of(pool, rows_to_study(pool), progress), prior, seed)
     ledger = Ledger(library, caller, model, metric, metric_name, instructions)
     raced = tune(stage, ledger.ask, int(calls * RACED_SHARE), candidates, DEFAULT, progress)
-    known = probe(stage, ledger.ask, raced.trials, raced.policy, calls - len(raced.trials), metric)
-    harms = misleading(exposures_of(known, metric))
+    worth = METRICS[suited_metric([one.output for one in demonstrations])]
+    known = probe(stage, ledger.ask, raced.trials, raced.policy, calls - len(raced.trials), worth)
+    harms = misleading(exposures_of(known, worth))
     policy = replace(raced.policy, demoted=frozenset(harms))
     learned = Learned(model, policy, metric_name, len(known), raced.questions, raced.gain, raced.interval)
     save_policy(library, learned)
@@ -95,8 +96,7 @@ class Ledger:
     ) -> None:
         self._library, self._caller = library, caller
         self._model, self._metric, self._metric_name = model, metric, metric_name
-        self._told = [SystemMessage(instructions)] if instructions.strip() else []
-        self._turn = turn_prompt()
+        self._instructions = instructions
         self.answered_before = 0
 
     def ask(self, trials: Sequence[Trial]) -> list[float | None]:
@@ -122,10 +122,8 @@ class Ledger:
         return [known.get(id) for id in ids]
 
     def _prompt(self, trial: Trial) -> list[BaseMessage]:
-        messages: list[BaseMessage] = [*self._told]
-        for one in trial.shown:
-            messages += self._turn.format_messages(input=one.input, output=one.output)
-        return [*messages, HumanMessage(trial.asked.input)]
+        shown = tuple((one.input, one.output) for one in trial.shown)
+        return messages_of((shown, trial.asked.input), self._instructions)
 
     def _outcome(self, id: str, trial: Trial, answer: Answer) -> Outcome:
         return Outcome(

@@ -29,9 +29,12 @@ class OfflineChatModel(BaseChatModel):
     A demonstration is a human message followed by the assistant's. The answer is exactly that of
     ``metachain.reader.answer``: one of the labels shown, spans or sentences of the query, or a text shown. Where there
     is nothing to read it is ``NOTHING_TO_READ``, and empty to a blank question. System messages are not understood,
-    and so not read. The same prompt always gets the same answer; ``temperature``, ``max_tokens`` and other
-    arguments of real models are accepted and change nothing. Tokens are counted as words between white space.
+    and so not read. The same prompt always gets the same answer; ``temperature`` and other arguments of
+    real models are accepted and change nothing. Tokens are counted as words between white space.
     """
+
+    max_tokens: int | None = None
+    """The answer ends after so many words."""
 
     stop: list[str] | None = None
     """The answer ends before the first of these; those of a call take their place."""
@@ -99,7 +102,8 @@ class OfflineChatModel(BaseChatModel):
     def _read(self, messages: Sequence[BaseMessage], stop: list[str] | None) -> str:
         query, demonstrations = demonstrations_shown(messages)
         text = answer(query, demonstrations) if demonstrations else NOTHING_TO_READ
-        return _cut(text, self.stop if stop is None else stop)
+        cut = _cut(text, self.stop if stop is None else stop)
+        return cut if self.max_tokens is None else "".join(re.findall(r"\s*\S+", cut)[: self.max_tokens])
 
     def _usage(self, messages: Sequence[BaseMessage], text: str) -> UsageMetadata:
         read, written = sum(self.get_num_tokens(str(one.text)) for one in messages), self.get_num_tokens(text)

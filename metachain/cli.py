@@ -76,7 +76,10 @@ def learn(
         str, typer.Option(help="Learn from this model's answers too, how to show it demonstrations.")
     ] = "",
     metric: Annotated[
-        str, typer.Option(help="What scores the model's answers; left out, what suits the outputs.")
+        str,
+        typer.Option(
+            help="What scores answers: exact_match, judge:PROVIDER:NAME, …; left out, what suits the outputs."
+        ),
     ] = "",
     calls: Annotated[int, typer.Option(min=0, help="At most so many calls of the model.")] = 2000,
     tokens: Annotated[int | None, typer.Option(min=0, help="At most so many tokens, read and written.")] = None,

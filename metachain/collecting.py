@@ -6,22 +6,21 @@ from math import isnan
 
 from rich.table import Column, Table
 
+from metachain.chains.answering import load_countable
 from metachain.chains.call_budget import CallBudget, Prices
 from metachain.chains.calling import ModelCaller
 from metachain.chains.collection import Collected, collect
-from metachain.chains.models import load_model
+from metachain.chains.judge import judge_named
 from metachain.console import asking, out
 from metachain.errors import DataError
 from metachain.library import Library
-from metachain.metrics import METRICS, suited_metric
+from metachain.metric_names import metric_named
+from metachain.metrics import suited_metric
 from metachain.policy import CANDIDATES
 from metachain.prior import Prior
 from metachain.progress import Asked, AskedProgress, unasked
 
 __all__ = ["Collecting", "collect_and_print"]
-
-OUTPUT_LIMITS = {"ollama": "num_predict"}
-"""What a provider calls the longest answer, where it isn't ``max_tokens``."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,8 @@ class Collecting:
             prices = Prices(self.input_price, self.output_price)
         elif self.money is not None:
             raise DataError("--money needs --input-price and --output-price, each of a million tokens")
-        provider = self.model.partition(":")[0]
-        limit = OUTPUT_LIMITS.get(provider, "max_tokens")
-        # Retries are the caller's: those of the client would be calls that nobody counts.
-        model = load_model(self.model, **{limit: self.answer_tokens, "max_retries": 0})
         return ModelCaller(
-            model,
+            load_countable(self.model, self.answer_tokens),
             budget=CallBudget(self.calls, self.tokens, self.money, prices),
             max_concurrency=self.max_concurrency,
             requests_per_second=self.requests_per_second,
@@ -66,11 +61,10 @@ def collect_and_print(library: Library, learned: Callable[[], Prior], wanted: Co
 
     What is wrong with ``wanted`` is said before anything is learned.
     """
-    if wanted.metric and wanted.metric not in METRICS:
-        raise DataError(f"no metric is called {wanted.metric!r}; there are: {', '.join(METRICS)}")
+    name = wanted.metric or suited_metric([one.output for one in library.demonstrations()])
+    metric = metric_named(name, encoder=library.encoder, judge=judge_named)
     wanted.caller(unasked).close()
     prior = learned()
-    metric = wanted.metric or suited_metric([one.output for one in library.demonstrations()])
     with asking("asking the model") as show:
 
         def overall(asked: Asked) -> None:
@@ -82,8 +76,8 @@ def collect_and_print(library: Library, learned: Callable[[], Prior], wanted: Co
                 prior,
                 caller,
                 model=wanted.model,
-                metric=METRICS[metric],
-                metric_name=metric,
+                metric=metric,
+                metric_name=name,
                 calls=wanted.calls,
                 instructions=wanted.instructions,
                 seed=wanted.seed,

@@ -1,0 +1,24 @@
+"""A generated world that has learned, ready for its institutions to play the new one."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from handmade import Tiny
+
+from metachain.library import Library
+from metachain.prior import Prior, learn, pool_of, rows_to_study
+from metachain.study import Study
+from metachain.world import WorldSettings, generate_world
+
+__all__ = ["studied"]
+
+
+@cache
+def studied(institutions: int = 16, demonstrations: int = 200) -> tuple[Study, Prior]:
+    """Its study and prior, made once."""
+    with Library.open(Path(mkdtemp()) / "library.db", Tiny()) as library:
+        library.add(generate_world(WorldSettings(institutions=institutions, demonstrations=demonstrations)))
+        prior = learn(library)
+        pool = pool_of(library, library.demonstrations())
+    return Study.of(pool, rows_to_study(pool)), prior
