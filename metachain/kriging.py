@@ -47,10 +47,14 @@ VOTE_FLOOR = 0.02
 UNLISTED = 1e-4
 TEXT_TEMPERATURE = 0.6
 """Of the cosine between a text answer and what is expected."""
+CERTAIN = 1e-9
+"""Share left for all other answers, under which nothing is known of them."""
 
 Floats = NDArray[np.float64]
 Answers = NDArray[np.int64]
 Listed = NDArray[np.bool_] | None
+Scores = NDArray[np.float64] | None
+"""(k,) in [0, 1]: the probability that each answer is what the institution would say; None where all are labels (1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ PLAIN = Settings(belief=0.0, scale=0.0, slip=0.05)
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One institution's k labels, digested: all that prediction needs."""
+    """One institution's k labels and scored answers, digested: all that prediction needs."""
 
     settings: Settings
     standing: Floats
@@ -94,13 +98,21 @@ class Fit:
     """(C,) the answers that the institution gives at all; None where no list is known."""
 
 
-def evidence(support: Profile, answer: Answers, slip: float) -> Floats:
+def evidence(support: Profile, answer: Answers, slip: float, score: Scores = None) -> Floats:
     """``exp((cov_s(x_i) - 1) / 0.5) log(ε + (1 - ε) g_s(x_i, y_i))``: how label i speaks for institution s.
 
-    Returns (k, S), at most 0.
+    An answer scored s_i speaks ``|2 s_i - 1|`` times as loudly: above ½ for those that give it, below ½ for those that
+    don't (1 - g in place of g). So a score of 1 is a label, and ½ says nothing about whom to believe. It is the virtual
+    evidence of Pearl 1988 ("Probabilistic Reasoning in Intelligent Systems", 2.2.2), tempered so that nothing is also
+    said where institutions differ in how well they know the text. Returns (k, S), at most 0.
     """
-    likelihood: Floats = np.log(slip + (1 - slip) * replies_to(support, answer))
-    return familiarity(support, EVIDENCE_TEMPERATURE) * likelihood
+    share = replies_to(support, answer)
+    if score is None:
+        likelihood: Floats = np.log(slip + (1 - slip) * share)
+        return familiarity(support, EVIDENCE_TEMPERATURE) * likelihood
+    agreement = np.where(score[:, None] < 0.5, 1 - share, share)
+    told: Floats = np.abs(2 * score - 1)[:, None] * np.log(slip + (1 - slip) * agreement)
+    return familiarity(support, EVIDENCE_TEMPERATURE) * told
 
 
 def localised(standing: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
@@ -121,16 +133,31 @@ def prior_mean(texts: Profile, log_weights: Floats, labels: int) -> Floats:
     return mean_reply(texts, attention(texts, log_weights, UNLABELLED_TEMPERATURE))
 
 
-def residuals(mean: Floats, answer: Answers, meaning: Meaning = None) -> Floats:
-    """``r_i = e_{y_i} - m(x_i)`` for the prior mean (k, C) at the support, told nothing of label i itself; (k, C).
+def residuals(mean: Floats, answer: Answers, meaning: Meaning = None, score: Scores = None) -> Floats:
+    """``r_i = t_i - m(x_i)`` for the prior mean (k, C) at the support, told nothing of label i itself; (k, C).
 
-    Where answers are texts φ(y_i), of ``meaning`` (C, d), takes the place of e_{y_i}; (k, d).
+    Of a label ``t_i = e_{y_i}``. Of an answer scored s it is Jeffrey's rule (1965, "The Logic of Decision", ch. 11):
+    ``t = s e_y + (1 - s) m_{-y} / (1 - m_y)``, the answer as probable as its score says, and the rest left to the other
+    answers in proportion to what was expected of them; where nothing was, to nobody. So ``r = (s - m_y) / (1 - m_y)``
+    times what it would be of a label: 0 where the score is what was expected.
+
+    Where answers are texts φ(y_i), of ``meaning`` (C, d), takes the place of e_{y_i}, and the length of m's component
+    along it, if positive, that of m_y; a score below it takes away from that component alone; (k, d).
     """
     if meaning is not None:
-        return meaning[answer] - mean
-    r = -mean
-    r[np.arange(len(answer)), answer] += 1
-    return r
+        target: Floats = meaning[answer].astype(np.float64)
+    else:
+        target = np.zeros_like(mean)
+        target[np.arange(len(answer)), answer] = 1
+    r = target - mean
+    if score is None:
+        return r
+    believed = np.clip((mean * target).sum(axis=1), 0, 1)
+    moved, room = score - believed, 1 - believed
+    alone = (room < CERTAIN) if meaning is None else (moved <= 0)
+    share = np.divide(moved, room, out=np.zeros_like(moved), where=~alone)
+    softened: Floats = np.where(alone[:, None], moved[:, None] * target, share[:, None] * r)
+    return softened
 
 
 def without_diagonal(kernel: Floats) -> Floats:
@@ -150,11 +177,18 @@ def spread(kernel: Floats, weights: Floats, settings: Settings) -> Floats:
     return settings.scale * (kernel + settings.intercept) @ weights
 
 
-def fit(support: Profile, answer: Answers, standing: Floats, settings: Settings, listed: Listed = None) -> Fit:
+def fit(
+    support: Profile,
+    answer: Answers,
+    standing: Floats,
+    settings: Settings,
+    listed: Listed = None,
+    score: Scores = None,
+) -> Fit:
     """Digest k labels: ``support`` their profile over S institutions, ``answer`` (k,) their answer numbers.
 
     ``standing`` (S,) from ``transfer.standing``; ``listed`` (C,) marks the answers that the institution gives at all,
-    where that is known.
+    where that is known. With a ``score`` (k,) the rows are scored answers, of which those with score 1 are labels.
     """
     features = co_treatment_features(support)
     if not len(answer):
@@ -162,11 +196,13 @@ def fit(support: Profile, answer: Answers, standing: Floats, settings: Settings,
         unused = np.zeros(support.answers)
         return Fit(settings, standing, features, np.zeros((0, len(standing))), empty, unused, listed)
     kernel = (features @ features.T).toarray()
-    spoken = evidence(support, answer, settings.slip)
+    spoken = evidence(support, answer, settings.slip, score)
     log_weights = localised(standing, without_diagonal(kernel), spoken, settings.belief)
-    r = residuals(prior_mean(support, log_weights, len(answer)), answer, support.meaning)
+    mean = prior_mean(support, log_weights, len(answer))
+    r = residuals(mean, answer, support.meaning, score)
     weights = solve(kernel, r, settings)
-    return Fit(settings, standing, features, spoken, weights, usage(support, answer, standing), listed)
+    used = usage(support, answer, standing, None if score is None else mean + r)
+    return Fit(settings, standing, features, spoken, weights, used, listed)
 
 
 def kinship(fitted: Fit, texts: Profile) -> Floats:
@@ -187,17 +223,18 @@ def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats
     return mean + spread(kernel, fitted.weights, fitted.settings)
 
 
-def usage(support: Profile, answer: Answers, standing: Floats) -> Floats:
+def usage(support: Profile, answer: Answers, standing: Floats, told: Floats | None = None) -> Floats:
     """``log((n_y + 0.5) / (e_y + 0.5))``: whether an answer is used more than past institutions would use it.
 
     n_y counts y among the labels (k,), e_y is how often the plain consensus expects it there. Answers that the
-    consensus expects and the labels never show are held to be out of use. Returns (C,) log ratios, 0 without labels.
-    Texts are hardly used twice, so theirs are 0.
+    consensus expects and the labels never show are held to be out of use. ``told`` (k, C) are the targets t_i of
+    ``residuals``, which are counted in place of labels where some are scored answers. Returns (C,) log ratios, 0
+    without labels. Texts are hardly used twice, so theirs are 0.
     """
     if support.meaning is not None:
         return np.zeros(support.answers)
     expected = consensus(support, attention(support, standing)).sum(axis=0)
-    counted = np.bincount(answer, minlength=support.answers)
+    counted = np.bincount(answer, minlength=support.answers) if told is None else told.sum(axis=0)
     ratio: Floats = np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT))
     return ratio
 
