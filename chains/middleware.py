@@ -21,8 +21,8 @@ class DemonstrationMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     They are chat turns as in ``few_shot_prompt``, part of that call only: the agent's state never holds them. Who asks
     is the ``institution`` of the run's context, ``agent.invoke(…, context={"institution": "st-marys"})``. A run
     without one ends in a DataError, with one that the library does not know in a NotFoundError. Where the user said
-    nothing in words, nothing is shown. The library must have learned (``metachain learn``); an institution's selector
-    is made at its first question and kept, so make the middleware anew where later labels are to count.
+    nothing in words, nothing is shown. The library must have learned (``metachain learn``). An institution's later
+    labels count from the next model call on.
     """
 
     def __init__(self, library: Library, k: int = 8) -> None:

@@ -14,7 +14,8 @@ __all__ = ["Selectors"]
 class Selectors:
     """The selectors of a library that has learned, at most one for each institution; safe to share among threads.
 
-    A selector is made at an institution's first question and kept: what is added to the library later is not seen.
+    A selector is made at an institution's first question and kept. It sees the institution's later labels and feedback;
+    of other institutions it knows what the library held when it was made.
     """
 
     def __init__(self, library: Library, k: int = 8) -> None:

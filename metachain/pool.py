@@ -1,8 +1,9 @@
 """Past institutions' demonstrations as arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,21 +66,32 @@ class Pool:
         """For each institution the rows that belong to it."""
         return tuple(np.flatnonzero(self.owner == number) for number in range(len(self.institutions)))
 
+    def answering(self, answers: Sequence[str]) -> Self:
+        """The same, with numbers for further answers: ``answers`` begins with those that it has.
+
+        What took long to find out is handed on.
+        """
+        wider = replace(self, answers=tuple(answers))
+        further = wider.answers[len(self.answers) :]
+        meaning = self.meaning
+        vars(wider)["meaning"] = None if meaning is None else np.concatenate([meaning, lexical_vectors(further)])
+        return wider
+
 
 def make_pool(
     demonstrations: Sequence[Demonstration], vectors: NDArray[np.float32], answers: Sequence[str] = ()
 ) -> Pool:
-    """Sort demonstrations by institution and id, and number institutions and answers.
+    """Sort demonstrations by institution and id, and number institutions and answers, in alphabetical order.
 
-    ``vectors`` (n, d) belong to ``demonstrations`` row by row. ``answers`` are further answers that should have a
-    number. Raises DataError where the two lengths differ.
+    ``vectors`` (n, d) belong to ``demonstrations`` row by row. ``answers`` are distinct ones that come first, in their
+    own order. Raises DataError where there are more or fewer vectors than demonstrations.
     """
     if len(demonstrations) != len(vectors):
         raise DataError(f"{len(demonstrations)} demonstrations but {len(vectors)} vectors")
     order = sorted(range(len(demonstrations)), key=lambda i: (demonstrations[i].institution, demonstrations[i].id))
     ordered = tuple(demonstrations[i] for i in order)
     institutions = tuple(sorted({one.institution for one in ordered}))
-    names = tuple(sorted({one.output for one in ordered} | set(answers)))
+    names = (*answers, *sorted({one.output for one in ordered} - set(answers)))
     institution_number = {name: number for number, name in enumerate(institutions)}
     answer_number = {name: number for number, name in enumerate(names)}
     return Pool(

@@ -1,4 +1,4 @@
-"""What is known about one institution after its labels: exact, and a few milliseconds to compute."""
+"""What is known about one institution after its labels and scores: exact, and a few milliseconds to compute."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,23 +11,38 @@ from scipy.sparse import csr_array
 
 from metachain.demonstration import Demonstration, check_text
 from metachain.errors import LibraryError, NotFoundError
-from metachain.index import InstitutionIndex
+from metachain.index import InstitutionIndex, Neighbours
 from metachain.kriging import PLAIN, Fit, Listed, Settings, fit
 from metachain.library import Library
 from metachain.pool import Pool
 from metachain.prior import Prior, load_prior, pool_of
 from metachain.profile import reply_profile
+from metachain.scored import ScoredAnswer, scored_answers
+from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import NEIGHBOURS
 from metachain.transfer import shared_answers, standing
 
-__all__ = ["Posterior", "Scene", "adapt", "load_posterior", "save_posterior", "scene_of"]
+__all__ = [
+    "Past",
+    "Posterior",
+    "Scene",
+    "adapt",
+    "load_posterior",
+    "past_of",
+    "posterior_of",
+    "save_posterior",
+    "scene_before",
+    "scene_of",
+]
 
-FORMAT = "metachain-posterior/3"
+FORMAT = "metachain-posterior/4"
+SEARCHED_TOGETHER = 16
+"""Under 20, from where FAISS multiplies matrices, whose last bits depend on what else is in them."""
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """One institution's labels, digested against the past institutions of a prior. Made by ``adapt``."""
+    """One institution's labels and scored answers, digested against a prior's past institutions. Made by ``adapt``."""
 
     institution: str
     prior: Prior
@@ -35,24 +50,48 @@ class Posterior:
     labels: int
     """k, the number of labels it was adapted to."""
     digest: str
-    """Of the prior and the demonstrations it was computed from; another means that the library has moved on."""
+    """Of the prior and all that it was computed from; another means that the library has moved on."""
+    scored: int = 0
+    """Number of scored answers it was adapted to beside the labels."""
+
+    @property
+    def evidence(self) -> int:
+        """Number of labels and scored answers: where it is 0 the posterior is the prior.
+
+        An answer scored 1 is as good as a label, so what the guard and the calibration learned of institutions with
+        labels holds for those that have scored answers alone.
+        """
+        return self.labels + self.scored
 
     @property
     def method(self) -> str:
         """``metachain`` where the guard lets learning choose, else ``nearest``."""
         lesson = self.prior.lesson
-        learned = lesson.settings is not None if self.labels else lesson.trusts_consensus
+        learned = lesson.settings is not None if self.evidence else lesson.trusts_consensus
         return "metachain" if learned else "nearest"
 
 
 @dataclass(frozen=True)
+class Past:
+    """The past institutions that an institution may learn from, read and indexed once."""
+
+    pool: Pool
+    """Of the prior's institutions that are still in the library, less the institution itself."""
+    index: InstitutionIndex
+    digest: str
+
+
+@dataclass(frozen=True)
 class Scene:
-    """An institution's own demonstrations beside those of the past institutions it may learn from."""
+    """An institution's own demonstrations and scored answers beside the past institutions it may learn from."""
 
     past: Pool
-    """Of the prior's institutions that are still in the library, less the institution itself."""
+    """As in ``Past``, with numbers for the institution's own answers after all others."""
     support: Pool
     """Its own; answers numbered as in ``past``."""
+    scored: tuple[ScoredAnswer, ...]
+    near: Neighbours
+    """In every past institution, of the support's inputs and then of the scored answers'."""
     index: InstitutionIndex
     list_given: tuple[str, ...]
     """The answers that the institution says it gives at all; empty where it gave no list."""
@@ -60,10 +99,17 @@ class Scene:
     """(C,) which answers of ``past`` are in that list or among its own; None where it gave no list."""
     digest: str
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Normalised, of the rows of ``near``."""
+        own = (normalise_text(one.input) for one in self.support.demonstrations)
+        return (*own, *(one.input for one in self.scored))
+
 
 def adapt(prior: Prior, library: Library, institution: str) -> Posterior:
     """Adapt to an institution, whose demonstrations in the library are its labels; without any that is the prior.
 
+    Answers to it that earned a bare score count too (``scored.scored_answers``).
     Past institutions are the prior's that are still in the library, less the institution itself. Raises
     NotFoundError where none is left.
     """
@@ -74,18 +120,26 @@ def posterior_of(prior: Prior, scene: Scene, institution: str) -> Posterior:
     """Adapt to an institution whose scene is at hand."""
     past, support = scene.past, scene.support
     numbers = [prior.institutions.index(name) for name in past.institutions]
-    near = scene.index.nearest(support.vectors, NEIGHBOURS)
-    profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
+    profile = reply_profile(scene.near, past.answer, len(past.answers), past.meaning)
+    number = {name: place for place, name in enumerate(past.answers)} if scene.scored else {}
+    told = np.array([number[one.answer] for one in scene.scored], np.int64)
+    answer = np.concatenate([support.answer, told])
+    score = np.array([1.0] * len(support.answer) + [one.score for one in scene.scored]) if scene.scored else None
     settings = prior.lesson.settings or PLAIN
     weights = standing(prior.transfer, numbers)
     if scene.listed is not None:
         weights = weights + shared_answers(past.gives, scene.listed)
-    fitted = fit(profile, support.answer, weights, settings, scene.listed)
-    return Posterior(institution, prior, fitted, len(support.answer), scene.digest)
+    fitted = fit(profile, answer, weights, settings, scene.listed, score)
+    return Posterior(institution, prior, fitted, len(support.answer), scene.digest, len(scene.scored))
 
 
 def scene_of(prior: Prior, library: Library, institution: str) -> Scene:
     """Read what selecting for an institution needs. Raises NotFoundError where no past institution is left."""
+    return scene_before(past_of(prior, library, institution), prior, library, institution)
+
+
+def past_of(prior: Prior, library: Library, institution: str) -> Past:
+    """Read and index what an institution may learn from. Raises NotFoundError where no past institution is left."""
     check_text("institution", institution)
     held = set(library.institutions())
     names = [name for name in prior.institutions if name in held and name != institution]
@@ -93,14 +147,32 @@ def scene_of(prior: Prior, library: Library, institution: str) -> Scene:
         raise NotFoundError(
             f"the library holds no past institution to learn from for {institution!r}; add some and learn"
         )
-    own = library.demonstrations(institution) if institution in held else ()
-    others = library.demonstrations(*names)
-    past = pool_of(library, others, [one.output for one in own])
-    support = pool_of(library, own, past.answers)
+    pool = pool_of(library, library.demonstrations(*names))
+    return Past(pool, InstitutionIndex(pool), _digest(prior, pool.demonstrations))
+
+
+def scene_before(past: Past, prior: Prior, library: Library, institution: str, known: Scene | None = None) -> Scene:
+    """Read what is the institution's own, beside a past that is at hand.
+
+    ``known`` is an earlier scene of the same institution and past: texts in it are not searched for again.
+    """
+    try:
+        own = library.demonstrations(institution)
+    except NotFoundError:
+        own = ()
+    support = pool_of(library, own, past.pool.answers)
+    outcomes = library.outcomes.of(origin="chain", institution=institution)
+    texts = past.pool.meaning is not None
+    labelled = [one.input for one in own]
+    scored = scored_answers(outcomes, labelled, None if texts else frozenset(support.answers))
+    further = sorted({one.answer for one in scored} - set(support.answers))
+    pool = past.pool.answering((*support.answers, *further))
+    near = _nearest(past, library, (*support.demonstrations, *_asked(institution, scored)), known)
     list_given = library.listed_answers(institution)
-    listed = np.isin(past.answers, [*list_given, *(one.output for one in own)]) if list_given else None
-    digest = _digest(prior, past.demonstrations + support.demonstrations, list_given)
-    return Scene(past, support, InstitutionIndex(past), list_given, listed, digest)
+    listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
+    digest = sha256(repr((past.digest, list_given, scored)).encode())
+    _include(digest, own)
+    return Scene(pool, support, scored, near, past.index, list_given, listed, digest.hexdigest())
 
 
 def save_posterior(library: Library, posterior: Posterior) -> None:
@@ -110,6 +182,7 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
         "format": FORMAT,
         "institution": posterior.institution,
         "labels": posterior.labels,
+        "scored": posterior.scored,
         "digest": posterior.digest,
         "settings": asdict(fitted.settings),
         "shape": list(fitted.features.shape),
@@ -147,18 +220,46 @@ def load_posterior(library: Library, institution: str) -> Posterior:
         settings = Settings(**header["settings"])
         learned = arrays["evidence"], arrays["weights"], arrays["usage"], arrays.get("listed")
         fitted = Fit(settings, arrays["standing"], features, *learned)
-        return Posterior(institution, prior, fitted, header["labels"], header["digest"])
+        return Posterior(institution, prior, fitted, header["labels"], header["digest"], header["scored"])
     except (KeyError, TypeError, ValueError) as error:
         raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error
 
 
-def _digest(prior: Prior, demonstrations: Sequence[Demonstration], listed: Sequence[str]) -> str:
-    """Of all that a posterior is computed from: what was learned, the demonstrations at hand, the list of answers."""
-    digest = sha256(repr((prior.fingerprint, prior.institutions, prior.lesson.settings, tuple(listed))).encode())
+def _asked(institution: str, scored: Sequence[ScoredAnswer]) -> list[Demonstration]:
+    return [Demonstration(institution, one.input, one.answer) for one in scored]
+
+
+def _nearest(past: Past, library: Library, asked: Sequence[Demonstration], known: Scene | None) -> Neighbours:
+    """Neighbours of inputs, which are the same whether they are searched for alone, with others or were ``known``."""
+    texts = [normalise_text(one.input) for one in asked]
+    found: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
+    if known is not None:
+        found.update(zip(known.inputs, zip(known.near.rows, known.near.similarity, strict=True), strict=True))
+    missing = {text: one for text, one in zip(texts, asked, strict=True) if text not in found}
+    names = list(missing)
+    for start in range(0, len(names), SEARCHED_TOGETHER):
+        some = names[start : start + SEARCHED_TOGETHER]
+        dense = library.vectors([missing[name] for name in some])
+        near = past.index.nearest(hybrid_vectors(dense, lexical_vectors(some)), NEIGHBOURS)
+        found.update(zip(some, zip(near.rows, near.similarity, strict=True), strict=True))
+    shape = (len(texts), len(past.pool.institutions), NEIGHBOURS)
+    return Neighbours(
+        np.array([found[text][0] for text in texts], np.int64).reshape(shape),
+        np.array([found[text][1] for text in texts], np.float32).reshape(shape),
+    )
+
+
+def _digest(prior: Prior, demonstrations: Sequence[Demonstration]) -> str:
+    """Of what was learned and the past demonstrations at hand."""
+    digest = sha256(repr((prior.fingerprint, prior.institutions, prior.lesson.settings)).encode())
     digest.update(prior.transfer.tobytes())
-    for one in demonstrations:
-        digest.update(f"\0{one.institution}\0{one.id}".encode())
+    _include(digest, demonstrations)
     return digest.hexdigest()
+
+
+def _include(digest: Any, demonstrations: Sequence[Demonstration]) -> None:
+    for one in demonstrations:
+        digest.update(f"\0{one.institution}\0{one.id}\0{one.input}\0{one.output}".encode())
 
 
 def _name(institution: str) -> str:

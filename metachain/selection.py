@@ -142,10 +142,13 @@ def plausible_alone(first: NDArray[np.intp], plausibility: NDArray[np.float64], 
     return np.where((kept >= least * best) & (kept > 0), first, -1)
 
 
-def twins(demonstrations: Sequence[Demonstration]) -> NDArray[np.int64]:
-    """Number of the first demonstration with the same input and output, for each; (N,)."""
-    seen: dict[tuple[str, str], int] = {}
-    return np.array(
-        [seen.setdefault((normalise_text(one.input), one.output), row) for row, one in enumerate(demonstrations)],
-        np.int64,
-    )
+def twins(
+    demonstrations: Sequence[Demonstration], seen: dict[tuple[str, str], int] | None = None, first: int = 0
+) -> NDArray[np.int64]:
+    """Number of the first demonstration with the same input and output, for each; (N,).
+
+    They are numbered from ``first`` on; ``seen`` holds those before them, and is added to.
+    """
+    seen = {} if seen is None else seen
+    keys = ((normalise_text(one.input), one.output) for one in demonstrations)
+    return np.array([seen.setdefault(key, row) for row, key in enumerate(keys, first)], np.int64)

@@ -1,6 +1,8 @@
 """Chooses the demonstrations of past institutions, and of its own labels, that an institution should be shown."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from metachain.index import Neighbours, similarities
 from metachain.kriging import judge, kinship
 from metachain.library import Library
 from metachain.policy import DEFAULT, Policy
-from metachain.posterior import Posterior, posterior_of, scene_of
+from metachain.posterior import Posterior, Scene, past_of, posterior_of, scene_before
 from metachain.profile import reply_profile
 from metachain.selection import Chosen, Selection, distinct, plausible_answers, twins
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
@@ -25,35 +27,87 @@ KIN = 0.3
 Floats = NDArray[np.floating]
 
 
-class Selector:
-    """Selects for one institution from a snapshot of the library, taken when it is made.
+@dataclass(frozen=True)
+class _Side:
+    """What was known of the institution when its revision was so high: never changed, replaced as a whole."""
 
-    ``k`` ≥ 0 is how many demonstrations to show at most, the policy's own number where None. Where the library has
-    changed since the posterior was made, the posterior is computed anew from the same prior.
+    revision: int
+    scene: Scene
+    posterior: Posterior
+    own_texts: NDArray[np.object_]
+    """(k,) normalised inputs of the support."""
+    answer: NDArray[np.int64]
+    """(N,) answer number of past rows, and of the support's after them."""
+    twin: NDArray[np.int64]
+    """(N,) from ``twins``, of the same rows."""
+
+    def demonstration(self, row: int) -> Demonstration:
+        past = self.scene.past.demonstrations
+        return past[row] if row < len(past) else self.scene.support.demonstrations[row - len(past)]
+
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Vectors (n, j, d) of rows (n, j), zeros where there is none (-1)."""
+        past, own = self.scene.past.vectors, self.scene.support.vectors
+        found = past[np.clip(rows, 0, len(past) - 1)]
+        found[rows >= len(past)] = own[rows[rows >= len(past)] - len(past)]
+        found[rows < 0] = 0
+        return found
+
+
+class Selector:
+    """Selects for one institution: from past institutions as they were when it was made, from its own as it is now.
+
+    Labels, lists of answers and feedback of the institution that are added to the library later, by anybody, count from
+    the next selection on. ``k`` ≥ 0 is how many demonstrations to show at most, the policy's own number where None.
+    Where the library has changed since the posterior was made, the posterior is computed anew from the same prior. Safe
+    to share among threads.
     """
 
     def __init__(self, library: Library, posterior: Posterior, k: int | None = None, policy: Policy = DEFAULT) -> None:
         self.policy = policy
         self.k = policy.shots if k is None else checked_shots(k)
-        self._encoder = library.encoder
-        self._scene = scene_of(posterior.prior, library, posterior.institution)
-        fresh = posterior.digest == self._scene.digest
-        self.posterior = posterior if fresh else posterior_of(posterior.prior, self._scene, posterior.institution)
-        past, support = self._scene.past, self._scene.support
-        self._candidates = support.demonstrations + past.demonstrations
-        self._answer = np.concatenate([support.answer, past.answer])
-        self._own_texts = np.array([normalise_text(one.input) for one in support.demonstrations], object)
-        self._twin = twins(self._candidates)
+        self.institution = posterior.institution
+        """Who is asking."""
+        self._library = library
+        self._prior = posterior.prior
+        revision = library.revision(self.institution)
+        self._past = past_of(self._prior, library, self.institution)
+        self._seen: dict[tuple[str, str], int] = {}
+        self._past_twin = twins(self._past.pool.demonstrations, self._seen)
+        self._renewing = Lock()
+        self._side = self._sided(revision, scene_before(self._past, self._prior, library, self.institution), posterior)
 
     @property
-    def institution(self) -> str:
-        """Who is asking."""
-        return self.posterior.institution
+    def posterior(self) -> Posterior:
+        """What is known of the institution by now."""
+        return self._current().posterior
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The institution's own known outputs, listed or seen among its labels, in alphabetical order."""
-        return tuple(sorted({*self._scene.list_given, *(one.output for one in self._scene.support.demonstrations)}))
+        scene = self._current().scene
+        return tuple(sorted({*scene.list_given, *(one.output for one in scene.support.demonstrations)}))
+
+    def _current(self) -> _Side:
+        """The side as the library has it now: the same object as long as the institution's revision is the same."""
+        revision = self._library.revision(self.institution)
+        if revision != self._side.revision:
+            with self._renewing:
+                # Read before all else, so that what comes in the meantime is seen the next time.
+                revision = self._library.revision(self.institution)
+                side = self._side
+                if revision != side.revision:
+                    scene = scene_before(self._past, self._prior, self._library, self.institution, side.scene)
+                    self._side = self._sided(revision, scene, side.posterior)
+        return self._side
+
+    def _sided(self, revision: int, scene: Scene, posterior: Posterior) -> _Side:
+        if posterior.digest != scene.digest:
+            posterior = posterior_of(posterior.prior, scene, self.institution)
+        support = scene.support
+        texts = np.array([normalise_text(one.input) for one in support.demonstrations], object)
+        twin = np.concatenate([self._past_twin, twins(support.demonstrations, dict(self._seen), len(self._past_twin))])
+        return _Side(revision, scene, posterior, texts, np.concatenate([scene.past.answer, support.answer]), twin)
 
     def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
         """Choose for one query. Raises DataError where it is not a text or k is negative."""
@@ -67,95 +121,89 @@ class Selector:
         normalised = [_checked_query(text) for text in texts]
         if not texts:
             return []
-        vectors = hybrid_vectors(self._encoder.encode(normalised), lexical_vectors(normalised))
-        near = self._scene.index.nearest(vectors, NEIGHBOURS)
-        rows, similarity = self._candidates_near(normalised, vectors, near)
-        past = self._scene.past
+        side = self._current()
+        vectors = hybrid_vectors(self._library.encoder.encode(normalised), lexical_vectors(normalised))
+        near = self._past.index.nearest(vectors, NEIGHBOURS)
+        rows, similarity = _candidates_near(side, normalised, vectors, near)
+        past, posterior = side.scene.past, side.posterior
         profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
-        kin = kinship(self.posterior.fit, profile)
-        answer = np.where(rows < 0, -1, self._answer[rows])
-        probability = plausible_answers(judge(self.posterior.fit, profile, answer, kin), answer)
-        left_out = self._left_out(rows, without)
+        kin = kinship(posterior.fit, profile)
+        answer = np.where(rows < 0, -1, side.answer[rows])
+        probability = plausible_answers(judge(posterior.fit, profile, answer, kin), answer)
+        left_out = _left_out(side, rows, without, self.policy)
         rows, similarity = np.where(left_out, -1, rows), np.where(left_out, -np.inf, similarity)
         probability = np.where(left_out, 0.0, probability)
         first, score = self.policy.choose(
             similarity,
             probability,
             shots,
-            learned=self.posterior.method == "metachain",
+            learned=posterior.method == "metachain",
             texts=past.meaning is not None,
-            vectors=lambda places: self._vectors(np.take_along_axis(rows, places, axis=1)),
+            vectors=lambda places: side.vectors(np.take_along_axis(rows, places, axis=1)),
         )
-        probability = self.posterior.prior.lesson.calibration(self.posterior.labels).of(probability)
+        probability = posterior.prior.lesson.calibration(posterior.evidence).of(probability)
         return [
-            self._selection(text, rows[i], first[i], score[i], similarity[i], probability[i], kin[i])
+            _selection(side, self.policy, text, rows[i], first[i], score[i], similarity[i], probability[i], kin[i])
             for i, text in enumerate(texts)
         ]
 
-    def _candidates_near(
-        self, normalised: Sequence[str], vectors: NDArray[np.float32], near: Neighbours
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Candidate rows (n, m) and similarity, own labels first; -1 and -inf for the query itself and for twins."""
-        own = len(self._own_texts)
-        near_rows, near_similarity = near.flat()
-        similarity = similarities(vectors, self._scene.support.vectors)
-        itself = np.array(normalised, object)[:, None] == self._own_texts[None, :]
-        past = np.where(near_rows < 0, -1, near_rows + own)
-        rows = np.concatenate([np.where(itself, -1, np.arange(own)), past], axis=1)
-        return distinct(rows, np.concatenate([similarity, near_similarity], axis=1), self._twin)
 
-    def _left_out(self, rows: NDArray[np.int64], without: Collection[Demonstration]) -> NDArray[np.bool_]:
-        """Whether each candidate row (n, m) is one of ``without``, or demoted; (n, m)."""
-        held, demoted = frozenset(without), self.policy.demoted
-        if not held and not demoted:
-            return np.zeros(rows.shape, bool)
-        some = (self._candidates[row] if row >= 0 else None for row in rows.flat)
-        out = [one is not None and (one in held or (one.institution, one.id) in demoted) for one in some]
-        return np.array(out, bool).reshape(rows.shape)
+def _candidates_near(
+    side: _Side, normalised: Sequence[str], vectors: NDArray[np.float32], near: Neighbours
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Candidate rows (n, m) and similarity, own labels first; -1 and -inf for the query itself and for twins."""
+    own = len(side.own_texts)
+    near_rows, near_similarity = near.flat()
+    similarity = similarities(vectors, side.scene.support.vectors)
+    itself = np.array(normalised, object)[:, None] == side.own_texts[None, :]
+    own_rows = len(side.answer) - own + np.arange(own)
+    rows = np.concatenate([np.where(itself, -1, own_rows), near_rows], axis=1)
+    return distinct(rows, np.concatenate([similarity, near_similarity], axis=1), side.twin)
 
-    def _vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Vectors (n, j, d) of candidate rows (n, j), zeros where there is none."""
-        own, past = self._scene.support.vectors, self._scene.past.vectors
-        vectors = past[np.maximum(rows - len(own), 0)]
-        mine = (rows >= 0) & (rows < len(own))
-        vectors[mine] = own[rows[mine]]
-        vectors[rows < 0] = 0
-        return vectors
 
-    def _selection(
-        self,
-        text: str,
-        rows: NDArray[np.int64],
-        first: NDArray[np.intp],
-        score: Floats,
-        similarity: Floats,
-        plausibility: Floats,
-        kinship: Floats,
-    ) -> Selection:
-        shown = [position for position in first[::-1] if position >= 0 and rows[position] >= 0]
-        chosen = tuple(
-            Chosen(
-                self._candidates[rows[position]],
-                float(score[position]),
-                float(similarity[position]),
-                float(plausibility[position]),
-                self._reason(self._candidates[rows[position]], similarity[position], plausibility[position], kinship),
-            )
-            for position in shown
-        )
-        method = "metachain" if self.policy.weighs(learned=self.posterior.method == "metachain") else "nearest"
-        return Selection(self.institution, text, chosen, method, self.policy.best_first)
+def _left_out(
+    side: _Side, rows: NDArray[np.int64], without: Collection[Demonstration], policy: Policy
+) -> NDArray[np.bool_]:
+    """Whether each candidate row (n, m) is one of ``without``, or demoted; (n, m)."""
+    held = frozenset(without)
+    if not held and not policy.demoted:
+        return np.zeros(rows.shape, bool)
+    some = (side.demonstration(row) if row >= 0 else None for row in rows.ravel().tolist())
+    out = [one is not None and (one in held or (one.institution, one.id) in policy.demoted) for one in some]
+    return np.array(out, bool).reshape(rows.shape)
 
-    def _reason(self, one: Demonstration, similarity: float, plausibility: float, kinship: Floats) -> str:
-        origin = "your own label" if one.institution == self.institution else f"from {one.institution}"
-        reason = f"{origin}: input {similarity:.0%} similar, answer {plausibility:.0%} probable here"
-        if not len(kinship) or kinship.max() < KIN:
-            return reason
-        kin = self._scene.support.demonstrations[int(kinship.argmax())]
-        verb = "agrees with" if kin.output == one.output else "differs from"
-        return (
-            f"{reason}; {verb} your label {kin.input[:60]!r} ({kin.output[:30]}), which past institutions treat alike"
-        )
+
+def _selection(
+    side: _Side,
+    policy: Policy,
+    text: str,
+    rows: NDArray[np.int64],
+    first: NDArray[np.intp],
+    score: Floats,
+    similarity: Floats,
+    plausibility: Floats,
+    kinship: Floats,
+) -> Selection:
+    shown = [position for position in first[::-1] if position >= 0 and rows[position] >= 0]
+    chosen = []
+    for position in shown:
+        one, near, probable = side.demonstration(int(rows[position])), similarity[position], plausibility[position]
+        reason = _reason(side, one, near, probable, kinship)
+        chosen.append(Chosen(one, float(score[position]), float(near), float(probable), reason))
+    method = "metachain" if policy.weighs(learned=side.posterior.method == "metachain") else "nearest"
+    return Selection(side.posterior.institution, text, tuple(chosen), method, policy.best_first)
+
+
+def _reason(side: _Side, one: Demonstration, similarity: float, plausibility: float, kinship: Floats) -> str:
+    institution, support = side.posterior.institution, side.scene.support.demonstrations
+    origin = "your own label" if one.institution == institution else f"from {one.institution}"
+    reason = f"{origin}: input {similarity:.0%} similar, answer {plausibility:.0%} probable here"
+    kinship = kinship[: len(support)]  # without what was scored
+    if not len(kinship) or kinship.max() < KIN:
+        return reason
+    kin = support[int(kinship.argmax())]
+    verb = "agrees with" if kin.output == one.output else "differs from"
+    return f"{reason}; {verb} your label {kin.input[:60]!r} ({kin.output[:30]}), which past institutions treat alike"
 
 
 def checked_shots(k: int) -> int:

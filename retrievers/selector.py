@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from threading import Lock
 from typing import Any
 
 from langchain_core.example_selectors import BaseExampleSelector
@@ -23,9 +22,10 @@ class MetaExampleSelector(BaseExampleSelector):
     """Chooses, for one institution, the demonstrations that best transfer to each input; the best comes last.
 
     LangChain hands a selector *all* variables of the prompt. Only ``input_key`` is read, the others are ignored.
-    Examples come out as ``{input_key: …, output_key: …}``, at most ``k`` of them, never the input itself. ``policy``
-    says how they are chosen and ordered (``metachain.policies.load_policy`` reads what was learned for a model); ``k``
-    takes the place of its number.
+    Examples come out as ``{input_key: …, output_key: …}``, at most ``k`` of them, never the input itself. Labels and
+    feedback of the institution that are added to the library later, by anybody, count from the next selection on.
+    ``policy`` says how they are chosen and ordered (``metachain.policies.load_policy`` reads what was learned for a
+    model); ``k`` takes the place of its number.
     """
 
     def __init__(
@@ -44,7 +44,6 @@ class MetaExampleSelector(BaseExampleSelector):
         self._posterior = posterior
         self._k = k
         self._policy = policy
-        self._adding = Lock()
         self._selector = self._adapted()
 
     @property
@@ -87,7 +86,7 @@ class MetaExampleSelector(BaseExampleSelector):
         return await asyncio.to_thread(self.select_examples, input_variables)
 
     def add_example(self, example: Mapping[str, Any]) -> str:
-        """Store one more labelled example of the institution and adapt to it; returns the demonstration's id.
+        """Store one more labelled example of the institution; returns the demonstration's id.
 
         When this returns the example is on disk and the next selection knows it. Adding it again changes nothing.
         Raises DataError where a key is missing, blank or no string, StorageError where it can't be stored, and
@@ -98,8 +97,8 @@ class MetaExampleSelector(BaseExampleSelector):
             _text(example, self.input_key, "the example"),
             _text(example, self.output_key, "the example"),
         )
-        with self._adding:
-            self._library.add([demonstration])
+        self._library.add([demonstration])
+        if self._selector is None:
             self._selector = self._adapted()
         return demonstration.id
 
@@ -114,12 +113,10 @@ class MetaExampleSelector(BaseExampleSelector):
         return [{self.input_key: one.input, self.output_key: one.output} for one in selection.demonstrations]
 
     def _adapted(self) -> Selector | None:
-        """A selector over the library as it is now (it adapts anew where the library has moved on)."""
+        """A selector over the library as it is now, which will see the institution's later labels and feedback."""
         if not self._library.institutions():
             return None
-        selector = Selector(self._library, self._posterior, self._k, self._policy)
-        self._posterior = selector.posterior
-        return selector
+        return Selector(self._library, self._posterior, self._k, self._policy)
 
 
 def _text(values: Mapping[str, Any], key: str, where: str) -> str:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import BagOfWords, briefly, hospitals, note_writers
 
+from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.pool import Pool, make_pool
 from metachain.similarity import lexical_vectors
@@ -58,11 +59,24 @@ def test_each_institution_gives_the_answers_of_its_rows() -> None:
 
 
 def test_further_answers_have_a_number() -> None:
-    """An answer that no demonstration gives can be asked for, and numbers are in alphabetical order."""
-    pool = make_pool(MADE, VECTORS, ["a further answer", "code 1"])
-    assert pool.answers[0] == "a further answer"
-    assert pool.answers.count("code 1") == 1
-    assert list(pool.answers) == sorted(pool.answers)
+    """Answers that are given have the first numbers, in their order, and others follow in alphabetical order."""
+    pool = make_pool(MADE, VECTORS, ["code 1", "a further answer"])
+    others = sorted({one.output for one in MADE} - {"code 1"})
+    assert pool.answers == ("code 1", "a further answer", *others)
+    assert make_pool(MADE, VECTORS).answers == tuple(sorted({one.output for one in MADE}))
+
+
+@pytest.mark.parametrize("made", [MADE, note_writers(2, 6)], ids=["labels", "texts"])
+def test_answering_is_making_it_with_further_answers(made: list[Demonstration]) -> None:
+    """Numbers for further answers are added at the end, with all that follows from them."""
+    vectors = BagOfWords().encode([one.input for one in made])
+    pool = make_pool(made, vectors)
+    answers = (*pool.answers, "a further answer", "another")
+    found, expected = pool.answering(answers), make_pool(made, vectors, answers)
+    assert same(found, expected)
+    assert found.gives.tolist() == expected.gives.tolist()
+    assert (found.meaning is None) == (expected.meaning is None) == (made is MADE)
+    assert found.meaning is None or np.array_equal(found.meaning, expected.meaning)
 
 
 def test_a_vector_too_few_is_an_error() -> None:
