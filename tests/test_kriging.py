@@ -1,5 +1,6 @@
 """The posterior, against inverting small matrices and looping over everything."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,7 @@ from metachain.kriging import (
     usage,
     without_diagonal,
 )
-from metachain.profile import Profile, attention, consensus
+from metachain.profile import Profile, attention, consensus, replies_to
 
 TEXTS = 3
 LABELS = st.integers(0, 6)
@@ -315,3 +316,112 @@ def test_two_labels_that_contradict_each_other_are_noise() -> None:
     expected = predict(fitted, made.support)[0]
     assert expected[[0, 1]] == pytest.approx([0.5, 0.5], abs=0.01)
     assert len(expected) == made.support.answers
+
+
+SCORES = st.floats(0, 1)
+
+
+def scored_fits(made: Scene, settings: Settings, score: np.ndarray) -> np.ndarray:
+    """How well every answer fits each of the support's texts, where its answers earned some scores."""
+    fitted = fit(made.support, made.answer, made.standing, settings, score=score)
+    return judge(fitted, made.support, every_answer(made.support))
+
+
+@given(SEEDS, SIZES, st.integers(1, 6), SETTINGS, st.booleans())
+@briefly
+def test_a_score_of_one_is_a_label(seed: int, sizes: list[int], k: int, settings: Settings, text: bool) -> None:
+    """Where every score is 1 the posterior is that of as many labels."""
+    made = scene(seed, sizes, k, settings, text=text)
+    hard = fit(made.support, made.answer, made.standing, settings)
+    soft = fit(made.support, made.answer, made.standing, settings, score=np.ones(k))
+    for name in ("evidence", "weights", "usage"):
+        assert np.allclose(getattr(soft, name), getattr(hard, name), rtol=0, atol=1e-9)
+
+
+@given(SEEDS, SIZES, st.lists(SCORES, min_size=1, max_size=6))
+@briefly
+def test_targets_follow_jeffreys_rule(seed: int, sizes: list[int], scores: list[float]) -> None:
+    """The answer becomes as probable as its score; the others share the rest as they were expected to."""
+    made = scene(seed, sizes, len(scores))
+    mean = np.random.default_rng(seed).dirichlet(np.ones(4), size=len(scores))
+    target = mean + residuals(mean, made.answer, score=np.array(scores))
+    for i, (s, y) in enumerate(zip(scores, made.answer.tolist(), strict=True)):
+        others = 1 - mean[i, y]
+        expected = [s if z == y else (1 - s) * mean[i, z] / others for z in range(4)]
+        assert np.allclose(target[i], expected, atol=1e-9)
+
+
+def test_where_nothing_else_was_expected_nobody_gets_the_rest() -> None:
+    """An answer that was certain and is rejected leaves no other in its place."""
+    mean = np.array([[1.0, 0.0]])
+    assert residuals(mean, np.array([0]), score=np.array([0.25])).tolist() == [[-0.75, 0.0]]
+
+
+@given(SEEDS, SIZES, st.lists(SCORES, min_size=1, max_size=6))
+@briefly
+def test_a_rejected_text_loses_what_was_expected_of_it(seed: int, sizes: list[int], scores: list[float]) -> None:
+    """A score of 0 takes away the component along the answer, if positive, and a residual is never long."""
+    made = scene(seed, sizes, len(scores), text=True)
+    rng, meaning = np.random.default_rng(seed), random_meaning(seed)
+    mean = rng.normal(size=(len(scores), 3))
+    mean *= rng.uniform(size=(len(scores), 1)) / np.linalg.norm(mean, axis=1, keepdims=True)
+    told = meaning[made.answer].astype(float)
+    rejected = mean + residuals(mean, made.answer, meaning, np.zeros(len(scores)))
+    assert np.allclose((rejected * told).sum(axis=1), np.minimum((mean * told).sum(axis=1), 0), atol=1e-6)
+    assert (np.linalg.norm(residuals(mean, made.answer, meaning, np.array(scores)), axis=1) <= 2 + 1e-6).all()
+
+
+@given(SEEDS, SIZES, SETTINGS, SCORES, SCORES, st.booleans())
+@briefly
+def test_the_better_the_score_the_more_plausible_the_answer(
+    seed: int, sizes: list[int], settings: Settings, one: float, other: float, text: bool
+) -> None:
+    """At its own text an answer fits no worse for a higher score, as long as whom to believe is settled (b = 0)."""
+    made = scene(seed, sizes, 4, replace(settings, belief=0.0), text=text)
+    rest = np.random.default_rng(seed).uniform(size=3)
+    low, high = (scored_fits(made, replace(settings, belief=0.0), np.append(s, rest))[0] for s in sorted((one, other)))
+    y = made.answer[0]
+    assert low[y] / low.sum() <= high[y] / high.sum() * (1 + 1e-4 if text else 1 + 1e-9)
+
+
+@given(SEEDS, SIZES, SCORES, SCORES)
+@briefly
+def test_a_better_score_speaks_for_those_that_say_so(seed: int, sizes: list[int], one: float, other: float) -> None:
+    """Between institutions that know a text alike, a higher score moves belief to the one that gives the answer more.
+
+    A score of a half says nothing about whom to believe.
+    """
+    made = scene(seed, sizes, 1)
+    support = replace(made.support, coverage=np.full_like(made.support.coverage, 0.7))
+    low, high = (evidence(support, made.answer, 0.05, np.array([s]))[0] for s in sorted((one, other)))
+    order = np.argsort(replies_to(support, made.answer)[0])
+    assert (np.diff((high - low)[order]) >= -1e-12).all()
+    assert not evidence(support, made.answer, 0.05, np.array([0.5])).any()
+
+
+@given(SEEDS, SIZES, st.lists(SCORES, min_size=5, max_size=5), st.permutations(range(5)), SETTINGS, st.booleans())
+@briefly
+def test_the_order_of_scores_changes_nothing(
+    seed: int, sizes: list[int], scores: list[float], order: list[int], settings: Settings, text: bool
+) -> None:
+    """Scored answers are a set, as labels are."""
+    made, score, rows = scene(seed, sizes, 5, text=text), np.array(scores), np.array(order)
+    one = fit(made.support, made.answer, made.standing, settings, score=score)
+    other = fit(made.support.take(rows), made.answer[rows], made.standing, settings, score=score[rows])
+    assert np.allclose(predict(one, made.texts), predict(other, made.texts), atol=1e-6)
+
+
+@given(SEEDS, SIZES, st.lists(SCORES, min_size=4, max_size=4), st.permutations(range(4)), SETTINGS)
+@briefly
+def test_names_of_answers_are_only_names(
+    seed: int, sizes: list[int], scores: list[float], names: list[int], settings: Settings
+) -> None:
+    """Renaming all answers renames what is plausible, and changes nothing else."""
+    pool, score, new = random_pool(seed, sizes), np.array(scores), np.array(names)
+    renamed = replace(pool, answer=new[pool.answer])
+    answer, standing = random_answers(seed, pool, 4), np.zeros(len(sizes))
+    found = []
+    for one, given_answer in ((pool, answer), (renamed, new[answer])):
+        support, _ = random_profile(seed, one, 4)
+        found.append(judge(fit(support, given_answer, standing, settings, score=score), support, every_answer(support)))
+    assert np.allclose(found[1][:, new], found[0])
