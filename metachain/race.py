@@ -20,7 +20,7 @@ CERTAIN = 3.0
 """Standard errors: a one-sided error of 1 in 740 a look, for some hundred looks are taken."""
 HALVED_AT = (0.4, 0.65, 0.85)
 """Shares of the calls."""
-WORTH_HAVING = 0.01
+WORTH_HAVING = 0.005
 """An arm that can't be this much better than one that is preferred to it is dropped."""
 DOUBT = 1.0
 """Standard errors by which the incumbent must be beaten."""
@@ -50,7 +50,7 @@ def still_racing(scores: Floats, racing: Sequence[int], most: int, incumbent: in
 
     ``scores`` (n, A), in [0, 1], of every racing arm on every item; what is in the other columns is not read. Arms
     come in order of preference. Dropped is an arm that is behind the leader by more than 3 standard errors of the
-    paired difference, or that by that margin can't be 0.01 better than one which is preferred to it and not behind.
+    paired difference, or that by that margin can't be 0.005 better than one which is preferred to it and not behind.
     Of those left the best ``most`` (≥ 2) race on. The ``incumbent`` is compared to the end, unless it gains nothing.
     """
     racing = list(racing)

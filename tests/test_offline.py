@@ -166,7 +166,7 @@ def test_stop_ends_the_answer() -> None:
 def test_settings_of_other_models_change_nothing() -> None:
     """Temperature and the like are accepted and have no effect."""
     messages = prompt("mri of the brain", SHOWN)
-    hot = OfflineChatModel(temperature=2, max_tokens=1)  # type: ignore[call-arg]
+    hot = OfflineChatModel(temperature=2, top_p=0.1)  # type: ignore[call-arg]
     assert hot.invoke(messages, temperature=9).content == OfflineChatModel().invoke(messages).content
 
 
@@ -187,3 +187,10 @@ async def test_reading_does_not_hold_up_the_event_loop(model: OfflineChatModel) 
         turns += 1
     assert turns > 5
     assert (await task).content
+
+
+def test_the_answer_is_cut_at_its_limit() -> None:
+    """After so many words, with the white space between them as it is."""
+    messages = prompt("mri of the brain", SHOWN)
+    assert OfflineChatModel(max_tokens=2).invoke(messages).content == "code 0611"
+    assert OfflineChatModel(max_tokens=99).invoke(messages) == OfflineChatModel().invoke(messages)
