@@ -1,16 +1,16 @@
 """Answers within a set of labels, or a plain statement that none fits."""
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.example_selectors import BaseExampleSelector
-from langchain_core.messages import AIMessage
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompt_values import PromptValue
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from metachain.chains.few_shot import ChatRunnable, chat_runnable, few_shot_prompt
+from metachain.chains.few_shot import ChatRunnable, chat_runnable, selecting_and_prompt
 from metachain.chains.prompt_budget import prompt_budget
 from metachain.errors import DataError
 from metachain.similarity import normalise_text
@@ -19,6 +19,10 @@ __all__ = ["Classification", "classification_chain", "classify"]
 
 QUOTES = "\"'`*“”‘’"
 LABELS_NAMED = 8
+NONE_FITS = "none of these labels"
+"""What a model with structured output may fill in where no label fits: a text, as not all providers take a null."""
+MOST_ENUMERATED = 249
+"""With ``NONE_FITS`` 250: OpenAI takes longer lists only where all labels together are short (15,000 characters)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +59,49 @@ def classification_chain(
     output_key: str = "output",
     max_prompt_tokens: int | float | None = None,
     count_tokens: Callable[[str], int] | None = None,
+    structured: bool | None = None,
 ) -> Runnable[dict[str, Any], Classification]:
     """Answer ``{input_key: text}`` with one of ``labels``, checked after the model has answered.
+
+    A model with structured output is given the labels as a list to choose from, "none of these labels" among them, up
+    to 249 of them; ``structured`` is False to answer in words all the same. Other models, and those wrapped in other
+    Runnables, answer in words.
 
     Without ``labels``, those of the demonstrations shown and the institution's own (``selector.labels``, where the
     selector has them) are allowed. The prompt is ``few_shot_prompt``: a model that should be told all labels is told
     in the ``instructions``. ``max_prompt_tokens`` and ``count_tokens`` are those of ``few_shot_chain``.
-    Raises DataError for labels that are no strings, blank or none at all.
+    Raises DataError for labels that are no strings, blank or none at all, and for ``structured=True`` with a model
+    that has no structured output.
     """
     chat = chat_runnable(model)
-    budget = None if max_prompt_tokens is None else prompt_budget(chat, max_prompt_tokens, count_tokens)
-    prompt = few_shot_prompt(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
+    budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
+    selecting, prompt = selecting_and_prompt(
+        selector, instructions, input_key=input_key, output_key=output_key, budget=budget
+    )
     fixed = None if labels is None else _checked(labels)
+    enumerate_labels = _structured(chat, structured)
 
-    def judged(parts: dict[str, Any]) -> Classification:
-        own: Iterable[str] = getattr(selector, "labels", ())
-        return classify(parts["answer"], fixed or {*own, *parts["shown"]})
+    def allowed(shown: dict[str, Any]) -> Sequence[str]:
+        outputs = (one["output"] for one in shown["demonstrations"])
+        return fixed or sorted({*selecting.labels(shown["institution"]), *outputs})
 
-    answered = RunnableParallel(answer=chat | StrOutputParser(), shown=RunnableLambda(_outputs_shown))
-    return prompt | answered | RunnableLambda(judged, name="classify")
+    def answering(labels: Sequence[str]) -> Runnable[LanguageModelInput, str]:
+        if isinstance(chat, BaseChatModel) and enumerate_labels and 0 < len(labels) <= MOST_ENUMERATED:
+            filled: Runnable[LanguageModelInput, Any] = chat.with_structured_output(
+                _label_schema(labels), include_raw=True
+            )
+            return filled | RunnableLambda(_said)
+        return chat | StrOutputParser()
+
+    def judge(shown: dict[str, Any], config: RunnableConfig) -> Classification:
+        labels = allowed(shown)
+        return classify((prompt | answering(labels)).invoke(shown, config), labels)
+
+    async def ajudge(shown: dict[str, Any], config: RunnableConfig) -> Classification:
+        labels = await asyncio.to_thread(allowed, shown)
+        return classify(await (prompt | answering(labels)).ainvoke(shown, config), labels)
+
+    return selecting | RunnableLambda(judge, ajudge, name="classify").with_types(output_type=Classification)
 
 
 def classify(answer: str, allowed: Iterable[str]) -> Classification:
@@ -94,8 +122,38 @@ def _bare(text: str) -> str:
     return normalise_text(text).strip(QUOTES).rstrip(".").strip(QUOTES)
 
 
-def _outputs_shown(prompt: PromptValue) -> tuple[str, ...]:
-    return tuple(str(message.text) for message in prompt.to_messages() if isinstance(message, AIMessage))
+def _structured(chat: ChatRunnable, wanted: bool | None) -> bool:
+    """Whether labels are enumerated for the model: where its class can, and its profile doesn't deny it."""
+    able = isinstance(chat, BaseChatModel) and (
+        type(chat).bind_tools is not BaseChatModel.bind_tools
+        or type(chat).with_structured_output is not BaseChatModel.with_structured_output
+    )
+    if wanted and not able:
+        raise DataError(f"'structured' is True, but {type(chat).__name__} has no structured output; leave it out")
+    profile = getattr(chat, "profile", None) or {}
+    denied = {profile.get("structured_output"), profile.get("tool_calling")} == {False}
+    return able and not denied if wanted is None else wanted
+
+
+def _label_schema(labels: Sequence[str]) -> dict[str, Any]:
+    none = NONE_FITS
+    while none in labels:
+        none = f"({none})"
+    enum = {"type": "string", "enum": [*labels, none], "description": f"The label, or {none!r}."}
+    return {
+        "title": "label",
+        "description": "The label of the text.",
+        "type": "object",
+        "properties": {"label": enum},
+        "required": ["label"],
+    }
+
+
+def _said(answer: Any) -> str:
+    """The label that was filled in, else what was said in words."""
+    parsed = answer["parsed"]
+    said = parsed.get("label") if isinstance(parsed, Mapping) else None
+    return said if isinstance(said, str) else str(answer["raw"].text)
 
 
 def _checked(labels: Iterable[str]) -> Sequence[str]:

@@ -44,7 +44,7 @@ def extraction_chain(
     if not isinstance(schema, type) or not issubclass(schema, BaseModel) or schema is BaseModel:
         raise DataError(f"'schema' must be a Pydantic model, a class derived from pydantic.BaseModel, got {schema!r}")
     chat = chat_runnable(model)
-    budget = None if max_prompt_tokens is None else prompt_budget(chat, max_prompt_tokens, count_tokens)
+    budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
     prompt = few_shot_prompt(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
 
     def extract(asked: PromptValue, config: RunnableConfig) -> Schema:

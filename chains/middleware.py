@@ -7,10 +7,10 @@ from typing import Any
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain_core.messages import HumanMessage
 
-from metachain.chains.few_shot import turn_prompt
-from metachain.chains.selectors import Selectors
+from metachain.chains.few_shot import turn
 from metachain.errors import DataError
 from metachain.library import Library
+from metachain.retrievers.selectors import Selectors
 
 __all__ = ["DemonstrationMiddleware", "institution_of"]
 
@@ -28,7 +28,6 @@ class DemonstrationMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     def __init__(self, library: Library, k: int = 8) -> None:
         super().__init__()
         self._selectors = Selectors(library, k)
-        self._turn = turn_prompt()
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
@@ -50,7 +49,7 @@ class DemonstrationMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             return request
         turns: list[Any] = []
         for one in selector.select(str(messages[last].text)).demonstrations:
-            turns += self._turn.format_messages(input=one.input, output=one.output)
+            turns += turn(one.input, one.output)
         return request.override(messages=[*messages[:last], *turns, *messages[last:]])
 
 

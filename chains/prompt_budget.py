@@ -1,24 +1,19 @@
-"""How many tokens a prompt may hold: how they are counted, and the selector that keeps to it."""
+"""How many tokens a prompt may hold, and how they are counted."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.example_selectors import BaseExampleSelector
 from langchain_core.language_models import BaseLanguageModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import Runnable
 from langchain_core.runnables.base import RunnableBindingBase
 
-from metachain.budget import positions_within
 from metachain.chains.offline import OfflineChatModel
-from metachain.demonstration import Demonstration
 from metachain.errors import DataError
-from metachain.retrievers.selector import MetaExampleSelector
 
-__all__ = ["BudgetedSelector", "PromptBudget", "prompt_budget"]
+__all__ = ["PromptBudget", "prompt_budget"]
 
 CountText = Callable[[str], int]
 
@@ -27,13 +22,26 @@ CountText = Callable[[str], int]
 class PromptBudget:
     """How many tokens a prompt may hold, and what counts them."""
 
-    tokens: int
+    tokens: int | None = None
+    """No limit where None."""
     count_text: CountText | None = None
     """Tokens of one message's text; LangChain's approximation for the whole message where None."""
 
     def count(self, messages: Sequence[BaseMessage]) -> int:
         """Count the tokens of messages. Raises DataError where ``count_text`` gives anything but a whole number."""
         return sum(self._count(message) for message in messages)
+
+    def room(self, messages: Sequence[BaseMessage]) -> int | None:
+        """What is left once the instructions and the query are counted. Raises DataError where that is less than 0."""
+        if self.tokens is None:
+            return None
+        needed = self.count(messages)
+        if needed > self.tokens:
+            raise DataError(
+                f"the instructions and the query alone need {needed} tokens, but the prompt may hold "
+                f"{self.tokens}: raise 'max_prompt_tokens' to {needed} or more, or shorten them"
+            )
+        return self.tokens - needed
 
     def _count(self, message: BaseMessage) -> int:
         text = str(message.text)
@@ -47,10 +55,11 @@ class PromptBudget:
 
 
 def prompt_budget(
-    model: Runnable[Any, Any], max_prompt_tokens: int | float, count_tokens: CountText | None = None
+    model: Runnable[Any, Any], max_prompt_tokens: int | float | None, count_tokens: CountText | None = None
 ) -> PromptBudget:
     """Make a budget of a number of tokens, or of a share of the model's context window (a float in (0, 1]).
 
+    None is no limit; tokens are counted all the same, for traces.
     ``count_tokens`` counts where it is given, else the model's own tokenizer where that is known to need no network
     (``custom_get_token_ids``, the offline reader), else LangChain's approximation. Raises DataError for anything
     else, and for a share where LangChain doesn't know the context window.
@@ -59,72 +68,8 @@ def prompt_budget(
         raise DataError(f"'count_tokens' must be a function from a text to a number, got {count_tokens!r}")
     while isinstance(model, RunnableBindingBase):  # with retries, or with arguments bound
         model = model.bound
-    return PromptBudget(_tokens(model, max_prompt_tokens), count_tokens or _local_count(model))
-
-
-class BudgetedSelector(BaseExampleSelector):
-    """Chooses as another selector does, and keeps to what a budget leaves once ``told`` and the query are counted.
-
-    From ``MetaExampleSelector`` it has what is most useful for its length (``metachain.budget.select_within``). The
-    examples of other selectors have no known utility, so they count alike: those most of which fit are kept.
-    """
-
-    def __init__(
-        self,
-        selector: BaseExampleSelector,
-        budget: PromptBudget,
-        told: Sequence[BaseMessage] = (),
-        *,
-        input_key: str = "input",
-        output_key: str = "output",
-    ) -> None:
-        self._selector = selector
-        self._budget = budget
-        self._told = tuple(told)
-        self._input_key = input_key
-        self._output_key = output_key
-
-    def select_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Select what fits. Raises DataError where what is told and the query are over budget by themselves."""
-        room = self._room(input_variables)
-        if isinstance(self._selector, MetaExampleSelector):
-            return self._selector.select_examples_within(input_variables, room, self._tokens)
-        return self._fitting(self._selector.select_examples(dict(input_variables)), room)
-
-    async def aselect_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Select without holding up the event loop."""
-        if isinstance(self._selector, MetaExampleSelector):
-            return await asyncio.to_thread(self.select_examples, input_variables)
-        room = await asyncio.to_thread(self._room, input_variables)
-        examples = await self._selector.aselect_examples(dict(input_variables))
-        return await asyncio.to_thread(self._fitting, examples, room)
-
-    def add_example(self, example: dict[str, str]) -> Any:
-        """Add one to the selector that chooses."""
-        return self._selector.add_example(example)
-
-    async def aadd_example(self, example: dict[str, str]) -> Any:
-        """Add one without holding up the event loop."""
-        return await self._selector.aadd_example(example)
-
-    def _room(self, input_variables: Mapping[str, Any]) -> int:
-        needed = self._budget.count([*self._told, HumanMessage(str(input_variables[self._input_key]))])
-        if needed > self._budget.tokens:
-            raise DataError(
-                f"the instructions and the query alone need {needed} tokens, but the prompt may hold "
-                f"{self._budget.tokens}: raise 'max_prompt_tokens' to {needed} or more, or shorten them"
-            )
-        return self._budget.tokens - needed
-
-    def _fitting(self, examples: Sequence[dict[str, Any]], room: int) -> list[dict[str, Any]]:
-        tokens = [self._turn(one[self._input_key], one[self._output_key]) for one in examples]
-        return [examples[place] for place in positions_within([1.0] * len(tokens), tokens, room)]
-
-    def _tokens(self, one: Demonstration) -> int:
-        return self._turn(one.input, one.output)
-
-    def _turn(self, asked: Any, told: Any) -> int:
-        return self._budget.count([HumanMessage(str(asked)), AIMessage(str(told))])
+    tokens = None if max_prompt_tokens is None else _tokens(model, max_prompt_tokens)
+    return PromptBudget(tokens, count_tokens or _local_count(model))
 
 
 def _tokens(model: Runnable[Any, Any], wanted: int | float) -> int:

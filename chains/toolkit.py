@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from metachain.chains.selectors import Selectors
 from metachain.errors import MetachainError
 from metachain.library import Library
+from metachain.retrievers.selectors import Selectors
 from metachain.selection import Chosen
 from metachain.selector import Selector
 

@@ -7,6 +7,7 @@ from metachain.lazy import lazily
 if TYPE_CHECKING:
     from metachain.retrievers.community import demonstrations_from_faiss, semantic_example_selector
     from metachain.retrievers.embeddings import EncoderEmbeddings, LangChainEncoder
+    from metachain.retrievers.library import LibraryExampleSelector
     from metachain.retrievers.retriever import DemonstrationRetriever
     from metachain.retrievers.selector import MetaExampleSelector
 
@@ -14,6 +15,7 @@ __all__ = [
     "DemonstrationRetriever",
     "EncoderEmbeddings",
     "LangChainEncoder",
+    "LibraryExampleSelector",
     "MetaExampleSelector",
     "demonstrations_from_faiss",
     "semantic_example_selector",
@@ -23,6 +25,7 @@ _HOMES = {
     "semantic_example_selector": "community",
     "EncoderEmbeddings": "embeddings",
     "LangChainEncoder": "embeddings",
+    "LibraryExampleSelector": "library",
     "DemonstrationRetriever": "retriever",
     "MetaExampleSelector": "selector",
 }

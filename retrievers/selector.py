@@ -15,7 +15,7 @@ from metachain.posterior import Posterior
 from metachain.selection import Selection
 from metachain.selector import Selector
 
-__all__ = ["MetaExampleSelector"]
+__all__ = ["MetaExampleSelector", "text_of"]
 
 
 class MetaExampleSelector(BaseExampleSelector):
@@ -94,8 +94,8 @@ class MetaExampleSelector(BaseExampleSelector):
         """
         demonstration = Demonstration(
             self.institution,
-            _text(example, self.input_key, "the example"),
-            _text(example, self.output_key, "the example"),
+            text_of(example, self.input_key, "the example"),
+            text_of(example, self.output_key, "the example"),
         )
         self._library.add([demonstration])
         if self._selector is None:
@@ -107,7 +107,7 @@ class MetaExampleSelector(BaseExampleSelector):
         return await asyncio.to_thread(self.add_example, example)
 
     def _query(self, input_variables: Mapping[str, Any]) -> str:
-        return _text(input_variables, self.input_key, "the prompt's variables")
+        return text_of(input_variables, self.input_key, "the prompt's variables")
 
     def _examples(self, selection: Selection) -> list[dict[str, Any]]:
         return [{self.input_key: one.input, self.output_key: one.output} for one in selection.demonstrations]
@@ -119,7 +119,8 @@ class MetaExampleSelector(BaseExampleSelector):
         return Selector(self._library, self._posterior, self._k, self._policy)
 
 
-def _text(values: Mapping[str, Any], key: str, where: str) -> str:
+def text_of(values: Mapping[str, Any], key: str, where: str) -> str:
+    """The text under a key of ``where``. Raises DataError where the key is missing, or its value no string."""
     if key not in values:
         held = ", ".join(repr(name) for name in values) or "nothing"
         raise DataError(f"{where} must hold {key!r}, got {held}; add it, or name another key in the selector")

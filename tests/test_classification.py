@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.language_models import FakeListChatModel
 from oracles import briefly
+from test_few_shot import Sent
 
 from metachain.chains import Classification, classification_chain
 from metachain.chains.classification import classify
@@ -94,8 +95,9 @@ def test_given_labels_are_the_only_ones(selector: MetaExampleSelector) -> None:
 
 def test_the_instructions_reach_the_model(selector: MetaExampleSelector) -> None:
     """The prompt is that of the few-shot chain, instructions and all."""
-    chain = classification_chain("offline", selector, instructions="One of {a, b}.")
-    assert chain.get_prompts()[0].invoke(QUERY).to_messages()[0].content == "One of {a, b}."
+    sent = Sent()
+    classification_chain("offline", selector, instructions="One of {a, b}.").invoke(QUERY, {"callbacks": [sent]})
+    assert sent.messages[0].content == "One of {a, b}."
 
 
 def test_a_result_says_why() -> None:

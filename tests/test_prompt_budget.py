@@ -10,10 +10,11 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import Runnable
 from oracles import briefly
-from test_few_shot import Fixed, Sent, fixed
+from test_few_shot import Sent, fixed
 
-from metachain.chains import OfflineChatModel, classification_chain, few_shot_chain, load_model
-from metachain.chains.prompt_budget import BudgetedSelector, PromptBudget, prompt_budget
+from metachain.chains import OfflineChatModel, classification_chain, few_shot_chain, few_shot_prompt, load_model
+from metachain.chains.prompt_budget import PromptBudget, prompt_budget
+from metachain.chains.selection import SelectDemonstrations
 from metachain.errors import DataError
 from metachain.library import Library
 from metachain.posterior import Posterior
@@ -54,7 +55,7 @@ async def test_the_prompt_is_within_budget(selector: MetaExampleSelector, make: 
     assert [messages[0], messages[-1]] == [SystemMessage(TOLD), HumanMessage(QUERY["input"])]
     assert (len(messages) > 2) == (budget >= 60)
     assert (messages == whole) == (budget == 1000)
-    (prompt,) = chain.get_prompts()
+    prompt = few_shot_prompt(selector, TOLD, budget=PromptBudget(budget, len))
     assert (await prompt.ainvoke(QUERY)).to_messages() == messages
 
 
@@ -62,15 +63,17 @@ async def test_the_prompt_is_within_budget(selector: MetaExampleSelector, make: 
 @briefly
 async def test_any_selectors_examples_are_kept_within_budget(pairs: list[tuple[str, str]], budget: int) -> None:
     """Of examples without known utility as many as possible are shown, in their order, sync and async."""
-    chosen = BudgetedSelector(fixed(*pairs), PromptBudget(budget + 3, OfflineChatModel().get_num_tokens))
-    examples = chosen.select_examples({"input": "mri of brain"})
+    counted = PromptBudget(budget + 3, OfflineChatModel().get_num_tokens)
+    selecting = SelectDemonstrations(fixed(*pairs), counted)
+    examples = selecting.invoke({"input": "mri of brain"})["demonstrations"]
     shown = [(one["input"], one["output"]) for one in examples]
     words = sorted(len(f"{asked} {told}".split()) for asked, told in pairs)
     assert sum(len(f"{asked} {told}".split()) for asked, told in shown) <= budget
     assert len(shown) == sum(sum(words[: number + 1]) <= budget for number in range(len(words)))
     rest = iter(pairs)
     assert all(one in rest for one in shown)
-    assert await chosen.aselect_examples({"input": "mri of brain"}) == examples
+    assert all(one["tokens"] == len(f"{one['input']} {one['output']}".split()) for one in examples)
+    assert (await selecting.ainvoke({"input": "mri of brain"}))["demonstrations"] == examples
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -172,12 +175,3 @@ def test_bad_counts_are_refused(found: Any) -> None:
         chain.invoke(QUERY)
     with pytest.raises(DataError, match="'count_tokens' must be a function"):
         few_shot_chain("offline", fixed(), max_prompt_tokens=9, count_tokens="cl100k_base")  # type: ignore[arg-type]
-
-
-async def test_examples_are_added_through_it() -> None:
-    """What is added to the budgeted selector is added to the one that chooses."""
-    inner = Fixed([])
-    chosen = BudgetedSelector(inner, PromptBudget(9))
-    chosen.add_example({"input": "a", "output": "b"})
-    await chosen.aadd_example({"input": "c", "output": "d"})
-    assert len(inner.examples) == 2

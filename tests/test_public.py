@@ -30,6 +30,7 @@ PUBLIC = {
         "DemonstrationRetriever",
         "EncoderEmbeddings",
         "LangChainEncoder",
+        "LibraryExampleSelector",
         "MetaExampleSelector",
         "demonstrations_from_faiss",
         "semantic_example_selector",

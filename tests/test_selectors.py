@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from handmade import Tiny, demonstrations, learned_library
 
-from metachain.chains.selectors import Selectors
 from metachain.errors import DataError, NotFoundError
 from metachain.library import Library
 from metachain.posterior import Posterior, save_posterior
+from metachain.retrievers.selectors import Selectors
 from metachain.selector import Selector
 
 QUERY = "xray chest ward a"

@@ -121,9 +121,12 @@ def test_every_text_arrives_unchanged(query: str, pairs: list[tuple[str, str]], 
 
 def test_its_own_instructions_are_told() -> None:
     """Without yours the model is told the public ones; blank ones leave them out."""
-    told = summarization_chain("offline", SHOWN).get_prompts()[0].invoke(NOTE).to_messages()[0]
+    sent = Sent()
+    summarization_chain("offline", SHOWN).invoke(NOTE, {"callbacks": [sent]})
+    told = sent.messages[0]
     assert (told.type, told.content) == ("system", SUMMARY_INSTRUCTIONS)
-    assert len(summarization_chain("offline", SHOWN, "").get_prompts()[0].invoke(NOTE).to_messages()) == 5
+    summarization_chain("offline", SHOWN, "").invoke(NOTE, {"callbacks": [sent]})
+    assert len(sent.messages) == 5
 
 
 def test_keys_and_budget_are_those_of_the_few_shot_chain() -> None:
