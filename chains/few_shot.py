@@ -36,7 +36,8 @@ def few_shot_chain(
 
     ``model`` is what ``load_model`` takes, or any Runnable over a chat model (``model.with_retry()``). The keys are
     those of the selector's examples. Who asks is the selector's institution, or (``LibraryExampleSelector``) named by
-    the input's ``institution`` or ``config={"configurable": {"institution": …}}``. What the model is sent is ``few_shot_prompt``, nothing is added to it.
+    the input's ``institution`` or ``config={"configurable": {"institution": …}}``. What the model is sent is
+    ``few_shot_prompt``, nothing is added to it.
 
     ``max_prompt_tokens`` keeps instructions, demonstrations and query to a number of tokens, or (a float in (0, 1]) to
     a share of the model's context window; ``count_tokens`` counts those of a text. See ``prompt_budget``.

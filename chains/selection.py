@@ -34,7 +34,8 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
     """Chooses for ``{input_key: text}`` and the institution that the input or the config names, within a budget.
 
     ``MetaExampleSelector`` and ``LibraryExampleSelector`` give what is most useful for its length. The examples of
-    other selectors have no known utility, so they count alike: those most of which fit are kept. The output is a ``Shown``.
+    other selectors have no known utility, so they count alike: those most of which fit are kept. The output is a
+    ``Shown``.
     """
 
     name = SELECTION_RUN
@@ -145,7 +146,7 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
                 similarity=one.similarity,
                 plausibility=one.plausibility,
             )
-            for one in selection.chosen
+            for one in (reversed(selection.chosen) if selection.best_first else selection.chosen)
         ]
         return Shown(
             institution=selection.institution,

@@ -36,4 +36,4 @@ class Shown(TypedDict):
     input: str
     """The query."""
     demonstrations: list[ShownDemonstration]
-    """In prompt order, the best last."""
+    """In prompt order, the best last (first, where the policy says so)."""

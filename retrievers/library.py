@@ -8,6 +8,7 @@ from langchain_core.example_selectors import BaseExampleSelector
 
 from metachain.demonstration import Demonstration
 from metachain.library import Library
+from metachain.policy import DEFAULT, Policy
 from metachain.retrievers.selector import text_of
 from metachain.retrievers.selectors import Selectors
 from metachain.selector import Selector
@@ -20,14 +21,23 @@ class LibraryExampleSelector(BaseExampleSelector):
 
     The library must have learned (``metachain learn``). An institution's selector is made at its first question, from
     its stored posterior or else from its labels, and kept. In a chain the institution may also come from the config.
-    Examples come out as ``{input_key: …, output_key: …}``, at most ``k`` of them, the best last.
+    Examples come out as ``{input_key: …, output_key: …}``, at most ``k`` of them, the best last. ``policy`` and
+    ``k`` are those of ``MetaExampleSelector``.
     """
 
-    def __init__(self, library: Library, k: int = 8, input_key: str = "input", output_key: str = "output") -> None:
+    def __init__(
+        self,
+        library: Library,
+        k: int | None = None,
+        input_key: str = "input",
+        output_key: str = "output",
+        *,
+        policy: Policy = DEFAULT,
+    ) -> None:
         self.input_key = input_key
         self.output_key = output_key
         self._library = library
-        self._selectors = Selectors(library, k)
+        self._selectors = Selectors(library, k, policy)
 
     def of(self, institution: str) -> Selector:
         """One institution's selector. Raises NotFoundError where the library has not learned, or does not know it."""

@@ -4,6 +4,7 @@ from threading import Lock
 
 from metachain.errors import DataError, NotFoundError
 from metachain.library import Library
+from metachain.policy import DEFAULT, Policy
 from metachain.posterior import Posterior, adapt, load_posterior
 from metachain.prior import load_prior
 from metachain.selector import Selector, checked_shots
@@ -18,11 +19,12 @@ class Selectors:
     of other institutions it knows what the library held when it was made.
     """
 
-    def __init__(self, library: Library, k: int = 8) -> None:
+    def __init__(self, library: Library, k: int | None = None, policy: Policy = DEFAULT) -> None:
         if not isinstance(library, Library):
             raise DataError(f"'library' must be a metachain Library, got {type(library).__name__}; use Library.open(…)")
         self._library = library
-        self._k = checked_shots(k)
+        self._k = None if k is None else checked_shots(k)
+        self._policy = policy
         self._made: dict[str, Selector] = {}
         self._making = Lock()
 
@@ -32,7 +34,7 @@ class Selectors:
             with self._making:
                 if institution not in self._made:
                     posterior = _posterior(self._library, institution)
-                    self._made[institution] = Selector(self._library, posterior, self._k)
+                    self._made[institution] = Selector(self._library, posterior, self._k, self._policy)
         return self._made[institution]
 
 

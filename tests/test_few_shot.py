@@ -130,7 +130,7 @@ def test_its_schema_names_the_input() -> None:
 
 def test_a_missing_input_is_refused() -> None:
     """Without the input key the error names it."""
-    with pytest.raises(DataError, match="must be {'input': a text}, got {'question': 'str'}"):
+    with pytest.raises(DataError, match=r"must be {'input': a text}, got {'question': 'str'}"):
         few_shot_chain("offline", fixed()).invoke({"question": "mri"})
 
 

@@ -29,9 +29,9 @@ def test_threads_share_one_selector(ready: Library, monkeypatch: pytest.MonkeyPa
     made: list[str] = []
     make = Selector.__init__
 
-    def counted(self: Selector, library: Library, posterior: Posterior, k: int = 8) -> None:
+    def counted(self: Selector, library: Library, posterior: Posterior, *settings: Any) -> None:
         made.append(posterior.institution)
-        make(self, library, posterior, k)
+        make(self, library, posterior, *settings)
 
     monkeypatch.setattr(Selector, "__init__", counted)
     selectors = Selectors(ready)
