@@ -8,10 +8,11 @@ from handmade import Tiny
 
 from metachain.library import Library
 from metachain.prior import Prior, learn, pool_of, rows_to_study
+from metachain.rehearsal import Stage
 from metachain.study import Study
 from metachain.world import WorldSettings, generate_world
 
-__all__ = ["studied"]
+__all__ = ["stage", "studied"]
 
 
 @cache
@@ -22,3 +23,9 @@ def studied(institutions: int = 16, demonstrations: int = 200) -> tuple[Study, P
         prior = learn(library)
         pool = pool_of(library, library.demonstrations())
     return Study.of(pool, rows_to_study(pool)), prior
+
+
+@cache
+def stage(seed: int = 0) -> Stage:
+    """All rehearsals in the order of one seed; what it has reckoned it remembers."""
+    return Stage(*studied(), seed=seed)

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stage import studied
+from stage import stage
 from standins import QUIRKS
 
 from metachain import tuning
 from metachain.errors import DataError
 from metachain.policy import CANDIDATES, DEFAULT, Policy
-from metachain.rehearsal import Stage
 from metachain.tuning import Trial, tune
 
 SEEDS = range(10)
@@ -38,11 +37,11 @@ def asking(quirk: str) -> Callable[[Sequence[Trial]], list[float]]:
 @cache
 def worth(quirk: str) -> np.ndarray:
     """Each candidate's mean score over 2,000 queries; where the stand-in errs at random, what it is expected to be."""
-    stage = Stage(*studied(), seed=99)
+    asked = stage(99)
     reader, rows = asking("reader" if quirk in ("errs", "overwhelmed") else quirk), []
-    for question in islice(stage.questions(), 2000):
-        shown = stage.shown(question, CANDIDATES)
-        scores = np.array(reader([Trial(stage.asked(question), one) for one in shown]))
+    for question in islice(asked.questions(), 2000):
+        shown = asked.shown(question, CANDIDATES)
+        scores = np.array(reader([Trial(asked.asked(question), one) for one in shown]))
         kept = {"errs": 0.8, "overwhelmed": 1 - 0.05 * np.array([len(one) for one in shown])}.get(quirk, 1.0)
         rows.append(scores * kept)
     return np.mean(rows, axis=0)
@@ -50,7 +49,7 @@ def worth(quirk: str) -> np.ndarray:
 
 def found(quirk: str, calls: int, incumbent: Policy = IN_OFFICE) -> list[bool]:
     """Whether each seed's race ends with a policy that is worth no more than 0.01 less than the best."""
-    races = [tune(Stage(*studied(), seed=seed), asking(quirk), calls, incumbent=incumbent) for seed in SEEDS]
+    races = [tune(stage(seed), asking(quirk), calls, incumbent=incumbent) for seed in SEEDS]
     value = worth(quirk)
     return [bool(value.max() - value[CANDIDATES.index(race.policy)] <= NEAR_ENOUGH) for race in races]
 
@@ -73,7 +72,7 @@ def test_the_race_needs_half_the_calls_of_an_even_split(monkeypatch: pytest.Monk
 
 def test_for_a_model_that_ignores_demonstrations_none_are_shown() -> None:
     """Of policies that do as well the shortest is kept, and the calls that proved it are all that is spent."""
-    races = [tune(Stage(*studied(), seed=seed), asking("ignores"), 8000) for seed in SEEDS]
+    races = [tune(stage(seed), asking("ignores"), 8000) for seed in SEEDS]
     assert {race.policy for race in races} == {Policy(0)}
     assert max(len(race.trials) for race in races) < 4000
 
@@ -87,7 +86,7 @@ def test_calls_are_never_exceeded(calls: int) -> None:
         asked.extend(trials)
         return asking("reader")(trials)
 
-    race = tune(Stage(*studied(), seed=1), ask, calls)
+    race = tune(stage(1), ask, calls)
     assert len(asked) == len(set(asked)) == len(race.trials) <= calls
     if calls < 16:
         assert (race.policy, race.gain, race.interval) == (DEFAULT, 0.0, (0.0, 0.0))
@@ -96,21 +95,21 @@ def test_calls_are_never_exceeded(calls: int) -> None:
 def test_it_ends_where_the_budget_does() -> None:
     """An answer that is None ends the race, and what was answered before counts."""
     left = iter([1.0] * 40)
-    race = tune(Stage(*studied(), seed=1), lambda trials: [next(left, None) for _ in trials], 1000)
+    race = tune(stage(1), lambda trials: [next(left, None) for _ in trials], 1000)
     assert len(race.trials) == 40
     assert race.policy == DEFAULT
 
 
 def test_the_same_seed_finds_the_same() -> None:
     """And another asks other queries."""
-    first, again, other = (tune(Stage(*studied(), seed=seed), asking("errs"), 300) for seed in (3, 3, 4))
+    first, again, other = (tune(stage(seed), asking("errs"), 300) for seed in (3, 3, 4))
     assert first == again
     assert set(first.trials) != set(other.trials)
 
 
 def test_what_was_compared_is_told() -> None:
     """Means of all that ran, a reason for each that lost, and the gain over the incumbent with its interval."""
-    race = tune(Stage(*studied(), seed=0), asking("copies_last"), 2000, incumbent=IN_OFFICE)
+    race = tune(stage(0), asking("copies_last"), 2000, incumbent=IN_OFFICE)
     assert len(race.scores) == len(CANDIDATES)
     assert not np.isnan(race.scores).any()
     assert race.scores[0] == 0.0
@@ -127,4 +126,4 @@ def test_what_was_compared_is_told() -> None:
 def test_what_cannot_be_is_refused(options: dict[str, Any], wrong: str) -> None:
     """Before anything is asked."""
     with pytest.raises(DataError, match=wrong):
-        tune(Stage(*studied(), seed=0), asking("reader"), **options)
+        tune(stage(0), asking("reader"), **options)
