@@ -18,6 +18,9 @@ from metachain.tuning import Trial, tune
 SEEDS = range(10)
 CALLS = 1000
 NEAR_ENOUGH = 0.01
+READING = ("reader", "errs", "overwhelmed")
+"""Quirks of the offline reader, which takes a millisecond an answer; so fewer queries say what these are worth."""
+QUERIES_READ, QUERIES = 2000, 8000
 IN_OFFICE = Policy(8, 0, best_first=True)
 """About the worst of those that show anything, so that the race has something to find."""
 
@@ -36,10 +39,10 @@ def asking(quirk: str) -> Callable[[Sequence[Trial]], list[float]]:
 
 @cache
 def worth(quirk: str) -> np.ndarray:
-    """Each candidate's mean score over 2,000 queries; where the stand-in errs at random, what it is expected to be."""
+    """Each candidate's mean score over many queries; where the stand-in errs at random, what it is expected to be."""
     asked = stage(99)
-    reader, rows = asking("reader" if quirk in ("errs", "overwhelmed") else quirk), []
-    for question in islice(asked.questions(), 2000):
+    reader, rows = asking("reader" if quirk in READING else quirk), []
+    for question in islice(asked.questions(), QUERIES_READ if quirk in READING else QUERIES):
         shown = asked.shown(question, CANDIDATES)
         scores = np.array(reader([Trial(asked.asked(question), one) for one in shown]))
         kept = {"errs": 0.8, "overwhelmed": 1 - 0.05 * np.array([len(one) for one in shown])}.get(quirk, 1.0)
