@@ -103,8 +103,7 @@ def print_collected(collected: Collected) -> None:
         table.add_row(str(policy), "–" if isnan(score) else f"{score:.3f}", *told, style=style)
     out.print(table)
     low, high = learned.interval
-    out.print(
-        f"{learned.model} is shown {learned.policy}: {learned.gain:+.3f} [{low:+.3f}, {high:+.3f}] over the default"
-    )
+    gain = f"{learned.gain:+.3f} [{low:+.3f}, {high:+.3f}]"
+    out.print(f"{learned.model} is shown from now on: {learned.policy}; {gain} over the default")
     for (institution, id), harm in collected.misleading.items():
         out.print(f"  demoted: {id} of {institution}, {harm.effect:+.2f} on {harm.queries} queries")

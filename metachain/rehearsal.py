@@ -51,13 +51,16 @@ class Stage:
     """All rehearsals of a library's past institutions, each before the others that it learns from.
 
     An institution plays the new one beside all others, and beside those alone that don't answer as it does; with 0, 4
-    and 16 labels; twice. Nothing of itself is shown to it but its labels. ``seed`` orders the questions.
+    and 16 labels; twice. Nothing of itself is shown to it but its labels. ``seed`` orders the questions. ``made`` takes
+    the place of all these rehearsals: draws, each beside the institution numbers (S,) that it learns from.
     """
 
-    def __init__(self, study: Study, prior: Prior, seed: int = 0) -> None:
+    def __init__(
+        self, study: Study, prior: Prior, seed: int = 0, made: Sequence[tuple[Draw, Rows]] | None = None
+    ) -> None:
         self._study, self._prior, self._seed = study, prior, seed
         everyone = np.arange(len(study.pool.institutions))
-        self._made: list[tuple[Draw, Rows]] = rehearsals(study.pool, prior.transfer, everyone)
+        self._made = rehearsals(study.pool, prior.transfer, everyone) if made is None else list(made)
         self._twin = twins(study.pool.demonstrations)
         self._candidates = lru_cache(KEPT)(self._candidates_of)
 
