@@ -21,7 +21,7 @@ EXTRAS = {
 }
 """Each provider's package and the extra that installs it."""
 VERTEX_PLACE = {"project": "GOOGLE_CLOUD_PROJECT", "location": "GOOGLE_CLOUD_LOCATION"}
-EXAMPLES = "'anthropic:claude-sonnet-5-5', 'openai:gpt-4o-mini' or 'ollama:llama3'"
+EXAMPLES = "'anthropic:claude-haiku-4-5', 'openai:gpt-4o-mini' or 'ollama:llama3'"
 
 
 def load_model(spec: str | BaseChatModel, **kwargs: Any) -> BaseChatModel:

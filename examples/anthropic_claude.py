@@ -12,7 +12,7 @@ from hospital import answer_for_a_new_hospital, asked_for, model_of
 
 def main() -> None:
     """Answer for a new hospital."""
-    options = asked_for("anthropic:claude-sonnet-5-5")
+    options = asked_for("anthropic:claude-haiku-4-5")
     answer_for_a_new_hospital(model_of(options, max_tokens=64, max_retries=3, timeout=60))
 
 

@@ -32,7 +32,7 @@ Shots = Annotated[
     int | None,
     typer.Option("--shots", "-k", min=0, help="How many demonstrations to show at most; 8, or what was learned."),
 ]
-Model = Annotated[str, typer.Option(help='"offline", or provider:name such as anthropic:claude-sonnet-4-5.')]
+Model = Annotated[str, typer.Option(help='"offline", or provider:name such as anthropic:claude-haiku-4-5.')]
 
 
 def main() -> None:
