@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from metachain.chains.calling import Answer, ModelCaller
     from metachain.chains.classification import Classification, classification_chain
     from metachain.chains.extraction import extraction_chain
+    from metachain.chains.feedback import FeedbackRecorder, recorded
     from metachain.chains.few_shot import few_shot_chain, few_shot_prompt
     from metachain.chains.judge import Judge, openevals_metric
     from metachain.chains.middleware import DemonstrationMiddleware
@@ -22,6 +23,7 @@ __all__ = [
     "CallBudget",
     "Classification",
     "DemonstrationMiddleware",
+    "FeedbackRecorder",
     "Judge",
     "MetaChainToolkit",
     "ModelCaller",
@@ -34,6 +36,7 @@ __all__ = [
     "few_shot_prompt",
     "load_model",
     "openevals_metric",
+    "recorded",
     "summarization_chain",
 ]
 _HOMES = {
@@ -45,6 +48,8 @@ _HOMES = {
     "Classification": "classification",
     "classification_chain": "classification",
     "extraction_chain": "extraction",
+    "FeedbackRecorder": "feedback",
+    "recorded": "feedback",
     "few_shot_chain": "few_shot",
     "few_shot_prompt": "few_shot",
     "Judge": "judge",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,7 +19,7 @@ from metachain.demonstration import Demonstration, check_text
 from metachain.embedding_cache import EmbeddingCache
 from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, LibraryError, NotFoundError
-from metachain.outcomes import Outcomes
+from metachain.outcomes import Outcome, Outcomes, fed_back
 from metachain.progress import Progress, silent
 from metachain.revisions import moved_on, revision
 from metachain.schema import SCHEMA_VERSION, artifacts
@@ -88,6 +89,33 @@ class Library:
                     moved_on(connection, {one.institution for one in fresh})
                 stored += len(fresh)
         return Added(stored, total - stored)
+
+    def record_feedback(
+        self, selection_id: str | UUID, score: float | None = None, *, correction: str | None = None
+    ) -> Outcome:
+        """Say what an answer of a chain earned; it counts in the institution's next selection. Returns the outcome.
+
+        ``selection_id`` is the run's, which ``metachain.chains.FeedbackRecorder`` has recorded. A bare ``score`` in
+        [0, 1], the probability that the answer is what the institution would say, is soft evidence. A ``correction`` is
+        what the institution says, also where the answer was right: it becomes one of its demonstrations, with an id
+        made of the selection's. What is given again replaces what was given before, the rest stays; the same again
+        changes nothing. It is one transaction: all of it is on disk when this returns, if it raises none is. Raises
+        DataError for neither of the two, a score that is no such number or a blank correction, and NotFoundError for
+        an id of no recorded run.
+        """
+        if score is None and correction is None:
+            raise DataError("feedback must be a score, a correction or both; got neither")
+        id = str(selection_id)
+        with writing(self._engine) as connection:
+            changed = fed_back(connection, id, score, correction)
+            if changed is not None and correction is not None:
+                one = Demonstration(changed.institution, changed.input, correction, f"feedback {id}", {"feedback": id})
+                statement = insert(table)
+                fresh = {"output": statement.excluded.output}
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=["institution", "id"], set_=fresh), [_row(one)]
+                )
+        return changed or self.outcomes.get(id)
 
     def revision(self, institution: str) -> int:
         """How often this institution's demonstrations, list of answers or outcomes have changed; 0 or more."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from typing import Any, Literal
 
-from sqlalchemy import Engine, RowMapping, select, update
+from sqlalchemy import Connection, Engine, RowMapping, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from metachain.demonstration import check_text
@@ -13,7 +14,7 @@ from metachain.revisions import moved_on
 from metachain.schema import outcomes as table
 from metachain.storage import reading, writing
 
-__all__ = ["Outcome", "Outcomes"]
+__all__ = ["Outcome", "Outcomes", "fed_back"]
 
 IDS_A_QUERY = 500
 
@@ -46,8 +47,10 @@ class Outcome:
         for name in ("id", "institution", "input", "model"):
             check_text(name, getattr(self, name))
         object.__setattr__(self, "answer", self.answer.encode(errors="replace").decode())
-        if self.score is not None and not 0 <= self.score <= 1:
-            raise DataError(f"a score must be a number from 0 to 1, got {self.score!r}; scale it, or leave it out")
+        if self.score is not None:
+            object.__setattr__(self, "score", _checked_score(self.score))
+        if self.correction is not None:
+            check_text("correction", self.correction)
 
 
 class Outcomes:
@@ -71,7 +74,7 @@ class Outcomes:
         """Read one. Raises NotFoundError where there is none of that id."""
         found = self.known([id])
         if not found:
-            raise NotFoundError(f"no outcome {id!r} is in the library; check the id, and that the run was recorded")
+            raise _absent(id)
         return found[id]
 
     def known(self, ids: Sequence[str]) -> dict[str, Outcome]:
@@ -107,6 +110,35 @@ class Outcomes:
             connection.execute(update(table).where(table.c.id == id).values(changed))
             moved_on(connection, [scored.institution])
         return scored
+
+
+def fed_back(connection: Connection, id: str, score: float | None, correction: str | None) -> Outcome | None:
+    """Change what is given of a chain's outcome, within a transaction; the outcome as it is then, None where as before.
+
+    Raises NotFoundError where no chain's run of that id was recorded, DataError for a bad score or correction.
+    """
+    found = connection.execute(select(table).where(table.c.id == id, table.c.origin == "chain")).one_or_none()
+    if found is None:
+        raise _absent(id)
+    before = _outcome(found._mapping)
+    after = before if score is None else replace(before, score=score, metric="")
+    after = after if correction is None else replace(after, correction=correction)
+    if after == before:
+        return None
+    changed = {name: _row(after)[name] for name in ("score", "metric", "correction")}
+    connection.execute(update(table).where(table.c.id == id).values(changed))
+    moved_on(connection, [after.institution])
+    return after
+
+
+def _checked_score(score: object) -> float:
+    if not isinstance(score, Real) or not 0 <= float(score) <= 1:
+        raise DataError(f"a score must be a number from 0 to 1, got {score!r}; scale it, or leave it out")
+    return float(score)
+
+
+def _absent(id: str) -> NotFoundError:
+    return NotFoundError(f"no outcome {id!r} is in the library; check the id, and that the run was recorded")
 
 
 def _row(one: Outcome) -> dict[str, Any]:

@@ -40,6 +40,7 @@ PUBLIC = {
         "CallBudget",
         "Classification",
         "DemonstrationMiddleware",
+        "FeedbackRecorder",
         "Judge",
         "MetaChainToolkit",
         "ModelCaller",
@@ -52,6 +53,7 @@ PUBLIC = {
         "few_shot_prompt",
         "load_model",
         "openevals_metric",
+        "recorded",
         "summarization_chain",
     ],
 }
