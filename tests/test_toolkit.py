@@ -31,12 +31,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "find_demonstrations": {"institution": NEW, "text": QUERY, "k": 2},
     "list_institutions": {},
     "adaptation_status": {"institution": NEW},
+    "record_feedback": {"institution": NEW, "text": QUERY, "answer": "code 1", "score": 0.0, "correction": "code 2"},
 }
 
 
 def tools(library: Library, *institutions: str, k: int = 4) -> dict[str, BaseTool]:
     """The toolkit's tools by name."""
-    made = MetaChainToolkit(library=library, institutions=institutions or (NEW,), k=k).get_tools()
+    made = MetaChainToolkit(library=library, institutions=institutions or (NEW,), k=k, feedback=True).get_tools()
     return {one.name: one for one in made}
 
 
@@ -113,12 +114,12 @@ def test_the_status_is_the_posteriors(ready: Library, posterior: Posterior, newc
     assert json.loads(status.invoke({"institution": NEW})) == {**expected, "labels_used": 8, "labels_in_library": 8}
 
 
-@pytest.mark.parametrize("name", ["find_demonstrations", "adaptation_status"])
+@pytest.mark.parametrize("name", ["find_demonstrations", "adaptation_status", "record_feedback"])
 def test_others_are_refused_alike(ready: Library, name: str) -> None:
     """One that the caller may not ask for is refused in the same words whether or not the library holds it."""
-    extra = {"text": QUERY} if name == "find_demonstrations" else {}
-    tool = tools(ready)[name]
-    said = {one: called(tool, institution=one, **extra) for one in ("hospital 0", "nobody")}
+    tool, held = tools(ready)[name], ready.demonstrations()
+    said = {one: called(tool, **{**EXAMPLES[name], "institution": one}) for one in ("hospital 0", "nobody")}
+    assert (ready.demonstrations(), ready.outcomes.of(origin="chain")) == (held, ())
     assert {message.status for message in said.values()} == {"error"}
     for one, message in said.items():
         assert message.text == f"you may not ask for {one!r}; you may ask for: 'hospital 5'"
@@ -139,6 +140,58 @@ def test_errors_are_told_to_the_agent(ready: Library, arguments: dict[str, Any],
     said = called(tools(ready, NEW, "st-marys")["find_demonstrations"], **arguments)
     assert said.status == "error"
     assert message in said.text
+
+
+def test_teaching_has_to_be_allowed(ready: Library) -> None:
+    """A toolkit only reads, unless it was made with ``feedback``."""
+    made = MetaChainToolkit(library=ready, institutions=(NEW,)).get_tools()
+    assert [one.name for one in made] == list(EXAMPLES)[:-1]
+
+
+async def test_feedback_counts_in_the_next_selection(ready: Library) -> None:
+    """A correction is a label that is found at once, a score is evidence; saying it again changes nothing."""
+    made = tools(ready)
+    feedback = {"institution": NEW, "text": "helicopter transport", "answer": "road", "correction": "air {x}"}
+    told = json.loads(made["record_feedback"].invoke(feedback))
+    assert {**told, "selection_id": ""} == {
+        "institution": NEW,
+        "selection_id": "",
+        "score": None,
+        "correction": "air {x}",
+    }
+    found = json.loads(made["find_demonstrations"].invoke({"institution": NEW, "text": "helicopter transports"}))
+    assert found["demonstrations"][0]["output"] == "air {x}"
+    revision = ready.revision(NEW)
+    assert json.loads(await made["record_feedback"].ainvoke(feedback)) == told
+    assert ready.revision(NEW) == revision
+    made["record_feedback"].invoke({**feedback, "correction": "air"})
+    assert json.loads(made["adaptation_status"].invoke({"institution": NEW}))["labels_used"] == 7
+    (kept,) = ready.outcomes.of(origin="chain")
+    assert (kept.id, kept.answer, kept.correction, kept.shown) == (told["selection_id"], "road", "air", ())
+    json.loads(made["record_feedback"].invoke({"institution": NEW, "text": QUERY, "answer": "code 1", "score": 1}))
+    assert sorted(str(one.score) for one in ready.outcomes.of(origin="chain")) == ["1.0", "None"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "give a score, a correction or both"),
+        ({"score": 7}, "score: Input should be less than or equal to 1"),
+        ({"score": float("nan")}, "score: Input should be"),
+        ({"correction": " "}, "correction: String should match"),
+        ({"correction": "a\0b"}, "'correction' holds a NUL character"),
+        ({"score": 1, "text": " "}, "text: String should match"),
+        ({"score": 1, "text": "a\0b"}, "'input' holds a NUL character"),
+    ],
+)
+def test_bad_feedback_is_told_to_the_agent(ready: Library, arguments: dict[str, Any], message: str) -> None:
+    """What is wrong comes back as an answer that says so; nothing that says anything is kept."""
+    given = {"institution": NEW, "text": QUERY, "answer": "code 1", **arguments}
+    said = called(tools(ready)["record_feedback"], **given)
+    assert said.status == "error"
+    assert message in said.text
+    assert [one for one in ready.outcomes.of(origin="chain") if one.score is not None or one.correction] == []
+    assert len(ready.demonstrations(NEW)) == 6
 
 
 def test_a_library_that_has_not_learned_is_told(library: Library) -> None:
