@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from metachain.chains.call_budget import CallBudget, Prices, Usage
     from metachain.chains.calling import Answer, ModelCaller
     from metachain.chains.classification import Classification, classification_chain
+    from metachain.chains.collection import Collected, collect
     from metachain.chains.extraction import extraction_chain
     from metachain.chains.feedback import FeedbackRecorder, recorded
     from metachain.chains.few_shot import few_shot_chain, few_shot_prompt
@@ -22,6 +23,7 @@ __all__ = [
     "Answer",
     "CallBudget",
     "Classification",
+    "Collected",
     "DemonstrationMiddleware",
     "FeedbackRecorder",
     "Judge",
@@ -31,6 +33,7 @@ __all__ = [
     "Prices",
     "Usage",
     "classification_chain",
+    "collect",
     "extraction_chain",
     "few_shot_chain",
     "few_shot_prompt",
@@ -46,6 +49,8 @@ _HOMES = {
     "Answer": "calling",
     "ModelCaller": "calling",
     "Classification": "classification",
+    "Collected": "collection",
+    "collect": "collection",
     "classification_chain": "classification",
     "extraction_chain": "extraction",
     "FeedbackRecorder": "feedback",
