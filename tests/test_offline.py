@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 from oracles import briefly
 
@@ -18,20 +17,6 @@ from metachain.reader import answer
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 ANSWERS = TEXTS.filter(str.strip)
 SHOWN = [("xray chest", "0324"), ("mri brain", "code 0611 of radiology"), ("mri spine", "0612")]
-
-
-class TestIntegration(ChatModelIntegrationTests):
-    """LangChain's own: what it says of itself there is that it has no tools, no structured output and no images."""
-
-    @property
-    def chat_model_class(self) -> type[OfflineChatModel]:
-        """The one under test."""
-        return OfflineChatModel
-
-    @property
-    def chat_model_params(self) -> dict[str, object]:
-        """None are needed."""
-        return {}
 
 
 class TestStandard(ChatModelUnitTests):
