@@ -99,7 +99,8 @@ def classification_chain(
 
     async def ajudge(shown: dict[str, Any], config: RunnableConfig) -> Classification:
         labels = await asyncio.to_thread(allowed, shown)
-        return classify(await (prompt | answering(labels)).ainvoke(shown, config), labels)
+        said = await (prompt | answering(labels)).ainvoke(shown, config)
+        return await asyncio.to_thread(classify, said, labels)
 
     return selecting | RunnableLambda(judge, ajudge, name="classify").with_types(output_type=Classification)
 
@@ -136,8 +137,8 @@ def _structured(chat: ChatRunnable, wanted: bool | None) -> bool:
 
 
 def _label_schema(labels: Sequence[str]) -> dict[str, Any]:
-    none = NONE_FITS
-    while none in labels:
+    none, taken = NONE_FITS, set(map(_bare, labels))
+    while _bare(none) in taken:
         none = f"({none})"
     enum = {"type": "string", "enum": [*labels, none], "description": f"The label, or {none!r}."}
     return {
@@ -150,10 +151,10 @@ def _label_schema(labels: Sequence[str]) -> dict[str, Any]:
 
 
 def _said(answer: Any) -> str:
-    """The label that was filled in, else what was said in words."""
-    parsed = answer["parsed"]
+    """The label that was filled in, else what was said in words, or where OpenAI's refusals are kept."""
+    parsed, raw = answer["parsed"], answer["raw"]
     said = parsed.get("label") if isinstance(parsed, Mapping) else None
-    return said if isinstance(said, str) else str(answer["raw"].text)
+    return said if isinstance(said, str) else str(raw.text) or str(raw.additional_kwargs.get("refusal") or "")
 
 
 def _checked(labels: Iterable[str]) -> Sequence[str]:

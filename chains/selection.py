@@ -7,7 +7,8 @@ from typing import Any
 from langchain_core.example_selectors import BaseExampleSelector
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import ConfigurableFieldSpec, Runnable, RunnableConfig, ensure_config
-from pydantic import BaseModel, create_model
+from langchain_core.utils.pydantic import create_model_v2
+from pydantic import BaseModel
 
 from metachain.budget import positions_within, select_within
 from metachain.chains.prompt_budget import PromptBudget
@@ -85,7 +86,7 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """The text, and who asks: never optional in the sense of None, which LangServe's playground can't draw."""
         fields: dict[str, Any] = {self._input_key: (str, ...), INSTITUTION: (str, "")}
-        return create_model("ChainInput", **fields)
+        return create_model_v2("ChainInput", field_definitions=fields)
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
@@ -157,6 +158,13 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
 
     def _described(self, text: str, institution: str, examples: Sequence[Mapping[str, Any]]) -> Shown:
         room = self._budget.room([*self._told, HumanMessage(text)])
+        keys = {self._input_key, self._output_key}
+        for one in examples:
+            if not keys <= one.keys():
+                raise DataError(
+                    f"the selector's examples must hold {self._input_key!r} and {self._output_key!r}, got "
+                    f"{list(one)}: name the keys that they have in 'input_key' and 'output_key'"
+                )
         turns = [(str(one[self._input_key]), str(one[self._output_key])) for one in examples]
         found = [ShownDemonstration(input=asked, output=said, tokens=self._turn(asked, said)) for asked, said in turns]
         if room is not None:
