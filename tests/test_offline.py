@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 from oracles import briefly
 
@@ -41,6 +42,25 @@ class TestStandard(ChatModelUnitTests):
     def returns_usage_metadata(self) -> bool:
         """It counts words."""
         return True
+
+
+class TestStandardCalls(ChatModelIntegrationTests):
+    """LangChain's integration suite, which the reader passes without a network."""
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        """What is tested."""
+        return OfflineChatModel
+
+    @property
+    def has_tool_calling(self) -> bool:
+        """A reader calls no tools."""
+        return False
+
+    @property
+    def has_structured_output(self) -> bool:
+        """A reader knows no schemas."""
+        return False
 
 
 @pytest.fixture(scope="module")
