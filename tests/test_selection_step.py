@@ -3,11 +3,13 @@
 import asyncio
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from all_chains import MAKERS, Chain, each_chain, extraction
 from langchain_core.callbacks import BaseCallbackHandler
+from oracles import filled, hospitals
 from test_few_shot import Fixed, Sent, fixed
 
 from metachain.chains import classification_chain, few_shot_chain, summarization_chain
@@ -16,6 +18,7 @@ from metachain.errors import DataError, NotFoundError
 from metachain.library import Library
 from metachain.policy import Policy
 from metachain.posterior import Posterior
+from metachain.prior import learn, save_prior
 from metachain.retrievers import LibraryExampleSelector, MetaExampleSelector
 from metachain.selector import Selector
 
@@ -264,3 +267,17 @@ async def test_selecting_runs_off_the_event_loop(
         assert make is extraction
     assert len(threads) >= 4
     assert threading.get_ident() not in threads
+
+
+def test_a_library_selector_adds_examples(tmp_path: Path) -> None:
+    """For the institution that the example names; the next selection knows it."""
+    with filled(tmp_path / "library.db", hospitals(count=4)) as opened:
+        save_prior(opened, learn(opened))
+        chosen = LibraryExampleSelector(opened, k=8)
+        asked = {"input": "xray chest ward c", "institution": "hospital 0", "other": 1}
+        added = {"input": "xray chest ward d", "output": "code 0 of system 0"}
+        assert added not in chosen.select_examples(asked)
+        chosen.add_example({"institution": "hospital 0", **added})
+        assert added in chosen.select_examples(asked)
+        with pytest.raises(DataError, match="must hold 'institution'"):
+            chosen.add_example(added)
