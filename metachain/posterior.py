@@ -14,7 +14,7 @@ from metachain.errors import LibraryError, NotFoundError
 from metachain.index import InstitutionIndex, Neighbours
 from metachain.kriging import PLAIN, Fit, Listed, Settings, fit
 from metachain.library import Library
-from metachain.pool import Pool
+from metachain.pool import Pool, make_pool
 from metachain.prior import Prior, load_prior, pool_of
 from metachain.profile import reply_profile
 from metachain.scored import ScoredAnswer, scored_answers
@@ -154,13 +154,13 @@ def past_of(prior: Prior, library: Library, institution: str) -> Past:
 def scene_before(past: Past, prior: Prior, library: Library, institution: str, known: Scene | None = None) -> Scene:
     """Read what is the institution's own, beside a past that is at hand.
 
-    ``known`` is an earlier scene of the same institution and past: texts in it are not searched for again.
+    ``known`` is an earlier scene of the same institution and past: texts in it are not embedded or searched for again.
     """
     try:
         own = library.demonstrations(institution)
     except NotFoundError:
         own = ()
-    support = pool_of(library, own, past.pool.answers)
+    support = _support(past, library, own, known)
     outcomes = library.outcomes.of(origin="chain", institution=institution)
     texts = past.pool.meaning is not None
     labelled = [one.input for one in own]
@@ -223,6 +223,19 @@ def load_posterior(library: Library, institution: str) -> Posterior:
         return Posterior(institution, prior, fitted, header["labels"], header["digest"], header["scored"])
     except (KeyError, TypeError, ValueError) as error:
         raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error
+
+
+def _support(past: Past, library: Library, own: Sequence[Demonstration], known: Scene | None) -> Pool:
+    """As ``pool_of`` makes it; vectors that are ``known`` are taken over."""
+    if known is None or not len(own):
+        return pool_of(library, own, past.pool.answers)
+    before = (one.input for one in known.support.demonstrations)
+    vectors = dict(zip(before, known.support.vectors, strict=True))
+    fresh = [one for one in own if one.input not in vectors]
+    if fresh:
+        texts = [one.input for one in fresh]
+        vectors.update(zip(texts, hybrid_vectors(library.vectors(fresh), lexical_vectors(texts)), strict=True))
+    return make_pool(own, np.array([vectors[one.input] for one in own]), past.pool.answers)
 
 
 def _asked(institution: str, scored: Sequence[ScoredAnswer]) -> list[Demonstration]:
