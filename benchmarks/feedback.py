@@ -7,7 +7,8 @@ answers them from metachain's selection, and each answer is scored 1 where it is
 Then 100 other texts are asked, with
 
 - ``scores``: the bare scores as soft evidence, none of the answers ever shown,
-- ``corrections``: the same, but each wrong answer is corrected, which makes it a label,
+- ``mistaken``: the same, with one score in ten turned round,
+- ``corrections``: no score mistaken, but each wrong answer is corrected, which makes it a label,
 - ``labels``: a label for each of those texts, which may be shown.
 
 Means over hospitals of exact matches, three draws of texts each, with paired intervals that resample hospitals.
@@ -28,7 +29,8 @@ from metachain.study import Study, split
 
 COUNTS = (4, 16, 32)
 QUERIES, SHOTS, SEEDS = 100, 8, 3
-WAYS = ("scores", "corrections", "labels")
+WAYS = ("scores", "mistaken", "corrections", "labels")
+MISTAKEN = 0.1
 
 
 def answers(ground, labels, asked=(), said=(), score=()):
@@ -59,9 +61,11 @@ def hospital_scores(taught, target):
         asked, query = split(pool, target, max(COUNTS), QUERIES, seed)
         said = answers(replace(taught, query=asked), unlabelled)
         score = (said == pool.answer[asked]).astype(float)
+        turned = np.random.default_rng([target, seed]).random(len(score)) < MISTAKEN
+        heard = np.where(turned, 1 - score, score)
         ground = replace(taught, query=query)
 
-        def share(labels, of=slice(0), ground=ground, asked=asked, said=said, score=score):
+        def share(labels, of=slice(0), score=score, ground=ground, asked=asked, said=said):
             return (answers(ground, labels, asked[of], said[of], score[of]) == pool.answer[ground.query]).mean()
 
         none.append(share(unlabelled))
@@ -70,8 +74,9 @@ def hospital_scores(taught, target):
         for place, count in enumerate(COUNTS):
             first = np.arange(min(count, len(asked)))
             draw[0, place] = share(unlabelled, first)
-            draw[1, place] = share(asked[first[score[first] == 0]], first[score[first] == 1])
-            draw[2, place] = share(asked[first])
+            draw[1, place] = share(unlabelled, first, heard)
+            draw[2, place] = share(asked[first[score[first] == 0]], first[score[first] == 1])
+            draw[3, place] = share(asked[first])
         found.append(draw)
     return np.mean(none), np.mean(found, axis=0), np.mean(right)
 

@@ -13,15 +13,18 @@ from uuid import UUID, uuid4
 
 import pytest
 from handmade import Tiny
+from langchain.agents import create_agent
 from langchain_core.example_selectors import BaseExampleSelector
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel
 from oracles import hospitals
 from pydantic import BaseModel
 from scripted import Scripted
 
 from metachain.chains import (
+    DemonstrationMiddleware,
     FeedbackRecorder,
+    OfflineChatModel,
     classification_chain,
     extraction_chain,
     few_shot_chain,
@@ -268,6 +271,17 @@ def test_who_asks(library: Library) -> None:
     foreign.invoke({"input": "mri brain", "institution": "st-marys"})
     (one,) = library.outcomes.of(origin="chain", institution="st-marys")
     assert (one.shown, one.answer, one.model) == ((), "code 1", "mine")
+
+
+def test_an_agent_leaves_nothing(library: Library, recorder: FeedbackRecorder) -> None:
+    """Its middleware shows demonstrations to several calls of a model, so no answer is the one they were shown for."""
+    agent = create_agent(OfflineChatModel(), middleware=[DemonstrationMiddleware(library)])
+    done = agent.invoke(
+        {"messages": [HumanMessage("mri brain")]}, {"callbacks": [recorder]}, context={"institution": "hospital 0"}
+    )
+    assert done["messages"][-1].text.startswith("code ")
+    assert kept(library) == ()
+    assert idle(recorder)
 
 
 def test_scored_at_once(library: Library, selector: MetaExampleSelector) -> None:
