@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from metachain.chains.answering import messages_of
@@ -26,7 +25,7 @@ from metachain.rehearsal import Stage
 from metachain.study import Study
 from metachain.tuning import Trial, Tuned, tune
 
-__all__ = ["Collected", "Ledger", "collect", "model_name"]
+__all__ = ["Collected", "Ledger", "collect"]
 
 RACED_SHARE = 0.8
 """Of the calls; the rest, and what the race leaves, goes to demonstrations that may mislead."""
@@ -145,12 +144,6 @@ class Ledger:
         score = self._metric(outcome.answer, trial.asked.output)
         self._library.outcomes.record([replace(outcome, score=score, metric=self._metric_name)])
         return score
-
-
-def model_name(model: BaseChatModel) -> str:
-    """What a model is called in outcomes and policies where no spec says: ``provider:name``, as its tracing has it."""
-    told = model._get_ls_params()
-    return f"{told.get('ls_provider', type(model).__name__)}:{told.get('ls_model_name', 'unnamed')}"
 
 
 def _id(model: str, prompt: Sequence[BaseMessage]) -> str:

@@ -17,7 +17,7 @@ from standins import StandIn
 
 from metachain.chains.call_budget import CallBudget
 from metachain.chains.calling import ModelCaller
-from metachain.chains.collection import Collected, collect, model_name
+from metachain.chains.collection import Collected, collect
 from metachain.chains.models import load_model
 from metachain.errors import DataError, LibraryError, ModelError, NotFoundError
 from metachain.library import Library
@@ -188,12 +188,6 @@ def test_a_prior_of_other_institutions_is_refused(library: Library, prior: Prior
     library.add([replace(library.demonstrations()[0], institution="late", id="")])
     with pytest.raises(DataError, match="learn first"):
         collected(library, prior, StandIn(quirk="reader"))
-
-
-def test_models_have_names() -> None:
-    """Those that tracing has."""
-    assert model_name(load_model("offline")) == "metachain:offline"
-    assert model_name(StandIn(quirk="reader")).startswith("standin:")
 
 
 def test_a_damaged_policy_says_what_to_do(library: Library, prior: Prior, tmp_path: Path) -> None:
