@@ -1,7 +1,7 @@
 """Learning with the backing model in the loop: it answers for past institutions that play the new one."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -10,25 +10,20 @@ from langchain_core.messages import BaseMessage
 from metachain.chains.answering import messages_of
 from metachain.chains.call_budget import Usage
 from metachain.chains.calling import Answer, ModelCaller
-from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.library import Library
 from metachain.metrics import METRICS, Metric, suited_metric
-from metachain.misleading import Harm, Key, misleading
 from metachain.outcomes import Outcome
 from metachain.policies import Learned, save_policy
-from metachain.policy import CANDIDATES, DEFAULT, Policy
+from metachain.policy import CANDIDATES, Policy
 from metachain.prior import Prior, pool_of, rows_to_study
-from metachain.probing import exposures_of, probe
+from metachain.probing import PolicyLesson, learn_policy
 from metachain.progress import Progress, silent
 from metachain.rehearsal import Stage
 from metachain.study import Study
-from metachain.tuning import Trial, Tuned, tune
+from metachain.tuning import Trial
 
 __all__ = ["Collected", "Ledger", "collect"]
-
-RACED_SHARE = 0.8
-"""Of the calls; the rest, and what the race leaves, goes to demonstrations that may mislead."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +31,7 @@ class Collected:
     """What the model's answers taught."""
 
     learned: Learned
-    tuned: Tuned
-    misleading: Mapping[Key, Harm]
-    """Demonstrations that are shown no more, the worst first."""
+    lesson: PolicyLesson
     answered_before: int
     """Trials whose answer was in the library already, so that they were not asked."""
 
@@ -71,14 +64,12 @@ def collect(
         raise DataError("the library's institutions are not those that were learned from; learn first")
     stage = Stage(Study.of(pool, rows_to_study(pool), progress), prior, seed)
     ledger = Ledger(library, caller, model, metric, metric_name, instructions)
-    raced = tune(stage, ledger.ask, int(calls * RACED_SHARE), candidates, DEFAULT, progress)
     worth = METRICS[suited_metric([one.output for one in demonstrations])]
-    known = probe(stage, ledger.ask, raced.trials, raced.policy, calls - len(raced.trials), worth)
-    harms = misleading(exposures_of(known, worth))
-    policy = replace(raced.policy, demoted=frozenset(harms))
-    learned = Learned(model, policy, metric_name, len(known), raced.questions, raced.gain, raced.interval)
+    lesson = learn_policy(stage, ledger.ask, calls, worth, candidates, progress)
+    raced = lesson.raced
+    learned = Learned(model, lesson.policy, metric_name, lesson.trials, raced.questions, raced.gain, raced.interval)
     save_policy(library, learned)
-    return Collected(learned, raced, harms, ledger.answered_before)
+    return Collected(learned, lesson, ledger.answered_before)
 
 
 class Ledger:
@@ -103,22 +94,26 @@ class Ledger:
         prompts = [self._prompt(trial) for trial in trials]
         ids = [_id(self._model, prompt) for prompt in prompts]
         held = self._library.outcomes.known(ids)
-        for outcome in held.values():
-            self._caller.charge(Usage(1, outcome.input_tokens, outcome.output_tokens))
+        self._caller.charge(sum((Usage(1, one.input_tokens, one.output_tokens) for one in held.values()), Usage()))
         self.answered_before += len(held)
         missing = [place for place, id in enumerate(ids) if id not in held]
-        fresh: dict[str, float] = {}
 
         def store(number: int, answer: Answer) -> None:
             place = missing[number]
             outcome = self._outcome(ids[place], trials[place], answer)
             self._library.outcomes.record([outcome])
-            fresh[outcome.id] = self._score(outcome, trials[place])
+            held[outcome.id] = outcome
 
         self._caller.answers([prompts[place] for place in missing], store)
-        known = {id: self._score(held[id], trial) for id, trial in zip(ids, trials, strict=True) if id in held}
-        known |= fresh
-        return [known.get(id) for id in ids]
+        references = {id: trial.asked.output for id, trial in zip(ids, trials, strict=True)}
+        unscored = [one for one in held.values() if one.score is None or one.metric != self._metric_name]
+        scored = [
+            replace(one, score=self._metric(one.answer, references[one.id]), metric=self._metric_name)
+            for one in unscored
+        ]
+        self._library.outcomes.record(scored)
+        scores = {one.id: one.score for one in (*held.values(), *scored)}
+        return [scores.get(id) for id in ids]
 
     def _prompt(self, trial: Trial) -> list[BaseMessage]:
         shown = tuple((one.input, one.output) for one in trial.shown)
@@ -131,26 +126,14 @@ class Ledger:
             trial.asked.institution,
             trial.asked.input,
             self._model,
-            tuple(_key(one) for one in trial.shown),
+            tuple(one.key for one in trial.shown),
             answer.text,
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
         )
-
-    def _score(self, outcome: Outcome, trial: Trial) -> float:
-        """As stored where this metric has scored it, else scored and stored now."""
-        if outcome.score is not None and outcome.metric == self._metric_name:
-            return outcome.score
-        score = self._metric(outcome.answer, trial.asked.output)
-        self._library.outcomes.record([replace(outcome, score=score, metric=self._metric_name)])
-        return score
 
 
 def _id(model: str, prompt: Sequence[BaseMessage]) -> str:
     """Of a call: the same for the same model's name and prompt."""
     told = json.dumps([model, [[one.type, str(one.text)] for one in prompt]])
     return sha256(told.encode()).hexdigest()
-
-
-def _key(one: Demonstration) -> Key:
-    return one.institution, one.id

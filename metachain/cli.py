@@ -119,18 +119,18 @@ def learn(
         from metachain.collecting import Collecting, collect_and_print
 
         wanted = Collecting(
-            model,
-            metric,
-            calls,
-            tokens,
-            money,
-            input_price,
-            output_price,
-            answer_tokens,
-            max_concurrency,
-            requests_per_second,
-            instructions,
-            seed,
+            model=model,
+            metric=metric,
+            calls=calls,
+            tokens=tokens,
+            money=money,
+            input_price=input_price,
+            output_price=output_price,
+            answer_tokens=answer_tokens,
+            max_concurrency=max_concurrency,
+            requests_per_second=requests_per_second,
+            instructions=instructions,
+            seed=seed,
         )
         collect_and_print(opened, learned, wanted)
 

@@ -18,7 +18,7 @@ from metachain.metric_names import metric_named
 from metachain.metrics import suited_metric
 from metachain.policy import CANDIDATES
 from metachain.prior import Prior
-from metachain.progress import Asked, AskedProgress, unasked
+from metachain.progress import Asked, AskedProgress
 
 __all__ = ["Collecting", "collect_and_print"]
 
@@ -63,14 +63,13 @@ def collect_and_print(library: Library, learned: Callable[[], Prior], wanted: Co
     """
     name = wanted.metric or suited_metric([one.output for one in library.demonstrations()])
     metric = metric_named(name, encoder=library.encoder, judge=judge_named)
-    wanted.caller(unasked).close()
-    prior = learned()
     with asking("asking the model") as show:
 
         def overall(asked: Asked) -> None:
             show(replace(asked, done=asked.calls, total=wanted.calls))
 
         with wanted.caller(overall) as caller:
+            prior = learned()
             collected = collect(
                 library,
                 prior,
@@ -90,7 +89,7 @@ def collect_and_print(library: Library, learned: Callable[[], Prior], wanted: Co
 
 def print_collected(collected: Collected) -> None:
     """Print each policy's mean score and why it lost, and what is learned for the model."""
-    learned, tuned = collected.learned, collected.tuned
+    learned, tuned = collected.learned, collected.lesson.raced
     lost = {one.arm: one for one in tuned.dropped}
     numbers = [Column(name, justify="right") for name in ("score", "lost after", "by")]
     table = Table(
@@ -105,5 +104,5 @@ def print_collected(collected: Collected) -> None:
     low, high = learned.interval
     gain = f"{learned.gain:+.3f} [{low:+.3f}, {high:+.3f}]"
     out.print(f"{learned.model} is shown from now on: {learned.policy}; {gain} over the default")
-    for (institution, id), harm in collected.misleading.items():
+    for (institution, id), harm in collected.lesson.misleading.items():
         out.print(f"  demoted: {id} of {institution}, {harm.effect:+.2f} on {harm.queries} queries")

@@ -40,6 +40,11 @@ class Demonstration:
         else:
             check_text("id", self.id)
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Institution and id, under which a library knows it."""
+        return self.institution, self.id
+
 
 def read_demonstrations(path: str | Path, institution: str | None = None) -> list[Demonstration]:
     """Read a JSON Lines file of records ``{"institution", "input", "output", "id"?, "metadata"?}``.

@@ -231,12 +231,12 @@ def _chunks(items: Iterable[Demonstration], size: int) -> Iterable[list[Demonstr
 
 
 def _unknown(connection: Connection, chunk: Sequence[Demonstration]) -> list[Demonstration]:
-    keys = [(one.institution, one.id) for one in chunk]
+    keys = [one.key for one in chunk]
     query = select(table).where(tuple_(table.c.institution, table.c.id).in_(keys))
-    known = {(row.institution, row.id): _demonstration(row) for row in connection.execute(query)}
+    known = {one.key: one for one in map(_demonstration, connection.execute(query))}
     fresh = []
     for one in chunk:
-        held = known.setdefault((one.institution, one.id), one)
+        held = known.setdefault(one.key, one)
         if held != one:
             raise DataError(f"id {one.id!r} of {one.institution!r} already stands for another text; give it its own id")
         if held is one:

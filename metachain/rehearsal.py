@@ -113,8 +113,7 @@ class Stage:
         known = self._study.pool.demonstrations
         if not policy.demoted:
             return rows
-        keys = ((known[row].institution, known[row].id) if row >= 0 else None for row in rows.flat)
-        out = np.array([key in policy.demoted for key in keys], bool)
+        out = np.array([row >= 0 and known[row].key in policy.demoted for row in rows.flat], bool)
         return np.where(out.reshape(rows.shape), -1, rows)
 
     def _vectors(self, rows: Rows, places: Rows) -> NDArray[np.float32]:

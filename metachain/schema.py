@@ -1,4 +1,4 @@
-"""The whole database schema."""
+"""The schema of a library file."""
 
 from sqlalchemy import JSON, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 

@@ -169,7 +169,7 @@ def _left_out(
     if not held and not policy.demoted:
         return np.zeros(rows.shape, bool)
     some = (side.demonstration(row) if row >= 0 else None for row in rows.ravel().tolist())
-    out = [one is not None and (one in held or (one.institution, one.id) in policy.demoted) for one in some]
+    out = [one is not None and (one in held or one.key in policy.demoted) for one in some]
     return np.array(out, bool).reshape(rows.shape)
 
 

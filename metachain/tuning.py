@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
@@ -20,6 +21,8 @@ BLOCKS = 16
 MOST_QUESTIONS = 64
 """In one block."""
 Z95 = 1.96
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ def tune(
     questions = stage.questions()
     while len(racing) > 1 and len(known) < calls:
         block = _block(questions, len(racing), calls)
-        trials = [[Trial(stage.asked(one), shown) for shown in _shown(stage, one, candidates, racing)] for one in block]
+        shown = [stage.shown(one, [candidates[arm] for arm in racing]) for one in block]
+        trials = [[Trial(stage.asked(one), each) for each in some] for one, some in zip(block, shown, strict=True)]
         fresh = list(dict.fromkeys(trial for row in trials for trial in row if trial not in known))
         affordable = fresh[: calls - len(known)]
         scores = ask(affordable)
@@ -96,19 +100,25 @@ def tune(
             break
     table = np.array(rows).reshape(-1, len(candidates))
     best = winner(table, racing, office)
-    both = table[~np.isnan(table[:, office]) & ~np.isnan(table[:, best])]
-    gain, error = paired(both[:, best], both[:, office]) if best != office else (0.0, 0.0)
+    gain, error = _gain(table, best, office)
+    interval = (gain - Z95 * error, gain + Z95 * error)
+    return Tuned(candidates[best], known, len(rows), _means(table), tuple(dropped), gain, interval)
+
+
+def _gain(table: Floats, best: int, office: int) -> tuple[float, float]:
+    """Mean lead of one candidate over another on the queries that both ran on, and its standard error."""
+    if best == office:
+        return 0.0, 0.0
+    both = table[~np.isnan(table[:, [best, office]]).any(axis=1)]
+    return paired(both[:, best], both[:, office])
+
+
+def _means(table: Floats) -> tuple[float, ...]:
+    """Mean of each column without its nan, nan where it is all nan."""
     ran = ~np.isnan(table)
     means = np.where(ran, table, 0.0).sum(axis=0) / np.where(ran.any(axis=0), ran.sum(axis=0), np.nan)
-    interval = (gain - Z95 * error, gain + Z95 * error)
-    return Tuned(candidates[best], known, len(rows), tuple(means.tolist()), tuple(dropped), gain, interval)
+    return tuple(means.tolist())
 
 
 def _block(questions: Iterator[Question], racing: int, calls: int) -> list[Question]:
     return list(islice(questions, min(max(calls // (BLOCKS * racing), 1), MOST_QUESTIONS)))
-
-
-def _shown(
-    stage: Stage, question: Question, candidates: Sequence[Policy], racing: Sequence[int]
-) -> list[tuple[Demonstration, ...]]:
-    return stage.shown(question, [candidates[arm] for arm in racing])

@@ -210,7 +210,7 @@ def test_misleading_demonstrations_are_demoted(library: Library, prior: Prior) -
     bad = {(one.institution, one.id) for one in library.demonstrations() if one.input == stage_model.bad}
     assert found.learned.policy.demoted
     assert found.learned.policy.demoted <= bad
-    assert set(found.misleading) == set(found.learned.policy.demoted)
+    assert set(found.lesson.misleading) == set(found.learned.policy.demoted)
     assert load_policy(library, "stand-in").demoted == found.learned.policy.demoted
 
 
