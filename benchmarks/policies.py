@@ -16,17 +16,16 @@ from dataclasses import replace
 
 import numpy as np
 from labelling import grouped_pool, interval
-from standins import QUIRKS
+from standins import QUIRKS, asking
 
 from metachain.guard import Draw
 from metachain.metrics import exact_match
-from metachain.misleading import misleading
 from metachain.policy import DEFAULT
 from metachain.prior import Prior, learn_lesson, rehearsals, rows_to_study, transfer_matrix
-from metachain.probing import exposures_of, probe
+from metachain.probing import learn_policy
 from metachain.rehearsal import Stage
 from metachain.study import Study, split
-from metachain.tuning import Trial, tune
+from metachain.tuning import Trial
 
 CALLS = (500, 2000, 8000)
 FOLDS = 5
@@ -34,21 +33,6 @@ LABELS = (0, 4, 16)
 QUERIES = 40
 SEEDS = (0, 1)
 STREAM = 3000
-RACED_SHARE = 0.8
-
-
-def asking(quirk):
-    """What scores a model's answers to trials, each prompt asked once."""
-    known = {}
-
-    def ask(trials):
-        for trial in trials:
-            if trial not in known:
-                answer = QUIRKS[quirk](trial.asked.input, [(one.input, one.output) for one in trial.shown])
-                known[trial] = exact_match(answer, trial.asked.output)
-        return [known[trial] for trial in trials]
-
-    return ask
 
 
 def folds(pool, groups):
@@ -68,13 +52,6 @@ def draws(pool, institution):
         if len(query):
             made += [Draw(institution, k, support[:k], query) for k in LABELS]
     return made
-
-
-def learned(stage, ask, calls):
-    """The policy that ``metachain learn --model`` finds in so many calls."""
-    raced = tune(stage, ask, int(calls * RACED_SHARE))
-    known = probe(stage, ask, raced.trials, raced.policy, calls - len(raced.trials), exact_match)
-    return replace(raced.policy, demoted=frozenset(misleading(exposures_of(known, exact_match))))
 
 
 def tested(stage, policies, ask):
@@ -114,7 +91,7 @@ def main(data, library, models):
         for calls in CALLS:
             gains, base, shots, chosen = {}, [], [], []
             for training, test in stages:
-                policies = [learned(stage, ask, calls) for stage in training]
+                policies = [learn_policy(stage, ask, calls, exact_match).policy for stage in training]
                 chosen += policies
                 scores, held = tested(test, [DEFAULT, *policies], ask)
                 shots.append((held[0], np.mean(held[1:])))

@@ -14,11 +14,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from policies import asking
-from standins import QUIRKS
+from standins import IN_OFFICE, QUIRKS, asking, worth
 
 from metachain import Library, learn, tuning
-from metachain.policy import CANDIDATES, Policy
+from metachain.policy import CANDIDATES
 from metachain.prior import pool_of, rows_to_study
 from metachain.race import winner
 from metachain.rehearsal import Stage
@@ -28,7 +27,6 @@ from metachain.world import WorldSettings, generate_world
 
 CALLS = (250, 500, 1000, 2000, 4000)
 NEAR_ENOUGH = 0.01
-IN_OFFICE = Policy(8, 0, best_first=True)
 QUERIES = 4000
 
 
@@ -39,16 +37,6 @@ def world():
         prior = learn(library)
         pool = pool_of(library, library.demonstrations())
     return Study.of(pool, rows_to_study(pool)), prior
-
-
-def worth(stage, quirk):
-    """Each candidate's mean score by a model; of one that errs at random, what is to be expected of it."""
-    ask, rows = asking("reader" if quirk in ("errs", "overwhelmed") else quirk), []
-    for question in islice(stage.questions(), QUERIES):
-        asked, shown = stage.asked(question), stage.shown(question, CANDIDATES)
-        right = {"errs": 0.8, "overwhelmed": 1 - 0.05 * np.array([len(one) for one in shown])}.get(quirk, 1.0)
-        rows.append(np.array(ask([Trial(asked, one) for one in shown])) * right)
-    return np.mean(rows, axis=0)
 
 
 def raced(stage, ask, calls):
@@ -90,7 +78,7 @@ def main(seeds):
     quirks = [one for one in QUIRKS if one != "ignores"]
     for quirk in quirks:
         ask = asking(quirk)
-        value = worth(judging, quirk)
+        value = worth(judging, quirk, QUERIES)
         for way, choose in WAYS.items():
             right = [
                 [value.max() - value[choose(stage, ask, calls)] <= NEAR_ENOUGH for stage in stages] for calls in CALLS

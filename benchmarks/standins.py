@@ -1,10 +1,13 @@
-"""Stand-ins for language models, each with one known quirk: no models, but chat models whose best policy is known."""
+"""Stand-ins for language models, each with one known quirk: what asks them, and what each policy is worth to them."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
+import numpy as np
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
@@ -12,9 +15,17 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from metachain.chains.offline import demonstrations_shown
+from metachain.policy import CANDIDATES, Policy
 from metachain.reader import answer
+from metachain.rehearsal import Stage
+from metachain.tuning import Trial
 
-__all__ = ["QUIRKS", "StandIn"]
+__all__ = ["IN_OFFICE", "QUIRKS", "READING", "StandIn", "asking", "worth"]
+
+READING = ("reader", "errs", "overwhelmed")
+"""Quirks of the offline reader, which takes a millisecond an answer."""
+IN_OFFICE = Policy(8, 0, best_first=True)
+"""About the worst policy of those that show anything, so that a race has something to find."""
 
 RECENCY = 1.6
 """So many times as much does a demonstration weigh as the one before it."""
@@ -88,6 +99,28 @@ class StandIn(BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return f"stand-in-{self.quirk}"
+
+
+@cache
+def asking(quirk: str) -> Callable[[Sequence[Trial]], list[float]]:
+    """What asks a stand-in, and scores exact matches; each prompt is asked once."""
+
+    @cache
+    def score(trial: Trial) -> float:
+        shown = [(one.input, one.output) for one in trial.shown]
+        return float(QUIRKS[quirk](trial.asked.input, shown) == trial.asked.output)
+
+    return lambda trials: [score(trial) for trial in trials]
+
+
+def worth(stage: Stage, quirk: str, queries: int) -> Any:
+    """Each candidate's mean score over many queries; where the stand-in errs at random, what it is expected to be."""
+    ask, rows = asking("reader" if quirk in READING else quirk), []
+    for question in islice(stage.questions(), queries):
+        asked, shown = stage.asked(question), stage.shown(question, CANDIDATES)
+        kept = {"errs": 1 - WRONG_SHARE, "overwhelmed": 1 - 0.05 * np.array([len(one) for one in shown])}
+        rows.append(np.array(ask([Trial(asked, one) for one in shown])) * kept.get(quirk, 1.0))
+    return np.mean(rows, axis=0)
 
 
 def _share(*texts: str) -> float:

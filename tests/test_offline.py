@@ -20,8 +20,8 @@ ANSWERS = TEXTS.filter(str.strip)
 SHOWN = [("xray chest", "0324"), ("mri brain", "code 0611 of radiology"), ("mri spine", "0612")]
 
 
-class TestStandard(ChatModelUnitTests):
-    """LangChain's unit suite for chat models."""
+class _Reader:
+    """What the suites are told of the reader."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -44,23 +44,12 @@ class TestStandard(ChatModelUnitTests):
         return True
 
 
-class TestStandardCalls(ChatModelIntegrationTests):
+class TestStandard(_Reader, ChatModelUnitTests):
+    """LangChain's unit suite for chat models."""
+
+
+class TestStandardCalls(_Reader, ChatModelIntegrationTests):
     """LangChain's integration suite, which the reader passes without a network."""
-
-    @property
-    def chat_model_class(self) -> type[BaseChatModel]:
-        """What is tested."""
-        return OfflineChatModel
-
-    @property
-    def has_tool_calling(self) -> bool:
-        """A reader calls no tools."""
-        return False
-
-    @property
-    def has_structured_output(self) -> bool:
-        """A reader knows no schemas."""
-        return False
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,13 @@
 """The race of policies: the right one is found for stand-ins with known quirks, in half the calls of an even split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 from stage import stage
-from standins import QUIRKS
+from standins import IN_OFFICE, QUIRKS, READING, asking, worth
 
 from metachain import tuning
 from metachain.errors import DataError
@@ -18,42 +17,19 @@ from metachain.tuning import Trial, tune
 SEEDS = range(10)
 CALLS = 1000
 NEAR_ENOUGH = 0.01
-READING = ("reader", "errs", "overwhelmed")
-"""Quirks of the offline reader, which takes a millisecond an answer; so fewer queries say what these are worth."""
 QUERIES_READ, QUERIES = 2000, 8000
-IN_OFFICE = Policy(8, 0, best_first=True)
-"""About the worst of those that show anything, so that the race has something to find."""
 
 
 @cache
-def asking(quirk: str) -> Callable[[Sequence[Trial]], list[float]]:
-    """What asks a stand-in, each prompt once."""
-
-    @cache
-    def score(trial: Trial) -> float:
-        shown = [(one.input, one.output) for one in trial.shown]
-        return float(QUIRKS[quirk](trial.asked.input, shown) == trial.asked.output)
-
-    return lambda trials: [score(trial) for trial in trials]
-
-
-@cache
-def worth(quirk: str) -> np.ndarray:
-    """Each candidate's mean score over many queries; where the stand-in errs at random, what it is expected to be."""
-    asked = stage(99)
-    reader, rows = asking("reader" if quirk in READING else quirk), []
-    for question in islice(asked.questions(), QUERIES_READ if quirk in READING else QUERIES):
-        shown = asked.shown(question, CANDIDATES)
-        scores = np.array(reader([Trial(asked.asked(question), one) for one in shown]))
-        kept = {"errs": 0.8, "overwhelmed": 1 - 0.05 * np.array([len(one) for one in shown])}.get(quirk, 1.0)
-        rows.append(scores * kept)
-    return np.mean(rows, axis=0)
+def value_of(quirk: str) -> np.ndarray:
+    """What each candidate is worth to a stand-in; fewer queries say so for those that take long to read them."""
+    return worth(stage(99), quirk, QUERIES_READ if quirk in READING else QUERIES)
 
 
 def found(quirk: str, calls: int, incumbent: Policy = IN_OFFICE) -> list[bool]:
     """Whether each seed's race ends with a policy that is worth no more than 0.01 less than the best."""
     races = [tune(stage(seed), asking(quirk), calls, incumbent=incumbent) for seed in SEEDS]
-    value = worth(quirk)
+    value = value_of(quirk)
     return [bool(value.max() - value[CANDIDATES.index(race.policy)] <= NEAR_ENOUGH) for race in races]
 
 
