@@ -7,11 +7,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from metachain.answer_cache import AnswerCache
 from metachain.chains.call_budget import LIMITS, CallBudget
 from metachain.chains.calling import Answer, ModelCaller
+from metachain.chains.few_shot import turn
 from metachain.chains.models import load_model
 from metachain.console import asking
 from metachain.errors import DataError, ModelError
@@ -119,7 +120,7 @@ def messages_of(prompt: ShownPrompt, instructions: str = "") -> list[BaseMessage
     """Build the messages that ``few_shot_prompt`` makes of the same demonstrations, query and instructions."""
     demonstrations, query = prompt
     told: list[BaseMessage] = [SystemMessage(instructions)] if instructions.strip() else []
-    turns = [message for asked, said in demonstrations for message in (HumanMessage(asked), AIMessage(said))]
+    turns = [message for one in demonstrations for message in turn(*one)]
     return [*told, *turns, HumanMessage(query)]
 
 

@@ -10,6 +10,7 @@ from langchain_core.messages import HumanMessage
 from metachain.chains.few_shot import turn
 from metachain.errors import DataError
 from metachain.library import Library
+from metachain.policy import DEFAULT, Policy
 from metachain.retrievers.selectors import Selectors
 
 __all__ = ["DemonstrationMiddleware", "institution_of"]
@@ -22,12 +23,12 @@ class DemonstrationMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     is the ``institution`` of the run's context, ``agent.invoke(…, context={"institution": "st-marys"})``. A run
     without one ends in a DataError, with one that the library does not know in a NotFoundError. Where the user said
     nothing in words, nothing is shown. The library must have learned (``metachain learn``). An institution's later
-    labels count from the next model call on.
+    labels count from the next model call on. ``policy`` and ``k`` are those of ``MetaExampleSelector``.
     """
 
-    def __init__(self, library: Library, k: int = 8) -> None:
+    def __init__(self, library: Library, k: int | None = None, policy: Policy = DEFAULT) -> None:
         super().__init__()
-        self._selectors = Selectors(library, k)
+        self._selectors = Selectors(library, k, policy)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]

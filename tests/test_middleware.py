@@ -24,6 +24,7 @@ from metachain.chains.middleware import institution_of
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError, MetachainError, NotFoundError
 from metachain.library import Library
+from metachain.policy import Policy
 from metachain.posterior import Posterior, load_posterior
 from metachain.retrievers import MetaExampleSelector
 from metachain.selector import Selector
@@ -81,6 +82,18 @@ def test_the_model_sees_what_the_chain_shows(ready: Library, posterior: Posterio
     assert [one.type for one in done["messages"]] == ["human", "ai"]
     answered = few_shot_chain("offline", MetaExampleSelector(ready, posterior, k=4)).invoke({"input": QUERY})
     assert done["messages"][-1].text == answered
+
+
+def test_the_model_is_shown_as_its_policy_says(ready: Library, posterior: Posterior) -> None:
+    """How many, and the best first where it says so."""
+    model, policy = Recorder(), Policy(3, best_first=True)
+    create_agent(model, middleware=[DemonstrationMiddleware(ready, policy=policy)]).invoke(
+        ask(QUERY), context={"institution": NEW}
+    )
+    prompt = few_shot_prompt(MetaExampleSelector(ready, posterior, policy=policy))
+    assert model.said() == texts(prompt.invoke({"input": QUERY}).to_messages())
+    assert len(model.said()) == 7
+    assert model.said()[-3:-1] == shown(ready, posterior, QUERY, 3)[:2]
 
 
 def test_the_offline_model_is_an_agents_model(ready: Library) -> None:
