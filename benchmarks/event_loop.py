@@ -26,6 +26,7 @@ from metachain.chains import classification_chain, extraction_chain, few_shot_ch
 from metachain.chains.shown import SELECTION_RUN
 from metachain.prior import save_prior
 from metachain.retrievers import LibraryExampleSelector
+from metachain.sharing import EVERYONE
 from metachain.world import generate_world
 
 TICK = 0.001
@@ -43,7 +44,7 @@ def make_libraries(folder):
     booked = [replace(one, output=json.dumps({"code": one.output})) for one in world]
     for name, held in (("codes.db", world), ("booked.db", booked)):
         with Library.open(Path(folder) / name) as library:
-            library.add(held)
+            library.add(held, share=EVERYONE)
             save_prior(library, learn(library))
 
 

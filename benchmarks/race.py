@@ -21,6 +21,7 @@ from metachain.policy import CANDIDATES
 from metachain.prior import pool_of, rows_to_study
 from metachain.race import winner
 from metachain.rehearsal import Stage
+from metachain.sharing import EVERYONE
 from metachain.study import Study
 from metachain.tuning import Trial, tune
 from metachain.world import WorldSettings, generate_world
@@ -33,7 +34,7 @@ QUERIES = 4000
 def world():
     """The study and prior of a generated world."""
     with Library.open(Path(tempfile.mkdtemp()) / "library.db") as library:
-        library.add(generate_world(WorldSettings()))
+        library.add(generate_world(WorldSettings()), share=EVERYONE)
         prior = learn(library)
         pool = pool_of(library, library.demonstrations())
     return Study.of(pool, rows_to_study(pool)), prior

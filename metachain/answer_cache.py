@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, Text, select
-from sqlalchemy.dialects.sqlite import insert
 
+from metachain.bulk import insert_new
 from metachain.embedding_cache import cache_engine
 from metachain.storage import reading, writing
 
@@ -50,4 +50,4 @@ class AnswerCache:
         """Store an answer, on disk when this returns; raises StorageError where that can't be."""
         row = {"key": key, "answer": answer.encode(errors="replace").decode()}
         with writing(self._engine) as connection:
-            connection.execute(insert(_answers).on_conflict_do_nothing(), [row])
+            insert_new(connection, _answers, [row])

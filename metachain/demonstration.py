@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from metachain.errors import DataError
 
-__all__ = ["Demonstration", "check_text", "read_answers", "read_demonstrations", "read_inputs"]
+__all__ = ["Demonstration", "check_text", "patient_of", "read_answers", "read_demonstrations", "read_inputs"]
 
 MAX_REPORTED = 5
 KNOWN_FIELDS = frozenset({"institution", "input", "output", "id", "metadata"})
@@ -44,6 +44,17 @@ class Demonstration:
     def key(self) -> tuple[str, str]:
         """Institution and id, under which a library knows it."""
         return self.institution, self.id
+
+    @property
+    def patient(self) -> str | None:
+        """The key of the patient that ``metadata.patient`` names, by which it can be forgotten; None without one."""
+        return patient_of(self.metadata)
+
+
+def patient_of(metadata: Mapping[str, Any]) -> str | None:
+    """The patient that a demonstration's metadata name, as a text; None where they name none."""
+    found = metadata.get("patient")
+    return None if found is None else str(found)
 
 
 def read_demonstrations(path: str | Path, institution: str | None = None) -> list[Demonstration]:

@@ -3,27 +3,26 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, select
-from sqlalchemy.dialects.sqlite import insert
 
+from metachain.bulk import upsert
 from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, LibraryError, StorageError
+from metachain.opening import open_engine
 from metachain.progress import Progress, silent
 from metachain.schema import embeddings
-from metachain.similarity import normalise_text, unit_rows
-from metachain.storage import open_engine, reading, writing
+from metachain.similarity import normalise_text, text_sha256, unit_rows
+from metachain.storage import reading, writing
 
 __all__ = ["EmbeddingCache", "cache_engine", "cached_vectors"]
 
 KEYS_A_QUERY = 500
 TEXTS_A_COMMIT = 1024
 LENGTH_TOLERANCE = 1e-3
-REMEDY = "empty the file's table of embeddings (they are computed again): sqlite3 FILE 'DELETE FROM embeddings'"
 
 
 class EmbeddingCache:
@@ -36,12 +35,15 @@ class EmbeddingCache:
     def vectors(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
         """Unit vectors (n, d) of n texts, in normalised form; what is missing is embedded and stored, chunk by chunk.
 
-        Where the file can't be written the vectors are still returned. Raises LibraryError for a stored vector that
-        is damaged, DataError for an encoder that returns something else than a row of numbers for each text.
+        A stored vector that is damaged counts as missing. Where the place can't be written the vectors are still
+        returned. Raises DataError for an encoder that returns something else than a row of numbers for each text.
         """
         normalised = [normalise_text(text) for text in texts]
-        keys = [sha256(text.encode()).hexdigest() for text in normalised]
+        keys = [text_sha256(text) for text in texts]
         found = self._stored(sorted(set(keys)))
+        if len({len(vector) for vector in found.values()}) > 1:
+            size = self._embedded(normalised[:1]).shape[1]
+            found = {key: vector for key, vector in found.items() if len(vector) == size}
         missing = {key: text for key, text in zip(keys, normalised, strict=True) if key not in found}
         wanted = sorted(missing, key=lambda key: (len(missing[key]), key))
         for start in range(0, len(wanted), TEXTS_A_COMMIT):
@@ -51,7 +53,7 @@ class EmbeddingCache:
             self._store({key: found[key] for key in chunk})
         if wanted:
             progress("embedding", len(wanted), len(wanted))
-        return _stacked([found[key] for key in keys])
+        return np.stack([found[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
 
     def _embedded(self, texts: Sequence[str]) -> NDArray[np.float32]:
         rows = np.asarray(self.encoder.encode(texts), np.float32)
@@ -70,29 +72,25 @@ class EmbeddingCache:
                     embeddings.c.fingerprint == self.encoder.fingerprint,
                     embeddings.c.text_sha256.in_(keys[start : start + KEYS_A_QUERY]),
                 )
-                found.update((key, _vector(blob)) for key, blob in connection.execute(query))
+                found.update((key, vector) for key, vector in connection.execute(query) if _is_whole(vector))
         return found
 
     def _store(self, vectors: dict[str, NDArray[np.float32]]) -> None:
         rows = [
-            {"fingerprint": self.encoder.fingerprint, "text_sha256": key, "vector": vector.tobytes()}
+            {"fingerprint": self.encoder.fingerprint, "text_sha256": key, "vector": vector}
             for key, vector in vectors.items()
         ]
         try:
             with writing(self._engine) as connection:
-                connection.execute(insert(embeddings).on_conflict_do_nothing(), rows)
+                upsert(connection, embeddings, rows)
         except StorageError:
             return  # a cache that can't be written costs time, not answers
 
 
-def _vector(blob: bytes) -> NDArray[np.float32]:
-    """Read a stored vector; all of them were of unit length (or zero) when they were stored."""
-    whole = len(blob) % np.float32().itemsize == 0
-    vector = np.frombuffer(blob, np.float32) if whole else np.full(1, np.nan, np.float32)
-    length = np.linalg.norm(vector)
-    if not len(vector) or not (length == 0 or abs(length - 1) < LENGTH_TOLERANCE):
-        raise LibraryError(f"a stored embedding is damaged; {REMEDY}")
-    return vector
+def _is_whole(vector: NDArray[np.float32]) -> bool:
+    """Whether a stored vector is as it was stored: of unit length, or zero."""
+    length = float(np.linalg.norm(vector))
+    return len(vector) > 0 and (length == 0 or abs(length - 1) < LENGTH_TOLERANCE)
 
 
 def cached_vectors(texts: Sequence[str], path: Path | None, progress: Progress = silent) -> NDArray[np.float32]:
@@ -121,10 +119,3 @@ def cache_engine(path: Path | None) -> Iterator[Engine]:
             engine.dispose()
     except LibraryError as error:
         raise LibraryError(f"the embedding cache can't be used: {error}; --cache names another file") from None
-
-
-def _stacked(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    sizes = {len(vector) for vector in vectors}
-    if len(sizes) > 1:
-        raise LibraryError(f"stored embeddings have different sizes ({sorted(sizes)}); {REMEDY}")
-    return np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)

@@ -5,12 +5,21 @@ MetachainError
 ├── NotFoundError    (LookupError)      an institution, a prior or a posterior is not in the library
 ├── LibraryError     (ValueError)       the library file is foreign, corrupt or of another format
 ├── StorageError     (PermissionError)  the library can't be written: read-only place, full disk, locked
+├── SharingError     (PermissionError)  an institution does not share what is asked for
 └── ModelError       (RuntimeError)     a language model can't be reached, or refuses to be asked
 
 Every message says what was wrong, what was got, and what to do.
 """
 
-__all__ = ["DataError", "LibraryError", "MetachainError", "ModelError", "NotFoundError", "StorageError"]
+__all__ = [
+    "DataError",
+    "LibraryError",
+    "MetachainError",
+    "ModelError",
+    "NotFoundError",
+    "SharingError",
+    "StorageError",
+]
 
 
 class MetachainError(Exception):
@@ -31,6 +40,10 @@ class LibraryError(MetachainError, ValueError):
 
 class StorageError(MetachainError, PermissionError):
     """The library can't be written: read-only place, full disk, or locked by another process."""
+
+
+class SharingError(MetachainError, PermissionError):
+    """An institution does not share what is asked for, or does so no more."""
 
 
 class ModelError(MetachainError, RuntimeError):

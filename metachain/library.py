@@ -1,9 +1,10 @@
-"""The persistent collection of institutions and their demonstrations, in one SQLite file."""
+"""The persistent collection of institutions and their demonstrations, in an SQLite file or in PostgreSQL."""
 
 import io
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,23 +13,31 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, Row, func, select, text, tuple_
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Engine, Row, delete, func, select, tuple_
 
+from metachain.bulk import insert_new, upsert
 from metachain.demonstration import Demonstration, check_text
 from metachain.embedding_cache import EmbeddingCache
 from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.opening import open_engine
 from metachain.outcomes import Outcome, Outcomes, fed_back
 from metachain.progress import Progress, silent
-from metachain.revisions import moved_on, revision
-from metachain.schema import SCHEMA_VERSION, artifacts
+from metachain.revisions import State, moved_on, revision, state_of
+from metachain.schema import artifacts
 from metachain.schema import demonstrations as table
-from metachain.storage import open_engine, reading, writing
+from metachain.sharing import Grant, Sharing, stated
+from metachain.similarity import text_sha256
+from metachain.storage import KEEPER, Viewer, reading, writing
 
 __all__ = ["Added", "Library"]
 
 ROWS_A_QUERY = 400
+
+Gate = Callable[[Demonstration], Demonstration]
+"""What a demonstration passes on its way in: it returns what may be stored, or raises DataError."""
+Refused = Callable[[int, str], None]
+"""Told the position of a demonstration that was not stored, from 0, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +52,36 @@ class Added:
 class Library:
     """Institutions' demonstrations, their embeddings, and what was learned from them."""
 
-    def __init__(self, engine: Engine, encoder: Encoder) -> None:
+    def __init__(self, engine: Engine, encoder: Encoder, purpose: str = "", gate: Gate | None = None) -> None:
         self._engine = engine
         self._embeddings = EmbeddingCache(engine, encoder)
+        self._gate = gate
         self.outcomes = Outcomes(engine)
         """What models answered and earned."""
+        self.sharing = Sharing(engine, purpose)
+        """Who may use what of whom."""
 
     @classmethod
-    def open(cls, path: str | Path, encoder: Encoder | None = None, *, create: bool = True) -> Self:
-        """Open the library at ``path``, making an empty one where there is none (unless ``create`` is false).
+    def open(
+        cls,
+        place: str | Path,
+        encoder: Encoder | None = None,
+        *,
+        create: bool = True,
+        purpose: str = "",
+        gate: Gate | None = None,
+    ) -> Self:
+        """Open the library at a path or a PostgreSQL address, making an empty one where there is none.
 
-        Raises NotFoundError, LibraryError or StorageError, each of which names the path and says what to do.
+        It is made only where ``create`` is set. ``purpose`` is what others' demonstrations are used for: what they
+        share for other purposes alone is not to be had. ``gate`` is passed by every demonstration on its way in, such
+        as ``metachain.deidentification.Gate("redact").passed``. Raises NotFoundError, LibraryError, StorageError or
+        DataError, each of which names the place and says what to do.
         """
-        return cls(open_engine(path, create=create), encoder or MiniLM())
+        return cls(open_engine(place, create=create), encoder or MiniLM(), purpose, gate)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file or the connections."""
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -74,21 +97,42 @@ class Library:
         """What embeds this library's texts."""
         return self._embeddings.encoder
 
-    def add(self, demonstrations: Iterable[Demonstration]) -> Added:
+    def add(
+        self,
+        demonstrations: Iterable[Demonstration],
+        *,
+        share: Grant | None = None,
+        refused: Refused | None = None,
+    ) -> Added:
         """Store demonstrations in one transaction: when this returns all of them are on disk, if it raises none is.
 
-        Adding one again changes nothing. Raises DataError where an id of an institution is taken by another text.
+        Adding one again changes nothing. ``share`` is what those of their institutions allow that have never said what
+        they do; without it they share with nobody. Raises DataError where an id of an institution is taken by another
+        text, or the gate refuses one; with ``refused`` that is told, and the others are stored.
         """
-        stored = total = 0
-        with writing(self._engine) as connection:
-            for chunk in _chunks(demonstrations, ROWS_A_QUERY):
-                total += len(chunk)
-                fresh = _unknown(connection, chunk)
-                if fresh:
-                    connection.execute(insert(table), [_row(one) for one in fresh])
-                    moved_on(connection, {one.institution for one in fresh})
-                stored += len(fresh)
-        return Added(stored, total - stored)
+        stored = duplicates = 0
+        institutions: set[str] = set()
+        with writing(self._engine, KEEPER, alone=True) as connection:
+            for chunk in _chunks(self._passed(demonstrations, refused), ROWS_A_QUERY):
+                found = _sorted_out(connection, chunk, refused)
+                insert_new(connection, table, [_row(one) for one in found.fresh])
+                moved_on(connection, {one.institution for one in found.fresh})
+                institutions.update(one.institution for _, one in chunk)
+                stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
+            if share is not None:
+                stated(connection, institutions, share)
+        return Added(stored, duplicates)
+
+    def _passed(
+        self, demonstrations: Iterable[Demonstration], refused: Refused | None
+    ) -> Iterator[tuple[int, Demonstration]]:
+        for position, one in enumerate(demonstrations):
+            try:
+                yield position, self._gate(one) if self._gate else one
+            except DataError as error:
+                if refused is None:
+                    raise
+                refused(position, str(error))
 
     def record_feedback(
         self, selection_id: str | UUID, score: float | None = None, *, correction: str | None = None
@@ -106,30 +150,31 @@ class Library:
         if score is None and correction is None:
             raise DataError("feedback must be a score, a correction or both; got neither")
         id = str(selection_id)
-        with writing(self._engine) as connection:
+        with writing(self._engine, KEEPER) as connection:
             changed = fed_back(connection, id, score, correction)
             if changed is not None and correction is not None:
                 one = Demonstration(changed.institution, changed.input, correction, f"feedback {id}", {"feedback": id})
-                statement = insert(table)
-                fresh = {"output": statement.excluded.output}
-                connection.execute(
-                    statement.on_conflict_do_update(index_elements=["institution", "id"], set_=fresh), [_row(one)]
-                )
+                upsert(connection, table, [_row(self._gate(one) if self._gate else one)], ["input", "output"])
         return changed or self.outcomes.get(id)
 
     def revision(self, institution: str) -> int:
         """How often this institution's demonstrations, list of answers or outcomes have changed; 0 or more."""
         return revision(self._engine, institution)
 
+    def state(self, institution: str) -> State:
+        """What an institution's selector depends on, in numbers that only grow."""
+        with reading(self._engine) as connection:
+            return state_of(connection, institution)
+
     def check_writable(self) -> None:
         """Find out before long work whether its result can be stored. Raises StorageError."""
         with writing(self._engine) as connection:
-            connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))  # what it is: a write all the same
+            connection.execute(delete(artifacts).where(artifacts.c.name == ""))  # which is none: a write all the same
 
     def counts(self) -> dict[str, int]:
         """Number of demonstrations by institution, in alphabetical order."""
         query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
-        with reading(self._engine) as connection:
+        with reading(self._engine, KEEPER) as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def institutions(self) -> tuple[str, ...]:
@@ -139,6 +184,7 @@ class Library:
     def demonstrations(self, *institutions: str) -> tuple[Demonstration, ...]:
         """Demonstrations of the institutions named (of all, where none is), ordered by institution and id.
 
+        This is for the library's keeper, whatever the rules; ``shared_demonstrations`` is what an institution may use.
         Raises NotFoundError for an institution that has none.
         """
         for name in institutions:
@@ -146,13 +192,30 @@ class Library:
         query = select(table).order_by(table.c.institution, table.c.id)
         if institutions:
             query = query.where(table.c.institution.in_(institutions))
-        with reading(self._engine) as connection:
+        with reading(self._engine, KEEPER) as connection:
             rows = connection.execute(query).all()
         absent = set(institutions) - {row.institution for row in rows}
         if absent:
             known = ", ".join(self.institutions()[:8]) or "none yet"
             raise NotFoundError(f"no demonstrations of {sorted(absent)[0]!r} in the library; it has: {known}")
         return tuple(_demonstration(row) for row in rows)
+
+    def shared_demonstrations(self, institution: str, among: Iterable[str] = ()) -> tuple[Demonstration, ...]:
+        """What others share with an institution now, of those named ``among`` (of all, where none is), in that order.
+
+        Its own demonstrations are left out. Where nobody shares with it there are none.
+        """
+        check_text("institution", institution)
+        names = list(among)
+        query = (
+            select(table)
+            .where(table.c.institution.in_(self.sharing.allowing(institution)), table.c.institution != institution)
+            .order_by(table.c.institution, table.c.id)
+        )
+        if names:
+            query = query.where(table.c.institution.in_(names))
+        with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
+            return tuple(map(_demonstration, connection.execute(query)))
 
     def vectors(self, demonstrations: Sequence[Demonstration], progress: Progress = silent) -> NDArray[np.float32]:
         """Dense unit vectors (n, d) of the demonstrations' inputs; each text is embedded once in the library's life."""
@@ -167,10 +230,8 @@ class Library:
         """
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
-        statement = insert(artifacts).values(name=name, header=dict(header), arrays=buffer.getvalue())
-        fresh = {"header": statement.excluded.header, "arrays": statement.excluded.arrays}
         with writing(self._engine) as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=fresh))
+            upsert(connection, artifacts, [{"name": name, "header": dict(header), "arrays": buffer.getvalue()}])
             moved_on(connection, changes)
 
     def list_answers(self, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
@@ -219,29 +280,39 @@ def _answers_of(institution: str) -> str:
     return f"answers of {institution}"
 
 
-def _chunks(items: Iterable[Demonstration], size: int) -> Iterable[list[Demonstration]]:
-    chunk: list[Demonstration] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
+def _chunks(items: Iterable[tuple[int, Demonstration]], size: int) -> Iterator[list[tuple[int, Demonstration]]]:
+    items = iter(items)
+    while chunk := list(islice(items, size)):
         yield chunk
 
 
-def _unknown(connection: Connection, chunk: Sequence[Demonstration]) -> list[Demonstration]:
-    keys = [one.key for one in chunk]
+@dataclass(frozen=True, slots=True)
+class _SortedOut:
+    fresh: list[Demonstration]
+    duplicates: int
+
+
+def _sorted_out(
+    connection: Connection, chunk: Sequence[tuple[int, Demonstration]], refused: Refused | None
+) -> _SortedOut:
+    """Tell what is new from what is there already; an id that stands for another text is an error, or ``refused``."""
+    keys = [one.key for _, one in chunk]
     query = select(table).where(tuple_(table.c.institution, table.c.id).in_(keys))
     known = {one.key: one for one in map(_demonstration, connection.execute(query))}
     fresh = []
-    for one in chunk:
+    duplicates = 0
+    for position, one in chunk:
         held = known.setdefault(one.key, one)
-        if held != one:
-            raise DataError(f"id {one.id!r} of {one.institution!r} already stands for another text; give it its own id")
         if held is one:
             fresh.append(one)
-    return fresh
+        elif held == one:
+            duplicates += 1
+        else:
+            reason = f"id {one.id!r} of {one.institution!r} already stands for another text; give it its own id"
+            if refused is None:
+                raise DataError(reason)
+            refused(position, reason)
+    return _SortedOut(fresh, duplicates)
 
 
 def _row(one: Demonstration) -> dict[str, Any]:
@@ -251,6 +322,8 @@ def _row(one: Demonstration) -> dict[str, Any]:
         "input": one.input,
         "output": one.output,
         "metadata": dict(one.metadata),
+        "text_sha256": text_sha256(one.input),
+        "patient": one.patient,
     }
 
 

@@ -6,13 +6,13 @@ from numbers import Real
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, RowMapping, select, update
-from sqlalchemy.dialects.sqlite import insert
 
+from metachain.bulk import upsert
 from metachain.demonstration import check_text
 from metachain.errors import DataError, NotFoundError
 from metachain.revisions import moved_on
 from metachain.schema import outcomes as table
-from metachain.storage import reading, writing
+from metachain.storage import KEEPER, reading, writing
 
 __all__ = ["Outcome", "Outcomes", "fed_back"]
 
@@ -64,10 +64,8 @@ class Outcomes:
         rows = [_row(one) for one in outcomes]
         if not rows:
             return
-        statement = insert(table)
-        fresh = {column.name: statement.excluded[column.name] for column in table.c if column is not table.c.id}
-        with writing(self._engine) as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=fresh), rows)
+        with writing(self._engine, KEEPER) as connection:
+            upsert(connection, table, rows)
             moved_on(connection, {one["institution"] for one in rows if one["origin"] == "chain"})
 
     def get(self, id: str) -> Outcome:
@@ -80,7 +78,7 @@ class Outcomes:
     def known(self, ids: Sequence[str]) -> dict[str, Outcome]:
         """Those of some ids that are in the library, by id."""
         found: dict[str, Outcome] = {}
-        with reading(self._engine) as connection:
+        with reading(self._engine, KEEPER) as connection:
             for start in range(0, len(ids), IDS_A_QUERY):
                 query = select(table).where(table.c.id.in_(ids[start : start + IDS_A_QUERY]))
                 found.update((row.id, _outcome(row._mapping)) for row in connection.execute(query))
@@ -95,7 +93,7 @@ class Outcomes:
             query = query.where(table.c.institution == institution)
         if model is not None:
             query = query.where(table.c.model == model)
-        with reading(self._engine) as connection:
+        with reading(self._engine, KEEPER) as connection:
             return tuple(_outcome(row._mapping) for row in connection.execute(query))
 
     def score(self, id: str, score: float | None, *, metric: str = "", correction: str | None = None) -> Outcome:
@@ -106,7 +104,7 @@ class Outcomes:
         scored = replace(self.get(id), score=score, metric=metric, correction=correction)
         row = _row(scored)
         changed = {name: row[name] for name in ("score", "metric", "correction")}
-        with writing(self._engine) as connection:
+        with writing(self._engine, KEEPER) as connection:
             connection.execute(update(table).where(table.c.id == id).values(changed))
             moved_on(connection, [scored.institution])
         return scored

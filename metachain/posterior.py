@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from metachain.demonstration import Demonstration, check_text
-from metachain.errors import LibraryError, NotFoundError
+from metachain.errors import LibraryError, NotFoundError, SharingError
 from metachain.index import InstitutionIndex, Neighbours
 from metachain.kriging import PLAIN, Fit, Listed, Settings, fit
 from metachain.library import Library
@@ -18,6 +18,7 @@ from metachain.pool import Pool, make_pool
 from metachain.prior import Prior, load_prior, pool_of
 from metachain.profile import reply_profile
 from metachain.scored import ScoredAnswer, scored_answers
+from metachain.sharing import Shared
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import NEIGHBOURS
 from metachain.transfer import shared_answers, standing
@@ -76,9 +77,11 @@ class Past:
     """The past institutions that an institution may learn from, read and indexed once."""
 
     pool: Pool
-    """Of the prior's institutions that are still in the library, less the institution itself."""
+    """Of the prior's institutions that share their demonstrations with the institution, less itself."""
     index: InstitutionIndex
     digest: str
+    shared: Shared
+    """What the institution might use when the past was read."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,7 @@ def adapt(prior: Prior, library: Library, institution: str) -> Posterior:
     """Adapt to an institution, whose demonstrations in the library are its labels; without any that is the prior.
 
     Answers to it that earned a bare score count too (``scored.scored_answers``).
-    Past institutions are the prior's that are still in the library, less the institution itself. Raises
-    NotFoundError where none is left.
+    Past institutions are those of ``past_of``, which says what it raises.
     """
     return posterior_of(prior, scene_of(prior, library, institution), institution)
 
@@ -134,21 +136,38 @@ def posterior_of(prior: Prior, scene: Scene, institution: str) -> Posterior:
 
 
 def scene_of(prior: Prior, library: Library, institution: str) -> Scene:
-    """Read what selecting for an institution needs. Raises NotFoundError where no past institution is left."""
+    """Read what selecting for an institution needs; raises what ``past_of`` does."""
     return scene_before(past_of(prior, library, institution), prior, library, institution)
 
 
 def past_of(prior: Prior, library: Library, institution: str) -> Past:
-    """Read and index what an institution may learn from. Raises NotFoundError where no past institution is left."""
+    """Read and index what an institution may learn from.
+
+    These are the prior's institutions that share their demonstrations with it now, less the institution itself. Raises
+    NotFoundError where there are none, and SharingError where one that the prior was learned from shares not even its
+    statistics.
+    """
     check_text("institution", institution)
-    held = set(library.institutions())
-    names = [name for name in prior.institutions if name in held and name != institution]
-    if not names:
-        raise NotFoundError(
-            f"the library holds no past institution to learn from for {institution!r}; add some and learn"
+    shared = library.sharing.with_(institution)
+    unshared = sorted(set(prior.institutions) - shared.statistics - {institution})
+    if unshared:
+        raise SharingError(
+            f"the prior was learned from {unshared[0]!r}, which does not share with {institution!r}"
+            f"{_for(library.sharing.purpose)} (any more); learn again: metachain learn LIBRARY"
         )
-    pool = pool_of(library, library.demonstrations(*names))
-    return Past(pool, InstitutionIndex(pool), _digest(prior, pool.demonstrations))
+    among = [name for name in prior.institutions if name in shared.demonstrations and name != institution]
+    demonstrations = library.shared_demonstrations(institution, among) if among else ()
+    if not demonstrations:
+        raise NotFoundError(
+            f"no past institution that was learned from shares its demonstrations with {institution!r}"
+            f"{_for(library.sharing.purpose)}; let some: metachain share LIBRARY INSTITUTION --with everyone, and learn"
+        )
+    pool = pool_of(library, demonstrations)
+    return Past(pool, InstitutionIndex(pool), _digest(prior, pool.demonstrations), shared)
+
+
+def _for(purpose: str) -> str:
+    return f" for {purpose!r}" if purpose else ""
 
 
 def scene_before(past: Past, prior: Prior, library: Library, institution: str, known: Scene | None = None) -> Scene:

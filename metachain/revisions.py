@@ -1,22 +1,38 @@
-"""How often what an institution teaches has changed, so that a selector sees at a glance whether it is up to date."""
+"""How often something has changed, so that a selector sees at a glance whether it is up to date."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Engine, Table, select
 
-from metachain.schema import revisions
+from metachain.bulk import insert_into
+from metachain.schema import counters, revisions
 from metachain.storage import reading
 
-__all__ = ["moved_on", "revision"]
+__all__ = ["State", "counted", "moved_on", "revision", "state_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a selector depends on, in numbers that only grow."""
+
+    revision: int
+    """Changes of the institution's own demonstrations, list of answers and outcomes."""
+    rules: int
+    """Changes of the library's sharing rules and groups."""
+    forgotten: int
+    """How often something of the library was forgotten."""
 
 
 def moved_on(connection: Connection, institutions: Iterable[str]) -> None:
     """Count one more change of each institution, within the transaction that makes the change."""
     for name in sorted(set(institutions)):
-        statement = insert(revisions).values(institution=name, number=1)
-        more = {"number": revisions.c.number + 1}
-        connection.execute(statement.on_conflict_do_update(index_elements=["institution"], set_=more))
+        _one_more(connection, revisions, "institution", name)
+
+
+def counted(connection: Connection, name: str) -> None:
+    """Count one more change of the library's ``rules``, or of what is ``forgotten``."""
+    _one_more(connection, counters, "name", name)
 
 
 def revision(engine: Engine, institution: str) -> int:
@@ -24,3 +40,18 @@ def revision(engine: Engine, institution: str) -> int:
     query = select(revisions.c.number).where(revisions.c.institution == institution)
     with reading(engine) as connection:
         return connection.execute(query).scalar() or 0
+
+
+def state_of(connection: Connection, institution: str) -> State:
+    """All numbers that matter to an institution's selector."""
+    own = select(revisions.c.number).where(revisions.c.institution == institution).scalar_subquery()
+    rules, forgotten = (
+        select(counters.c.number).where(counters.c.name == name).scalar_subquery() for name in ("rules", "forgotten")
+    )
+    row = connection.execute(select(own, rules, forgotten)).one()
+    return State(*(number or 0 for number in row))
+
+
+def _one_more(connection: Connection, table: Table, key: str, name: str) -> None:
+    statement = insert_into(connection, table).values({key: name, "number": 1})
+    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_={"number": table.c.number + 1}))

@@ -1,59 +1,98 @@
-"""The schema of a library file."""
+"""The schema of a library, the same in an SQLite file and in PostgreSQL."""
 
 from sqlalchemy import JSON, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
+from metachain.vectors_column import VectorColumn
+
 __all__ = [
-    "APPLICATION_ID",
     "SCHEMA_VERSION",
     "artifacts",
+    "audit",
+    "counters",
     "demonstrations",
     "embeddings",
+    "grants",
+    "groups",
     "outcomes",
+    "protected",
+    "receipts",
     "revisions",
     "tables",
 ]
 
-APPLICATION_ID = 0x6D636C62
-"""Marks an SQLite file as ours (``PRAGMA application_id``): the bytes of "mclb"."""
-SCHEMA_VERSION = 2
-"""2 added ``outcomes`` and ``revisions``; an older file gets the tables that it lacks when it is opened."""
+SCHEMA_VERSION = 3
+"""``migrations`` says what each version added."""
 
 tables = MetaData()
+
+Name = Text().with_variant(Text(collation="C"), "postgresql")
+"""A text that is compared and sorted by its code points, as Python does."""
 
 demonstrations = Table(
     "demonstrations",
     tables,
-    Column("institution", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
+    Column("institution", Name, primary_key=True),
+    Column("id", Name, primary_key=True),
     Column("input", Text, nullable=False),
     Column("output", Text, nullable=False),
     Column("metadata", JSON, nullable=False),
+    Column("text_sha256", String(64), nullable=False, server_default=""),
+    Column("patient", Name),
+    Index("demonstrations_by_text", "text_sha256"),
+    Index("demonstrations_by_patient", "patient"),
 )
+"""``text_sha256`` of the normalised input, as in ``embeddings``; ``patient`` from ``metadata.patient``."""
 
 embeddings = Table(
     "embeddings",
     tables,
-    Column("fingerprint", Text, primary_key=True),
+    Column("fingerprint", Name, primary_key=True),
     Column("text_sha256", String(64), primary_key=True),
-    Column("vector", LargeBinary, nullable=False),
+    Column("vector", VectorColumn, nullable=False),
+)
+"""Derived: what is missing or damaged is computed again."""
+
+grants = Table(
+    "grants",
+    tables,
+    Column("institution", Name, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", Name, primary_key=True),
+    Column("purpose", Name, primary_key=True),
+    Column("use", Name, nullable=False),
+    Column("audience", Name, nullable=False),
+    Column("until", Name),
+)
+"""Who may use what of an institution. A grant to n institutions or groups for m purposes has n·m rows of one number.
+
+``audience`` is ``everyone``, ``group``, ``institution`` or ``nobody``, ``name`` that of the group or institution,
+``purpose`` empty for any; ``until`` a moment in UTC (ISO 8601), from which on it counts no more.
+"""
+
+groups = Table(
+    "groups",
+    tables,
+    Column("name", Name, primary_key=True),
+    Column("institution", Name, primary_key=True),
 )
 
 artifacts = Table(
     "artifacts",
     tables,
-    Column("name", Text, primary_key=True),
+    Column("name", Name, primary_key=True),
     Column("header", JSON, nullable=False),
     Column("arrays", LargeBinary, nullable=False),
 )
+"""What was learned: priors, posteriors, policies, lists of answers."""
 
 outcomes = Table(
     "outcomes",
     tables,
-    Column("id", Text, primary_key=True),
-    Column("origin", Text, nullable=False),
-    Column("institution", Text, nullable=False),
+    Column("id", Name, primary_key=True),
+    Column("origin", Name, nullable=False),
+    Column("institution", Name, nullable=False),
     Column("input", Text, nullable=False),
-    Column("model", Text, nullable=False),
+    Column("model", Name, nullable=False),
     Column("shown", JSON, nullable=False),
     Column("answer", Text, nullable=False),
     Column("metric", Text, nullable=False),
@@ -68,6 +107,46 @@ outcomes = Table(
 revisions = Table(
     "revisions",
     tables,
-    Column("institution", Text, primary_key=True),
+    Column("institution", Name, primary_key=True),
     Column("number", Integer, nullable=False),
 )
+"""How often what an institution teaches has changed."""
+
+counters = Table(
+    "counters",
+    tables,
+    Column("name", Name, primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+"""How often the library's ``rules`` have changed, and how often something was ``forgotten``."""
+
+audit = Table(
+    "audit",
+    tables,
+    Column("id", Name, primary_key=True),
+    Column("at", Name, nullable=False),
+    Column("institution", Name, nullable=False),
+    Column("purpose", Name, nullable=False),
+    Column("method", Name, nullable=False),
+    Column("shown", JSON, nullable=False),
+    Column("rules", Integer, nullable=False),
+    Column("prior", Name, nullable=False),
+    Column("model", Name),
+    Column("demonstration_tokens", Integer),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Index("audit_by_time", "at"),
+)
+"""One row a selection: who was shown which ids, under which rules and prior. No text."""
+
+receipts = Table(
+    "receipts",
+    tables,
+    Column("id", Name, primary_key=True),
+    Column("at", Name, nullable=False),
+    Column("receipt", JSON, nullable=False),
+)
+"""What was forgotten: kinds, numbers and hashes. No text."""
+
+protected = (demonstrations, outcomes)
+"""Tables whose rows PostgreSQL shows to their institution, to those it shares with, and to the library's keeper."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,11 @@ from metachain.index import Neighbours, similarities
 from metachain.kriging import judge, kinship
 from metachain.library import Library
 from metachain.policy import DEFAULT, Policy
-from metachain.posterior import Posterior, Scene, past_of, posterior_of, scene_before
+from metachain.posterior import Past, Posterior, Scene, past_of, posterior_of, scene_before
 from metachain.profile import reply_profile
+from metachain.revisions import State
 from metachain.selection import Chosen, Selection, distinct, plausible_answers, twins
+from metachain.sharing import Sharing
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import NEIGHBOURS
 
@@ -28,10 +31,27 @@ Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class _Side:
-    """What was known of the institution when its revision was so high: never changed, replaced as a whole."""
+class _Ground:
+    """What past institutions shared with the institution, at one moment."""
 
-    revision: int
+    past: Past
+    seen: dict[tuple[str, str], int]
+    """Numbers of the first of each text and answer."""
+    twin: NDArray[np.int64]
+    """(N,) from ``twins``."""
+
+    @classmethod
+    def of(cls, past: Past) -> Self:
+        seen: dict[tuple[str, str], int] = {}
+        return cls(past, seen, twins(past.pool.demonstrations, seen))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What was known for the institution in one state of the library: never changed, replaced as a whole."""
+
+    state: State
+    ground: _Ground
     scene: Scene
     posterior: Posterior
     own_texts: NDArray[np.object_]
@@ -55,12 +75,13 @@ class _Side:
 
 
 class Selector:
-    """Selects for one institution: from past institutions as they were when it was made, from its own as it is now.
+    """Selects for one institution: from what others share with it, and from its own as it is now.
 
     Labels, lists of answers and feedback of the institution that are added to the library later, by anybody, count from
-    the next selection on. ``k`` ≥ 0 is how many demonstrations to show at most, the policy's own number where None.
-    Where the library has changed since the posterior was made, the posterior is computed anew from the same prior. Safe
-    to share among threads.
+    the next selection on, and so does each change of the sharing rules, the end of a grant, and what is forgotten. Of
+    demonstrations that others add later it knows nothing: make another one. ``k`` ≥ 0 is how many demonstrations to
+    show at most, the policy's own number where None. Where the library has changed since the posterior was made, the
+    posterior is computed anew from the same prior. Safe to share among threads.
     """
 
     def __init__(self, library: Library, posterior: Posterior, k: int | None = None, policy: Policy = DEFAULT) -> None:
@@ -70,12 +91,10 @@ class Selector:
         """Who is asking."""
         self._library = library
         self._prior = posterior.prior
-        revision = library.revision(self.institution)
-        self._past = past_of(self._prior, library, self.institution)
-        self._seen: dict[tuple[str, str], int] = {}
-        self._past_twin = twins(self._past.pool.demonstrations, self._seen)
         self._renewing = Lock()
-        self._side = self._sided(revision, scene_before(self._past, self._prior, library, self.institution), posterior)
+        state = library.state(self.institution)
+        ground = _Ground.of(past_of(self._prior, library, self.institution))
+        self._side = self._sided(state, ground, None, posterior)
 
     @property
     def posterior(self) -> Posterior:
@@ -89,25 +108,38 @@ class Selector:
         return tuple(sorted({*scene.list_given, *(one.output for one in scene.support.demonstrations)}))
 
     def _current(self) -> _Side:
-        """The side as the library has it now: the same object as long as the institution's revision is the same."""
-        revision = self._library.revision(self.institution)
-        if revision != self._side.revision:
+        """The side as the library has it now: the same object as long as the library's state is the same."""
+        if not self._is_current(self._side):
             with self._renewing:
                 # Read before all else, so that what comes in the meantime is seen the next time.
-                revision = self._library.revision(self.institution)
-                side = self._side
-                if revision != side.revision:
-                    scene = scene_before(self._past, self._prior, self._library, self.institution, side.scene)
-                    self._side = self._sided(revision, scene, side.posterior)
+                state = self._library.state(self.institution)
+                if not self._is_current(self._side, state):
+                    self._side = self._renewed(self._side, state)
         return self._side
 
-    def _sided(self, revision: int, scene: Scene, posterior: Posterior) -> _Side:
+    def _is_current(self, side: _Side, state: State | None = None) -> bool:
+        until = side.ground.past.shared.until
+        return side.state == (state or self._library.state(self.institution)) and (
+            until is None or Sharing.now() < until
+        )
+
+    def _renewed(self, side: _Side, state: State) -> _Side:
+        if (state.rules, state.forgotten) == (side.state.rules, side.state.forgotten) and self._is_current(
+            side, side.state
+        ):
+            return self._sided(state, side.ground, side.scene, side.posterior)
+        ground = _Ground.of(past_of(self._prior, self._library, self.institution))
+        return self._sided(state, ground, None, side.posterior)
+
+    def _sided(self, state: State, ground: _Ground, known: Scene | None, posterior: Posterior) -> _Side:
+        scene = scene_before(ground.past, self._prior, self._library, self.institution, known)
         if posterior.digest != scene.digest:
             posterior = posterior_of(posterior.prior, scene, self.institution)
         support = scene.support
         texts = np.array([normalise_text(one.input) for one in support.demonstrations], object)
-        twin = np.concatenate([self._past_twin, twins(support.demonstrations, dict(self._seen), len(self._past_twin))])
-        return _Side(revision, scene, posterior, texts, np.concatenate([scene.past.answer, support.answer]), twin)
+        twin = np.concatenate([ground.twin, twins(support.demonstrations, dict(ground.seen), len(ground.twin))])
+        answer = np.concatenate([scene.past.answer, support.answer])
+        return _Side(state, ground, scene, posterior, texts, answer, twin)
 
     def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
         """Choose for one query. Raises DataError where it is not a text or k is negative."""
@@ -123,7 +155,7 @@ class Selector:
             return []
         side = self._current()
         vectors = hybrid_vectors(self._library.encoder.encode(normalised), lexical_vectors(normalised))
-        near = self._past.index.nearest(vectors, NEIGHBOURS)
+        near = side.ground.past.index.nearest(vectors, NEIGHBOURS)
         rows, similarity = _candidates_near(side, normalised, vectors, near)
         past, posterior = side.scene.past, side.posterior
         profile = reply_profile(near, past.answer, len(past.answers), past.meaning)

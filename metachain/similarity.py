@@ -6,12 +6,13 @@ keeps inner products unbiased, needs no fitting and so carries nothing from one 
 """
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import HashingVectorizer
 
-__all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise_text", "unit_rows"]
+__all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise_text", "text_sha256", "unit_rows"]
 
 Vectors = NDArray[np.float32]
 LEXICAL_DIMENSIONS = 512
@@ -23,6 +24,11 @@ _hashing = HashingVectorizer(
 def normalise_text(text: str) -> str:
     """Lower-case and collapse white space: the form in which texts are compared."""
     return " ".join(text.lower().split())
+
+
+def text_sha256(text: str) -> str:
+    """64 hexadecimal digits, the same for texts that differ in letter case and white space only."""
+    return sha256(normalise_text(text).encode()).hexdigest()
 
 
 def lexical_vectors(texts: Sequence[str]) -> Vectors:

@@ -13,6 +13,7 @@ from metachain.encoder import MiniLM
 from metachain.library import Library
 from metachain.posterior import Posterior, adapt
 from metachain.prior import Prior, learn, save_prior
+from metachain.sharing import EVERYONE
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -48,9 +49,9 @@ def learned(
     """A library of five past hospitals and the new one's labels, and its prior; not to be written to."""
     path = tmp_path_factory.mktemp("learned") / "hospitals.db"
     with Library.open(path, encoder) as library:
-        library.add(one for one in world if one.institution != NEW)
+        library.add((one for one in world if one.institution != NEW), share=EVERYONE)
         prior = learn(library)
-        library.add(newcomer[:LABELS])
+        library.add(newcomer[:LABELS], share=EVERYONE)
         adapt(prior, library, NEW)
     return path, prior
 

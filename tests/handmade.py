@@ -16,6 +16,7 @@ from metachain.demonstration import Demonstration
 from metachain.library import Library
 from metachain.posterior import adapt, save_posterior
 from metachain.prior import learn, save_prior
+from metachain.sharing import EVERYONE
 from metachain.similarity import unit_rows
 
 HERE = Path(__file__).parent
@@ -54,7 +55,7 @@ def demonstrations(institutions: int = 3, each: int = 8) -> list[Demonstration]:
 def learned_library(path: Path, past: Iterable[Demonstration], new: str = "new") -> Path:
     """Make a library that has learned from past institutions and is adapted to a new one without labels."""
     with Library.open(path, Tiny()) as library:
-        library.add(past)
+        library.add(past, share=EVERYONE)
         prior = learn(library)
         save_prior(library, prior)
         save_posterior(library, adapt(prior, library, new))

@@ -21,6 +21,7 @@ from metachain.kriging import NOISE, TEXT_TEMPERATURE, UNLISTED, Settings
 from metachain.library import Library
 from metachain.pool import Pool, make_pool
 from metachain.profile import Profile, reply_profile
+from metachain.sharing import EVERYONE
 from metachain.transfer import SHARING_FLOOR, SHARING_WEIGHT
 
 briefly = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -106,7 +107,7 @@ def scrambled(demonstrations: Sequence[Demonstration], institution: str, seed: i
 def filled(path: Path, demonstrations: Sequence[Demonstration]) -> Library:
     """A library at ``path`` with some demonstrations in it, and the tiny encoder."""
     library = Library.open(path, BagOfWords())
-    library.add(demonstrations)
+    library.add(demonstrations, share=EVERYONE)
     return library
 
 

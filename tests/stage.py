@@ -9,6 +9,7 @@ from handmade import Tiny
 from metachain.library import Library
 from metachain.prior import Prior, learn, pool_of, rows_to_study
 from metachain.rehearsal import Stage
+from metachain.sharing import EVERYONE
 from metachain.study import Study
 from metachain.world import WorldSettings, generate_world
 
@@ -19,7 +20,9 @@ __all__ = ["stage", "studied"]
 def studied(institutions: int = 16, demonstrations: int = 200) -> tuple[Study, Prior]:
     """Its study and prior, made once."""
     with Library.open(Path(mkdtemp()) / "library.db", Tiny()) as library:
-        library.add(generate_world(WorldSettings(institutions=institutions, demonstrations=demonstrations)))
+        library.add(
+            generate_world(WorldSettings(institutions=institutions, demonstrations=demonstrations)), share=EVERYONE
+        )
         prior = learn(library)
         pool = pool_of(library, library.demonstrations())
     return Study.of(pool, rows_to_study(pool)), prior

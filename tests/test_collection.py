@@ -27,6 +27,7 @@ from metachain.policy import DEFAULT, Policy
 from metachain.posterior import adapt
 from metachain.prior import Prior, learn
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 from metachain.world import WorldSettings, generate_world
 
 
@@ -47,7 +48,9 @@ class Counted(StandIn):
 def library(tmp_path: Path) -> Iterator[Library]:
     """Six small generated institutions."""
     with Library.open(tmp_path / "library.db", Tiny()) as opened:
-        opened.add(generate_world(WorldSettings(institutions=6, systems=2, demonstrations=40, misleading=0)))
+        opened.add(
+            generate_world(WorldSettings(institutions=6, systems=2, demonstrations=40, misleading=0)), share=EVERYONE
+        )
         yield opened
 
 
@@ -104,7 +107,7 @@ def test_token_budgets_hold_exactly(library: Library, prior: Prior) -> None:
 def test_an_interrupted_collection_goes_on_without_paying_twice(library: Library, prior: Prior, tmp_path: Path) -> None:
     """What was answered before the fault is kept; the second run asks the rest, and finds what one run would."""
     with Library.open(tmp_path / "other.db", Tiny()) as other:
-        other.add(library.demonstrations())
+        other.add(library.demonstrations(), share=EVERYONE)
         whole = collected(other, prior, Counted(quirk="errs"), 150)
     broken = Counted(quirk="errs", fails_at=61)
     with pytest.raises(ModelError, match="kept"):
@@ -149,7 +152,7 @@ def test_langchains_cache_is_honoured(library: Library, prior: Prior, tmp_path: 
     first = Counted(quirk="reader", cache=cache)
     collected(library, prior, first, 60)
     with Library.open(tmp_path / "other.db", Tiny()) as other:
-        other.add(library.demonstrations())
+        other.add(library.demonstrations(), share=EVERYONE)
         second = Counted(quirk="reader", cache=cache)
         found = collected(other, prior, second, 60)
     assert found.learned.trials == len(first.sent)
@@ -185,7 +188,7 @@ def test_a_model_that_says_nothing_scores_nothing(library: Library, prior: Prior
 
 def test_a_prior_of_other_institutions_is_refused(library: Library, prior: Prior) -> None:
     """The transfer that it holds is between others."""
-    library.add([replace(library.demonstrations()[0], institution="late", id="")])
+    library.add([replace(library.demonstrations()[0], institution="late", id="")], share=EVERYONE)
     with pytest.raises(DataError, match="learn first"):
         collected(library, prior, StandIn(quirk="reader"))
 

@@ -11,6 +11,7 @@ from metachain.encoder import MiniLM
 from metachain.errors import DataError
 from metachain.library import Library
 from metachain.retrievers import EncoderEmbeddings, demonstrations_from_faiss, semantic_example_selector
+from metachain.sharing import EVERYONE
 
 faiss_store = pytest.importorskip("langchain_community.vectorstores.faiss")
 
@@ -56,7 +57,7 @@ def test_a_store_moves_into_a_library(
     """What an example selector's store holds arrives in a library as it was, ids included."""
     moved = demonstrations_from_faiss(semantic_example_selector(world, embeddings).vectorstore)
     with Library.open(tmp_path / "moved.db", encoder) as library:
-        library.add(moved)
+        library.add(moved, share=EVERYONE)
         assert set(library.demonstrations()) == set(world)
 
 

@@ -9,12 +9,13 @@ from handmade import Tiny, demonstrations, metachain
 from metachain.condition import RULES
 from metachain.demonstration import Demonstration
 from metachain.library import Library
+from metachain.sharing import EVERYONE
 
 
 def library_of(path: Path, made: list[Demonstration]) -> Path:
     """Make a library that holds some demonstrations."""
     with Library.open(path, Tiny()) as library:
-        library.add(made)
+        library.add(made, share=EVERYONE)
     return path
 
 

@@ -20,6 +20,7 @@ from metachain.diagnosis import Diagnosis, break_even, diagnose
 from metachain.errors import DataError
 from metachain.library import Library
 from metachain.measurement import LADDER, Rehearsals
+from metachain.sharing import EVERYONE
 from metachain.similarity import lexical_vectors
 from metachain.world import WorldSettings, generate_world
 
@@ -43,7 +44,7 @@ class Letters:
 def diagnosed(folder: Path, made: Sequence[Demonstration], seconds: float = 600) -> Diagnosis:
     """Diagnose a library that holds some demonstrations."""
     with Library.open(folder / "x.db", Letters()) as library:
-        library.add(made)
+        library.add(made, share=EVERYONE)
         return diagnose(library, seconds=seconds)
 
 
@@ -166,7 +167,7 @@ def test_a_senseless_budget_is_refused(tmp_path: Path, seconds: float) -> None:
 def test_small_libraries_are_diagnosed_too(tmp_path: Path, institutions: int, each: int) -> None:
     """From none to three institutions with one demonstration or a few: ten conditions, and never "pays"."""
     with Library.open(tmp_path / "x.db", Tiny()) as library:
-        library.add(demonstrations(institutions, each))
+        library.add(demonstrations(institutions, each), share=EVERYONE)
         found = diagnose(library)
     assert (found.institutions, found.demonstrations) == (institutions, institutions * each)
     assert [one.name for one in found.conditions] == [one.name for one in RULES]
@@ -207,7 +208,7 @@ def test_the_cost_is_time_on_this_machine_and_memory(tmp_path: Path) -> None:
 
     made = generate_world(replace(HONEST, institutions=4, demonstrations=150))
     with Library.open(tmp_path / "x.db", Slow()) as library:
-        library.add(made)
+        library.add(made, share=EVERYONE)
         found = diagnose(library)["compute limits"]
     assert found.measure is not None
     assert 0.4 < found.measure < 20

@@ -16,8 +16,8 @@ from oracles import briefly
 from metachain.embedding_cache import TEXTS_A_COMMIT, EmbeddingCache
 from metachain.errors import DataError, LibraryError
 from metachain.library import Library
+from metachain.opening import open_engine
 from metachain.similarity import normalise_text
-from metachain.storage import open_engine
 
 
 @pytest.fixture
@@ -92,21 +92,23 @@ def test_encoders_never_mix(path: Path) -> None:
     ],
     ids=["odd length", "short", "empty", "not a number", "too long"],
 )
-def test_a_damaged_vector_is_refused(path: Path, spoil: Callable[[bytes], bytes]) -> None:
-    """A stored vector that is damaged ends in a LibraryError that says what to do, even where all of them are."""
-    cached(path, ["knee", "brain"])
+def test_a_damaged_vector_is_computed_again(path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    """A stored vector that is damaged is embedded again and stored, even where all of them are."""
+    expected, _ = cached(path, ["knee", "brain"])
     spoilt(path, spoil)
-    with pytest.raises(LibraryError, match=r"stored embedding is damaged; empty the file's table of embeddings"):
-        cached(path, ["knee"])
+    found, embedded = cached(path, ["knee"])
+    assert (found == expected[:1]).all()
+    assert embedded == ["knee"]
+    assert cached(path, ["knee"])[1] == []
 
 
-def test_vectors_of_different_sizes_are_refused(path: Path) -> None:
-    """Vectors of two sizes under one fingerprint are never stacked."""
-    cached(path, ["knee", "brain"])
+def test_vectors_of_different_sizes_are_mended(path: Path) -> None:
+    """Of vectors of two sizes under one fingerprint those of the encoder's size are kept."""
+    expected, _ = cached(path, ["knee", "brain"])
     unit = np.array([1, 0], np.float32).tobytes()
     spoilt(path, lambda _: unit, "rowid = 1")
-    with pytest.raises(LibraryError, match=r"different sizes .\[2, 16\].*; empty the file's table"):
-        cached(path, ["knee", "brain"])
+    assert (cached(path, ["knee", "brain"])[0] == expected).all()
+    assert cached(path, ["knee", "brain"])[1] == []
 
 
 @pytest.mark.parametrize("rows", [np.zeros((1, 4)), np.zeros(2), np.full((2, 4), np.nan)], ids=["few", "flat", "nan"])
@@ -141,7 +143,7 @@ def test_a_cache_that_can_not_be_written_still_answers(path: Path, monkeypatch: 
     """Where vectors can't be stored they are returned all the same."""
     expected, _ = cached(path, ["knee"])
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        monkeypatch.setattr("metachain.storage.BUSY_SECONDS", 0)
+        monkeypatch.setattr("metachain.sqlite.BUSY_SECONDS", 0)
         other.execute("BEGIN IMMEDIATE")
         np.testing.assert_array_equal(cached(path, ["knee", "brain"])[0][:1], expected)
     assert cached(path, ["knee", "brain"])[1] == ["brain"]

@@ -16,6 +16,7 @@ from metachain.posterior import adapt
 from metachain.prior import learn
 from metachain.retrievers import EncoderEmbeddings, LangChainEncoder
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 
 TEXTS = ["mri brain", "xray chest", "mri brain"]
 
@@ -126,7 +127,7 @@ def test_a_library_works_with_langchains_embeddings(tmp_path: Path) -> None:
     """Learning, adapting without labels and selecting run on any LangChain embeddings."""
     encoder = LangChainEncoder(DeterministicFakeEmbedding(size=16), "fake/16")
     with Library.open(tmp_path / "fake.db", encoder) as library:
-        library.add(hospitals(count=3))
+        library.add(hospitals(count=3), share=EVERYONE)
         prior = learn(library)
         selector = Selector(library, adapt(prior, library, "new"), k=3)
         assert len(selector.select("xray chest ward a").chosen) <= 3

@@ -23,6 +23,7 @@ from metachain.posterior import adapt
 from metachain.prior import Lesson, learn, learn_lesson, transfer_matrix
 from metachain.selection import Selection, twins
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 from metachain.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import Study, institution_rng
 from metachain.transfer import redundancy, screening
@@ -323,10 +324,10 @@ class TestProduction:
     ) -> list[Selection]:
         """What ``Selector`` shows for the target's queries; with ``listed`` it is told the answers it gives at all."""
         own = sorted((one for one in made if one.institution == TARGET), key=lambda one: one.id)
-        library.add([one for one in made if one.institution != TARGET])
+        library.add([one for one in made if one.institution != TARGET], share=EVERYONE)
         prior = learn(library)
         lesson = Lesson(settings, settings is not None, prior.lesson.scores, UNLABELLED, LABELLED)
-        library.add(own[SUPPORT][:k])
+        library.add(own[SUPPORT][:k], share=EVERYONE)
         if listed:
             library.list_answers(TARGET, [one.output for one in own])
         selector = Selector(library, adapt(replace(prior, lesson=lesson), library, TARGET), 5)
@@ -373,7 +374,7 @@ class TestProduction:
         """Transfer and lesson without the target are those of a library that never held it."""
         past = [one for one in MADE if one.institution != TARGET]
         with Library.open(tmp_path / "library.db", encoder) as library:
-            library.add(past)
+            library.add(past, share=EVERYONE)
             prior, dense = learn(library), library.vectors(MADE)
         study = ground_of(MADE, dense).study
         transfer = transfer_matrix(study)

@@ -26,6 +26,7 @@ from metachain.library import Library
 from metachain.posterior import adapt
 from metachain.prior import learn
 from metachain.retrievers import MetaExampleSelector
+from metachain.sharing import EVERYONE
 
 
 class Order(BaseModel):
@@ -219,9 +220,9 @@ def selector(tmp_path: Path, encoder: MiniLM, world: list[Demonstration]) -> Ite
     coded = [replace(one, output=json.dumps({"code": one.output})) for one in world]
     new = world[-1].institution
     with Library.open(tmp_path / "coded.db", encoder) as told:
-        told.add(one for one in coded if one.institution != new)
+        told.add((one for one in coded if one.institution != new), share=EVERYONE)
         prior = learn(told)
-        told.add([one for one in coded if one.institution == new][:6])
+        told.add([one for one in coded if one.institution == new][:6], share=EVERYONE)
         yield MetaExampleSelector(told, adapt(prior, told, new), k=4)
 
 

@@ -38,6 +38,7 @@ from metachain.outcomes import Outcome
 from metachain.posterior import adapt
 from metachain.prior import learn, save_prior
 from metachain.retrievers import LibraryExampleSelector, MetaExampleSelector
+from metachain.sharing import EVERYONE
 
 MADE = hospitals(5, 16)
 NEW = "hospital 4"
@@ -65,7 +66,7 @@ class Unknown(BaseExampleSelector):
 def library(tmp_path: Path) -> Iterator[Library]:
     """Four past hospitals, learned from; the fifth asks."""
     with Library.open(tmp_path / "library.db", Tiny()) as opened:
-        opened.add(MADE[:-16])
+        opened.add(MADE[:-16], share=EVERYONE)
         save_prior(opened, learn(opened))
         yield opened
 

@@ -12,6 +12,7 @@ from handmade import Tiny, demonstrations, jsonl, metachain
 
 from metachain.demonstration import Demonstration
 from metachain.library import Library
+from metachain.sharing import EVERYONE
 
 MANY = 1100
 """More texts than are embedded in one go, and more rows than go into one INSERT."""
@@ -31,7 +32,7 @@ def library(tmp_path: Path) -> Path:
     """A library that holds and has embedded three institutions already."""
     path = tmp_path / "hospitals.db"
     with Library.open(path, Tiny()) as opened:
-        opened.add(demonstrations())
+        opened.add(demonstrations(), share=EVERYONE)
         opened.vectors(opened.demonstrations())
     return path
 

@@ -35,6 +35,7 @@ from metachain.library import Library
 from metachain.posterior import adapt
 from metachain.prior import Prior, learn, pool_of
 from metachain.profile import co_treatment_features, reply_profile
+from metachain.sharing import EVERYONE
 from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.transfer import standing
 
@@ -146,7 +147,7 @@ def test_one_at_a_time_is_the_same_as_a_batch(
         for turn in range(5):
             (one,) = suggest_labels(library, adapt(prior, library, NEW), left, 1)
             found.append(one)
-            library.add([Demonstration(NEW, one.text.upper(), f"a code never seen {turn}")])
+            library.add([Demonstration(NEW, one.text.upper(), f"a code never seen {turn}")], share=EVERYONE)
             if taken_out:
                 left.remove(one.text)
     assert [one.text for one in found] == [one.text for one in batch]

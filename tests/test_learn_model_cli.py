@@ -10,6 +10,7 @@ from handmade import Tiny, metachain
 from metachain.library import Library
 from metachain.policies import Learned, read_policy, save_policy
 from metachain.policy import Policy
+from metachain.sharing import EVERYONE
 from metachain.world import WorldSettings, generate_world
 
 
@@ -17,7 +18,9 @@ from metachain.world import WorldSettings, generate_world
 def library(tmp_path: Path) -> Path:
     """Six small generated institutions, not learned yet."""
     with Library.open(tmp_path / "library.db", Tiny()) as opened:
-        opened.add(generate_world(WorldSettings(institutions=6, systems=2, demonstrations=40, misleading=0)))
+        opened.add(
+            generate_world(WorldSettings(institutions=6, systems=2, demonstrations=40, misleading=0)), share=EVERYONE
+        )
     return tmp_path / "library.db"
 
 
@@ -55,7 +58,7 @@ def test_killed_while_asking_it_goes_on_without_asking_twice(library: Path, tmp_
     assert done.returncode == 0, done.stderr
     assert f"calls, {kept} of them kept from before" in done.stdout
     with Library.open(tmp_path / "other.db", Tiny()) as other, Library.open(library, Tiny()) as opened:
-        other.add(opened.demonstrations())
+        other.add(opened.demonstrations(), share=EVERYONE)
     assert metachain("learn", tmp_path / "other.db", *arguments[2:]).returncode == 0
     assert learned(tmp_path / "other.db") == learned(library)
     assert answered(tmp_path / "other.db") == answered(library) <= 120

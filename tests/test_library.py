@@ -21,6 +21,7 @@ from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.library import Added, Library
 from metachain.posterior import adapt, load_posterior, save_posterior
 from metachain.prior import learn, load_prior, save_prior
+from metachain.sharing import EVERYONE
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip)
 
@@ -35,14 +36,14 @@ def path(tmp_path: Path) -> Path:
 def library(path: Path) -> Iterator[Library]:
     """A library of three institutions with eight demonstrations each."""
     with Library.open(path, Tiny()) as opened:
-        opened.add(demonstrations())
+        opened.add(demonstrations(), share=EVERYONE)
         yield opened
 
 
 def test_adding_twice_stores_once(library: Library) -> None:
     """What is there already is counted and left as it is, in another call and in the same one."""
     again = [*demonstrations(), Demonstration("h9", "new", "x"), Demonstration("h9", "new", "x")]
-    assert library.add(again) == Added(stored=1, duplicates=25)
+    assert library.add(again, share=EVERYONE) == Added(stored=1, duplicates=25)
     assert len(library.demonstrations()) == 25
 
 
@@ -50,21 +51,28 @@ def test_duplicates_are_found_across_chunks(path: Path) -> None:
     """The same record at both ends of a long file is stored once."""
     many = demonstrations(institutions=150)
     with Library.open(path) as library:
-        assert library.add([*many, many[0]]) == Added(len(many), 1)
+        assert library.add([*many, many[0]], share=EVERYONE) == Added(len(many), 1)
 
 
 def test_an_id_stands_for_one_text(library: Library) -> None:
     """An id that is taken by another text is refused by name, and nothing of that call is stored."""
-    library.add([Demonstration("h0", "a", "b", id="7")])
+    library.add([Demonstration("h0", "a", "b", id="7")], share=EVERYONE)
     before = library.demonstrations()
     with pytest.raises(DataError, match=r"id '7' of 'h0' already stands for another text; give it its own id"):
-        library.add([*demonstrations(institutions=200), Demonstration("h0", "a", "another answer", id="7")])
+        library.add(
+            [*demonstrations(institutions=200), Demonstration("h0", "a", "another answer", id="7")], share=EVERYONE
+        )
     assert library.demonstrations() == before
 
 
 def test_an_id_belongs_to_its_institution(library: Library) -> None:
     """Two institutions may use the same id for different texts."""
-    assert library.add([Demonstration("h0", "a", "b", id="7"), Demonstration("h1", "c", "d", id="7")]).stored == 2
+    assert (
+        library.add(
+            [Demonstration("h0", "a", "b", id="7"), Demonstration("h1", "c", "d", id="7")], share=EVERYONE
+        ).stored
+        == 2
+    )
 
 
 def test_an_iterator_that_breaks_stores_nothing(library: Library) -> None:
@@ -75,7 +83,7 @@ def test_an_iterator_that_breaks_stores_nothing(library: Library) -> None:
         raise OSError("the tape tore")
 
     with pytest.raises(OSError, match=r"tape tore"):
-        library.add(broken())
+        library.add(broken(), share=EVERYONE)
     assert library.counts() == {"h0": 8, "h1": 8, "h2": 8}
 
 
@@ -105,7 +113,7 @@ def test_any_text_is_stored_unchanged(
     """Institutions and texts in any script, with emoji, marks and quotes, come back as they were added."""
     added = [Demonstration(name, text, text[::-1]) for name in names for text in texts]
     with Library.open(tmp_path_factory.mktemp("any") / "x.db") as library:
-        library.add(added)
+        library.add(added, share=EVERYONE)
         assert set(library.demonstrations()) == set(added)
         assert library.institutions() == tuple(sorted(names))
         assert {one.institution for one in library.demonstrations(names[0])} == {names[0]}
@@ -115,13 +123,13 @@ def test_names_that_look_alike_are_different(path: Path) -> None:
     """Composed and decomposed accents, and names that differ in case, are different institutions."""
     names = ["Clinic", "clinic", "Caf\u00e9", "Cafe\u0301", "عيادة", "🏥", "'; DROP TABLE demonstrations; --"]
     with Library.open(path) as library:
-        library.add(Demonstration(name, "a", "b") for name in names)
+        library.add((Demonstration(name, "a", "b") for name in names), share=EVERYONE)
         assert set(library.institutions()) == set(names)
 
 
 def test_what_was_learned_survives_reopening(library: Library, path: Path) -> None:
     """A prior and a posterior are the same after saving and reopening, to the bit."""
-    library.add([Demonstration("new", "x-ray of the chest 0", "code 1")])
+    library.add([Demonstration("new", "x-ray of the chest 0", "code 1")], share=EVERYONE)
     prior = learn(library)
     posterior = adapt(prior, library, "new")
     save_prior(library, prior)

@@ -10,6 +10,7 @@ import pytest
 from metachain import Demonstration, Library
 from metachain.errors import DataError, NotFoundError
 from metachain.outcomes import Outcome
+from metachain.sharing import EVERYONE
 
 ONE = Outcome(
     id="run-1",
@@ -88,9 +89,9 @@ def test_a_lone_surrogate(library: Library) -> None:
 def test_revision(library: Library) -> None:
     """It moves with demonstrations, lists and feedback of that institution, and with nothing else."""
     assert library.revision("st-marys") == 0
-    library.add([Demonstration("st-marys", "a", "x"), Demonstration("st-marys", "b", "x")])
+    library.add([Demonstration("st-marys", "a", "x"), Demonstration("st-marys", "b", "x")], share=EVERYONE)
     assert library.revision("st-marys") == 1
-    library.add([Demonstration("st-marys", "a", "x"), Demonstration("general", "c", "x")])
+    library.add([Demonstration("st-marys", "a", "x"), Demonstration("general", "c", "x")], share=EVERYONE)
     assert library.revision("st-marys") == 1
     library.list_answers("st-marys", ["x", "y"])
     assert library.revision("st-marys") == 2
@@ -105,7 +106,7 @@ def test_first_schema(tmp_path: Path) -> None:
     """A library of the first schema gets the tables that it lacks, and keeps what it holds."""
     path = tmp_path / "library.db"
     with Library.open(path) as opened:
-        opened.add([Demonstration("st-marys", "a", "x")])
+        opened.add([Demonstration("st-marys", "a", "x")], share=EVERYONE)
     with sqlite3.connect(path) as old:
         old.execute("DROP TABLE outcomes")
         old.execute("DROP TABLE revisions")

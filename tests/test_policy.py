@@ -15,6 +15,7 @@ from metachain.policy import CANDIDATES, DEFAULT, Policy
 from metachain.posterior import load_posterior
 from metachain.selection import nearest_first, plausible_first
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 
 QUERY = "x-ray of the chest 0"
 
@@ -130,7 +131,7 @@ def test_a_selector_never_shows_what_is_demoted(library: Library) -> None:
 
 def test_diversity_reads_own_labels_and_past_demonstrations(library: Library) -> None:
     """A selector that counts likeness shows as many as are asked for, from both sides."""
-    library.add([type(one)("new", one.input + " again", one.output) for one in demonstrations(1)])
+    library.add([type(one)("new", one.input + " again", one.output) for one in demonstrations(1)], share=EVERYONE)
     posterior = load_posterior(library, "new")
     shown = Selector(library, posterior, policy=Policy(6, 0, diversity=0.9)).select(QUERY).demonstrations
     assert len(shown) == len(set(shown)) == 6

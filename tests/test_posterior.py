@@ -15,6 +15,7 @@ from metachain.posterior import Posterior, adapt, load_posterior, save_posterior
 from metachain.prior import Prior, learn, save_prior
 from metachain.profile import Profile, attention, consensus, reply_profile
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.transfer import standing
 
@@ -66,7 +67,7 @@ def test_labels_move_the_posterior(tmp_path: Path) -> None:
         prior = teach(library)
         found = []
         for labels in ([], NEW):
-            library.add(labels)
+            library.add(labels, share=EVERYONE)
             posterior = adapt(prior, library, "hospital 4")
             texts = profile_of(library, prior, "hospital 4", [NEW[0].input, *QUERIES])
             answers = scene_of(prior, library, "hospital 4").past.answers
@@ -88,10 +89,11 @@ def test_an_institution_does_not_learn_from_itself(tmp_path: Path) -> None:
 
 
 def test_past_institutions_that_are_gone_are_left_out(tmp_path: Path) -> None:
-    """Of the prior's institutions those count that the library still holds."""
+    """Of the prior's institutions those count that the library still holds; the others must not object."""
     with filled(tmp_path / "all.db", PAST) as library:
         prior = teach(library)
     with filled(tmp_path / "some.db", [one for one in PAST if one.institution != "hospital 1"]) as library:
+        library.sharing.state("hospital 1", EVERYONE)
         posterior = adapt(prior, library, "new")
     assert np.allclose(posterior.fit.standing, standing(prior.transfer, [0, 2, 3]))
 
@@ -100,8 +102,18 @@ def test_nobody_to_learn_from_is_an_error(tmp_path: Path) -> None:
     """Where no past institution is left the error names who asked."""
     with filled(tmp_path / "all.db", PAST) as library:
         prior = teach(library)
-    with filled(tmp_path / "new.db", NEW) as library, pytest.raises(NotFoundError, match="'hospital 4'"):
-        adapt(prior, library, "hospital 4")
+    with filled(tmp_path / "new.db", NEW) as library:
+        library.sharing.state_all({name: [EVERYONE] for name in prior.institutions})
+        with pytest.raises(NotFoundError, match="'hospital 4'"):
+            adapt(prior, library, "hospital 4")
+
+
+def test_a_prior_of_those_who_do_not_share_is_refused(tmp_path: Path) -> None:
+    """A prior learned from institutions that this library has no rule of is not used."""
+    with filled(tmp_path / "all.db", PAST) as library:
+        prior = teach(library)
+    with filled(tmp_path / "new.db", NEW) as library, pytest.raises(SharingError, match="'hospital 0', which does not"):
+        adapt(prior, library, "new")
 
 
 def test_labels_never_seen_before_get_a_number(tmp_path: Path) -> None:
@@ -120,7 +132,7 @@ def test_the_order_of_labels_changes_nothing(tmp_path: Path) -> None:
     for name, labels in (("one", NEW), ("other", NEW[::-1])):
         with filled(tmp_path / f"{name}.db", PAST) as library:
             prior = teach(library)
-            library.add(labels)
+            library.add(labels, share=EVERYONE)
             found.append(adapt(prior, library, "hospital 4"))
     assert same(*found)
 
@@ -140,7 +152,7 @@ def test_the_guard_decides_the_method(
     """With labels it is the learned settings that let learning in, without any the trust in the consensus."""
     with filled(tmp_path / "library.db", PAST) as library:
         prior = teach(library, settings, trusts_consensus=trusts)
-        library.add(NEW[:labels])
+        library.add(NEW[:labels], share=EVERYONE)
         posterior = adapt(prior, library, "hospital 4")
     assert posterior.method == method
     assert posterior.fit.settings == (settings or PLAIN)
@@ -156,7 +168,7 @@ def test_a_posterior_comes_back_as_it_was_saved(
     with filled(tmp_path / "library.db", made[:-16]) as library:
         prior = teach(library)
         save_prior(library, prior)
-        library.add(made[-16:][:labels])
+        library.add(made[-16:][:labels], share=EVERYONE)
         library.list_answers("hospital 4", listed)
         posterior = adapt(prior, library, "hospital 4")
         save_posterior(library, posterior)

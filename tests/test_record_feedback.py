@@ -21,6 +21,7 @@ from metachain.posterior import adapt
 from metachain.prior import learn
 from metachain.retrievers import MetaExampleSelector
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 
 PAST = hospitals(5, 16)[:-16]
 NEW = "hospital 4"
@@ -190,6 +191,6 @@ def test_sudden_death(library: Library, tmp_path: Path, moment: int, kept: bool)
 
 def test_a_label_of_the_same_text_stays(library: Library) -> None:
     """A correction takes the place of no label but that of its own selection."""
-    library.add([Demonstration(NEW, ONE.input, "code 7", id="own")])
+    library.add([Demonstration(NEW, ONE.input, "code 7", id="own")], share=EVERYONE)
     library.record_feedback("run 1", correction="code 9")
     assert [one[0] for one in labels(library)] == ["feedback run 1", "own"]

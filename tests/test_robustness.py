@@ -21,6 +21,7 @@ from metachain.library import Library
 from metachain.posterior import adapt
 from metachain.prior import learn
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 
 Command = Callable[..., tuple[int, str, str]]
 LONG = "dictated without a pause " * 4000
@@ -72,7 +73,10 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD.keys())
 def test_odd_texts_work_from_end_to_end(library: Library, text: str) -> None:
     """Right-to-left, emoji, control characters and 100,000 characters are stored, learned from, chosen and asked."""
-    library.add(Demonstration(place, text, f"code of {text[:50]}") for place in ("h0", "h1", f"home of {text[:20]}"))
+    library.add(
+        (Demonstration(place, text, f"code of {text[:50]}") for place in ("h0", "h1", f"home of {text[:20]}")),
+        share=EVERYONE,
+    )
     prior = learn(library)
     selector = Selector(library, adapt(prior, library, "new"))
     assert text in {chosen.demonstration.input for chosen in selector.select(f"{text} again").chosen}
@@ -82,9 +86,11 @@ def test_odd_texts_work_from_end_to_end(library: Library, text: str) -> None:
 def test_a_label_never_seen_before_is_used(tmp_path: Path) -> None:
     """A label that no past institution has is adapted to, offered, and shown the best for texts like its own."""
     library = Library.open(tmp_path / "x.db", BagOfWords())
-    library.add(demonstrations(3, 12))
+    library.add(demonstrations(3, 12), share=EVERYONE)
     prior = learn(library)
-    library.add([Demonstration("new", "x-ray of the toe", "NEVER SEEN"), Demonstration("new", "knee", "code 1")])
+    library.add(
+        [Demonstration("new", "x-ray of the toe", "NEVER SEEN"), Demonstration("new", "knee", "code 1")], share=EVERYONE
+    )
     selector = Selector(library, adapt(prior, library, "new"))
     library.close()
     assert "NEVER SEEN" in selector.labels
@@ -278,10 +284,10 @@ def test_labels_of_another_institution_are_refused(command: Command, library: Li
 def test_the_last_past_institution_can_not_learn_from_itself(tmp_path: Path) -> None:
     """Where no other institution of the prior is left, adapting says so and what to do."""
     with Library.open(tmp_path / "x.db", Tiny()) as library:
-        library.add(demonstrations(2, 4))
+        library.add(demonstrations(2, 4), share=EVERYONE)
         prior = learn(library)
     with Library.open(tmp_path / "y.db", Tiny()) as other:
-        other.add(demonstrations(1, 4))
+        other.add(demonstrations(1, 4), share=EVERYONE)
         with pytest.raises(NotFoundError, match="no past institution to learn from for 'h0'; add some and learn"):
             adapt(prior, other, "h0")
 

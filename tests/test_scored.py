@@ -20,6 +20,7 @@ from metachain.prior import Prior, learn, save_prior
 from metachain.profile import reply_profile
 from metachain.scored import MOST_SCORED, ScoredAnswer, scored_answers
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 from metachain.similarity import hybrid_vectors, lexical_vectors
 
 MADE = hospitals(5, 16)
@@ -130,7 +131,7 @@ def test_a_selector_sees_scores_and_labels_at_once(tmp_path: Path) -> None:
             assert selector.select_many(QUERIES) == Selector(library, fresh).select_many(QUERIES)
         assert selector.posterior.scored == 6
         assert selector.select_many(QUERIES) != before
-        other.add([TOLD[0], Demonstration("hospital 4", QUERIES[0], "an answer never seen")])
+        other.add([TOLD[0], Demonstration("hospital 4", QUERIES[0], "an answer never seen")], share=EVERYONE)
         assert (selector.posterior.labels, selector.posterior.scored) == (2, 5)
         fresh = adapt(prior, library, "hospital 4")
         assert selector.select_many(QUERIES) == Selector(library, fresh).select_many(QUERIES)

@@ -18,6 +18,7 @@ from metachain.posterior import adapt
 from metachain.prior import learn
 from metachain.selection import Selection
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 
 MADE = hospitals(5, 16)
@@ -267,7 +268,7 @@ def test_labels_added_later_count(tmp_path: Path) -> None:
     with filled(tmp_path / "library.db", [*PAST, *NEW[:4]]) as library:
         prior = replace(learn(library), lesson=replace(learn(library).lesson, settings=METHODS["metachain"]))
         old = adapt(prior, library, "hospital 4")
-        library.add(NEW[4:])
+        library.add(NEW[4:], share=EVERYONE)
         selector, fresh = Selector(library, old), adapt(prior, library, "hospital 4")
     assert selector.posterior.labels == 16
     assert np.array_equal(selector.posterior.fit.weights, fresh.fit.weights)
@@ -278,7 +279,7 @@ def test_a_selector_is_a_snapshot(tmp_path: Path) -> None:
     with filled(tmp_path / "library.db", MADE) as library:
         selector = selector_of(library)
         before = selector.select_many(QUERIES)
-        library.add([Demonstration("hospital 1", QUERIES[0], "a later answer")])
+        library.add([Demonstration("hospital 1", QUERIES[0], "a later answer")], share=EVERYONE)
         assert selector.select_many(QUERIES) == before
 
 

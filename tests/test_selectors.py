@@ -12,6 +12,7 @@ from metachain.library import Library
 from metachain.posterior import Posterior, save_posterior
 from metachain.retrievers.selectors import Selectors
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 
 QUERY = "xray chest ward a"
 NEW = "hospital 5"
@@ -58,7 +59,7 @@ def test_what_was_refused_is_found_once_it_is_there(ready: Library) -> None:
     selectors = Selectors(ready)
     with pytest.raises(NotFoundError):
         selectors.of("h0")
-    ready.add(demonstrations(institutions=1, each=2))
+    ready.add(demonstrations(institutions=1, each=2), share=EVERYONE)
     assert selectors.of("h0").posterior.labels == 2
 
 

@@ -11,8 +11,10 @@ from sqlalchemy import Engine, event, text
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
 from metachain.library import Library
+from metachain.opening import open_engine
 from metachain.schema import SCHEMA_VERSION
-from metachain.storage import open_engine, reading, writing
+from metachain.sharing import EVERYONE
+from metachain.storage import reading, writing
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def filled(tmp_path: Path) -> Path:
     """A library of three institutions, embedded."""
     path = tmp_path / "hospitals.db"
     with Library.open(path, Tiny()) as library:
-        library.add(demonstrations(each=40))
+        library.add(demonstrations(each=40), share=EVERYONE)
         library.vectors(library.demonstrations())
     return path
 
@@ -89,7 +91,7 @@ def test_a_file_of_no_bytes_is_an_empty_library(tmp_path: Path) -> None:
     path.touch()
     with Library.open(path, Tiny()) as library:
         assert library.institutions() == ()
-        assert library.add(demonstrations()).stored == 24
+        assert library.add(demonstrations(), share=EVERYONE).stored == 24
 
 
 def test_where_nothing_is_nothing_is_made(tmp_path: Path) -> None:
@@ -105,8 +107,10 @@ def test_a_place_that_can_not_be_is_refused(tmp_path: Path) -> None:
         open_engine(tmp_path)
     with pytest.raises(StorageError, match=r"there is no folder .*missing; make it first"):
         open_engine(tmp_path / "missing" / "x.db")
-    with pytest.raises(DataError, match=r"only a path to an SQLite file"):
-        open_engine("postgresql://localhost/hospitals")
+    with pytest.raises(DataError, match=r"mysql://…: a library is a path, or a database postgresql\+psycopg"):
+        open_engine("mysql://localhost/hospitals")
+    with pytest.raises(DataError, match=r"an address is postgresql\+psycopg"):
+        open_engine("postgresql+asyncpg://me:secret@localhost/hospitals")
 
 
 @pytest.mark.parametrize("name", [":memory:", "what?mode=ro", "100%41.db", "#1.db", "مستشفى.db", "🏥.db", "a b.db"])
@@ -114,7 +118,7 @@ def test_a_path_is_taken_literally(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Characters that mean something in database addresses mean nothing in a path."""
     monkeypatch.chdir(tmp_path)
     with Library.open(name) as library:
-        library.add(demonstrations())
+        library.add(demonstrations(), share=EVERYONE)
     assert [one.name for one in tmp_path.iterdir()] == [name]
     with Library.open(name) as library:
         assert len(library.demonstrations()) == 24
@@ -132,12 +136,12 @@ def test_a_full_disk_loses_nothing(filled: Path) -> None:
         with Library.open(filled) as library:
             before = library.demonstrations()
             with pytest.raises(StorageError, match=r"hospitals\.db: .*full; the disk is full; free some space"):
-                library.add(demonstrations(institutions=400))
+                library.add(demonstrations(institutions=400), share=EVERYONE)
             assert library.demonstrations() == before
     finally:
         event.remove(Engine, "connect", fill_up)
     with Library.open(filled) as library:
-        assert library.add(demonstrations(institutions=400)).stored == 3200 - 24
+        assert library.add(demonstrations(institutions=400), share=EVERYONE).stored == 3200 - 24
 
 
 def test_a_read_only_library_is_read_and_not_written(filled: Path) -> None:
@@ -151,14 +155,14 @@ def test_a_read_only_library_is_read_and_not_written(filled: Path) -> None:
         with Library.open(filled, Tiny()) as library:
             assert len(library.vectors(library.demonstrations())) == 120
             with pytest.raises(StorageError, match=r"read-only; change its permissions or copy the library elsewhere"):
-                library.add(demonstrations(institutions=5))
+                library.add(demonstrations(institutions=5), share=EVERYONE)
     finally:
         event.remove(Engine, "connect", forbid)
 
 
 def test_a_writer_waits_for_its_turn_and_says_whom_it_waits_for(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another process writes, a write ends in an error that says so, and reading goes on."""
-    monkeypatch.setattr("metachain.storage.BUSY_SECONDS", 0)
+    monkeypatch.setattr("metachain.sqlite.BUSY_SECONDS", 0)
     with closing(sqlite3.connect(filled, isolation_level=None)) as other, Library.open(filled) as library:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match=r"locked; another process is writing; run again when it has finished"):

@@ -23,6 +23,7 @@ from metachain.demonstration import Demonstration
 from metachain.library import Library
 from metachain.posterior import Posterior
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 from metachain.similarity import normalise_text
 
 QUERY = "xray chest ward a"
@@ -110,7 +111,7 @@ def test_the_status_is_the_posteriors(ready: Library, posterior: Posterior, newc
         "past_institutions": 5,
     }
     assert json.loads(status.invoke({"institution": NEW})) == expected
-    ready.add(newcomer[6:8])
+    ready.add(newcomer[6:8], share=EVERYONE)
     assert json.loads(status.invoke({"institution": NEW})) == {**expected, "labels_used": 8, "labels_in_library": 8}
 
 

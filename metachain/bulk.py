@@ -1,0 +1,61 @@
+"""Writing rows by their keys, on both engines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import JSON, Connection, String, Table, Text, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from metachain.storage import is_postgresql
+from metachain.vectors_column import VectorColumn
+
+__all__ = ["insert_into", "insert_new", "upsert"]
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insertion in the words of the connection's engine, which know conflicts."""
+    return postgresql.insert(table) if is_postgresql(connection) else sqlite.insert(table)
+
+
+def upsert(connection: Connection, table: Table, rows: Rows, changing: Sequence[str] | None = None) -> None:
+    """Insert rows; where one of the same key is there, its columns ``changing`` (all, where None) are replaced."""
+    if not rows:
+        return
+    statement = insert_into(connection, table)
+    keys = [column.name for column in table.primary_key]
+    names = [name for name in rows[0] if name not in keys] if changing is None else changing
+    fresh = {name: statement.excluded[name] for name in names}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=fresh), list(rows))
+
+
+def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert rows, leaving those as they are whose key is there; PostgreSQL takes them by COPY."""
+    if not rows:
+        return
+    if not is_postgresql(connection):
+        connection.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
+        return
+    from psycopg.types.json import Json  # noqa: PLC0415 - an extra
+
+    names = list(rows[0])
+    columns = ", ".join(f'"{name}"' for name in names)
+    staged = f"incoming_{table.name}"
+    # Row-level security admits no COPY, so that it goes into a table of this connection first.
+    connection.execute(text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name}) ON COMMIT DELETE ROWS"))
+    raw: Any = connection.connection.dbapi_connection
+    documents = {column.name for column in table.c if isinstance(column.type, JSON)}
+    with raw.cursor() as cursor, cursor.copy(f"COPY {staged} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types([_type_of(table, name) for name in names])
+        for row in rows:
+            copy.write_row([Json(row[name]) if name in documents else row[name] for name in names])
+    connection.execute(
+        text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {staged} ON CONFLICT DO NOTHING")  # noqa: S608
+    )
+    connection.execute(text(f"DELETE FROM {staged}"))  # noqa: S608
+
+
+def _type_of(table: Table, name: str) -> str:
+    kinds = {JSON: "json", VectorColumn: "vector", Text: "text", String: "varchar"}
+    return next(word for kind, word in kinds.items() if isinstance(table.c[name].type, kind))
