@@ -3,7 +3,9 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from oracles import hospitals
@@ -14,6 +16,9 @@ from metachain.library import Library
 from metachain.posterior import Posterior, adapt
 from metachain.prior import Prior, learn, save_prior
 from metachain.sharing import EVERYONE
+
+if TYPE_CHECKING:
+    from postgres import PostgresServer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -76,3 +81,40 @@ def ready(library: Library, posterior: Posterior) -> Library:
     """A library with its prior stored, as ``metachain learn`` leaves it."""
     save_prior(library, posterior.prior)
     return library
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[PostgresServer]":
+    """A PostgreSQL of this test process's own, started when the first test asks for it."""
+    pytest.importorskip("psycopg", reason="needs PostgreSQL: pip install 'metachain[dev]'")
+    pytest.importorskip("psutil", reason="needs PostgreSQL: pip install 'metachain[dev]'")
+    from postgres import postgres_server
+
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres_server())
+        except ModuleNotFoundError as error:
+            pytest.skip(str(error))
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: "PostgresServer") -> Iterator[str]:
+    """Address of a fresh, empty database with pgvector, as its owner, an ordinary role."""
+    name = postgres.create_database()
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def postgres_superuser_url(postgres: "PostgresServer", postgres_url: str) -> str:
+    """Address of the same database, as the superuser."""
+    return postgres.url(postgres_url.rpartition("/")[2], "postgres")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a new library can be opened, in each engine: a path, or an address."""
+    if request.param == "sqlite":
+        return str(tmp_path / "hospitals.db")
+    return str(request.getfixturevalue("postgres_url"))

