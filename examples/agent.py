@@ -11,7 +11,7 @@ from pathlib import Path
 
 from langchain.agents import create_agent
 
-from metachain import Library, adapt, learn
+from metachain import EVERYONE, Library, adapt, learn
 from metachain.chains import DemonstrationMiddleware, MetaChainToolkit, load_model
 from metachain.posterior import save_posterior
 from metachain.prior import save_prior
@@ -28,7 +28,7 @@ def main() -> None:
     world = generate_world()
 
     with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:
-        library.add(one for one in world if one.institution not in HOSPITALS)
+        library.add((one for one in world if one.institution not in HOSPITALS), share=EVERYONE)
         prior = learn(library)
         save_prior(library, prior)
         for name in HOSPITALS:

@@ -8,7 +8,7 @@ The hospitals are generated and synthetic: read the result as how it works, not 
 import tempfile
 from pathlib import Path
 
-from metachain import Library, adapt, learn
+from metachain import EVERYONE, Library, adapt, learn
 from metachain.chains import few_shot_chain
 from metachain.retrievers import EncoderEmbeddings, MetaExampleSelector, semantic_example_selector
 from metachain.world import generate_world
@@ -25,7 +25,7 @@ def main() -> None:
     queries = own[LABELS:]
 
     with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:
-        library.add(past)
+        library.add(past, share=EVERYONE)
         prior = learn(library)
         library.add(own[:LABELS])
         selectors = {

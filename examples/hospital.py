@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from metachain import Library, adapt, learn
+from metachain import EVERYONE, Library, adapt, learn
 from metachain.chains import few_shot_chain, load_model
 from metachain.retrievers import MetaExampleSelector
 from metachain.world import generate_world
@@ -37,7 +37,7 @@ def answer_for_a_new_hospital(model: BaseChatModel) -> None:
     name = world[-1].institution
     own = [one for one in world if one.institution == name]
     with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:
-        library.add([one for one in world if one.institution != name])
+        library.add([one for one in world if one.institution != name], share=EVERYONE)
         prior = learn(library)
         library.add(own[:LABELS])
         selector = MetaExampleSelector(library, adapt(prior, library, name), k=8)

@@ -8,7 +8,7 @@ The hospitals are generated and synthetic. Put "anthropic:…", "ollama:…" or 
 import tempfile
 from pathlib import Path
 
-from metachain import Library, adapt, learn
+from metachain import EVERYONE, Library, adapt, learn
 from metachain.chains import classification_chain
 from metachain.retrievers import MetaExampleSelector
 from metachain.world import generate_world
@@ -24,7 +24,7 @@ def main() -> None:
     own = [one for one in world if one.institution == name]
 
     with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:
-        library.add(past)
+        library.add(past, share=EVERYONE)
         prior = learn(library)
         library.add(own[:LABELS])
         selector = MetaExampleSelector(library, adapt(prior, library, name), k=8)

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from metachain.prior import Prior, learn
     from metachain.selection import Selection
     from metachain.selector import Selector
+    from metachain.sharing import EVERYONE, Audience, Grant
 
 __version__ = "0.1.0"
 __all__ = [
+    "EVERYONE",
+    "Audience",
     "Demonstration",
     "Diagnosis",
+    "Grant",
     "Library",
     "Posterior",
     "Prior",
@@ -44,5 +48,8 @@ _HOMES = {
     "learn": "prior",
     "Selection": "selection",
     "Selector": "selector",
+    "EVERYONE": "sharing",
+    "Audience": "sharing",
+    "Grant": "sharing",
 }
 __getattr__ = lazily(__name__, _HOMES)

@@ -19,14 +19,16 @@ from metachain.prior import load_prior
 __all__ = ["advise"]
 
 
-def advise(library: str, institution: str, unlabelled: Path, budget: int, json_file: Path | None) -> None:
+def advise(
+    library: str, institution: str, unlabelled: Path, budget: int, json_file: Path | None, purpose: str = ""
+) -> None:
     """Print what to label next, in order and with reasons, and write it as JSON Lines to be filled in."""
     if json_file:
         check_writable(json_file)
         if json_file.resolve() in (unlabelled.resolve(), Path(library).resolve()):
             raise DataError(f"--json would overwrite {json_file}, which is read; name another file")
     texts = read_inputs(unlabelled)
-    with Library.open(library, create=False) as opened:
+    with Library.open(library, create=False, purpose=purpose) as opened:
         posterior = _posterior(opened, institution)
         with working() as progress:
             suggestions = suggest_labels(opened, posterior, texts, budget, progress=progress)

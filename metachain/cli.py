@@ -24,13 +24,19 @@ app = typer.Typer(
     add_completion=False,
 )
 
-LibraryPath = Annotated[str, typer.Argument(metavar="LIBRARY", help="Path of the library (an SQLite file).")]
+LibraryPath = Annotated[
+    str, typer.Argument(metavar="LIBRARY", help="Path of the library (an SQLite file), or postgresql+psycopg://…")
+]
 Institution = Annotated[str, typer.Argument(help="Name of the institution that asks.")]
 Data = Annotated[Path, typer.Argument(help='JSON Lines of {"institution", "input", "output"}.')]
 Query = Annotated[str, typer.Argument(metavar="TEXT", help="The input that wants an answer.")]
 Shots = Annotated[
     int | None,
     typer.Option("--shots", "-k", min=0, help="How many demonstrations to show at most; 8, or what was learned."),
+]
+Purpose = Annotated[
+    str,
+    typer.Option(envvar="METACHAIN_PURPOSE", help="What others' demonstrations are used for, as their rules call it."),
 ]
 Model = Annotated[str, typer.Option(help='"offline", or provider:name such as anthropic:claude-haiku-4-5.')]
 
@@ -55,18 +61,76 @@ def metachain(version: Annotated[bool, typer.Option("--version", help="Print the
 
 
 @app.command()
-def add(library: LibraryPath, data: Data) -> None:
-    """Add demonstrations to a library (made where there is none); adding them again changes nothing."""
+def add(
+    library: LibraryPath,
+    data: Data,
+    share: Annotated[
+        str,
+        typer.Option(
+            help="Who may use them: everyone, nobody, group:NAME,… or names; for institutions without a rule."
+        ),
+    ] = "",
+) -> None:
+    """Add demonstrations to a library (made where there is none); adding them again changes nothing.
+
+    What no rule allows is not shared: say with --share, or with the command share, who may be shown them.
+    """
     from metachain.console import out, working
     from metachain.demonstration import read_demonstrations
     from metachain.library import Library
+    from metachain.sharing import Audience, Grant
 
+    grant = Grant(Audience.read(share)) if share else None
     demonstrations = read_demonstrations(data)
     with Library.open(library) as opened:
-        added = opened.add(demonstrations)
+        added = opened.add(demonstrations, share=grant)
         out.print(f"{added.stored} demonstrations added to {library}, {added.duplicates} were there already")
         with working() as progress:
             opened.vectors(demonstrations, progress)
+
+
+@app.command()
+def share(
+    library: LibraryPath,
+    institution: Annotated[
+        str, typer.Argument(help="Whose rules to state; left out, those there are get listed.")
+    ] = "",
+    with_: Annotated[
+        str,
+        typer.Option("--with", help="Who may be shown its demonstrations: everyone, nobody, group:NAME,… or names."),
+    ] = "",
+    statistics: Annotated[
+        str, typer.Option(help="Who may learn from its statistics without being shown anything; as for --with.")
+    ] = "",
+    purpose: Annotated[
+        list[str] | None, typer.Option(help="For which purpose alone; may be given several times.")
+    ] = None,
+    until: Annotated[str, typer.Option(help="The day or moment from which on it counts no more, as 2027-12-31.")] = "",
+    also: Annotated[bool, typer.Option("--also", help="Keep what it allowed before.")] = False,
+    everybody: Annotated[bool, typer.Option("--all", help="For every institution in the library.")] = False,
+) -> None:
+    """State who may use what of an institution, in place of what it allowed before; or list what is allowed."""
+    from metachain.agreements import list_rules, state_rules
+
+    if not institution and not everybody:
+        list_rules(library)
+        return
+    state_rules(library, institution, with_, statistics, purpose or [], until, also=also)
+
+
+@app.command()
+def group(
+    library: LibraryPath,
+    name: Annotated[str, typer.Argument(help="Of the group, as sharing rules call it.")],
+    institutions: Annotated[list[str] | None, typer.Argument(help="Its members; none ends the group.")] = None,
+) -> None:
+    """Say which institutions belong to a group, in place of those that did."""
+    from metachain.console import out
+    from metachain.library import Library
+
+    with Library.open(library, create=False) as opened:
+        opened.sharing.group(name, institutions or [])
+    out.print(f"group {name}: {', '.join(sorted(institutions or [])) or 'nobody'}")
 
 
 @app.command()
@@ -91,6 +155,7 @@ def learn(
     requests_per_second: Annotated[float | None, typer.Option(help="At most so many calls are begun a second.")] = None,
     instructions: Annotated[str, typer.Option(help="What the model is told before the demonstrations.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Orders the queries that the model is asked.")] = 0,
+    purpose: Purpose = "",
 ) -> None:
     """Learn from every institution in the library who transfers to whom, and whether learning pays.
 
@@ -102,7 +167,7 @@ def learn(
     from metachain.prior import Prior, save_prior
     from metachain.prior import learn as learn_prior
 
-    with Library.open(library, create=False) as opened:
+    with Library.open(library, create=False, purpose=purpose) as opened:
         opened.check_writable()
 
         def learned() -> Prior:
@@ -145,6 +210,7 @@ def adapt(
     answers: Annotated[
         Path | None, typer.Option(help="Text file of all answers it gives, such as its codes, one a line.")
     ] = None,
+    purpose: Purpose = "",
 ) -> None:
     """Adapt to a new institution: store its labelled examples and compute its posterior."""
     from metachain.console import out, working
@@ -156,7 +222,7 @@ def adapt(
 
     examples = read_demonstrations(support, institution) if support else []
     given = read_answers(answers) if answers else []
-    with Library.open(library, create=False) as opened:
+    with Library.open(library, create=False, purpose=purpose) as opened:
         prior = load_prior(opened)
         opened.add(examples)
         if given:
@@ -171,7 +237,12 @@ def adapt(
 
 @app.command()
 def select(
-    library: LibraryPath, institution: Institution, text: Query, shots: Shots = None, model: Model = "offline"
+    library: LibraryPath,
+    institution: Institution,
+    text: Query,
+    shots: Shots = None,
+    model: Model = "offline",
+    purpose: Purpose = "",
 ) -> None:
     """Show the demonstrations chosen for one input, and why; as the model is shown them, where one was learned from."""
     from metachain.console import print_selection
@@ -180,7 +251,7 @@ def select(
     from metachain.posterior import load_posterior
     from metachain.selector import Selector
 
-    with Library.open(library, create=False) as opened:
+    with Library.open(library, create=False, purpose=purpose) as opened:
         policy = load_policy(opened, model)
         print_selection(Selector(opened, load_posterior(opened, institution), shots, policy).select(text))
 
@@ -193,6 +264,7 @@ def ask(
     model: Model = "offline",
     instructions: Annotated[str, typer.Option(help="What the model is told before the demonstrations.")] = "",
     shots: Shots = None,
+    purpose: Purpose = "",
 ) -> None:
     """Answer one input with a model that is shown the chosen demonstrations, as was learned for it where it was."""
     from metachain.chains import few_shot_chain
@@ -201,7 +273,7 @@ def ask(
     from metachain.posterior import load_posterior
     from metachain.retrievers import MetaExampleSelector
 
-    with Library.open(library, create=False) as opened:
+    with Library.open(library, create=False, purpose=purpose) as opened:
         policy = load_policy(opened, model)
         selector = MetaExampleSelector(opened, load_posterior(opened, institution), shots, policy=policy)
         typer.echo(few_shot_chain(model, selector, instructions=instructions).invoke({"input": text}))
@@ -298,11 +370,12 @@ def label(
     unlabelled: Annotated[Path, typer.Argument(help='JSON Lines of {"input"}; other fields are ignored.')],
     budget: Annotated[int, typer.Option(min=0, help="How many inputs to suggest at most.")] = 8,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write them here as records to fill in.")] = None,
+    purpose: Purpose = "",
 ) -> None:
     """Say which inputs an institution should label next, and why; one never adapted to is taken as without labels."""
     from metachain.advice import advise
 
-    advise(library, institution, unlabelled, budget, json_file)
+    advise(library, institution, unlabelled, budget, json_file, purpose)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from metachain.reader import answer
 from metachain.report import write_report
 from metachain.retrievers import MetaExampleSelector
 from metachain.selection import nearest_first
+from metachain.sharing import EVERYONE
 from metachain.verdict import verdict
 from metachain.world import WorldSettings, generate_world
 
@@ -67,7 +68,7 @@ def _newcomer(world: Sequence[Demonstration]) -> tuple[list[Demonstration], list
 
 def _first_day(library: Library, past: Sequence[Demonstration], new: Sequence[Demonstration]) -> None:
     name, queries = new[0].institution, new[LABELS:]
-    library.add(past)
+    library.add(past, share=EVERYONE)
     with working() as progress:
         library.vectors(library.demonstrations(), progress)
         prior = learn(library, progress=progress)

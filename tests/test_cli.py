@@ -15,7 +15,7 @@ from metachain import __version__
 from metachain.demonstration import Demonstration
 from metachain.library import Library
 
-COMMANDS = ("add", "learn", "adapt", "select", "ask", "label", "evaluate", "diagnose", "demo")
+COMMANDS = ("add", "share", "group", "learn", "adapt", "select", "ask", "label", "evaluate", "diagnose", "demo")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_the_main_job_with_the_real_encoder(tmp_path: Path, data: Path) -> None:
         tmp_path / "support.jsonl", [{"input": one.input, "output": one.output} for one in demonstrations(1, 6)]
     )
     for arguments, said in (
-        (("add", library, data), f"48 demonstrations added to {library}, 0 were there already"),
+        (("add", library, data, "--share", "everyone"), f"48 demonstrations added to {library}, 0 were there already"),
         (("learn", library), "learned from 4 institutions"),
         (("adapt", library, "new", support), "adapted to new with 6 labels"),
         (("select", library, "new", "radiograph of the liver", "-k", 3), "x-ray of the liver 0"),
@@ -141,7 +141,7 @@ def test_an_error_is_one_message_and_status_2(tmp_path: Path) -> None:
 def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, data: Path) -> None:
     """Where standard output is closed, as by ``| head -1``, the command ends without a traceback."""
     library = learned_library(tmp_path / "x.db", demonstrations())
-    for arguments in (("add", library, data), ("select", library, "new", "knee"), ("--help",)):
+    for arguments in (("add", library, data, "--share", "everyone"), ("select", library, "new", "knee"), ("--help",)):
         reading, writing = os.pipe()
         os.close(reading)
         done = metachain(*arguments, stdout=writing)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from oracles import briefly
 
 from metachain.embedding_cache import TEXTS_A_COMMIT, EmbeddingCache
-from metachain.errors import DataError, LibraryError
+from metachain.errors import DataError
 from metachain.library import Library
 from metachain.opening import open_engine
 from metachain.similarity import normalise_text

@@ -62,7 +62,9 @@ def held(library: Path) -> tuple[int, int]:
 )
 def test_sudden_death_while_adding(library: Path, data: Path, moment: str, rows: int, vectors: int) -> None:
     """Killed at any moment, an add has stored all of its demonstrations or none, and whole chunks of embeddings."""
-    assert metachain("add", library, data, stop=f"SIGKILL {moment}").returncode == -signal.SIGKILL
+    assert (
+        metachain("add", library, data, "--share", "everyone", stop=f"SIGKILL {moment}").returncode == -signal.SIGKILL
+    )
     if moment == "commit:1":
         assert Path(f"{library}-journal").exists()
     assert held(library) == (rows, vectors)
@@ -71,11 +73,11 @@ def test_sudden_death_while_adding(library: Path, data: Path, moment: str, rows:
 @pytest.mark.parametrize(("moment", "rows", "vectors"), [("insert:3", 24, 8), ("embedding:1024", 24 + MANY, 8 + 1024)])
 def test_ctrl_c_while_adding(library: Path, data: Path, moment: str, rows: int, vectors: int) -> None:
     """Ctrl-C ends an add with status 130 and no traceback, as whole as sudden death; running again finishes it."""
-    done = metachain("add", library, data, stop=f"SIGINT {moment}")
+    done = metachain("add", library, data, "--share", "everyone", stop=f"SIGINT {moment}")
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
     assert held(library) == (rows, vectors)
-    again = metachain("add", library, data)
+    again = metachain("add", library, data, "--share", "everyone")
     assert again.returncode == 0
     assert f"{24 + MANY - rows} demonstrations added to {library}" in again.stdout
     assert held(library) == (24 + MANY, 8 + MANY)

@@ -77,7 +77,7 @@ def test_what_is_missing_is_named(tmp_path: Path, library: Path, unlabelled: Pat
     """No file, an empty file, no library, no prior, a file to be overwritten: one message each, and status 2."""
     empty = jsonl(tmp_path / "empty.jsonl", [])
     plain = tmp_path / "plain.db"
-    assert metachain("add", plain, jsonl(tmp_path / "d.jsonl", demonstrations())).returncode == 0
+    assert metachain("add", plain, jsonl(tmp_path / "d.jsonl", demonstrations()), "--share", "everyone").returncode == 0
     for arguments, said in (
         ((library, "new", tmp_path / "nowhere.jsonl"), "can't read"),
         ((library, "new", empty), "is empty: expected one"),

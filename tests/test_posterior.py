@@ -8,7 +8,7 @@ import pytest
 from oracles import every_answer, filled, hospitals, note_writers, sharing
 
 from metachain.demonstration import Demonstration
-from metachain.errors import LibraryError, NotFoundError
+from metachain.errors import LibraryError, NotFoundError, SharingError
 from metachain.kriging import PLAIN, UNLISTED, Settings, judge, predict
 from metachain.library import Library
 from metachain.posterior import Posterior, adapt, load_posterior, save_posterior, scene_of

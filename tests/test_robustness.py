@@ -100,7 +100,7 @@ def test_a_label_never_seen_before_is_used(tmp_path: Path) -> None:
 def test_one_demonstration_an_institution_is_enough(command: Command, tmp_path: Path) -> None:
     """Institutions with a single demonstration are learned from; what can't be rehearsed is said."""
     library, data = tmp_path / "x.db", jsonl(tmp_path / "one.jsonl", demonstrations(4, 1))
-    assert command("add", library, data)[0] == 0
+    assert command("add", library, data, "--share", "everyone")[0] == 0
     status, said, _ = command("learn", library)
     assert status == 0
     assert (
@@ -115,7 +115,7 @@ def test_identical_texts_are_learned_from(command: Command, tmp_path: Path) -> N
     """Where all texts are the same, learning and selecting work; comparing says that nothing can be scored."""
     same = [Demonstration(f"h{place}", "knee", f"code {place}", id=str(n)) for place in range(3) for n in range(20)]
     library, data = tmp_path / "x.db", jsonl(tmp_path / "same.jsonl", [{**vars_of(one), "id": one.id} for one in same])
-    assert "60 demonstrations added" in command("add", library, data)[1]
+    assert "60 demonstrations added" in command("add", library, data, "--share", "everyone")[1]
     assert command("learn", library)[0] == 0
     assert command("adapt", library, "h1")[0] == 0
     assert "code 1" in command("select", library, "h1", "knee joint")[1]
@@ -132,7 +132,7 @@ def vars_of(one: Demonstration) -> dict[str, str]:
 def test_one_institution_is_too_few(command: Command, tmp_path: Path) -> None:
     """A library or a file of one institution is stored, but learning and comparing are refused, by its name."""
     library, data = tmp_path / "x.db", jsonl(tmp_path / "one.jsonl", demonstrations(1, 12))
-    assert command("add", library, data)[0] == 0
+    assert command("add", library, data, "--share", "everyone")[0] == 0
     assert "needs demonstrations of at least 2 institutions; the library has: h0" in command("learn", library)[2]
     status, _, complaint = command("evaluate", data, "--cache", tmp_path / "cache.db")
     assert (status, (tmp_path / "cache.db").exists()) == (2, False)
@@ -261,13 +261,13 @@ def test_commands_name_what_is_wrong(command: Command, library: Library, argumen
 def test_an_address_is_not_taken_for_a_path(command: Command, tmp_path: Path) -> None:
     """A database address that this version can't open is refused as it was typed."""
     data = jsonl(tmp_path / "data.jsonl", demonstrations())
-    assert "postgresql://h/x: only a path to an SQLite file" in command("add", "postgresql://h/x", data)[2]
+    assert "mysql://…: a library is a path, or a database" in command("add", "mysql://h/x", data)[2]
 
 
 def test_a_bad_file_makes_no_library(command: Command, tmp_path: Path) -> None:
     """Where the data are bad no library is made; where one line is bad nothing of the file is stored."""
     data = jsonl(tmp_path / "data.jsonl", [*demonstrations(), "oops"])
-    status, _, complaint = command("add", tmp_path / "x.db", data)
+    status, _, complaint = command("add", tmp_path / "x.db", data, "--share", "everyone")
     assert (status, (tmp_path / "x.db").exists()) == (2, False)
     assert "line 25: not JSON (Expecting value at column 1)" in complaint
 
@@ -310,7 +310,10 @@ def test_a_read_only_folder(learned: Path, tmp_path: Path) -> None:
     folder.chmod(0o555)
     try:
         for arguments, complaint in (
-            (("add", library, data), "read-only; change its permissions or copy the library elsewhere"),
+            (
+                ("add", library, data, "--share", "everyone"),
+                "read-only; change its permissions or copy the library elsewhere",
+            ),
             (("learn", library), "read-only; change its permissions or copy the library elsewhere"),
             (("add", folder / "other.db", data), "can't be opened; check that the folder exists and may be written"),
             (("evaluate", data, "--json", folder / "x.json"), f"{folder} does not exist or may not be written"),
@@ -345,4 +348,4 @@ def test_a_disk_that_fills_up(learned: Path, tmp_path: Path) -> None:
     )
     with Library.open(library) as opened:
         assert set(opened.demonstrations()) == set(demonstrations(3, 12))
-    assert "1100 demonstrations added" in metachain("add", library, data).stdout
+    assert "1100 demonstrations added" in metachain("add", library, data, "--share", "everyone").stdout

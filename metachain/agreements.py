@@ -1,0 +1,70 @@
+"""The ``share`` command: states who may use what of an institution, and lists what is allowed."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.table import Table
+from rich.text import Text
+
+from metachain.console import out
+from metachain.errors import DataError
+from metachain.library import Library
+from metachain.sharing import Audience, Grant
+
+__all__ = ["list_rules", "state_rules"]
+
+
+def list_rules(library: str) -> None:
+    """Print every institution's rules; one that never stated any shares with nobody."""
+    with Library.open(library, create=False) as opened:
+        allowed, groups = opened.sharing.grants(), opened.sharing.groups()
+        names = sorted({*opened.institutions(), *allowed})
+    table = Table("institution", "shares", "with", "for", "until")
+    for name in names:
+        for one in allowed.get(name, ()):
+            until = one.until.isoformat(timespec="seconds") if one.until else "for ever"
+            table.add_row(*map(Text, (name, one.use, str(one.to), ", ".join(one.purposes) or "any purpose", until)))
+        if name not in allowed:
+            table.add_row(*map(Text, (name, "nothing", "nobody (no rule)", "", "")))
+    out.print(table)
+    for group, members in groups.items():
+        out.print(f"group {group}: {', '.join(members)}")
+
+
+def state_rules(
+    library: str,
+    institution: str,
+    demonstrations: str,
+    statistics: str,
+    purposes: Sequence[str],
+    until: str,
+    *,
+    also: bool,
+) -> None:
+    """State the rules of an institution, or of all where ``institution`` is empty, and say what follows."""
+    if not demonstrations and not statistics:
+        raise DataError("say who may use its demonstrations (--with …), its statistics (--statistics …), or both")
+    ends = _moment(until)
+    said = {"demonstrations": demonstrations, "statistics": statistics}
+    stated = [
+        Grant(Audience.read(words), use, tuple(purposes), ends)  # type: ignore[arg-type]  # the two there are
+        for use, words in said.items()
+        if words
+    ]
+    with Library.open(library, create=False) as opened:
+        before = opened.sharing.grants() if also else {}
+        names = [institution] if institution else list(opened.institutions())
+        opened.sharing.state_all({name: [*before.get(name, ()), *stated] for name in names})
+    for one in stated:
+        out.print(f"{institution or 'every institution'} shares {one.use} with {one.to}")
+    out.print("selections heed it from now on; a prior heeds it when it is learned again: metachain learn")
+
+
+def _moment(words: str) -> datetime | None:
+    if not words:
+        return None
+    try:
+        found = datetime.fromisoformat(words)
+    except ValueError:
+        raise DataError(f"--until must be a day or a moment such as 2027-12-31, got {words!r}") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
