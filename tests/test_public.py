@@ -12,8 +12,11 @@ from metachain import errors
 
 PUBLIC = {
     "metachain": [
+        "EVERYONE",
+        "Audience",
         "Demonstration",
         "Diagnosis",
+        "Grant",
         "Library",
         "Posterior",
         "Prior",
@@ -98,6 +101,7 @@ def test_errors_are_also_what_python_calls_them() -> None:
         errors.NotFoundError: LookupError,
         errors.LibraryError: ValueError,
         errors.StorageError: PermissionError,
+        errors.SharingError: PermissionError,
         errors.ModelError: RuntimeError,
     }
     for kind, plain in kinds.items():

@@ -288,7 +288,8 @@ def test_the_last_past_institution_can_not_learn_from_itself(tmp_path: Path) -> 
         prior = learn(library)
     with Library.open(tmp_path / "y.db", Tiny()) as other:
         other.add(demonstrations(1, 4), share=EVERYONE)
-        with pytest.raises(NotFoundError, match="no past institution to learn from for 'h0'; add some and learn"):
+        other.sharing.state("h1", EVERYONE)
+        with pytest.raises(NotFoundError, match=r"no past institution .* shares its demonstrations with 'h0'; let some"):
             adapt(prior, other, "h0")
 
 
