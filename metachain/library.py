@@ -19,6 +19,7 @@ from metachain.bulk import insert_new, upsert
 from metachain.demonstration import Demonstration, check_text
 from metachain.embedding_cache import EmbeddingCache
 from metachain.encoder import Encoder, MiniLM
+from metachain.erasure import Doomed, Erased, erase, scrub
 from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.opening import open_engine
 from metachain.outcomes import Outcome, Outcomes, fed_back
@@ -156,6 +157,23 @@ class Library:
                 one = Demonstration(changed.institution, changed.input, correction, f"feedback {id}", {"feedback": id})
                 upsert(connection, table, [_row(self._gate(one) if self._gate else one)], ["input", "output"])
         return changed or self.outcomes.get(id)
+
+    def erase(self, doomed: Doomed) -> Erased:
+        """Take demonstrations out, with all that may depend on them (``erasure.erase``), in one transaction.
+
+        What was learned is gone then; ``metachain.forgetting.forget`` does this, learns again and gives a receipt.
+        """
+        with writing(self._engine, KEEPER, alone=True) as connection:
+            return erase(connection, doomed)
+
+    def scrub(self) -> bool:
+        """Let no byte of what was deleted stay in the database's files; whether that could be done (``erasure.scrub``)."""
+        return scrub(self._engine)
+
+    def learned(self) -> tuple[str, ...]:
+        """Names of what was learned or listed, in alphabetical order."""
+        with reading(self._engine) as connection:
+            return tuple(connection.execute(select(artifacts.c.name).order_by(artifacts.c.name)).scalars())
 
     def revision(self, institution: str) -> int:
         """How often this institution's demonstrations, list of answers or outcomes have changed; 0 or more."""

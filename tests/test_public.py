@@ -12,10 +12,10 @@ from metachain import errors
 
 PUBLIC = {
     "metachain": [
-        "EVERYONE",
         "Audience",
         "Demonstration",
         "Diagnosis",
+        "EVERYONE",
         "Grant",
         "Library",
         "Posterior",

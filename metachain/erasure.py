@@ -1,0 +1,170 @@
+"""Taking demonstrations out of a library's tables, with all that was made of them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, select, text
+
+from metachain.revisions import counted, moved_on
+from metachain.schema import artifacts, demonstrations, embeddings, grants, groups, outcomes
+from metachain.similarity import text_sha256
+from metachain.storage import is_postgresql
+
+__all__ = ["Doomed", "Erased", "erase", "scrub"]
+
+KEYS_A_QUERY = 400
+LEARNED = ("prior", "posterior of ")
+"""Beginnings of the names of what is learned from demonstrations, and can be learned again without a model."""
+POLICY = "policy of "
+ANSWERS = "answers of "
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """What is to be forgotten: one demonstration, an institution with all it has, or all of a patient's."""
+
+    institution: str | None = None
+    id: str | None = None
+    patient: str | None = None
+
+    @property
+    def whole_institution(self) -> bool:
+        """Whether nothing of the institution is to be left."""
+        return self.institution is not None and self.id is None and self.patient is None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was taken out."""
+
+    demonstrations: dict[str, int]
+    """Number by institution."""
+    outcomes: int
+    """Answers that were given to these inputs or shown these demonstrations."""
+    embeddings: int
+    artifacts: tuple[str, ...]
+    """Names of what was learned or stated, in alphabetical order."""
+    sha256: str
+    """Of the records, whatever their order: who has them can check that they are those."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing of the kind."""
+        return not (self.demonstrations or self.outcomes or self.artifacts)
+
+
+def erase(connection: Connection, doomed: Doomed) -> Erased:
+    """Delete within a transaction that writes alone; what may depend on it goes too, so that nothing stale is used.
+
+    That is: the outcomes whose query it was, or that were shown it, or were corrected to it; vectors of texts that no
+    demonstration has any more; every prior and posterior; the policy of each model that lost an outcome or has demoted
+    what is gone; and an institution's lists, rules and memberships where all of it goes.
+    """
+    gone = connection.execute(select(demonstrations).where(*_meant(doomed))).all()
+    lost = _outcomes_of(connection, doomed, gone)
+    names = _artifacts_of(connection, doomed, {(row.institution, row.id) for row in gone}, lost)
+    if not (gone or lost or doomed.whole_institution):
+        return Erased({}, 0, 0, (), _digest([]))
+    connection.execute(delete(demonstrations).where(*_meant(doomed)))
+    for table, key, values in (
+        (outcomes, outcomes.c.id, sorted({row.id for row in lost})),
+        (artifacts, artifacts.c.name, names),
+    ):
+        for some in _batched(values, KEYS_A_QUERY):
+            connection.execute(delete(table).where(key.in_(some)))
+    vectors = _delete_vectors(connection, {row.text_sha256 for row in gone})
+    if doomed.whole_institution:
+        connection.execute(delete(grants).where(grants.c.institution == doomed.institution))
+        connection.execute(delete(groups).where(groups.c.institution == doomed.institution))
+        counted(connection, "rules")
+    counted(connection, "forgotten")
+    counts = Counter(row.institution for row in gone)
+    moved_on(connection, {*counts, *(row.institution for row in lost)})
+    return Erased(dict(sorted(counts.items())), len(lost), vectors, tuple(names), _digest(gone))
+
+
+def scrub(engine: Engine) -> bool:
+    """Let no byte of what was deleted stay in the database's files; whether that could be done now.
+
+    An SQLite file zeroes what it deletes, and its write-ahead log is emptied here, unless another process reads on from
+    before. PostgreSQL's tables are written anew; its own write-ahead log and backups are its operator's.
+    """
+    if is_postgresql(engine):
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in (demonstrations, outcomes, embeddings, artifacts):
+                connection.execute(text(f"VACUUM FULL {table.name}"))
+        return True
+    with engine.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
+def _meant(doomed: Doomed) -> list[ColumnElement[bool]]:
+    named = {"institution": doomed.institution, "id": doomed.id, "patient": doomed.patient}
+    return [demonstrations.c[column] == value for column, value in named.items() if value is not None]
+
+
+def _outcomes_of(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Those that hold a text of what goes, or an answer that was given before it."""
+    keys = {(row.institution, row.id) for row in gone}
+    asked = {(row.institution, row.text_sha256) for row in gone}
+    corrected = {row._mapping["metadata"].get("feedback") for row in gone}
+    everything_of = doomed.institution if doomed.whole_institution else None
+    own = outcomes.c
+
+    def concerned(row: Row[Any]) -> bool:
+        shown = {(institution, id) for institution, id in row.shown}
+        sources = {row.institution, *(institution for institution, _ in shown)}
+        return (
+            everything_of in sources
+            or row.id in corrected
+            or bool(shown & keys)
+            or (row.institution, text_sha256(row.input)) in asked
+        )
+
+    every = connection.execute(select(own.id, own.institution, own.model, own.input, own.shown))
+    return [row for row in every if concerned(row)]
+
+
+def _artifacts_of(
+    connection: Connection, doomed: Doomed, keys: set[tuple[str, str]], lost: Sequence[Row[Any]]
+) -> list[str]:
+    models = {f"{POLICY}{row.model}" for row in lost}
+    stated = {f"{ANSWERS}{doomed.institution}"} if doomed.whole_institution else set()
+    found = []
+    for name, header in connection.execute(select(artifacts.c.name, artifacts.c.header)):
+        policy = header.get("policy", {}) if name.startswith(POLICY) else {}
+        demoted = {(institution, id) for institution, id in policy.get("demoted", ())}
+        if name.startswith(LEARNED) or name in models or demoted & keys or name in stated:
+            found.append(name)
+    return sorted(found)
+
+
+def _delete_vectors(connection: Connection, hashes: set[str]) -> int:
+    """Delete the vectors of texts that no demonstration has any more; how many there were."""
+    deleted = 0
+    for some in _batched(sorted(hashes), KEYS_A_QUERY):
+        held = select(demonstrations.c.text_sha256).where(demonstrations.c.text_sha256.in_(some))
+        where = embeddings.c.text_sha256.in_(some), embeddings.c.text_sha256.not_in(held)
+        deleted += connection.execute(select(func.count()).select_from(embeddings).where(*where)).scalar_one()
+        connection.execute(delete(embeddings).where(*where))
+    return deleted
+
+
+def _batched(values: Sequence[str], size: int) -> Iterator[list[str]]:
+    rest = iter(values)
+    while some := list(islice(rest, size)):
+        yield some
+
+
+def _digest(rows: Sequence[Row[Any]]) -> str:
+    each = sorted(
+        sha256(json.dumps([row.institution, row.id, row.input, row.output]).encode()).hexdigest() for row in rows
+    )
+    return sha256("".join(each).encode()).hexdigest()
