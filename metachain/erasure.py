@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -128,7 +128,7 @@ def _outcomes_of(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]
             or (row.institution, text_sha256(row.input)) in asked
         )
 
-    every = connection.execute(select(own.id, own.institution, own.model, own.input, own.shown))
+    every: Iterable[Row[Any]] = connection.execute(select(own.id, own.institution, own.model, own.input, own.shown))
     return [row for row in every if concerned(row)]
 
 

@@ -167,7 +167,7 @@ class Library:
             return erase(connection, doomed)
 
     def scrub(self) -> bool:
-        """Let no byte of what was deleted stay in the database's files; whether that could be done (``erasure.scrub``)."""
+        """Let no byte of what was deleted stay in the database's files; says whether that could be done now."""
         return scrub(self._engine)
 
     def learned(self) -> tuple[str, ...]:
