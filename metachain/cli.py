@@ -155,26 +155,41 @@ def learn(
     requests_per_second: Annotated[float | None, typer.Option(help="At most so many calls are begun a second.")] = None,
     instructions: Annotated[str, typer.Option(help="What the model is told before the demonstrations.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Orders the queries that the model is asked.")] = 0,
+    statistics: Annotated[
+        list[Path] | None,
+        typer.Option(help="File that `metachain statistics` wrote elsewhere; may be given several times."),
+    ] = None,
+    minimum: Annotated[
+        int, typer.Option(min=2, help="Learn from so many institutions at least, with those of --statistics.")
+    ] = 3,
+    institution: Annotated[
+        str, typer.Option("--for", help="Learn for this institution alone, from what is shared with it in particular.")
+    ] = "",
     purpose: Purpose = "",
 ) -> None:
     """Learn from every institution in the library who transfers to whom, and whether learning pays.
+
+    With --statistics also from institutions that keep their demonstrations to themselves.
 
     With --model also how that model is best shown demonstrations: past institutions play the new one, and the model
     answers. What it answered is kept in the library, so that the same command after an interruption goes on.
     """
     from metachain.console import out, print_lesson, working
+    from metachain.contribution import read_contribution
     from metachain.library import Library
     from metachain.prior import Prior, save_prior
     from metachain.prior import learn as learn_prior
 
+    given = [read_contribution(path) for path in statistics or ()]
     with Library.open(library, create=False, purpose=purpose) as opened:
         opened.check_writable()
 
         def learned() -> Prior:
             with working() as progress:
-                prior = learn_prior(opened, progress=progress)
+                prior = learn_prior(opened, statistics=given, minimum=minimum, progress=progress)
             save_prior(opened, prior)
-            out.print(f"learned from {len(prior.institutions)} institutions; the prior is stored in {library}")
+            further = f" and the statistics of {len(given)} more" if given else ""
+            out.print(f"learned from {len(prior.institutions)} institutions{further}; the prior is stored in {library}")
             print_lesson(prior.lesson)
             return prior
 
@@ -198,6 +213,18 @@ def learn(
             seed=seed,
         )
         collect_and_print(opened, learned, wanted)
+
+
+@app.command()
+def statistics(
+    library: LibraryPath,
+    institution: Annotated[str, typer.Argument(help="Name of the institution whose demonstrations stay here.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write them here, for `metachain learn`.")] = None,
+) -> None:
+    """Measure an institution beside the others of a library: what it can give without giving its demonstrations."""
+    from metachain.disclosure import disclose
+
+    disclose(library, institution, json_file)
 
 
 @app.command()

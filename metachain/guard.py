@@ -32,8 +32,24 @@ from metachain.selection import nearest_first, plausible_answers, plausible_firs
 from metachain.study import Study, split
 from metachain.transfer import standing
 
-__all__ = ["ARMS", "NEAREST", "Draw", "arm_scores", "best_arm", "draws", "shown_probabilities"]
+__all__ = [
+    "ALIKE",
+    "ARMS",
+    "FEWEST",
+    "NEAREST",
+    "Draw",
+    "arm_scores",
+    "best_arm",
+    "draws",
+    "mean_scores",
+    "rehearsals_beside",
+    "shown_probabilities",
+]
 
+FEWEST = 2
+"""Institutions that a rehearsal beside those unlike it takes at least, and that learning does."""
+ALIKE = 0.6
+"""Transfer from which two institutions are said to answer as one."""
 LABELS = (0, 4, 16)
 SEEDS = (0, 1)
 QUERIES = 60
@@ -89,6 +105,16 @@ def draws(pool: Pool, institution: int) -> list[Draw]:
     return made
 
 
+def rehearsals_beside(pool: Pool, institution: int, others: Rows, agreement: Floats) -> list[tuple[Draw, Rows]]:
+    """Every draw of one institution beside all ``others`` (m,), and beside those unlike it where two or more are.
+
+    ``agreement`` (m,) in [0, 1] is how well each of them and the institution answer each other's inputs.
+    """
+    unlike = others[agreement < ALIKE]
+    companies = [others, unlike] if FEWEST <= len(unlike) < len(others) else [others]
+    return [(draw, company) for draw in draws(pool, institution) for company in companies]
+
+
 def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats:
     """How well each arm serves the draw's queries from the institutions ``past``; (len(ARMS),) in [0, 1].
 
@@ -112,12 +138,16 @@ def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats
     return np.array([right[arm] for arm in ARMS])
 
 
-def best_arm(scores: Sequence[Floats]) -> Settings | None:
-    """Arm with the best mean over ``scores``, each (len(ARMS),); the plainer of two that tie, NEAREST without any."""
-    if not len(scores):
-        return NEAREST
-    means = np.round(np.mean(np.stack(scores), axis=0), 9)
-    return ARMS[int(means.argmax())]
+def mean_scores(scores: Sequence[Floats], sums: Floats | float = 0.0, further: int = 0) -> Floats:
+    """Mean over ``scores`` and ``further`` ones that ``sums`` is the sum of; (len(ARMS),) as each, nan without any."""
+    count = len(scores) + further
+    return np.asarray((np.sum(scores, axis=0) + sums) / count) if count else np.full(len(ARMS), np.nan)
+
+
+def best_arm(scores: Sequence[Floats], sums: Floats | float = 0.0, further: int = 0) -> Settings | None:
+    """Arm with the best of ``mean_scores``; the plainer of two that tie, NEAREST without any."""
+    means = np.round(mean_scores(scores, sums, further), 9)
+    return NEAREST if np.isnan(means).any() else ARMS[int(means.argmax())]
 
 
 def shown_probabilities(

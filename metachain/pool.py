@@ -66,6 +66,23 @@ class Pool:
         """For each institution the rows that belong to it."""
         return tuple(np.flatnonzero(self.owner == number) for number in range(len(self.institutions)))
 
+    def followed_by(self, own: Self) -> Self:
+        """These rows and then those of another institution, whose answers are numbered on from these.
+
+        ``own`` was made with ``answers`` of this pool. Whether answers are texts is what it is here.
+        """
+        both = replace(
+            self,
+            demonstrations=self.demonstrations + own.demonstrations,
+            vectors=np.concatenate([self.vectors, own.vectors]),
+            institutions=self.institutions + own.institutions,
+            owner=np.concatenate([self.owner, own.owner + len(self.institutions)]),
+            answers=own.answers,
+            answer=np.concatenate([self.answer, own.answer]),
+        )
+        vars(both)["meaning"] = self.answering(own.answers).meaning
+        return both
+
     def answering(self, answers: Sequence[str]) -> Self:
         """The same, with numbers for further answers: ``answers`` begins with those that it has.
 

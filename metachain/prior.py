@@ -2,20 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metachain.calibration import UNCALIBRATED, Calibration
+from metachain.contribution import Contribution, Sources, contribution_of
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError, LibraryError, NotFoundError
-from metachain.guard import ARMS, LABELS, Draw, arm_scores, best_arm, draws, shown_probabilities
+from metachain.guard import (
+    ARMS,
+    FEWEST,
+    LABELS,
+    Draw,
+    arm_scores,
+    best_arm,
+    draws,
+    mean_scores,
+    rehearsals_beside,
+    shown_probabilities,
+)
+from metachain.index import InstitutionIndex
 from metachain.kriging import PLAIN, Settings
 from metachain.library import Library
 from metachain.pool import Pool, make_pool
 from metachain.progress import Progress, silent
 from metachain.similarity import hybrid_vectors, lexical_vectors
-from metachain.study import Study, institution_rng
+from metachain.study import Study, transfer_items
 from metachain.transfer import transfer_row
 
 __all__ = [
@@ -23,18 +37,20 @@ __all__ = [
     "Prior",
     "learn",
     "learn_lesson",
+    "learned_from",
     "load_prior",
     "pool_of",
     "rehearsals",
     "rows_to_study",
     "save_prior",
+    "sources_of",
+    "statistics_of",
+    "transfer_matrix",
 ]
 
-MINIMUM_INSTITUTIONS = 2
-TRANSFER_ITEMS = 220
-FORMAT = "metachain-prior/2"
-ALIKE = 0.6
-"""Transfer from which two institutions are said to answer as one."""
+MINIMUM = 3
+"""Institutions that a prior is learned from at least, unless the caller says otherwise."""
+FORMAT = "metachain-prior/3"
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -65,30 +81,81 @@ class Prior:
     """What a library's institutions teach. Made by ``learn``."""
 
     institutions: tuple[str, ...]
-    """The S institutions that were learned from, in alphabetical order."""
+    """The S institutions whose demonstrations were learned from, in alphabetical order."""
     transfer: Floats
-    """(S, S): how well column s answers row u's inputs, in [0, 1]."""
+    """(S + T, S): how well column s answers row u's inputs, in [0, 1]; the contributors' rows come last."""
     lesson: Lesson
     fingerprint: str
     """Of the encoder."""
+    contributors: tuple[str, ...] = ()
+    """The T institutions that gave statistics only, in alphabetical order."""
 
 
-def learn(library: Library, *, progress: Progress = silent) -> Prior:
+def learn(
+    library: Library, *, statistics: Sequence[Contribution] = (), minimum: int = MINIMUM, progress: Progress = silent
+) -> Prior:
     """Learn from every institution of a library; no model calls, seconds once texts are embedded.
 
-    Raises DataError where there are fewer than two institutions: with one there is nobody to compare with.
+    ``statistics`` of further institutions, which keep their demonstrations to themselves, count in the lesson as their
+    demonstrations would; ``minimum`` as ``learned_from`` has it, which says what is raised.
     """
-    demonstrations = library.demonstrations()
-    pool = pool_of(library, demonstrations, progress=progress)
-    if len(pool.institutions) < MINIMUM_INSTITUTIONS:
-        held = ", ".join(pool.institutions) or "none"
-        raise DataError(f"learning needs demonstrations of at least 2 institutions; the library has: {held}")
-    study = Study.of(pool, rows_to_study(pool), progress)
-    everyone = np.arange(len(pool.institutions))
-    transfer = transfer_matrix(study)
-    return Prior(
-        pool.institutions, transfer, learn_lesson(study, transfer, everyone, progress), library.encoder.fingerprint
-    )
+    return learned_from(library, library.institutions(), statistics=statistics, minimum=minimum, progress=progress)
+
+
+def learned_from(
+    library: Library,
+    sources: Sequence[str],
+    private: Sequence[str] = (),
+    *,
+    statistics: Sequence[Contribution] = (),
+    minimum: int = MINIMUM,
+    progress: Progress = silent,
+) -> Prior:
+    """Learn from the institutions ``sources`` of a library, and from the mere statistics of others.
+
+    Those others are ``private`` institutions of the library, whose demonstrations are measured and never searched or
+    shown, and institutions elsewhere whose ``statistics`` are at hand. It makes no difference which of the two an
+    institution is, nor in which order they are given. Calibrations are learned from the sources' rehearsals alone.
+
+    Raises DataError where sources and contributors together are fewer than ``minimum`` (2 or more), where an
+    institution comes twice, and for statistics that were measured beside other demonstrations or by another method;
+    NotFoundError for an institution that is not in the library.
+    """
+    contributors = [*private, *(one.institution for one in statistics)]
+    _check_institutions(sources, contributors, minimum)
+    shared = sources_of(library, sources, progress)
+    for one in statistics:
+        one.check_beside(shared)
+    measured = [contribution_of(shared, _own(library, name, shared, progress), progress) for name in private]
+    given = sorted([*measured, *statistics], key=lambda one: one.institution)
+    transfer = np.concatenate([shared.transfer, *(np.array([one.transfer]) for one in given)])
+    everyone = np.arange(len(shared.institutions))
+    lesson = learn_lesson(shared.study, transfer, everyone, progress, given)
+    return Prior(shared.institutions, transfer, lesson, shared.fingerprint, tuple(one.institution for one in given))
+
+
+def statistics_of(library: Library, institution: str, *, progress: Progress = silent) -> Contribution:
+    """Measure an institution of a library beside all others of it: numbers that ``learn`` takes on another machine.
+
+    The others' demonstrations must be those that the other machine has. Raises NotFoundError where the institution
+    has no demonstrations in the library, and DataError where no other has any.
+    """
+    library.demonstrations(institution)
+    others = [name for name in library.institutions() if name != institution]
+    if not others:
+        raise DataError(f"the library holds {institution!r} alone; add the shared demonstrations to measure it beside")
+    shared = sources_of(library, others, progress)
+    return contribution_of(shared, _own(library, institution, shared, progress), progress)
+
+
+def sources_of(library: Library, institutions: Sequence[str], progress: Progress = silent) -> Sources:
+    """Index and measure institutions of a library whose demonstrations may be used. Raises DataError for none."""
+    if not institutions:
+        raise DataError("there is no institution whose demonstrations may be used; add or share some")
+    pool = pool_of(library, library.demonstrations(*institutions), progress=progress)
+    index = InstitutionIndex(pool)
+    study = Study.of(pool, rows_to_study(pool), progress, index)
+    return Sources(study, index, transfer_matrix(study), library.encoder.fingerprint)
 
 
 def pool_of(
@@ -109,7 +176,7 @@ def pool_of(
 
 def rows_to_study(pool: Pool) -> Rows:
     """Rows that learning asks about: each institution's items for the transfer matrix and its rehearsals."""
-    rows = [_transfer_items(pool, number) for number in range(len(pool.institutions))]
+    rows = [transfer_items(pool, number) for number in range(len(pool.institutions))]
     rows += [part for draw in _all_draws(pool) for part in (draw.support, draw.query)]
     return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.intp)
 
@@ -117,7 +184,7 @@ def rows_to_study(pool: Pool) -> Rows:
 def transfer_matrix(study: Study) -> Floats:
     """How well institutions' demonstrations answer each other's inputs; (S, S), row u asks and column s answers."""
     everyone = np.arange(len(study.pool.institutions))
-    rows = [_transfer_items(study.pool, number) for number in range(len(everyone))]
+    rows = [transfer_items(study.pool, number) for number in range(len(everyone))]
     return np.stack([transfer_row(study.profile(items, everyone), study.pool.answer[items]) for items in rows])
 
 
@@ -126,19 +193,23 @@ def rehearsals(pool: Pool, transfer: Floats, past: Rows) -> list[tuple[Draw, Row
     made = []
     for number in past if len(past) > 1 else ():
         others = past[past != number]
-        unlike = others[(transfer[number, others] + transfer[others, number]) / 2 < ALIKE]
-        for draw in draws(pool, int(number)):
-            made.append((draw, others))
-            if MINIMUM_INSTITUTIONS <= len(unlike) < len(others):
-                made.append((draw, unlike))
+        agreement = (transfer[number, others] + transfer[others, number]) / 2
+        made += rehearsals_beside(pool, int(number), others, agreement)
     return made
 
 
-def learn_lesson(study: Study, transfer: Floats, past: Rows, progress: Progress = silent) -> Lesson:
+def learn_lesson(
+    study: Study,
+    transfer: Floats,
+    past: Rows,
+    progress: Progress = silent,
+    contributions: Sequence[Contribution] = (),
+) -> Lesson:
     """Leave each of the institutions ``past`` out, and find the arm that serves them best.
 
     Each is left out twice: alone, and together with those that answer as it does, for nobody knows whether a new
-    institution will resemble any that is there.
+    institution will resemble any that is there. Rehearsals that ``contributions`` tell of count like these for the
+    arms; they say nothing of probabilities, so calibrations are learned from ``past`` alone.
     """
     made = rehearsals(study.pool, transfer, past)
     by_labels: dict[int, list[Floats]] = {labels: [] for labels in LABELS}
@@ -146,11 +217,12 @@ def learn_lesson(study: Study, transfer: Floats, past: Rows, progress: Progress 
         progress("rehearsing", done, len(made))
         by_labels[draw.labels].append(arm_scores(study, draw, others, transfer))
     progress("rehearsing", len(made), len(made))
-    means = [
-        np.mean(by_labels[labels], axis=0) if by_labels[labels] else np.full(len(ARMS), np.nan) for labels in LABELS
-    ]
-    settings = best_arm([score for labels in LABELS[1:] for score in by_labels[labels]])
-    trusts_consensus = best_arm(by_labels[0]) is not None
+    sums = sum((one.sums for one in contributions), np.zeros((len(LABELS), len(ARMS))))
+    further = sum(one.rehearsals for one in contributions)
+    means = [mean_scores(by_labels[labels], told, further) for labels, told in zip(LABELS, sums, strict=True)]
+    labelled = [score for labels in LABELS[1:] for score in by_labels[labels]]
+    settings = best_arm(labelled, sums[1:].sum(axis=0), further * len(LABELS[1:]))
+    trusts_consensus = best_arm(by_labels[0], sums[0], further) is not None
     lesson = Lesson(settings, trusts_consensus, np.stack(means))
     if study.pool.meaning is not None:
         return lesson
@@ -170,6 +242,7 @@ def save_prior(library: Library, prior: Prior) -> None:
     header = {
         "format": FORMAT,
         "institutions": list(prior.institutions),
+        "contributors": list(prior.contributors),
         "settings": settings,
         "trusts_consensus": prior.lesson.trusts_consensus,
         "unlabelled": asdict(prior.lesson.unlabelled),
@@ -191,7 +264,8 @@ def load_prior(library: Library) -> Prior:
         settings = Settings(**header["settings"]) if header["settings"] else None
         calibrations = Calibration(**header["unlabelled"]), Calibration(**header["labelled"])
         lesson = Lesson(settings, header["trusts_consensus"], arrays["scores"], *calibrations)
-        prior = Prior(tuple(header["institutions"]), arrays["transfer"], lesson, header["fingerprint"])
+        named = tuple(header["institutions"]), tuple(header["contributors"])
+        prior = Prior(named[0], arrays["transfer"], lesson, header["fingerprint"], named[1])
     except (KeyError, TypeError) as error:
         raise LibraryError(f"the library's prior is damaged ({error!r}); learn again") from error
     if prior.fingerprint != library.encoder.fingerprint:
@@ -202,8 +276,25 @@ def load_prior(library: Library) -> Prior:
     return prior
 
 
-def _transfer_items(pool: Pool, institution: int) -> Rows:
-    return institution_rng(pool.institutions[institution]).permutation(pool.rows[institution])[:TRANSFER_ITEMS]
+def _own(library: Library, institution: str, sources: Sources, progress: Progress) -> Pool:
+    demonstrations = library.demonstrations(institution)
+    return pool_of(library, demonstrations, sources.study.pool.answers, progress=progress)
+
+
+def _check_institutions(sources: Sequence[str], contributors: Sequence[str], minimum: int) -> None:
+    if not isinstance(minimum, int) or minimum < FEWEST:
+        raise DataError(f"'minimum' must be a whole number of at least {FEWEST}, got {minimum!r}")
+    everyone = sorted([*sources, *contributors])
+    for one, other in pairwise(everyone):
+        if one == other:
+            raise DataError(f"{one!r} comes twice: an institution is learned from by its demonstrations or one file")
+    if len(everyone) < minimum:
+        held = f"{len(everyone)} ({', '.join(everyone[:8])})" if everyone else "none"
+        risk = f", or take the risk with minimum={len(everyone)} (--minimum {len(everyone)})"
+        raise DataError(
+            f"learning needs at least {minimum} institutions, with those that give statistics only; there are {held}. "
+            f"Add some{risk if len(everyone) >= FEWEST else ''}"
+        )
 
 
 def _calibration(shown: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> Calibration:

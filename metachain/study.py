@@ -14,9 +14,10 @@ from metachain.profile import Profile, reply_profile
 from metachain.progress import Progress, silent
 from metachain.similarity import LEXICAL_DIMENSIONS
 
-__all__ = ["NEIGHBOURS", "Study", "institution_rng", "split"]
+__all__ = ["NEIGHBOURS", "TRANSFER_ITEMS", "Study", "institution_rng", "split", "transfer_items"]
 
 NEIGHBOURS = 8
+TRANSFER_ITEMS = 220
 ROWS_A_SEARCH = 2048
 
 Rows = NDArray[np.intp]
@@ -33,10 +34,13 @@ class Study:
     """(N,) where each row of the pool stands among those looked up, -1 where it was not."""
 
     @classmethod
-    def of(cls, pool: Pool, rows: Rows, progress: Progress = silent) -> Self:
-        """Look up ``rows`` (any order, duplicates allowed) in every institution of the pool."""
+    def of(cls, pool: Pool, rows: Rows, progress: Progress = silent, index: InstitutionIndex | None = None) -> Self:
+        """Look up ``rows`` (any order, duplicates allowed) in every institution of the pool, or of an ``index``.
+
+        The index is one of the pool's first institutions, whose rows are the pool's first.
+        """
         wanted = np.unique(rows)
-        index = InstitutionIndex(pool)
+        index = index or InstitutionIndex(pool)
         found = []
         for start in range(0, len(wanted), ROWS_A_SEARCH):
             progress("searching neighbours", start, len(wanted))
@@ -67,6 +71,11 @@ class Study:
 def institution_rng(name: str, *seeds: int) -> np.random.Generator:
     """Random state that belongs to an institution's name, so that the presence of others changes nothing."""
     return np.random.default_rng([*name.encode(), *seeds])
+
+
+def transfer_items(pool: Pool, institution: int) -> Rows:
+    """Rows of an institution that its row of the transfer matrix is measured on; up to 220, drawn by its name."""
+    return institution_rng(pool.institutions[institution]).permutation(pool.rows[institution])[:TRANSFER_ITEMS]
 
 
 def split(pool: Pool, institution: int, labels: int, queries: int, *seeds: int) -> tuple[Rows, Rows]:

@@ -51,8 +51,12 @@ def screening(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer
     ``r_s = max_u A[s, u] / median_s max_u A[s, u]`` for u ≠ s: an institution whose best agreement with another is
     under half of the usual one gives answers that nothing bears out, as where its answers were mixed up. With fewer
     than three institutions there is no usual one, and nobody is held back.
+
+    ``transfer`` (S_all + T, S_all) may have the rows of T further institutions that ask and never answer; they bear
+    out answers too, each by its row alone.
     """
-    best = _agreement(transfer, institutions, 0.0).max(axis=0, initial=0.0)
+    asking = transfer[transfer.shape[1] :, np.asarray(institutions, np.intp)]
+    best = np.concatenate([_agreement(transfer, institutions, 0.0), asking]).max(axis=0, initial=0.0)
     usual = np.median(best) if len(best) > 2 else 0.0
     if usual == 0:
         return np.zeros(len(best))

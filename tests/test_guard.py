@@ -26,6 +26,7 @@ from oracles import (
 from metachain.calibration import UNCALIBRATED, Calibration
 from metachain.demonstration import Demonstration
 from metachain.guard import (
+    ALIKE,
     ARMS,
     BELIEFS,
     CONSTANT,
@@ -47,7 +48,7 @@ from metachain.guard import (
 from metachain.kriging import PLAIN, Settings, fit, judge
 from metachain.metrics import token_f1
 from metachain.pool import make_pool
-from metachain.prior import ALIKE, Lesson, learn_lesson, rehearsals, transfer_matrix
+from metachain.prior import Lesson, learn_lesson, rehearsals, transfer_matrix
 from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.study import Study
 from metachain.transfer import standing
