@@ -58,10 +58,11 @@ def collect(
     ``metric`` scores an answer against the right one in [0, 1]. Raises DataError for a score outside of it, and where
     the prior's institutions are not the library's; all that was answered is kept.
     """
-    demonstrations = library.demonstrations()
+    shared = library.sharing.with_(None).demonstrations & set(library.institutions())
+    if tuple(sorted(shared)) != prior.institutions:
+        raise DataError("the institutions that share with everyone are not those that were learned from; learn first")
+    demonstrations = library.demonstrations(*prior.institutions)
     pool = pool_of(library, demonstrations, progress=progress)
-    if pool.institutions != prior.institutions:
-        raise DataError("the library's institutions are not those that were learned from; learn first")
     stage = Stage(Study.of(pool, rows_to_study(pool), progress), prior, seed)
     ledger = Ledger(library, caller, model, metric, metric_name, instructions)
     worth = METRICS[suited_metric([one.output for one in demonstrations])]

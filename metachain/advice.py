@@ -42,7 +42,7 @@ def _posterior(library: Library, institution: str) -> Posterior:
     try:
         return load_posterior(library, institution)
     except NotFoundError:
-        return adapt(load_prior(library), library, institution)
+        return adapt(load_prior(library, institution), library, institution)
 
 
 def _print(suggestions: Sequence[Suggestion], institution: str) -> None:

@@ -186,8 +186,8 @@ def learn(
 
         def learned() -> Prior:
             with working() as progress:
-                prior = learn_prior(opened, statistics=given, minimum=minimum, progress=progress)
-            save_prior(opened, prior)
+                prior = learn_prior(opened, institution or None, statistics=given, minimum=minimum, progress=progress)
+            save_prior(opened, prior, institution or None)
             further = f" and the statistics of {len(given)} more" if given else ""
             out.print(f"learned from {len(prior.institutions)} institutions{further}; the prior is stored in {library}")
             print_lesson(prior.lesson)
@@ -250,7 +250,7 @@ def adapt(
     examples = read_demonstrations(support, institution) if support else []
     given = read_answers(answers) if answers else []
     with Library.open(library, create=False, purpose=purpose) as opened:
-        prior = load_prior(opened)
+        prior = load_prior(opened, institution)
         opened.add(examples)
         if given:
             out.print(f"{len(opened.list_answers(institution, given))} answers listed for {institution}")
@@ -304,6 +304,35 @@ def ask(
         policy = load_policy(opened, model)
         selector = MetaExampleSelector(opened, load_posterior(opened, institution), shots, policy=policy)
         typer.echo(few_shot_chain(model, selector, instructions=instructions).invoke({"input": text}))
+
+
+@app.command()
+def forget(
+    library: LibraryPath,
+    institution: Annotated[
+        str | None, typer.Option(help="Forget all of an institution; with --demonstration, that one of it.")
+    ] = None,
+    demonstration: Annotated[str | None, typer.Option(metavar="ID", help="Forget a demonstration by its id.")] = None,
+    patient: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Forget the demonstrations whose metadata.patient is this.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the receipt here.")] = None,
+) -> None:
+    """Forget exactly: rows, vectors, answers and all that was learned from them, which is learned again without."""
+    from metachain.console import out, print_receipt, working
+    from metachain.files import check_writable, write_text
+    from metachain.forgetting import forget as forget_exactly
+    from metachain.library import Library
+
+    if json_file:
+        check_writable(json_file)
+    with Library.open(library, create=False) as opened, working() as progress:
+        receipt = forget_exactly(
+            opened, institution=institution, demonstration=demonstration, patient=patient, progress=progress
+        )
+    print_receipt(receipt)
+    if json_file:
+        out.print(f"receipt: {write_text(json.dumps(asdict(receipt), indent=1), json_file)}")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from metachain import progress
 from metachain.comparison import BASELINE, OURS, ordered
 from metachain.condition import Condition
 from metachain.diagnosis import Diagnosis
+from metachain.forgetting import Receipt
 from metachain.guard import ARMS, LABELS, NEAREST
 from metachain.prior import Lesson
 from metachain.selection import Selection
@@ -27,6 +28,7 @@ __all__ = [
     "out",
     "print_diagnosis",
     "print_lesson",
+    "print_receipt",
     "print_selection",
     "print_summary",
     "short",
@@ -184,3 +186,20 @@ def short(text: str, width: int = 120) -> str:
 def one_line(text: str) -> str:
     """Without line breaks, nor control characters: a stored text must not be able to steer the terminal."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+
+
+def print_receipt(receipt: Receipt) -> None:
+    """Say what was forgotten, what was learned again, and what could not be."""
+    erased = receipt.erased
+    counts = ", ".join(f"{count} of {one_line(name)}" for name, count in erased.demonstrations.items()) or "none"
+    out.print(
+        f"forgotten at {erased.at}: a {erased.what}. Demonstrations: {counts}; "
+        f"{erased.outcomes} recorded answers, {erased.embeddings} vectors"
+    )
+    out.print(f"receipt {erased.id}, SHA-256 of the records {erased.sha256}")
+    if receipt.learned_again:
+        out.print(f"learned again without it: {', '.join(map(one_line, receipt.learned_again))}")
+    if receipt.lost:
+        out.print(f"not there any more: {', '.join(map(one_line, receipt.lost))}")
+    if not receipt.scrubbed:
+        out.print("another process still reads: old bytes stay in the file's log until it stops; then run this again")

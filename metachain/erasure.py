@@ -3,21 +3,25 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, select, text
 
+from metachain.moments import now
 from metachain.revisions import counted, moved_on
-from metachain.schema import artifacts, demonstrations, embeddings, grants, groups, outcomes
+from metachain.schema import artifacts, demonstrations, embeddings, grants, groups, outcomes, receipts
 from metachain.similarity import text_sha256
 from metachain.storage import is_postgresql
 
-__all__ = ["Doomed", "Erased", "erase", "scrub"]
+__all__ = ["Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]
 
 KEYS_A_QUERY = 400
+READERS_MILLISECONDS = 2000
+"""How long a scrub waits for readers of what was before."""
 LEARNED = ("prior", "posterior of ")
 """Beginnings of the names of what is learned from demonstrations, and can be learned again without a model."""
 POLICY = "policy of "
@@ -33,15 +37,27 @@ class Doomed:
     patient: str | None = None
 
     @property
+    def kind(self) -> str:
+        """``demonstration``, ``patient`` or ``institution``."""
+        if self.id is not None:
+            return "demonstration"
+        return "institution" if self.patient is None else "patient"
+
+    @property
     def whole_institution(self) -> bool:
         """Whether nothing of the institution is to be left."""
-        return self.institution is not None and self.id is None and self.patient is None
+        return self.kind == "institution"
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was taken out."""
+    """What was taken out: the library keeps it as a receipt. It holds no text, no id of a demonstration, no patient."""
 
+    id: str
+    at: str
+    """UTC, ISO 8601."""
+    what: str
+    """``demonstration``, ``patient`` or ``institution``."""
     demonstrations: dict[str, int]
     """Number by institution."""
     outcomes: int
@@ -50,26 +66,21 @@ class Erased:
     artifacts: tuple[str, ...]
     """Names of what was learned or stated, in alphabetical order."""
     sha256: str
-    """Of the records, whatever their order: who has them can check that they are those."""
-
-    @property
-    def nothing(self) -> bool:
-        """Whether there was nothing of the kind."""
-        return not (self.demonstrations or self.outcomes or self.artifacts)
+    """Of the records, whatever their order: who has them can check that it was those (``records_sha256``)."""
 
 
-def erase(connection: Connection, doomed: Doomed) -> Erased:
+def erase(connection: Connection, doomed: Doomed) -> Erased | None:
     """Delete within a transaction that writes alone; what may depend on it goes too, so that nothing stale is used.
 
     That is: the outcomes whose query it was, or that were shown it, or were corrected to it; vectors of texts that no
     demonstration has any more; every prior and posterior; the policy of each model that lost an outcome or has demoted
-    what is gone; and an institution's lists, rules and memberships where all of it goes.
+    what is gone; and an institution's lists, rules and memberships where all of it goes. None where there was nothing.
     """
     gone = connection.execute(select(demonstrations).where(*_meant(doomed))).all()
     lost = _outcomes_of(connection, doomed, gone)
     names = _artifacts_of(connection, doomed, {(row.institution, row.id) for row in gone}, lost)
-    if not (gone or lost or doomed.whole_institution):
-        return Erased({}, 0, 0, (), _digest([]))
+    if not (gone or lost or (doomed.whole_institution and _is_known(connection, doomed.institution))):
+        return None
     connection.execute(delete(demonstrations).where(*_meant(doomed)))
     for table, key, values in (
         (outcomes, outcomes.c.id, sorted({row.id for row in lost})),
@@ -85,7 +96,24 @@ def erase(connection: Connection, doomed: Doomed) -> Erased:
     counted(connection, "forgotten")
     counts = Counter(row.institution for row in gone)
     moved_on(connection, {*counts, *(row.institution for row in lost)})
-    return Erased(dict(sorted(counts.items())), len(lost), vectors, tuple(names), _digest(gone))
+    digest = records_sha256((row.institution, row.id, row.input, row.output) for row in gone)
+    found = Erased(
+        str(uuid4()), now(), doomed.kind, dict(sorted(counts.items())), len(lost), vectors, tuple(names), digest
+    )
+    connection.execute(receipts.insert(), [{"id": found.id, "at": found.at, "receipt": asdict(found)}])
+    return found
+
+
+def records_sha256(records: Iterable[tuple[str, str, str, str]]) -> str:
+    """Of records (institution, id, input, output) in any order: SHA-256 over their sorted SHA-256 digests."""
+    each = sorted(sha256(json.dumps(record).encode()).hexdigest() for record in records)
+    return sha256("".join(each).encode()).hexdigest()
+
+
+def receipts_of(connection: Connection) -> list[Erased]:
+    """All receipts, the oldest first."""
+    rows = connection.execute(select(receipts.c.receipt).order_by(receipts.c.at, receipts.c.id)).scalars()
+    return [Erased(**{**one, "artifacts": tuple(one["artifacts"])}) for one in rows]
 
 
 def scrub(engine: Engine) -> bool:
@@ -101,8 +129,21 @@ def scrub(engine: Engine) -> bool:
         return True
     with engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
+        patience = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+        raw.execute(f"PRAGMA busy_timeout = {READERS_MILLISECONDS}")
         busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        raw.execute(f"PRAGMA busy_timeout = {patience}")
     return not busy
+
+
+def _is_known(connection: Connection, institution: str | None) -> bool:
+    """Whether there is a rule or a list of answers of an institution that has no demonstrations."""
+    rule = connection.execute(select(grants.c.number).where(grants.c.institution == institution)).first()
+    names = [f"{kind}{institution}" for kind in (ANSWERS, "posterior of ")]
+    return (
+        rule is not None
+        or connection.execute(select(artifacts.c.name).where(artifacts.c.name.in_(names))).first() is not None
+    )
 
 
 def _meant(doomed: Doomed) -> list[ColumnElement[bool]]:
@@ -161,10 +202,3 @@ def _batched(values: Sequence[str], size: int) -> Iterator[list[str]]:
     rest = iter(values)
     while some := list(islice(rest, size)):
         yield some
-
-
-def _digest(rows: Sequence[Row[Any]]) -> str:
-    each = sorted(
-        sha256(json.dumps([row.institution, row.id, row.input, row.output]).encode()).hexdigest() for row in rows
-    )
-    return sha256("".join(each).encode()).hexdigest()

@@ -19,7 +19,7 @@ from metachain.bulk import insert_new, upsert
 from metachain.demonstration import Demonstration, check_text
 from metachain.embedding_cache import EmbeddingCache
 from metachain.encoder import Encoder, MiniLM
-from metachain.erasure import Doomed, Erased, erase, scrub
+from metachain.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.opening import open_engine
 from metachain.outcomes import Outcome, Outcomes, fed_back
@@ -158,10 +158,11 @@ class Library:
                 upsert(connection, table, [_row(self._gate(one) if self._gate else one)], ["input", "output"])
         return changed or self.outcomes.get(id)
 
-    def erase(self, doomed: Doomed) -> Erased:
+    def erase(self, doomed: Doomed) -> Erased | None:
         """Take demonstrations out, with all that may depend on them (``erasure.erase``), in one transaction.
 
-        What was learned is gone then; ``metachain.forgetting.forget`` does this, learns again and gives a receipt.
+        What was learned is gone then; ``metachain.forgetting.forget`` does this and learns again. None where there was
+        nothing.
         """
         with writing(self._engine, KEEPER, alone=True) as connection:
             return erase(connection, doomed)
@@ -169,6 +170,17 @@ class Library:
     def scrub(self) -> bool:
         """Let no byte of what was deleted stay in the database's files; says whether that could be done now."""
         return scrub(self._engine)
+
+    def receipts(self) -> list[Erased]:
+        """What was erased so far, the oldest first."""
+        with reading(self._engine) as connection:
+            return receipts_of(connection)
+
+    def holders(self, id: str) -> tuple[str, ...]:
+        """Institutions that have a demonstration of an id, in alphabetical order."""
+        query = select(table.c.institution).where(table.c.id == id).order_by(table.c.institution)
+        with reading(self._engine, KEEPER) as connection:
+            return tuple(connection.execute(query).scalars())
 
     def learned(self) -> tuple[str, ...]:
         """Names of what was learned or listed, in alphabetical order."""

@@ -149,7 +149,7 @@ def past_of(prior: Prior, library: Library, institution: str) -> Past:
     """
     check_text("institution", institution)
     shared = library.sharing.with_(institution)
-    unshared = sorted(set(prior.institutions) - shared.statistics - {institution})
+    unshared = sorted({*prior.institutions, *prior.contributors} - shared.statistics - {institution})
     if unshared:
         raise SharingError(
             f"the prior was learned from {unshared[0]!r}, which does not share with {institution!r}"
@@ -223,7 +223,7 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
 def load_posterior(library: Library, institution: str) -> Posterior:
     """Read an institution's posterior. Raises NotFoundError where there is none, LibraryError for another format."""
     check_text("institution", institution)
-    prior = load_prior(library)
+    prior = load_prior(library, institution)
     try:
         header, arrays = library.load(_name(institution))
     except NotFoundError:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from metachain.calibration import UNCALIBRATED, Calibration
 from metachain.contribution import Contribution, Sources, contribution_of
 from metachain.demonstration import Demonstration
-from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.errors import DataError, LibraryError, NotFoundError, SharingError
 from metachain.guard import (
     ARMS,
     FEWEST,
@@ -33,6 +34,9 @@ from metachain.study import Study, transfer_items
 from metachain.transfer import transfer_row
 
 __all__ = [
+    "MINIMUM",
+    "OWN_PRIOR",
+    "PRIOR",
     "Lesson",
     "Prior",
     "learn",
@@ -51,6 +55,10 @@ __all__ = [
 MINIMUM = 3
 """Institutions that a prior is learned from at least, unless the caller says otherwise."""
 FORMAT = "metachain-prior/3"
+PRIOR = "prior"
+"""What a library calls everybody's."""
+OWN_PRIOR = "prior of "
+"""What a library calls that of one institution, before its name."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -92,14 +100,33 @@ class Prior:
 
 
 def learn(
-    library: Library, *, statistics: Sequence[Contribution] = (), minimum: int = MINIMUM, progress: Progress = silent
+    library: Library,
+    institution: str | None = None,
+    *,
+    statistics: Sequence[Contribution] = (),
+    minimum: int = MINIMUM,
+    progress: Progress = silent,
 ) -> Prior:
-    """Learn from every institution of a library; no model calls, seconds once texts are embedded.
+    """Learn from what a library's institutions share; no model calls, seconds once texts are embedded.
 
-    ``statistics`` of further institutions, which keep their demonstrations to themselves, count in the lesson as their
-    demonstrations would; ``minimum`` as ``learned_from`` has it, which says what is raised.
+    That is what any institution may use, however new; with ``institution`` given, what this one may use, less its own.
+    Those that share their statistics alone count in the lesson and are never searched or shown. So do further
+    institutions elsewhere whose ``statistics`` are at hand, if they let this library use them (``metachain share
+    LIBRARY NAME --statistics everyone``). ``minimum`` and what is raised: as ``learned_from`` has it; and SharingError
+    for statistics that are not shared.
     """
-    return learned_from(library, library.institutions(), statistics=statistics, minimum=minimum, progress=progress)
+    shared = library.sharing.with_(institution)
+    held = set(library.institutions()) - {institution}
+    unshared = sorted({one.institution for one in statistics} - shared.statistics)
+    if unshared:
+        raise SharingError(
+            f"no rule of this library lets the statistics of {unshared[0]!r} be learned from; state it: "
+            f"metachain share LIBRARY {unshared[0]!r} --statistics everyone"
+        )
+    sources = sorted(shared.demonstrations & held)
+    given = {one.institution for one in statistics}
+    private = sorted((shared.statistics - shared.demonstrations - given) & held)
+    return learned_from(library, sources, private, statistics=statistics, minimum=minimum, progress=progress)
 
 
 def learned_from(
@@ -135,15 +162,16 @@ def learned_from(
 
 
 def statistics_of(library: Library, institution: str, *, progress: Progress = silent) -> Contribution:
-    """Measure an institution of a library beside all others of it: numbers that ``learn`` takes on another machine.
+    """Measure an institution of a library beside those that share with it: numbers that ``learn`` takes elsewhere.
 
     The others' demonstrations must be those that the other machine has. Raises NotFoundError where the institution
-    has no demonstrations in the library, and DataError where no other has any.
+    has no demonstrations in the library, and DataError where no other shares any with it.
     """
     library.demonstrations(institution)
-    others = [name for name in library.institutions() if name != institution]
+    shared_with = library.sharing.with_(institution).demonstrations
+    others = [name for name in library.institutions() if name != institution and name in shared_with]
     if not others:
-        raise DataError(f"the library holds {institution!r} alone; add the shared demonstrations to measure it beside")
+        raise DataError(f"nobody in the library shares with {institution!r}; add the shared demonstrations (--share)")
     shared = sources_of(library, others, progress)
     return contribution_of(shared, _own(library, institution, shared, progress), progress)
 
@@ -236,8 +264,8 @@ def learn_lesson(
     )
 
 
-def save_prior(library: Library, prior: Prior) -> None:
-    """Store the prior in the library (JSON and npz), replacing the one before."""
+def save_prior(library: Library, prior: Prior, institution: str | None = None) -> None:
+    """Store everybody's prior, or that of one institution, in the library (JSON and npz), replacing the one before."""
     settings = asdict(prior.lesson.settings) if prior.lesson.settings else None
     header = {
         "format": FORMAT,
@@ -249,13 +277,16 @@ def save_prior(library: Library, prior: Prior) -> None:
         "labelled": asdict(prior.lesson.labelled),
         "fingerprint": prior.fingerprint,
     }
-    library.save("prior", header, {"transfer": prior.transfer, "scores": prior.lesson.scores})
+    library.save(_name(institution), header, {"transfer": prior.transfer, "scores": prior.lesson.scores})
 
 
-def load_prior(library: Library) -> Prior:
-    """Read the library's prior. Raises NotFoundError where there is none, LibraryError for another encoder's."""
+def load_prior(library: Library, institution: str | None = None) -> Prior:
+    """Read the prior that is an institution's own, else everybody's.
+
+    Raises NotFoundError where there is none, LibraryError for another encoder's.
+    """
     try:
-        header, arrays = library.load("prior")
+        header, arrays = _loaded(library, institution)
     except NotFoundError:
         raise NotFoundError("the library holds no prior; make one with: metachain learn LIBRARY") from None
     if header.get("format") != FORMAT:
@@ -276,6 +307,17 @@ def load_prior(library: Library) -> Prior:
     return prior
 
 
+def _loaded(library: Library, institution: str | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    try:
+        return library.load(_name(institution))
+    except NotFoundError:
+        return library.load(_name(None))
+
+
+def _name(institution: str | None) -> str:
+    return PRIOR if institution is None else f"{OWN_PRIOR}{institution}"
+
+
 def _own(library: Library, institution: str, sources: Sources, progress: Progress) -> Pool:
     demonstrations = library.demonstrations(institution)
     return pool_of(library, demonstrations, sources.study.pool.answers, progress=progress)
@@ -293,7 +335,7 @@ def _check_institutions(sources: Sequence[str], contributors: Sequence[str], min
         risk = f", or take the risk with minimum={len(everyone)} (--minimum {len(everyone)})"
         raise DataError(
             f"learning needs at least {minimum} institutions, with those that give statistics only; there are {held}. "
-            f"Add some{risk if len(everyone) >= FEWEST else ''}"
+            f"Add some, or let more share theirs{risk if len(everyone) >= FEWEST else ''}"
         )
 
 

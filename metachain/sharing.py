@@ -5,7 +5,7 @@ What no rule allows is not shared.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby, product
 from typing import Any, Literal, Self
 
@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, 
 from metachain.bulk import upsert
 from metachain.demonstration import check_text
 from metachain.errors import DataError
+from metachain.moments import moment, now, read_moment
 from metachain.revisions import counted
 from metachain.schema import counters, grants, groups
 from metachain.storage import KEEPER, reading, writing
 
 __all__ = ["EVERYONE", "NOBODY", "Audience", "Grant", "Shared", "Sharing", "granting", "stated"]
 
-MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 Use = Literal["demonstrations", "statistics"]
 Kind = Literal["everyone", "group", "institution", "nobody"]
 
@@ -108,8 +108,8 @@ class Sharing:
 
     @staticmethod
     def now() -> str:
-        """The moment, in UTC, in the form in which rules hold it."""
-        return datetime.now(UTC).strftime(MOMENT)
+        """The moment by which grants end."""
+        return now()
 
     def state(self, institution: str, *granted: Grant) -> None:
         """Replace all that an institution allows by these grants; without any it shares with nobody."""
@@ -156,9 +156,8 @@ class Sharing:
 
     def with_(self, institution: str | None) -> Shared:
         """What an institution may use of others now; None: what any institution may, however new."""
-        now = self.now()
         with reading(self._engine, KEEPER) as connection:
-            return _shared(connection, institution, self.purpose, now)
+            return _shared(connection, institution, self.purpose, self.now())
 
     def allowing(self, institution: str) -> Select[tuple[str]]:
         """Names of the institutions whose demonstrations another may be shown now, as a query within others."""
@@ -166,11 +165,11 @@ class Sharing:
         return found.with_only_columns(grants.c.institution)
 
 
-def granting(institution: str | None, purpose: str, now: str) -> Select[Any]:
+def granting(institution: str | None, purpose: str, at: str) -> Select[Any]:
     """Rows ``(institution, use, until)`` of the grants that count for somebody, for a purpose, at a moment."""
     return select(grants.c.institution, grants.c.use, grants.c.until).where(
         grants.c.purpose.in_(["", purpose]),
-        or_(grants.c.until.is_(None), grants.c.until > now),
+        or_(grants.c.until.is_(None), grants.c.until > at),
         _meant(institution),
     )
 
@@ -198,8 +197,8 @@ def _meant(institution: str | None) -> ColumnElement[bool]:
     )
 
 
-def _shared(connection: Connection, institution: str | None, purpose: str, now: str) -> Shared:
-    found = connection.execute(granting(institution, purpose, now)).all()
+def _shared(connection: Connection, institution: str | None, purpose: str, at: str) -> Shared:
+    found = connection.execute(granting(institution, purpose, at)).all()
     version = connection.execute(select(func.max(counters.c.number)).where(counters.c.name == "rules")).scalar() or 0
     return Shared(
         frozenset(row.institution for row in found if row.use == "demonstrations"),
@@ -218,7 +217,7 @@ def _rows(institution: str, granted: Sequence[Grant]) -> list[dict[str, Any]]:
             "purpose": purpose,
             "use": one.use,
             "audience": one.to.kind,
-            "until": one.until.astimezone(UTC).strftime(MOMENT) if one.until else None,
+            "until": moment(one.until) if one.until else None,
         }
         for number, one in enumerate(granted)
         for name, purpose in product(sorted(set(one.to.names)) or [""], sorted(set(one.purposes)) or [""])
@@ -229,5 +228,5 @@ def _grant(rows: list[Any]) -> Grant:
     first = rows[0]
     names = tuple(sorted({row.name for row in rows} - {""}))
     purposes = tuple(sorted({row.purpose for row in rows} - {""}))
-    until = datetime.strptime(first.until, MOMENT).replace(tzinfo=UTC) if first.until else None
+    until = read_moment(first.until) if first.until else None
     return Grant(Audience(first.audience, names), first.use, purposes, until)

@@ -40,7 +40,7 @@ class Selectors:
 
 def _posterior(library: Library, institution: str) -> Posterior:
     """What is stored, or made now for an institution that has labels but was never adapted to."""
-    prior = load_prior(library)  # before the try: that nothing was learned at all is another error
+    prior = load_prior(library, institution)  # before the try: that nothing was learned at all is another error
     try:
         return load_posterior(library, institution)
     except NotFoundError:

@@ -289,7 +289,9 @@ def test_the_last_past_institution_can_not_learn_from_itself(tmp_path: Path) -> 
     with Library.open(tmp_path / "y.db", Tiny()) as other:
         other.add(demonstrations(1, 4), share=EVERYONE)
         other.sharing.state("h1", EVERYONE)
-        with pytest.raises(NotFoundError, match=r"no past institution .* shares its demonstrations with 'h0'; let some"):
+        with pytest.raises(
+            NotFoundError, match=r"no past institution .* shares its demonstrations with 'h0'; let some"
+        ):
             adapt(prior, other, "h0")
 
 
