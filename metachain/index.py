@@ -37,25 +37,22 @@ class Neighbours:
 
 
 class InstitutionIndex:
-    """One flat FAISS index for each institution of a pool: an institution that isn't asked is never searched."""
+    """Exact search within each institution of a pool, on the pool's own vectors: nobody else's are ever looked at."""
 
     def __init__(self, pool: Pool) -> None:
         self._rows = pool.rows
-        self._indexes = []
-        for rows in pool.rows:
-            index = faiss.IndexFlatIP(pool.vectors.shape[1])
-            index.add(pool.vectors[rows])
-            self._indexes.append(index)
+        # A pool is sorted by institution, so that each has a slice of it.
+        self._vectors = [pool.vectors[rows[0] : rows[-1] + 1] for rows in pool.rows]
 
     def nearest(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
         """Find in every institution the ``r`` rows nearest to each of n vectors (n, d); ties go to the lower row."""
         n = len(vectors)
-        rows = np.full((n, len(self._indexes), r), -1, np.int64)
-        similarity = np.full((n, len(self._indexes), r), -np.inf, np.float32)
+        rows = np.full((n, len(self._rows), r), -1, np.int64)
+        similarity = np.full((n, len(self._rows), r), -np.inf, np.float32)
         vectors = np.ascontiguousarray(vectors, np.float32)
-        for number, (own, index) in enumerate(zip(self._rows, self._indexes, strict=True)):
-            width = min(r, index.ntotal)
-            near, positions = index.search(vectors, width)
+        for number, (own, held) in enumerate(zip(self._rows, self._vectors, strict=True)):
+            width = min(r, len(held))
+            near, positions = faiss.knn(vectors, held, width, metric=faiss.METRIC_INNER_PRODUCT)
             near = _rounded(near)
             order = np.lexsort((positions, -near), axis=1)
             similarity[:, number, :width] = np.take_along_axis(near, order, axis=1)

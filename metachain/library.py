@@ -28,12 +28,18 @@ from metachain.revisions import State, moved_on, revision, state_of
 from metachain.schema import artifacts
 from metachain.schema import demonstrations as table
 from metachain.sharing import Grant, Sharing, stated
-from metachain.similarity import text_sha256
-from metachain.storage import KEEPER, Viewer, reading, writing
+from metachain.similarity import hybrid_vectors, lexical_vectors, text_sha256
+from metachain.storage import KEEPER, Viewer, is_postgresql, reading, writing
+from metachain.vector_file import VectorFile, rows_for
 
 __all__ = ["Added", "Library"]
 
 ROWS_A_QUERY = 400
+FEWEST_IN_FILE = 2000
+"""Demonstrations from which on their vectors are kept in a file: fewer are quickly computed."""
+SHARE_TO_REWRITE = 0.05
+"""Of the demonstrations asked for, those that the file lacks and for which it is written anew."""
+NOTHING_HELD = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
 
 Gate = Callable[[Demonstration], Demonstration]
 """What a demonstration passes on its way in: it returns what may be stored, or raises DataError."""
@@ -56,6 +62,7 @@ class Library:
     def __init__(self, engine: Engine, encoder: Encoder, purpose: str = "", gate: Gate | None = None) -> None:
         self._engine = engine
         self._embeddings = EmbeddingCache(engine, encoder)
+        self._vector_file = VectorFile(_beside(engine), encoder.fingerprint)
         self._gate = gate
         self.outcomes = Outcomes(engine)
         """What models answered and earned."""
@@ -169,6 +176,7 @@ class Library:
 
     def scrub(self) -> bool:
         """Let no byte of what was deleted stay in the database's files; says whether that could be done now."""
+        self._vector_file.remove()
         return scrub(self._engine)
 
     def receipts(self) -> list[Erased]:
@@ -251,6 +259,39 @@ class Library:
         """Dense unit vectors (n, d) of the demonstrations' inputs; each text is embedded once in the library's life."""
         return self._embeddings.vectors([one.input for one in demonstrations], progress)
 
+    def hybrid_vectors(
+        self, demonstrations: Sequence[Demonstration], progress: Progress = silent
+    ) -> NDArray[np.float32]:
+        """Hybrid vectors (n, d + 512) of the demonstrations' inputs (``similarity.hybrid_vectors``).
+
+        Those of many texts are kept in a file beside an SQLite library, from which they are read the next time.
+        """
+        if not demonstrations:
+            return hybrid_vectors(self.encoder.encode([]), lexical_vectors([]))
+        many = len(demonstrations) >= FEWEST_IN_FILE
+        keys = np.array([text_sha256(one.input) for one in demonstrations], "S64")
+        held, rows = self._vector_file.read() if many else NOTHING_HELD
+        place = rows_for(keys, held)
+        missing = np.flatnonzero(place < 0)
+        if not len(missing):
+            return rows[place]
+        some = [demonstrations[row] for row in missing.tolist()]
+        fresh = hybrid_vectors(self.vectors(some, progress), lexical_vectors([one.input for one in some]))
+        if many and len(missing) >= len(keys) * SHARE_TO_REWRITE:
+            self._keep(np.concatenate([held, keys[missing]]), np.concatenate([rows, fresh]) if len(held) else fresh)
+        if len(missing) == len(keys):
+            return fresh
+        vectors = rows[place]
+        vectors[missing] = fresh
+        return vectors
+
+    def _keep(self, keys: NDArray[np.bytes_], rows: NDArray[np.float32]) -> None:
+        """Write the file of vectors: of those texts that the library still has."""
+        with reading(self._engine, KEEPER) as connection:
+            existing = connection.execute(select(table.c.text_sha256).distinct()).scalars().all()
+        still = np.isin(keys, np.array(existing, "S64"))
+        self._vector_file.write(keys[still], rows[still])
+
     def save(
         self, name: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], changes: Iterable[str] = ()
     ) -> None:
@@ -304,6 +345,11 @@ class Library:
                 return dict(row.header), dict(arrays)
         except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:
             raise LibraryError(f"the library's {name} is damaged ({error}); learn or adapt again") from error
+
+
+def _beside(engine: Engine) -> Path | None:
+    """Where the file of vectors is: beside a library's own file, nowhere for a database."""
+    return None if is_postgresql(engine) else Path(f"{engine.url.database}-vectors.npz")
 
 
 def _answers_of(institution: str) -> str:

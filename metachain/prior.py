@@ -29,7 +29,6 @@ from metachain.kriging import PLAIN, Settings
 from metachain.library import Library
 from metachain.pool import Pool, make_pool
 from metachain.progress import Progress, silent
-from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.study import Study, transfer_items
 from metachain.transfer import transfer_row
 
@@ -194,12 +193,7 @@ def pool_of(
     progress: Progress = silent,
 ) -> Pool:
     """Turn demonstrations of a library into arrays, embedding what was never embedded."""
-    dense = library.vectors(demonstrations, progress)
-    if not len(demonstrations):
-        dense = library.encoder.encode([])
-    return make_pool(
-        demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])), answers
-    )
+    return make_pool(demonstrations, library.hybrid_vectors(demonstrations, progress), answers)
 
 
 def rows_to_study(pool: Pool) -> Rows:
