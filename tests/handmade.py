@@ -56,7 +56,7 @@ def learned_library(path: Path, past: Iterable[Demonstration], new: str = "new")
     """Make a library that has learned from past institutions and is adapted to a new one without labels."""
     with Library.open(path, Tiny()) as library:
         library.add(past, share=EVERYONE)
-        prior = learn(library)
+        prior = learn(library, minimum=2)
         save_prior(library, prior)
         save_posterior(library, adapt(prior, library, new))
     return path

@@ -43,6 +43,7 @@ from metachain.guard import (
     arm_scores,
     best_arm,
     draws,
+    mean_scores,
     shown_probabilities,
 )
 from metachain.kriging import PLAIN, Settings, fit, judge
@@ -313,6 +314,17 @@ def test_the_best_mean_wins_and_the_plainer_of_two_that_tie() -> None:
     assert best_arm([one, other]) == ARMS[3]
     other[7] = 1.1
     assert best_arm([one, other]) == ARMS[7]
+
+
+def test_a_mean_of_scores_and_of_sums_is_that_of_all_scores() -> None:
+    """Scores that are known by their sum and number count as much as those that are known one by one."""
+    scores = np.random.default_rng(0).uniform(size=(7, len(ARMS)))
+    assert mean_scores(scores).tobytes() == np.mean(scores, axis=0).tobytes()
+    for known in range(7):
+        sums, further = scores[known:].sum(axis=0), 7 - known
+        assert np.allclose(mean_scores(list(scores[:known]), sums, further), scores.mean(axis=0))
+        assert best_arm(list(scores[:known]), sums, further) == best_arm(list(scores))
+    assert np.isnan(mean_scores([])).all()
 
 
 def test_withoutrehearsals_nothing_is_learned() -> None:

@@ -1,5 +1,7 @@
 """Demonstrations as arrays, in an order of their own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,6 +79,27 @@ def test_answering_is_making_it_with_further_answers(made: list[Demonstration]) 
     assert found.gives.tolist() == expected.gives.tolist()
     assert (found.meaning is None) == (expected.meaning is None) == (made is MADE)
     assert found.meaning is None or np.array_equal(found.meaning, expected.meaning)
+
+
+@pytest.mark.parametrize("made", [MADE, note_writers(3, 6)], ids=["labels", "texts"])
+def test_a_pool_followed_by_another_is_both(made: list[Demonstration]) -> None:
+    """Rows, institutions and answers of another follow, and say the same as before; what is text is decided before."""
+    first, last = made[0].institution, made[-1].institution
+    rest, own = [one for one in made if one.institution != first], [one for one in made if one.institution == first]
+    pool = make_pool(rest, BagOfWords().encode([one.input for one in rest]))
+    more = make_pool(own, BagOfWords().encode([one.input for one in own]), pool.answers)
+    both, count = pool.followed_by(more), len(rest)
+    assert both.demonstrations == pool.demonstrations + more.demonstrations
+    assert (both.institutions[-1], both.institutions[-2]) == (first, last)
+    assert both.rows[-1].tolist() == list(range(count, len(made)))
+    assert [both.answers[number] for number in both.answer] == [one.output for one in both.demonstrations]
+    assert np.array_equal(both.vectors, np.concatenate([pool.vectors, more.vectors]))
+    assert both.answers[: len(pool.answers)] == pool.answers
+    assert (both.meaning is None) == (pool.meaning is None)
+    assert both.meaning is None or np.array_equal(both.meaning, lexical_vectors(both.answers))
+    notes = [replace(one, output=f"a long note that nobody else has written, {one.input}") for one in own]
+    odd = make_pool(notes, more.vectors, pool.answers)
+    assert (pool.followed_by(odd).meaning is None) == (pool.meaning is None)
 
 
 def test_a_vector_too_few_is_an_error() -> None:

@@ -99,11 +99,13 @@ def _scrambled(one: Demonstration) -> Demonstration:
     return replace(one, output=outputs[(outputs.index(one.output) + 1) % len(outputs)])
 
 
-@pytest.mark.parametrize(("count", "held"), [(0, "none"), (1, "hospital 0")])
+@pytest.mark.parametrize(("count", "held"), [(0, "none"), (1, r"1 \(hospital 0\)")])
 def test_one_institution_is_too_few(tmp_path: Path, count: int, held: str) -> None:
     """With nobody to compare with nothing can be learned, and the error says who is there."""
-    with pytest.raises(DataError, match=f"at least 2 institutions; the library has: {held}"):
-        learned(tmp_path / "library.db", hospitals(count, 8))
+    with filled(tmp_path / "library.db", hospitals(count, 8)) as library:
+        for minimum in (2, 3):
+            with pytest.raises(DataError, match=rf"at least {minimum} institutions, .* there are {held}\. Add some$"):
+                learn(library, minimum=minimum)
 
 
 def test_institutions_of_one_demonstration_can_be_learned_from(tmp_path: Path) -> None:

@@ -133,7 +133,10 @@ def test_one_institution_is_too_few(command: Command, tmp_path: Path) -> None:
     """A library or a file of one institution is stored, but learning and comparing are refused, by its name."""
     library, data = tmp_path / "x.db", jsonl(tmp_path / "one.jsonl", demonstrations(1, 12))
     assert command("add", library, data, "--share", "everyone")[0] == 0
-    assert "needs demonstrations of at least 2 institutions; the library has: h0" in command("learn", library)[2]
+    assert (
+        "needs at least 3 institutions, with those that give statistics only; there are 1 (h0)"
+        in command("learn", library)[2]
+    )
     status, _, complaint = command("evaluate", data, "--cache", tmp_path / "cache.db")
     assert (status, (tmp_path / "cache.db").exists()) == (2, False)
     assert "only one institution (h0): nothing is left to learn from when it is held out" in complaint
@@ -285,7 +288,7 @@ def test_the_last_past_institution_can_not_learn_from_itself(tmp_path: Path) -> 
     """Where no other institution of the prior is left, adapting says so and what to do."""
     with Library.open(tmp_path / "x.db", Tiny()) as library:
         library.add(demonstrations(2, 4), share=EVERYONE)
-        prior = learn(library)
+        prior = learn(library, minimum=2)
     with Library.open(tmp_path / "y.db", Tiny()) as other:
         other.add(demonstrations(1, 4), share=EVERYONE)
         other.sharing.state("h1", EVERYONE)

@@ -25,6 +25,20 @@ def test_a_study_finds_what_the_index_finds(seed: int, data: st.DataObject) -> N
     assert np.array_equal(near.similarity, expected.similarity)
 
 
+def test_an_index_of_the_first_institutions_is_searched_alone() -> None:
+    """With an index of some institutions, rows of others are looked up in these and in nothing else."""
+    made = hospitals(3, 12)
+    vectors = BagOfWords().encode([one.input for one in made])
+    shared, own = make_pool(made[:24], vectors[:24]), make_pool(made[24:], vectors[24:])
+    pool = shared.followed_by(make_pool(made[24:], vectors[24:], shared.answers))
+    rows = np.array([30, 25])
+    near = Study.of(pool, rows, index=InstitutionIndex(shared)).near(rows, [0, 1])
+    expected = InstitutionIndex(shared).nearest(own.vectors[rows - 24], NEIGHBOURS)
+    assert np.array_equal(near.rows, expected.rows)
+    assert np.array_equal(near.similarity, expected.similarity)
+    assert near.rows.max() < 24
+
+
 def test_a_study_profiles_over_the_institutions_asked() -> None:
     """The profile over some institutions is that of their neighbours."""
     pool = random_pool(1, [5, 4, 9])

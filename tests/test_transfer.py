@@ -150,6 +150,25 @@ def test_redundancy_discounts_those_that_agree(seed: int, size: int, data: st.Da
     assert (found <= 0).all()
 
 
+@given(SEEDS, st.integers(1, 7), st.integers(1, 3), st.data())
+@briefly
+def test_those_that_only_ask_bear_out_answers(seed: int, size: int, further: int, data: st.DataObject) -> None:
+    """Rows of further institutions count in screening, each by itself, and in nothing else."""
+    transfer = np.random.default_rng(seed).uniform(size=(size + further, size)) ** 6
+    chosen = data.draw(st.lists(st.integers(0, size - 1), min_size=1, unique=True))
+    best = [
+        max(
+            [agreement(transfer, s, u) for u in chosen if u != s]
+            + [transfer[u, s] for u in range(size, size + further)]
+        )
+        for s in chosen
+    ]
+    usual = median(best)
+    held = [SCREENING_WEIGHT * min(0.0, log((one / usual + 0.01) / SCREENED_BELOW)) for one in best]
+    assert np.allclose(screening(transfer, chosen), held if len(chosen) > 2 else 0)
+    assert np.array_equal(redundancy(transfer, chosen), redundancy(transfer[:size], chosen))
+
+
 def test_twins_count_once() -> None:
     """Two institutions that answer each other's inputs perfectly weigh as much as one that nobody resembles."""
     transfer = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
