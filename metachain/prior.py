@@ -160,15 +160,18 @@ def learned_from(
     return Prior(shared.institutions, transfer, lesson, shared.fingerprint, tuple(one.institution for one in given))
 
 
-def statistics_of(library: Library, institution: str, *, progress: Progress = silent) -> Contribution:
+def statistics_of(
+    library: Library, institution: str, sources: Sequence[str] | None = None, *, progress: Progress = silent
+) -> Contribution:
     """Measure an institution of a library beside those that share with it: numbers that ``learn`` takes elsewhere.
 
-    The others' demonstrations must be those that the other machine has. Raises NotFoundError where the institution
-    has no demonstrations in the library, and DataError where no other shares any with it.
+    ``sources`` names the others where they are not all that share with it. Their demonstrations must be those that the
+    other machine has. Raises NotFoundError where the institution or a source has no demonstrations in the library, and
+    DataError where there is no source.
     """
     library.demonstrations(institution)
-    shared_with = library.sharing.with_(institution).demonstrations
-    others = [name for name in library.institutions() if name != institution and name in shared_with]
+    sharing = library.sharing.with_(institution).demonstrations & set(library.institutions())
+    others = [name for name in (sorted(sharing) if sources is None else sources) if name != institution]
     if not others:
         raise DataError(f"nobody in the library shares with {institution!r}; add the shared demonstrations (--share)")
     shared = sources_of(library, others, progress)

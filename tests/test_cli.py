@@ -15,7 +15,21 @@ from metachain import __version__
 from metachain.demonstration import Demonstration
 from metachain.library import Library
 
-COMMANDS = ("add", "share", "group", "learn", "statistics", "forget", "adapt", "select", "ask", "label", "evaluate", "diagnose", "demo")
+COMMANDS = (
+    "add",
+    "share",
+    "group",
+    "learn",
+    "statistics",
+    "forget",
+    "adapt",
+    "select",
+    "ask",
+    "label",
+    "evaluate",
+    "diagnose",
+    "demo",
+)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,9 @@ from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, NotFoundError
 from metachain.files import write_text
 from metachain.guard import ARMS, LABELS, SEEDS, arm_scores, best_arm, draws, shown_probabilities
+from metachain.labelling import suggest_labels
 from metachain.library import Library
+from metachain.policy import DEFAULT
 from metachain.posterior import adapt
 from metachain.prior import (
     Prior,
@@ -28,11 +30,13 @@ from metachain.prior import (
     load_prior,
     pool_of,
     rehearsals,
+    rows_to_study,
     save_prior,
     sources_of,
     statistics_of,
     transfer_matrix,
 )
+from metachain.rehearsal import Stage
 from metachain.selector import Selector
 from metachain.study import Study
 from metachain.transfer import standing
@@ -312,6 +316,27 @@ def test_one_source_is_enough_where_others_give_statistics(tmp_path: Path) -> No
             learned_from(library, [], ["hospital 0", "hospital 1", "hospital 2"])
         with pytest.raises(NotFoundError, match="no demonstrations of 'hospital 7'"):
             learned_from(library, ["hospital 0", "hospital 1"], ["hospital 7"])
+
+
+def test_all_that_reads_a_prior_reads_one_with_contributors(tmp_path: Path, small: Contribution) -> None:
+    """What to label next, and rehearsals before a model, take a prior whose contributors show nothing."""
+    with filled(tmp_path / "x.db", those_of(hospitals(3, 24), "hospital 0", "hospital 2")) as library:
+        prior = learn(library, statistics=[small])
+        pool = pool_of(library, library.demonstrations())
+        assert suggest_labels(library, adapt(prior, library, "new"), ["xray chest", "mri brain"], 2)
+    stage = Stage(Study.of(pool, rows_to_study(pool)), prior)
+    (shown,) = stage.shown(next(stage.questions()), [DEFAULT])
+    assert {one.institution for one in shown} <= {"hospital 0", "hospital 2"}
+
+
+def test_only_the_sources_named_are_measured_beside(tmp_path: Path) -> None:
+    """A site that holds more than what is shared names what is."""
+    made = hospitals(4, 24)
+    with filled(tmp_path / "x.db", made) as library, filled(tmp_path / "y.db", made[:72]) as other:
+        found = statistics_of(library, "hospital 1", ["hospital 0", "hospital 2"])
+        assert found == statistics_of(other, "hospital 1")
+        with pytest.raises(NotFoundError, match="no demonstrations of 'hospital 7'"):
+            statistics_of(library, "hospital 1", ["hospital 7"])
 
 
 def test_nobody_is_measured_alone(tmp_path: Path) -> None:
