@@ -332,7 +332,7 @@ def _check_institutions(sources: Sequence[str], contributors: Sequence[str], min
         risk = f", or take the risk with minimum={len(everyone)} (--minimum {len(everyone)})"
         raise DataError(
             f"learning needs at least {minimum} institutions, with those that give statistics only; there are {held}. "
-            f"Add some, or let more share theirs{risk if len(everyone) >= FEWEST else ''}"
+            f"Add some{risk if len(everyone) >= FEWEST else ''}"
         )
 
 

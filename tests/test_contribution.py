@@ -38,6 +38,7 @@ from metachain.prior import (
 )
 from metachain.rehearsal import Stage
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE, Audience, Grant
 from metachain.study import Study
 from metachain.transfer import standing
 from metachain.world import WorldSettings, generate_world
@@ -60,8 +61,15 @@ def library_of(path: Path, encoder: Encoder, *batches: list[Demonstration]) -> L
     """A library to which batches were added, and embedded, one after the other, as ``metachain add`` does."""
     library = Library.open(path, encoder)
     for batch in batches:
-        library.add(batch)
+        library.add(batch, share=EVERYONE)
         library.vectors(batch)
+    return library
+
+
+def letting(library: Library, *institutions: str) -> Library:
+    """The library, in which these institutions let everyone learn from their statistics."""
+    grant = Grant(Audience("everyone"), "statistics")
+    library.sharing.state_all({name: [grant] for name in institutions})
     return library
 
 
@@ -113,13 +121,13 @@ def test_a_fit_from_files_is_the_fit_with_the_data_at_hand(
         library_of(tmp_path / "hub.db", encoder, those_of(WORLD, *SHARED)) as hub,
         library_of(path, encoder) as everything,
     ):
-        found = learn(hub, statistics=[read_contribution(file) for file in files])
+        found = learn(letting(hub, *PRIVATE), statistics=[read_contribution(file) for file in files])
         assert told(found) == told(expected)
         assert (found.institutions, found.contributors) == (SHARED, PRIVATE)
         assert found.lesson.settings is not None
         fits, shown = [], []
         for library, prior in ((everything, expected), (hub, found)):
-            library.add(labels)
+            library.add(labels, share=EVERYONE)
             posterior = adapt(prior, library, NEW)
             fits.append(posterior.fit)
             shown.append([Selector(library, posterior).select(text).chosen for text in texts])
@@ -137,7 +145,7 @@ def test_texts_are_learned_from_files_too(tmp_path: Path) -> None:
     with filled(tmp_path / "all.db", made) as library:
         expected = learned_from(library, shared, [private])
     with filled(tmp_path / "hub.db", those_of(made, *shared)) as hub:
-        assert told(learn(hub, statistics=[read_contribution(file)])) == told(expected)
+        assert told(learn(letting(hub, private), statistics=[read_contribution(file)])) == told(expected)
 
 
 def test_no_word_of_the_site_is_in_its_file(files: list[Path]) -> None:
@@ -217,7 +225,7 @@ def test_the_order_of_files_changes_nothing(tmp_path: Path, files: list[Path], e
     """However files are ordered, what is learned is the same, byte for byte."""
     given = [read_contribution(file) for file in files]
     with library_of(tmp_path / "hub.db", encoder, those_of(WORLD, *SHARED)) as hub:
-        assert len({told(learn(hub, statistics=order)) for order in permutations(given)}) == 1
+        assert len({told(learn(letting(hub, *PRIVATE), statistics=order)) for order in permutations(given)}) == 1
 
 
 def test_a_library_and_files_may_both_give_statistics(
@@ -233,7 +241,7 @@ def test_a_library_and_files_may_both_give_statistics(
 def test_a_prior_with_contributors_comes_back_as_it_was(tmp_path: Path, small: Contribution) -> None:
     """Saving and loading change no byte."""
     with filled(tmp_path / "x.db", those_of(hospitals(3, 24), "hospital 0", "hospital 2")) as library:
-        prior = learn(library, statistics=[small])
+        prior = learn(letting(library, "hospital 1"), statistics=[small])
         save_prior(library, prior)
         assert told(load_prior(library)) == told(prior)
     assert prior.contributors == ("hospital 1",)
@@ -255,9 +263,12 @@ def test_an_institution_counts_once(tmp_path: Path, small: Contribution) -> None
     made = hospitals(3, 24)
     with filled(tmp_path / "x.db", those_of(made, "hospital 0", "hospital 2")) as library:
         with pytest.raises(DataError, match="'hospital 1' comes twice"):
-            learn(library, statistics=[small, small])
+            learn(letting(library, "hospital 1"), statistics=[small, small])
         with pytest.raises(DataError, match="'hospital 2' comes twice"):
-            learn(library, statistics=[replace(small, institution="hospital 2", sources=("hospital 0", "hospital 1"))])
+            learn(
+                letting(library, "hospital 1"),
+                statistics=[replace(small, institution="hospital 2", sources=("hospital 0", "hospital 1"))],
+            )
         with pytest.raises(DataError, match="'hospital 2' comes twice"):
             learned_from(library, ["hospital 0", "hospital 2"], ["hospital 2"])
 
@@ -267,21 +278,21 @@ def test_files_are_for_the_demonstrations_they_were_measured_beside(tmp_path: Pa
     shared = those_of(hospitals(3, 24), "hospital 0", "hospital 2")
     given = [replace(small, file="site.json")]
     with Library.open(tmp_path / "tiny.db", Tiny()) as library:
-        library.add(shared)
+        library.add(shared, share=EVERYONE)
         with pytest.raises(DataError, match=r"site.json: 'fingerprint' .*'bag-of-words/1', .* with 'tiny/1'"):
-            learn(library, statistics=given)
+            learn(letting(library, "hospital 1"), statistics=given)
     other = [Demonstration("hospital 9", "a", "b")]
     with (
         filled(tmp_path / "more.db", [*shared, *other]) as library,
         pytest.raises(DataError, match=r"site.json: 'sources' differ .* in 'hospital 9'; measure again"),
     ):
-        learn(library, statistics=given)
+        learn(letting(library, "hospital 1"), statistics=given)
     for changed in (replace(shared[0], output="another"), replace(shared[0], id="another")):
         with (
             filled(tmp_path / f"{changed.id} {changed.output}.db", [changed, *shared[1:]]) as library,
             pytest.raises(DataError, match=r"site.json: 'digest' .* other demonstrations .* measure again"),
         ):
-            learn(library, statistics=given)
+            learn(letting(library, "hospital 1"), statistics=given)
 
 
 @pytest.mark.parametrize(
@@ -296,8 +307,8 @@ def test_a_prior_of_too_few_is_not_made(tmp_path: Path, small: Contribution, min
     """Sources and contributors count together; the error says who is there and what to do."""
     with filled(tmp_path / "x.db", those_of(hospitals(3, 24), "hospital 0", "hospital 2")) as library:
         with pytest.raises(DataError, match=said):
-            learn(library, statistics=[small], minimum=minimum)
-        assert learn(library, statistics=[small]).contributors == ("hospital 1",)
+            learn(letting(library, "hospital 1"), statistics=[small], minimum=minimum)
+        assert learn(letting(library, "hospital 1"), statistics=[small]).contributors == ("hospital 1",)
         assert learn(library, minimum=2).contributors == ()
         with pytest.raises(DataError, match=r"at least 3 .* there are 2 .*--minimum 2"):
             learn(library)
@@ -321,7 +332,7 @@ def test_one_source_is_enough_where_others_give_statistics(tmp_path: Path) -> No
 def test_all_that_reads_a_prior_reads_one_with_contributors(tmp_path: Path, small: Contribution) -> None:
     """What to label next, and rehearsals before a model, take a prior whose contributors show nothing."""
     with filled(tmp_path / "x.db", those_of(hospitals(3, 24), "hospital 0", "hospital 2")) as library:
-        prior = learn(library, statistics=[small])
+        prior = learn(letting(library, "hospital 1"), statistics=[small])
         pool = pool_of(library, library.demonstrations())
         assert suggest_labels(library, adapt(prior, library, "new"), ["xray chest", "mri brain"], 2)
     stage = Stage(Study.of(pool, rows_to_study(pool)), prior)

@@ -19,7 +19,7 @@ def site(tmp_path: Path) -> Path:
     """A site's library: the shared demonstrations, and its own."""
     path = tmp_path / "site.db"
     for name, made in (("shared", SHARED), ("own", PRIVATE)):
-        done = metachain("add", path, jsonl(tmp_path / f"{name}.jsonl", made))
+        done = metachain("add", path, jsonl(tmp_path / f"{name}.jsonl", made), "--share", "everyone")
         assert done.returncode == 0, done.stderr
     return path
 
@@ -38,7 +38,10 @@ def test_two_sites_learn_without_sharing_texts(tmp_path: Path, site: Path) -> No
     assert all(f"│ {name} " in done.stdout for name in ("h0", "h2", "h3", "h4"))
     numbers = json.loads(file.read_text())
     assert f"{len(numbers['transfer']) + sum(map(len, numbers['scores'])) + 2} numbers" in done.stdout
-    metachain("add", hub, tmp_path / "shared.jsonl")
+    metachain("add", hub, tmp_path / "shared.jsonl", "--share", "everyone")
+    done = metachain("learn", hub, "--statistics", file, "--minimum", 5)
+    assert "no rule of this library lets the statistics of 'h1' be learned from" in done.stderr
+    assert metachain("share", hub, "h1", "--statistics", "everyone").returncode == 0
     done = metachain("learn", hub, "--statistics", file, "--minimum", 5)
     assert done.returncode == 0, done.stderr
     assert "learned from 4 institutions and the statistics of 1 more" in done.stdout
@@ -61,7 +64,7 @@ def test_nothing_is_written_unless_asked(tmp_path: Path, site: Path) -> None:
 def test_a_site_with_hardly_anything_is_told(tmp_path: Path) -> None:
     """One demonstration can be measured and can't rehearse."""
     library = tmp_path / "x.db"
-    metachain("add", library, jsonl(tmp_path / "x.jsonl", [*SHARED, PRIVATE[0]]))
+    metachain("add", library, jsonl(tmp_path / "x.jsonl", [*SHARED, PRIVATE[0]]), "--share", "everyone")
     done = metachain("statistics", library, "h1")
     assert done.returncode == 0, done.stderr
     assert "nothing could be rehearsed" in done.stdout
@@ -71,7 +74,7 @@ def test_mistakes_are_one_message(tmp_path: Path, site: Path) -> None:
     """An unknown institution, a file over the library, a file of another kind, too few: status 2 and no traceback."""
     before = site.read_bytes()
     few = tmp_path / "few.db"
-    metachain("add", few, jsonl(tmp_path / "few.jsonl", demonstrations(2, 4)))
+    metachain("add", few, jsonl(tmp_path / "few.jsonl", demonstrations(2, 4)), "--share", "everyone")
     for arguments, said in (
         (("statistics", site, "St Mary"), "no demonstrations of 'St Mary'"),
         (("statistics", site, "h1", "--json", site), "would overwrite the library"),
