@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import psycopg
 
-__all__ = ["PostgresServer", "postgres_server"]
+__all__ = ["PostgresServer", "postgres_server", "running"]
 
 INSTALLED = {"16": "pginstall", "18": "pginstall18"}
 ROLE, SUPERUSER = "metachain", "postgres"
@@ -32,9 +32,9 @@ OPTIONS = {
     "shared_buffers": "64MB",
     "wal_recycle": "off",
     "wal_init_zero": "off",
-    "logging_collector": "off",
+    **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
-KEPT = '( (read -r _; kill -INT $$) <&3 2>/dev/null & ) 3<&0; exec "$@" </dev/null'
+KEPT = '( (read -r _; kill -QUIT $$) <&3 2>/dev/null & ) 3<&0; exec "$@" </dev/null'
 """Becomes the server, with a process beside it that ends it when their standard input ends: when the one that started
 it ends in any way."""
 
@@ -115,7 +115,7 @@ class PostgresServer:
         self._wait_until_it_answers()
 
     def stop(self) -> None:
-        """End it in order."""
+        """End it at once; what it had not written to its data files is in its log, which it reads when it starts."""
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
             self._process.wait(PATIENCE)
@@ -128,7 +128,8 @@ class PostgresServer:
         children = postmaster.children(recursive=True)
         for one in (postmaster, *children):
             one.kill()
-        psutil.wait_procs(children, PATIENCE)
+        while any(map(running, children)):
+            time.sleep(0.001)
         self.stop()
 
     def _connection(self, database: str) -> psycopg.Connection:
@@ -157,6 +158,14 @@ class PostgresServer:
         """How to start a process as the user that runs the server."""
         plain = {"cwd": self.folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}}
         return plain if self.user == getpass.getuser() else {**plain, "user": self.user, "extra_groups": []}
+
+
+def running(process: psutil.Process) -> bool:
+    """Whether a process has not ended, even where nobody has asked how it did."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="needs PostgreSQL: pip install 'metachain[dev]'")
 
-from postgres import INSTALLED, PostgresServer, postgres_server  # noqa: E402
+from postgres import INSTALLED, PostgresServer, postgres_server, running  # noqa: E402
 from sqlalchemy import create_engine, text  # noqa: E402
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -35,9 +35,9 @@ def answers(url: str, *statements: str) -> list[object]:
     return found
 
 
-def running(pid: int) -> bool:
-    """Whether a process has not ended, whoever is to be told of its end."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+def alive(pid: int) -> bool:
+    """Whether there is a process of that id that has not ended."""
+    return psutil.pid_exists(pid) and running(psutil.Process(pid))
 
 
 def test_it_is_the_version_asked_for(postgres_url: str) -> None:
@@ -100,7 +100,7 @@ def test_it_starts_again_after_a_crash() -> None:
         assert server.port == port
         assert answers(server.url(name, "postgres"), "SELECT a FROM kept") == [7]
         process = psutil.Process(server.pid)
-    assert not running(process.pid)
+    assert not running(process)
     assert not server.folder.exists()
 
 
@@ -112,7 +112,7 @@ def test_it_ends_with_the_process_that_started_it() -> None:
     assert done.returncode == -signal.SIGKILL
     pid, folder = done.stdout.split()
     deadline = time.monotonic() + 20
-    while running(int(pid)) and time.monotonic() < deadline:
+    while alive(int(pid)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not running(int(pid))
+    assert not alive(int(pid))
     shutil.rmtree(folder)
