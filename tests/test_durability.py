@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,28 @@ import pytest
 from handmade import Tiny, demonstrations, learned_library
 from numpy.typing import NDArray
 from sqlalchemy import delete, select, update
-from writers import COUNTY, KINDS, Children, batch, children, doing, note, perform, present, told, wait_for
+from writers import (
+    COUNTY,
+    FORGOTTEN,
+    KINDS,
+    Children,
+    batch,
+    children,
+    doing,
+    note,
+    perform,
+    present,
+    told,
+    wait_for,
+    withdrawn,
+)
 
 from metachain.errors import StorageError
+from metachain.forgetting import forget
 from metachain.library import Library
 from metachain.opening import open_engine
 from metachain.schema import embeddings
+from metachain.sharing import Audience, Grant
 from metachain.similarity import normalise_text
 from metachain.storage import writing
 
@@ -78,25 +94,44 @@ def stored_by(writer: int, calls: int) -> "Counter[str]":
     return Counter(one.institution for added in adds for one in added) + Counter({COUNTY: corrections})
 
 
+@contextmanager
+def reading(processes: Children, program: str, place: str, folder: Path) -> Iterator[NDArray[np.int64]]:
+    """Eight readers, all of them at work; they end without an error, after a whole round that began after the block.
+
+    What the block puts first into the array is what it has acknowledged.
+    """
+    np.zeros(2, np.int64).tofile(folder / "told")
+    acknowledged = told(folder / "told")
+    said = [folder / f"reader {reader}" for reader in range(READERS)]
+    pids = [processes.start(program, one, place, str(folder / "told")) for one in said]
+    for one in said:
+        wait_for(one, 1)
+    yield acknowledged
+    for one in said:
+        wait_for(one, len(doing(one)) + 2)
+    acknowledged[1] = 1
+    assert [processes.wait(pid) for pid in pids] == [0] * READERS
+    assert all(map(doing, said))
+
+
 def test_eight_read_while_one_writes(place: str, processes: Children, tmp_path: Path) -> None:
     """While one process writes, eight read without an error, and each read has all that was acknowledged before it."""
     learned_library(place, demonstrations(3, 12))
-    np.zeros(2, np.int64).tofile(tmp_path / "told")
-    acknowledged = told(tmp_path / "told")
-    said = [tmp_path / f"reader {reader}" for reader in range(READERS)]
-    pids = [processes.start("read", one, place, str(tmp_path / "told")) for one in said]
-    with Library.open(place, Tiny()) as library:
-        for one in said:
-            wait_for(one, 1)
+    with reading(processes, "read", place, tmp_path) as acknowledged, Library.open(place, Tiny()) as library:
         for number in range(NOTES):
             library.add([note(2 * number), note(2 * number + 1)])
             acknowledged[0] = number + 1
-    for one in said:
-        wait_for(one, len(doing(one)) + 2)  # a whole round after the last note
-    acknowledged[1] = 1
-    assert [processes.wait(pid) for pid in pids] == [0] * READERS
-    rounds = [len(doing(one)) for one in said]
-    assert min(rounds) > 3
+
+
+def test_eight_read_while_one_forgets(place: str, processes: Children, tmp_path: Path) -> None:
+    """What is forgotten, or shown no more, is in no read and in no selection that begins after the call returned."""
+    learned_library(place, demonstrations(5, 12))
+    with reading(processes, "avoid", place, tmp_path) as acknowledged, Library.open(place, Tiny()) as library:
+        for number, one in enumerate(withdrawn(library)[:FORGOTTEN]):
+            forget(library, institution=one.institution, demonstration=one.id)
+            acknowledged[0] = number + 1
+        library.sharing.state("h1", Grant(Audience("everyone"), "statistics"))
+        acknowledged[0] = FORGOTTEN + 1
 
 
 def test_several_write_at_once(place: str, processes: Children, tmp_path: Path) -> None:

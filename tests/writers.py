@@ -31,6 +31,7 @@ from metachain.sharing import EVERYONE
 
 __all__ = [
     "COUNTY",
+    "FORGOTTEN",
     "KINDS",
     "Children",
     "batch",
@@ -41,6 +42,7 @@ __all__ = [
     "present",
     "told",
     "wait_for",
+    "withdrawn",
 ]
 
 PATIENCE = 60
@@ -49,6 +51,8 @@ KINDS = ("add", "record", "feedback", "save")
 """What a writer does, in turn."""
 COUNTY = "county"
 """An institution that each call of add adds to."""
+FORGOTTEN = 3
+"""Demonstrations that are forgotten while others read."""
 LARGE = 225
 """Demonstrations of an institution, twice which is more than go into one INSERT."""
 
@@ -163,6 +167,29 @@ def read(said: str, place: str, path: str) -> None:
             rounds.write(b".")
 
 
+def withdrawn(library: Library) -> list[Demonstration]:
+    """What is taken from readers, in turn: some of one institution's, then all that another shows."""
+    return [*library.demonstrations("h0")[:FORGOTTEN], *library.demonstrations("h1")]
+
+
+def avoid(said: str, place: str, path: str) -> None:
+    """Read over and over, and find in no read what had been forgotten, or was shown no more, before it."""
+    acknowledged = told(path)
+    with Library.open(place, Tiny(), create=False) as library, open(said, "ab", buffering=0) as rounds:
+        selector = Selector(library, adapt(load_prior(library), library, "new"))
+        taken = withdrawn(library)
+        rounds.write(b".")
+        while not acknowledged[1]:
+            sure = int(acknowledged[0])
+            assert not set(taken[: min(sure, FORGOTTEN)]) & set(library.demonstrations()), f"{sure} withdrawn, held"
+            for query in taken[:: len(taken) // 4]:
+                sure = int(acknowledged[0])
+                gone = set(taken if sure > FORGOTTEN else taken[:sure])
+                shown = selector.select(f"{query.input} again").demonstrations
+                assert not gone & set(shown), f"{sure} withdrawn, shown"
+            rounds.write(b".")
+
+
 class Children:
     """Starts and ends such processes."""
 
@@ -246,7 +273,7 @@ def serve(requests: Iterator[str]) -> None:
 
 def _run(program: str, arguments: Sequence[str]) -> None:
     try:
-        {"write": write, "read": read}[program](*arguments)
+        {"write": write, "read": read, "avoid": avoid}[program](*arguments)
         os._exit(0)
     except BaseException:  # noqa: BLE001 - what went wrong is told to whoever waits
         with open(arguments[0], "a") as said:
