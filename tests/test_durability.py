@@ -5,8 +5,9 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -37,6 +38,9 @@ from metachain.schema import embeddings
 from metachain.sharing import Audience, Grant
 from metachain.similarity import normalise_text
 from metachain.storage import writing
+
+if TYPE_CHECKING:
+    from postgres import PostgresServer
 
 KILLS = 50
 READERS = 8
@@ -152,16 +156,15 @@ def test_several_write_at_once(place: str, processes: Children, tmp_path: Path) 
         assert library.revision(COUNTY) >= sum(len(doing(one)) for one in said)
 
 
-def test_a_killed_database_keeps_what_it_acknowledged(processes: Children, tmp_path: Path) -> None:
+def test_a_killed_database_keeps_what_it_acknowledged(
+    start_postgres: "Callable[..., AbstractContextManager[PostgresServer]]", processes: Children, tmp_path: Path
+) -> None:
     """PostgreSQL dies at any moment: the writer is told that it can't be reached, and nothing acknowledged is lost.
 
     A library that was open all the while goes on when the database is back.
     """
-    pytest.importorskip("psycopg", reason="needs PostgreSQL: pip install 'metachain[dev]'")
-    from postgres import postgres_server
-
     rng = np.random.default_rng(0)
-    with postgres_server(durable=True) as server:
+    with start_postgres(durable=True) as server:
         place = server.url(server.create_database())
         with Library.open(place, Tiny()) as library:
             for writer in range(CRASHES):

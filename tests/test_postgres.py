@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-import psutil
 import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="needs PostgreSQL: pip install 'metachain[dev]'")
+psutil = pytest.importorskip("psutil", reason="needs PostgreSQL: pip install 'metachain[dev]'")
 
-from postgres import INSTALLED, PostgresServer, postgres_server, running  # noqa: E402
+from postgres import INSTALLED, PostgresServer, running  # noqa: E402
 from sqlalchemy import create_engine, text  # noqa: E402
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -86,9 +88,9 @@ def test_it_listens_on_loopback_only(postgres: PostgresServer, postgres_url: str
         psycopg.connect(postgres_url.replace("+psycopg", "").replace(postgres.password, "guess"))
 
 
-def test_it_starts_again_after_a_crash() -> None:
+def test_it_starts_again_after_a_crash(start_postgres: Callable[..., AbstractContextManager[PostgresServer]]) -> None:
     """Killed at once, it starts on the same port with what was committed."""
-    with postgres_server(durable=True) as server:
+    with start_postgres(durable=True) as server:
         name = server.create_database()
         assert answers(server.url(name), "SHOW fsync") == ["on"]
         server.administer("CREATE TABLE kept (a int)", "INSERT INTO kept VALUES (7)", database=name)
@@ -104,6 +106,7 @@ def test_it_starts_again_after_a_crash() -> None:
     assert not server.folder.exists()
 
 
+@pytest.mark.usefixtures("start_postgres")
 def test_it_ends_with_the_process_that_started_it() -> None:
     """The server ends also where its test process is killed and can't stop it."""
     done = subprocess.run(
