@@ -46,11 +46,18 @@ class EmbeddingCache:
             found = {key: vector for key, vector in found.items() if len(vector) == size}
         missing = {key: text for key, text in zip(keys, normalised, strict=True) if key not in found}
         wanted = sorted(missing, key=lambda key: (len(missing[key]), key))
-        for start in range(0, len(wanted), TEXTS_A_COMMIT):
+        stored, start = set(found), 0
+        while start < len(wanted):
             progress("embedding", start, len(wanted))
             chunk = wanted[start : start + TEXTS_A_COMMIT]
-            found.update(zip(chunk, self._embedded([missing[key] for key in chunk]), strict=True))
+            fresh = self._embedded([missing[key] for key in chunk])
+            found.update(zip(chunk, fresh, strict=True))
             self._store({key: found[key] for key in chunk})
+            outdated = sorted(key for key in stored if len(found[key]) != fresh.shape[1])
+            missing.update((key, text) for key, text in zip(keys, normalised, strict=True) if key in outdated)
+            stored.difference_update(outdated)
+            wanted += outdated
+            start += len(chunk)
         if wanted:
             progress("embedding", len(wanted), len(wanted))
         return np.stack([found[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
@@ -88,9 +95,8 @@ class EmbeddingCache:
 
 
 def _is_whole(vector: NDArray[np.float32]) -> bool:
-    """Whether a stored vector is as it was stored: of unit length, or zero."""
-    length = float(np.linalg.norm(vector))
-    return len(vector) > 0 and (length == 0 or abs(length - 1) < LENGTH_TOLERANCE)
+    """Whether a stored vector is of unit length; one of zeros is as likely a damaged page as a text without meaning."""
+    return abs(float(np.linalg.norm(vector)) - 1) < LENGTH_TOLERANCE
 
 
 def cached_vectors(texts: Sequence[str], path: Path | None, progress: Progress = silent) -> NDArray[np.float32]:

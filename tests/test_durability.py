@@ -190,11 +190,13 @@ def test_a_killed_database_keeps_what_it_acknowledged(
     [
         lambda vectors: {key: vector[:5] for key, vector in vectors.items()},
         lambda vectors: {key: np.eye(1, 7 + place % 2)[0] for place, (key, _) in enumerate(sorted(vectors.items()))},
+        lambda vectors: {key: np.eye(1, 7)[0] for key in vectors},
         lambda vectors: {min(vectors): np.eye(1, 7)[0]},
         lambda vectors: {key: 2 * vector for key, vector in vectors.items()},
+        lambda vectors: {key: 0 * vector for key, vector in vectors.items()},
         dict.fromkeys,
     ],
-    ids=["cut off", "of other sizes", "one of another size", "not unit", "lost"],
+    ids=["cut off", "of other sizes", "all of another size", "one of another size", "not unit", "zeroed", "lost"],
 )
 def test_damaged_embeddings_are_made_again(place: str, spoil: Callable[[Vectors], Vectors]) -> None:
     """Stored vectors are derived: what is damaged or lost is embedded again and stored, also beside new texts."""
