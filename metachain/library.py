@@ -343,7 +343,7 @@ class Library:
         try:
             with np.load(io.BytesIO(row.arrays), allow_pickle=False) as arrays:
                 return dict(row.header), dict(arrays)
-        except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:
+        except (ValueError, TypeError, OSError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
             raise LibraryError(f"the library's {name} is damaged ({error}); learn or adapt again") from error
 
 

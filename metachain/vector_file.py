@@ -36,11 +36,11 @@ class VectorFile:
         if self._path is None:
             return nothing
         try:
-            with np.load(self._path, allow_pickle=False) as held:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 if str(held["label"]) != self._label:
                     return nothing
                 keys, rows = held["keys"], held["rows"]
-        except (OSError, EOFError, KeyError, ValueError, BadZipFile):
+        except (OSError, EOFError, KeyError, RuntimeError, ValueError, BadZipFile):
             return nothing
         whole = keys.dtype == "S64" and rows.dtype == np.float32 and rows.ndim == 2 and keys.shape == rows.shape[:1]
         return (keys, rows) if whole else nothing

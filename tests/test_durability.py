@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from writers import (
     withdrawn,
 )
 
-from metachain.errors import StorageError
+from metachain.errors import LibraryError, StorageError
 from metachain.forgetting import forget
 from metachain.library import Library
 from metachain.opening import open_engine
@@ -38,6 +38,7 @@ from metachain.schema import embeddings
 from metachain.sharing import Audience, Grant
 from metachain.similarity import normalise_text
 from metachain.storage import writing
+from metachain.vector_file import VectorFile
 
 if TYPE_CHECKING:
     from postgres import PostgresServer
@@ -219,3 +220,38 @@ def test_damaged_embeddings_are_made_again(place: str, spoil: Callable[[Vectors]
         encoder.seen.clear()
         np.testing.assert_array_equal(library.vectors([*held, note(0)]), found)
         assert encoder.seen == []
+
+
+def damaged(content: bytes) -> Iterator[bytes]:
+    """The content with one byte changed, each in turn and in two ways, and cut off at many places."""
+    for place, byte in enumerate(content):
+        for change in (0x01, 0x40):
+            yield content[:place] + bytes([byte ^ change]) + content[place + 1 :]
+    for place in range(0, len(content), 16):
+        yield content[:place]
+
+
+def test_a_damaged_file_of_vectors_is_none(tmp_path: Path) -> None:
+    """Whichever byte of the file of vectors is wrong, or lost with all after it, it is read right or not at all."""
+    path = tmp_path / "vectors.npz"
+    keys, rows = np.array([f"{number:064x}" for number in range(3)], "S64"), np.eye(3, 4, dtype=np.float32)
+    VectorFile(path, "tiny/1").write(keys, rows)
+    for content in damaged(path.read_bytes()):
+        path.write_bytes(content)
+        found, held = VectorFile(path, "tiny/1").read()
+        assert len(found) == 0 or (np.array_equal(found, keys) and np.array_equal(held, rows))
+
+
+def test_a_damaged_artefact_is_refused(tmp_path: Path) -> None:
+    """Whichever byte of a learned artefact's arrays is wrong or lost, they are read right or end in a LibraryError."""
+    place, written = tmp_path / "hospitals.db", np.arange(3.0)
+    with Library.open(place, Tiny()) as library:
+        library.save("prior", {}, {"a": written})
+        with closing(sqlite3.connect(place, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
+            (stored,) = connection.execute("SELECT arrays FROM artifacts").fetchone()
+            for content in damaged(stored):
+                connection.execute("UPDATE artifacts SET arrays = ?", [content])
+                with suppress(LibraryError):
+                    _, arrays = library.load("prior")
+                    np.testing.assert_array_equal(arrays["a"], written)
