@@ -1,15 +1,18 @@
-"""Writing rows by their keys, on both engines."""
+"""Many rows at once, on both engines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Connection, String, Table, Text, text
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import JSON, Connection, String, Table, Text, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from metachain.schema import embeddings
 from metachain.storage import is_postgresql
 from metachain.vectors_column import VectorColumn
 
-__all__ = ["insert_into", "insert_new", "upsert"]
+__all__ = ["insert_into", "insert_new", "upsert", "vectors_of"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -54,6 +57,24 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
         text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {staged} ON CONFLICT DO NOTHING")  # noqa: S608
     )
     connection.execute(text(f"DELETE FROM {staged}"))  # noqa: S608
+
+
+def vectors_of(
+    connection: Connection, fingerprint: str, keys: Sequence[str]
+) -> Iterable[tuple[str, NDArray[np.float32]]]:
+    """Vectors of an encoder that are there, with the digests of their texts; PostgreSQL gives them in binary form."""
+    if is_postgresql(connection):
+        raw: Any = connection.connection.dbapi_connection
+        with raw.cursor(binary=True) as cursor:
+            cursor.execute(
+                "SELECT text_sha256, vector FROM embeddings WHERE fingerprint = %s AND text_sha256 = ANY(%s)",
+                (fingerprint, list(keys)),
+            )
+            return [(key, np.asarray(vector.to_numpy(), np.float32)) for key, vector in cursor]
+    query = select(embeddings.c.text_sha256, embeddings.c.vector).where(
+        embeddings.c.fingerprint == fingerprint, embeddings.c.text_sha256.in_(keys)
+    )
+    return [(key, vector) for key, vector in connection.execute(query)]
 
 
 def _type_of(table: Table, name: str) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete
 
-from metachain.bulk import upsert
+from metachain.bulk import insert_new, vectors_of
 from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, LibraryError, StorageError
 from metachain.opening import open_engine
@@ -75,11 +75,8 @@ class EmbeddingCache:
         found: dict[str, NDArray[np.float32]] = {}
         with reading(self._engine) as connection:
             for start in range(0, len(keys), KEYS_A_QUERY):
-                query = select(embeddings.c.text_sha256, embeddings.c.vector).where(
-                    embeddings.c.fingerprint == self.encoder.fingerprint,
-                    embeddings.c.text_sha256.in_(keys[start : start + KEYS_A_QUERY]),
-                )
-                found.update((key, vector) for key, vector in connection.execute(query) if _is_whole(vector))
+                some = vectors_of(connection, self.encoder.fingerprint, keys[start : start + KEYS_A_QUERY])
+                found.update((key, vector) for key, vector in some if _is_whole(vector))
         return found
 
     def _store(self, vectors: dict[str, NDArray[np.float32]]) -> None:
@@ -89,7 +86,10 @@ class EmbeddingCache:
         ]
         try:
             with writing(self._engine) as connection:
-                upsert(connection, embeddings, rows)
+                # What is damaged is there under the same keys.
+                own = embeddings.c.fingerprint == self.encoder.fingerprint
+                connection.execute(delete(embeddings).where(own, embeddings.c.text_sha256.in_(list(vectors))))
+                insert_new(connection, embeddings, rows)
         except StorageError:
             return  # a cache that can't be written costs time, not answers
 

@@ -288,9 +288,12 @@ class Library:
     def _keep(self, keys: NDArray[np.bytes_], rows: NDArray[np.float32]) -> None:
         """Write the file of vectors: of those texts that the library still has."""
         with reading(self._engine, KEEPER) as connection:
+            forgotten = state_of(connection, "").forgotten
             existing = connection.execute(select(table.c.text_sha256).distinct()).scalars().all()
         still = np.isin(keys, np.array(existing, "S64"))
         self._vector_file.write(keys[still], rows[still])
+        if self.state("").forgotten != forgotten:
+            self._vector_file.remove()
 
     def save(
         self, name: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], changes: Iterable[str] = ()

@@ -102,18 +102,28 @@ def _prepare(engine: Engine, *, create: bool) -> None:
         raise NotFoundError(f"there is no library at {place}; make one with: metachain add {place} DATA.jsonl")
     try:
         with writing(engine, alone=True) as connection:
-            if VERSION_TABLE in inspect(connection).get_table_names():
-                return  # another process was faster
-            connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
-            migrate(connection, version)
-            _guard(connection)
-            connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version integer NOT NULL)"))
-            connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES ({SCHEMA_VERSION})"))  # noqa: S608
+            _bring_up_to_date(connection)
     except (LibraryError, StorageError) as error:
         raise type(error)(
             f"no library could be made at {place}: {error}. It takes pgvector (CREATE EXTENSION vector) and a "
             "role that may create tables"
         ) from error
+
+
+def _bring_up_to_date(connection: Connection) -> None:
+    """Make or migrate the tables, alone; another process may have been faster."""
+    if VERSION_TABLE not in inspect(connection).get_table_names():
+        connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version integer NOT NULL)"))
+        connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (0)"))  # noqa: S608
+    version = _version(connection)
+    if version == SCHEMA_VERSION:
+        return
+    if not version:
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
+    migrate(connection, version)
+    if not version:
+        _guard(connection)
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version = {SCHEMA_VERSION}"))  # noqa: S608
 
 
 def _version(connection: Connection) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from metachain.calibration import UNCALIBRATED, Calibration
 from metachain.contribution import Contribution, Sources, contribution_of
-from metachain.demonstration import Demonstration
+from metachain.demonstration import Demonstration, check_text
 from metachain.errors import DataError, LibraryError, NotFoundError, SharingError
 from metachain.guard import (
     ARMS,
@@ -282,6 +282,8 @@ def load_prior(library: Library, institution: str | None = None) -> Prior:
 
     Raises NotFoundError where there is none, LibraryError for another encoder's.
     """
+    if institution is not None:
+        check_text("institution", institution)
     try:
         header, arrays = _loaded(library, institution)
     except NotFoundError:

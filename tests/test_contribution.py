@@ -353,7 +353,7 @@ def test_only_the_sources_named_are_measured_beside(tmp_path: Path) -> None:
 def test_nobody_is_measured_alone(tmp_path: Path) -> None:
     """A library without shared demonstrations, or without the institution, says what is missing."""
     with filled(tmp_path / "x.db", hospitals(1, 8)) as library:
-        with pytest.raises(DataError, match="'hospital 0' alone; add the shared demonstrations"):
+        with pytest.raises(DataError, match="nobody in the library shares with 'hospital 0'; add the shared"):
             statistics_of(library, "hospital 0")
         with pytest.raises(NotFoundError, match="no demonstrations of 'St Mary'"):
             statistics_of(library, "St Mary")

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from handmade import HERE, Tiny, demonstrations, learned_library
-from postgres import PostgresServer
 
 from metachain.demonstration import Demonstration
 from metachain.erasure import records_sha256
@@ -26,6 +26,9 @@ from metachain.posterior import Posterior, adapt, load_posterior, save_posterior
 from metachain.prior import Prior, learn, load_prior, save_prior
 from metachain.selector import Selector
 from metachain.sharing import EVERYONE, Audience, Grant
+
+if TYPE_CHECKING:
+    from postgres import PostgresServer
 
 RARE = "zebrafish quandary of the left patella"
 ANSWER = "code xylophone"
@@ -187,7 +190,7 @@ def test_no_byte_of_it_is_left_in_the_files(library: Library, place: str, closed
 
 
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
-def test_no_byte_of_it_is_left_in_the_tables(library: Library, postgres: PostgresServer) -> None:
+def test_no_byte_of_it_is_left_in_the_tables(library: Library, postgres: "PostgresServer") -> None:
     """After PostgreSQL's own checkpoint none of its files holds a trace, its write-ahead log without old segments."""
     assert forget(library, patient=PATIENT).scrubbed
     library.list_answers("h1", [])
