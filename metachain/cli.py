@@ -63,30 +63,38 @@ def metachain(version: Annotated[bool, typer.Option("--version", help="Print the
 @app.command()
 def add(
     library: LibraryPath,
-    data: Data,
+    data: Annotated[
+        Path, typer.Argument(help="JSON Lines, CSV, TSV (also gzipped), Parquet, or a folder of save_to_disk.")
+    ],
+    format: Annotated[
+        str, typer.Option(help="jsonl, csv, tsv, parquet or dataset; left out, what DATA's name says.")
+    ] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Store nothing where any row is bad.")] = False,
+    rejected: Annotated[
+        Path | None, typer.Option(help="Write bad rows here; left out, DATA.rejected.jsonl in this folder.")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="FIELD=COLUMN, such as input=description; again for others.")
+    ] = None,
+    institution: Annotated[str, typer.Option(help="Whose demonstrations they are, where DATA doesn't say.")] = "",
     share: Annotated[
         str,
         typer.Option(
             help="Who may use them: everyone, nobody, group:NAME,… or names; for institutions without a rule."
         ),
     ] = "",
+    no_embed: Annotated[bool, typer.Option("--no-embed", help="Leave embedding for later.")] = False,
 ) -> None:
     """Add demonstrations to a library (made where there is none); adding them again changes nothing.
 
-    What no rule allows is not shared: say with --share, or with the command share, who may be shown them.
+    DATA has a field or a column each for institution, input and output, and may have id and metadata. Rows that can't
+    be used are left out and written to a file with their line numbers and reasons. What no rule allows is not shared:
+    say with --share, or with the command share, who may be shown them.
     """
-    from metachain.console import out, working
-    from metachain.demonstration import read_demonstrations
-    from metachain.library import Library
-    from metachain.sharing import Audience, Grant
+    from metachain.adding import Adding, add_and_print
 
-    grant = Grant(Audience.read(share)) if share else None
-    demonstrations = read_demonstrations(data)
-    with Library.open(library) as opened:
-        added = opened.add(demonstrations, share=grant)
-        out.print(f"{added.stored} demonstrations added to {library}, {added.duplicates} were there already")
-        with working() as progress:
-            opened.vectors(demonstrations, progress)
+    wanted = Adding(data, format, strict, rejected, tuple(column or ()), institution or None, share, not no_embed)
+    add_and_print(library, wanted)
 
 
 @app.command()

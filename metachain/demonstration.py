@@ -9,10 +9,20 @@ from typing import Any, TypeVar
 
 from metachain.errors import DataError
 
-__all__ = ["Demonstration", "check_text", "patient_of", "read_answers", "read_demonstrations", "read_inputs"]
+__all__ = [
+    "Demonstration",
+    "check_text",
+    "json_object",
+    "made_of",
+    "patient_of",
+    "read_answers",
+    "read_demonstrations",
+    "read_inputs",
+]
 
 MAX_REPORTED = 5
-KNOWN_FIELDS = frozenset({"institution", "input", "output", "id", "metadata"})
+REQUIRED_FIELDS = ("institution", "input", "output")
+KNOWN_FIELDS = frozenset({*REQUIRED_FIELDS, "id", "metadata"})
 T = TypeVar("T")
 
 
@@ -64,7 +74,7 @@ def read_demonstrations(path: str | Path, institution: str | None = None) -> lis
     Raises DataError that names the file and each bad line (the first five), or says that the file is empty.
     """
     expected = 'one {"institution", "input", "output"} object a line'
-    return _read(Path(path), lambda line: _parse(line, institution), expected)
+    return _read(Path(path), lambda line: made_of(json_object(line), institution), expected)
 
 
 def read_inputs(path: str | Path) -> list[str]:
@@ -116,19 +126,25 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"can't read {path}: {error.strerror}") from None
 
 
-def _parse(line: str, institution: str | None) -> Demonstration:
-    record = _object(line)
-    if institution is not None and record.setdefault("institution", institution) != institution:
-        raise DataError(f"'institution' is {record['institution']!r}, expected {institution!r}")
-    missing = [name for name in ("institution", "input", "output") if name not in record]
-    if missing:
-        raise DataError(f"missing field(s) {', '.join(map(repr, missing))}")
+def made_of(record: Mapping[str, Any], institution: str | None = None) -> Demonstration:
+    """Make a demonstration of a record ``{"institution", "input", "output", "id"?, "metadata"?}``.
+
+    Other fields are left. With ``institution`` given, the record may leave that out, and one that names another is
+    refused. Raises DataError that says which field is missing or what is wrong with it.
+    """
     known = {name: value for name, value in record.items() if name in KNOWN_FIELDS and value is not None}
-    return Demonstration(**{"id": "", **known}) if known.keys() >= {"institution", "input", "output"} else _null(record)
+    if institution is not None and known.setdefault("institution", institution) != institution:
+        raise DataError(f"'institution' is {known['institution']!r}, expected {institution!r}")
+    absent = [name for name in REQUIRED_FIELDS if name not in known]
+    if missing := [name for name in absent if name not in record]:
+        raise DataError(f"missing field(s) {', '.join(map(repr, missing))}")
+    if absent:
+        raise DataError(f"{', '.join(map(repr, absent))} must be a string, got null")
+    return Demonstration(**{"id": "", **known})
 
 
 def _parse_input(line: str) -> str:
-    record = _object(line)
+    record = json_object(line)
     if "input" not in record:
         raise DataError("missing field 'input'")
     check_text("input", record["input"])
@@ -140,7 +156,8 @@ def _parse_answer(line: str) -> str:
     return line
 
 
-def _object(line: str) -> dict[str, Any]:
+def json_object(line: str) -> dict[str, Any]:
+    """Read a text that is one JSON object. Raises DataError that says what else it is."""
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
@@ -150,11 +167,6 @@ def _object(line: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise DataError(f"expected an object, got {_kind(record)}")
     return record
-
-
-def _null(record: Mapping[str, Any]) -> Demonstration:
-    names = [name for name in ("institution", "input", "output") if record[name] is None]
-    raise DataError(f"{', '.join(map(repr, names))} must be a string, got null")
 
 
 def check_text(name: str, value: object) -> None:

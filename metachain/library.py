@@ -255,6 +255,19 @@ class Library:
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
             return tuple(map(_demonstration, connection.execute(query)))
 
+    def stream(self, institution: str) -> Iterator[Demonstration]:
+        """Demonstrations of one institution, ordered by id, a page of them held at a time; nothing is locked."""
+        check_text("institution", institution)
+        query = select(table).where(table.c.institution == institution).order_by(table.c.id).limit(ROWS_A_QUERY)
+        last = ""
+        while True:
+            with reading(self._engine, KEEPER) as connection:
+                page = tuple(map(_demonstration, connection.execute(query.where(table.c.id > last))))
+            if not page:
+                return
+            yield from page
+            last = page[-1].id
+
     def vectors(self, demonstrations: Sequence[Demonstration], progress: Progress = silent) -> NDArray[np.float32]:
         """Dense unit vectors (n, d) of the demonstrations' inputs; each text is embedded once in the library's life."""
         return self._embeddings.vectors([one.input for one in demonstrations], progress)

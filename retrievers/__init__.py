@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 from metachain.lazy import lazily
 
 if TYPE_CHECKING:
-    from metachain.retrievers.community import demonstrations_from_faiss, semantic_example_selector
+    from metachain.retrievers.community import (
+        demonstrations_from_faiss,
+        documents_of_faiss,
+        semantic_example_selector,
+    )
+    from metachain.retrievers.documents import ingest_documents
     from metachain.retrievers.embeddings import EncoderEmbeddings, LangChainEncoder
     from metachain.retrievers.library import LibraryExampleSelector
     from metachain.retrievers.retriever import DemonstrationRetriever
@@ -18,10 +23,14 @@ __all__ = [
     "LibraryExampleSelector",
     "MetaExampleSelector",
     "demonstrations_from_faiss",
+    "documents_of_faiss",
+    "ingest_documents",
     "semantic_example_selector",
 ]
 _HOMES = {
     "demonstrations_from_faiss": "community",
+    "documents_of_faiss": "community",
+    "ingest_documents": "documents",
     "semantic_example_selector": "community",
     "EncoderEmbeddings": "embeddings",
     "LangChainEncoder": "embeddings",

@@ -1,7 +1,7 @@
 """The one seam to langchain-community, which is in sunset: what LangChain users have today, and how to leave it."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -9,10 +9,11 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.example_selectors import SemanticSimilarityExampleSelector
 
-from metachain.demonstration import Demonstration
+from metachain.demonstration import Demonstration, made_of
 from metachain.errors import DataError
+from metachain.retrievers.documents import record_of_document
 
-__all__ = ["demonstrations_from_faiss", "semantic_example_selector"]
+__all__ = ["demonstrations_from_faiss", "documents_of_faiss", "semantic_example_selector"]
 
 
 def semantic_example_selector(
@@ -44,7 +45,6 @@ def demonstrations_from_faiss(
     its text; other metadata are kept, and a string ``id`` among them becomes the demonstration's. Nothing is unpickled:
     the store is one that you have loaded or made. Raises DataError that names the document which lacks something.
     """
-    ours = {institution_key, output_key, input_key, "id"}
     demonstrations = []
     for key, document in _documents(store):
         held = document.metadata
@@ -54,26 +54,17 @@ def demonstrations_from_faiss(
                 f"document {key!r} has no {' and no '.join(map(repr, missing))} in its metadata, it has: "
                 f"{', '.join(map(repr, held)) or 'nothing'}; name other keys with institution_key=, output_key="
             )
-        rest = {name: value for name, value in held.items() if name not in ours}
-        demonstrations.append(_demonstration(key, document, held, rest, (institution_key, input_key, output_key)))
+        try:
+            demonstrations.append(made_of(record_of_document(document, institution_key, output_key, input_key)))
+        except DataError as error:
+            raise DataError(f"document {key!r} of the store: {error}") from None
     return demonstrations
 
 
-def _demonstration(
-    key: str, document: Document, held: Mapping[str, Any], rest: Mapping[str, Any], names: tuple[str, str, str]
-) -> Demonstration:
-    institution, input_, output = names
-    identity = held.get("id")
-    try:
-        return Demonstration(
-            held[institution],
-            held.get(input_, document.page_content),
-            held[output],
-            identity if isinstance(identity, str) else "",
-            rest,
-        )
-    except DataError as error:
-        raise DataError(f"document {key!r} of the store: {error}") from None
+def documents_of_faiss(store: Any) -> Iterator[Document]:
+    """Documents of a LangChain FAISS store, for ``ingest_documents``. Raises DataError for a store of another kind."""
+    for _, document in _documents(store):
+        yield document
 
 
 def _documents(store: Any) -> Iterator[tuple[str, Document]]:

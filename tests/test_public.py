@@ -36,6 +36,8 @@ PUBLIC = {
         "LibraryExampleSelector",
         "MetaExampleSelector",
         "demonstrations_from_faiss",
+        "documents_of_faiss",
+        "ingest_documents",
         "semantic_example_selector",
     ],
     "metachain.chains": [

@@ -268,11 +268,17 @@ def test_an_address_is_not_taken_for_a_path(command: Command, tmp_path: Path) ->
 
 
 def test_a_bad_file_makes_no_library(command: Command, tmp_path: Path) -> None:
-    """Where the data are bad no library is made; where one line is bad nothing of the file is stored."""
+    """Where the whole file is bad no library is made; if that is asked for, one bad line lets nothing be stored."""
+    library = tmp_path / "x.db"
+    status, _, complaint = command("add", library, tmp_path)
+    assert (status, library.exists()) == (2, False)
     data = jsonl(tmp_path / "data.jsonl", [*demonstrations(), "oops"])
-    status, _, complaint = command("add", tmp_path / "x.db", data, "--share", "everyone")
-    assert (status, (tmp_path / "x.db").exists()) == (2, False)
+    status, _, complaint = command("add", library, data, "--strict")
+    assert status == 2
+    assert "data.jsonl: 1 bad row(s), nothing was stored" in complaint
     assert "line 25: not JSON (Expecting value at column 1)" in complaint
+    with Library.open(library, Tiny()) as opened:
+        assert opened.counts() == {}
 
 
 def test_labels_of_another_institution_are_refused(command: Command, library: Library, tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""The ``add`` command: reads a file into a library, and prints what became of its rows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from metachain.columns import named_columns
+from metachain.console import one_line, out, short, working
+from metachain.errors import DataError
+from metachain.files import check_writable
+from metachain.ingestion import Ingested, embed_stored, file_rows, ingest
+from metachain.library import Library
+from metachain.sharing import Audience, Grant
+
+__all__ = ["Adding", "add_and_print"]
+
+MANY = 10_000
+"""Texts that take so long to embed that it is worth a word."""
+
+
+@dataclass(frozen=True)
+class Adding:
+    """What ``metachain add`` was asked to do."""
+
+    data: Path
+    format: str
+    strict: bool
+    rejected: Path | None
+    columns: tuple[str, ...]
+    institution: str | None
+    share: str
+    embed: bool
+
+    @property
+    def target(self) -> Path:
+        """Where rejected rows are written: a file of the data's name in the folder where the command is run."""
+        return self.rejected or Path(f"{self.data.absolute().name}.rejected.jsonl")
+
+
+def add_and_print(library: str, wanted: Adding) -> None:
+    """Store what is good, print how much that is and what was rejected, and embed what is new.
+
+    What is wrong with the whole file is said before a library is made. Raises DataError where no row could be used.
+    """
+    columns = named_columns(wanted.columns)
+    grant = Grant(Audience.read(wanted.share)) if wanted.share else None
+    _check_target(library, wanted)
+    with working() as progress:
+        rows = file_rows(wanted.data, wanted.format or None, columns, wanted.institution, progress)
+        with Library.open(library) as opened:
+            found = ingest(
+                opened,
+                rows,
+                institution=wanted.institution,
+                strict=wanted.strict,
+                share=grant,
+                rejected=None if wanted.strict else wanted.target,
+                source=str(wanted.data),
+            )
+    _print(library, wanted, found)
+    if not wanted.embed:
+        return
+    if found.stored > MANY:
+        out.print(
+            "embedding so many texts takes long: Ctrl-C keeps what is done, and the same command goes on; "
+            "--no-embed leaves it for later"
+        )
+    with Library.open(library, create=False) as opened, working() as progress:
+        embed_stored(opened, found.institutions, progress)
+
+
+def _check_target(library: str, wanted: Adding) -> None:
+    if wanted.strict and wanted.rejected:
+        raise DataError("--strict refuses the whole file and writes no rejected rows; leave out one of the two")
+    if wanted.rejected:
+        check_writable(wanted.rejected)
+    if wanted.target.resolve() in (wanted.data.resolve(), Path(library).resolve()):
+        raise DataError(f"--rejected would overwrite {wanted.target}, which is read; name another file")
+
+
+def _print(library: str, wanted: Adding, found: Ingested) -> None:
+    if found.stored or found.duplicates or not found.rejected:
+        out.print(f"{found.stored} demonstrations added to {library}, {found.duplicates} were there already")
+    if not found.rejected:
+        return
+    out.print(f"{found.rejected} row(s) rejected, written with their reasons to {wanted.target}")
+    for reason in found.reasons:
+        out.print(f"  {short(one_line(reason), 200)}")
+    if found.rejected > len(found.reasons):
+        out.print(f"  … and {found.rejected - len(found.reasons)} more")
+    if not found.stored and not found.duplicates:
+        raise DataError(f"none of the {found.rejected} row(s) of {wanted.data} could be used")
