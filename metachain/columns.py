@@ -78,6 +78,8 @@ def record_of(cells: Mapping[str, Any]) -> dict[str, Any]:
             record["metadata"] = json_object(metadata) if metadata.strip() else {}
         except DataError as error:
             raise DataError(f"'metadata': {error}") from None
+    elif isinstance(metadata, Mapping):  # every row of a table has all keys that any row has
+        record["metadata"] = {name: value for name, value in metadata.items() if value is not None}
     return _folded({name: value if type(value) is str else _plain(value) for name, value in record.items()})
 
 

@@ -1,7 +1,7 @@
 """Reading files and tables into a library, row by row: what is good is stored, what is not is told."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -68,13 +68,15 @@ def ingest_file(
 
     ``format`` is one of FORMATS, guessed from the path where it is left out. ``columns`` says which of our fields
     (``input``, ``metadata.ward``, …) has another name in the file, ``institution`` whose rows they are where the file
-    doesn't. Rows that are no demonstrations, have an id that stands for another text, or don't pass the library's gate
-    are left out, and written to the file ``rejected`` where that is given; with ``strict`` they are a DataError and
-    nothing is stored. ``share`` is as in ``Library.add``. Raises DataError that names the file where it can't be read, is not whole, is empty or lacks a column.
+    doesn't; ``share`` is as in ``Library.add``. Rows that are no demonstrations, have an id that stands for another
+    text, or don't pass the library's gate are left out, and written to the file ``rejected`` where that is given; with
+    ``strict`` they are a DataError and nothing is stored. Raises DataError that names the file where it can't be read,
+    is not whole, is empty or lacks a column.
     """
     rows = file_rows(path, format, columns, institution, progress)
-    target = Path(rejected) if rejected is not None else None
-    return ingest(library, rows, institution=institution, strict=strict, share=share, rejected=target, source=str(path))
+    return ingest(
+        library, rows, institution=institution, strict=strict, share=share, rejected=rejected, source=str(path)
+    )
 
 
 def ingest_dataset(
@@ -91,7 +93,9 @@ def ingest_dataset(
     """Store the demonstrations of a Hugging Face ``Dataset`` or ``IterableDataset``, as ``ingest_file`` does."""
     rows = dataset_rows(dataset, columns, institution, progress)
     target = Path(rejected) if rejected is not None else None
-    return ingest(library, rows, institution=institution, strict=strict, share=share, rejected=target, source="the dataset")
+    return ingest(
+        library, rows, institution=institution, strict=strict, share=share, rejected=target, source="the dataset"
+    )
 
 
 def ingest(
@@ -101,12 +105,12 @@ def ingest(
     institution: str | None = None,
     strict: bool = False,
     share: Grant | None = None,
-    rejected: Path | None = None,
+    rejected: str | Path | None = None,
     source: str = "the rows",
 ) -> Ingested:
     """Store the demonstrations of rows in one transaction, as ``ingest_file`` does a file's; ``source`` names them."""
-    with RejectedFile(rejected) if rejected else nullcontext() as file:
-        intake = _Intake(rows, institution, strict, source, file.write if file and not strict else _unheard)
+    with RejectedFile(Path(rejected)) if rejected else nullcontext() as file:
+        intake = _Intake(rows, institution, strict, source, None if strict else file)
         added = library.add(intake.demonstrations(), share=share, refused=intake.refuse)
         intake.settle()
     return Ingested(
@@ -171,10 +175,6 @@ def _rows(
     return delimited_rows(path, columns, institution, progress)
 
 
-def _unheard(rejected: Rejected) -> None:
-    """Write it nowhere."""
-
-
 class _Intake:
     """Rows on their way into ``Library.add``, and what is learned of them on the way."""
 
@@ -184,7 +184,7 @@ class _Intake:
         institution: str | None,
         strict: bool,
         source: str,
-        tell: Callable[[Rejected], None],
+        file: RejectedFile | None,
     ) -> None:
         self.rejected = 0
         self.reasons: list[str] = []
@@ -193,7 +193,7 @@ class _Intake:
         self._institution = institution
         self._strict = strict
         self._source = source
-        self._tell = tell
+        self._file = file
         self._given = 0
         self._untold: list[Rejected] = []
         self._last: deque[Row] = deque(maxlen=ROWS_A_QUERY)
@@ -224,12 +224,15 @@ class _Intake:
         for one in sorted(self._untold, key=lambda one: one.row.number):
             if len(self.reasons) < MAX_REPORTED:
                 self.reasons.append(str(one))
-            self._tell(one)
+            if self._file:
+                self._file.write(one)
         self._untold.clear()
 
     def _reject(self, rejected: Rejected) -> None:
         self.rejected += 1
         self._untold.append(rejected)
+        if self._file:
+            self._file.begin()
         if len(self._untold) == REJECTED_AT_ONCE:
             self.settle()
 

@@ -120,13 +120,15 @@ class Library:
         """
         stored = duplicates = 0
         institutions: set[str] = set()
+        changed: set[str] = set()
         with writing(self._engine, KEEPER, alone=True) as connection:
             for chunk in _chunks(self._passed(demonstrations, refused), ROWS_A_QUERY):
                 found = _sorted_out(connection, chunk, refused)
                 insert_new(connection, table, [_row(one) for one in found.fresh])
-                moved_on(connection, {one.institution for one in found.fresh})
+                changed.update(one.institution for one in found.fresh)
                 institutions.update(one.institution for _, one in chunk)
                 stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
+            moved_on(connection, changed)
             if share is not None:
                 stated(connection, institutions, share)
         return Added(stored, duplicates)

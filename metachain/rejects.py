@@ -47,13 +47,21 @@ class RejectedFile:
             with suppress(OSError):
                 self._unfinished.unlink()
 
-    def write(self, rejected: Rejected) -> None:
-        """Add one row. Raises StorageError that names the place and the reason where it can't be written."""
+    def begin(self) -> TextIOWrapper:
+        """Find out whether it can be written. Raises StorageError that names the place and the reason."""
         if self._file is None:
             check_writable(self.path)
+            try:
+                self._file = self._unfinished.open("w", encoding="utf-8", newline="\n")
+            except OSError as error:
+                raise self._failed(error) from error
+        return self._file
+
+    def write(self, rejected: Rejected) -> None:
+        """Add one row. Raises StorageError as ``begin`` does."""
+        file = self.begin()
         try:
-            self._file = self._file or self._unfinished.open("w", encoding="utf-8", newline="\n")
-            self._file.write(_line(rejected))
+            file.write(_line(rejected))
         except OSError as error:
             raise self._failed(error) from error
 

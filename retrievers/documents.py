@@ -32,12 +32,14 @@ def ingest_documents(
     A document's input is its metadata's ``input_key`` where there is one, else its text; institution and output are in
     its metadata, or ``institution`` says whose all of them are. Other metadata are kept, and a string ``id`` among them
     becomes the demonstration's. Documents that can't be used are left out, counted from 1 as rows, and written to the
-    file ``rejected`` where that is given; with ``strict`` they are a DataError and nothing is stored. ``share`` is as in ``Library.add``. Those of a FAISS
-    store of langchain-community are ``metachain.retrievers.documents_of_faiss(store)``.
+    file ``rejected`` where that is given; with ``strict`` they are a DataError and nothing is stored. ``share`` is as
+    in ``Library.add``. Those of a FAISS store of langchain-community are what ``documents_of_faiss(store)`` gives.
     """
     rows = document_rows(documents, institution_key, output_key, input_key)
     target = Path(rejected) if rejected is not None else None
-    return ingest(library, rows, institution=institution, strict=strict, share=share, rejected=target, source="the documents")
+    return ingest(
+        library, rows, institution=institution, strict=strict, share=share, rejected=target, source="the documents"
+    )
 
 
 def document_rows(
