@@ -92,9 +92,8 @@ def ingest_dataset(
 ) -> Ingested:
     """Store the demonstrations of a Hugging Face ``Dataset`` or ``IterableDataset``, as ``ingest_file`` does."""
     rows = dataset_rows(dataset, columns, institution, progress)
-    target = Path(rejected) if rejected is not None else None
     return ingest(
-        library, rows, institution=institution, strict=strict, share=share, rejected=target, source="the dataset"
+        library, rows, institution=institution, strict=strict, share=share, rejected=rejected, source="the dataset"
     )
 
 
