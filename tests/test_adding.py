@@ -1,11 +1,12 @@
 """``metachain add``: what it prints, what it writes, and what it leaves for later."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from handmade import Tiny, demonstrations, jsonl, metachain
+from handmade import Tiny, demonstrations, jsonl, metachain, obey_permissions
 
 from metachain.library import Library
 
@@ -113,3 +114,21 @@ def test_what_can_not_be_is_said_before_a_library_is_made(
     assert f"error: {complaint}" in wrong or f"data.jsonl: {complaint}" in wrong
     assert [one.name for one in tmp_path.iterdir()] == ["data.jsonl"]
     assert data.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root gives up its rights by a call that only Linux has")
+def test_what_may_not_be_read_or_written_is_named(tmp_path: Path) -> None:
+    """A file without permission is an error; in a folder without it, a bad row is, and --rejected is the way out."""
+    data, secret = jsonl(tmp_path / "data.jsonl", [*demonstrations(), "oops"]), jsonl(tmp_path / "secret.jsonl", [])
+    folder = tmp_path / "read-only"
+    folder.mkdir(0o555)
+    secret.chmod(0)
+    done = metachain("add", tmp_path / "x.db", secret, preexec_fn=obey_permissions, environment={"COLUMNS": "300"})
+    assert (done.returncode, "secret.jsonl' is not readable" in done.stderr) == (2, True)
+    where = {"cwd": folder, "preexec_fn": obey_permissions}
+    done = metachain("add", tmp_path / "x.db", data, **where)
+    assert (done.returncode, "can't write data.jsonl.rejected.jsonl: " in done.stderr) == (2, True)
+    with Library.open(tmp_path / "x.db", Tiny()) as library:
+        assert library.counts() == {}
+    done = metachain("add", tmp_path / "x.db", data, "--rejected", tmp_path / "r", **where)
+    assert (done.returncode, "24 demonstrations added" in done.stdout) == (0, True)

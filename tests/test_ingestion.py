@@ -38,9 +38,9 @@ REASONS = [
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    """An empty library."""
-    with Library.open(tmp_path / "x.db", Tiny()) as opened:
+def library(place: str) -> Iterator[Library]:
+    """An empty library, in each engine."""
+    with Library.open(place, Tiny()) as opened:
         yield opened
 
 
@@ -181,6 +181,16 @@ def test_a_file_that_ends_early_stores_nothing(library: Library, tmp_path: Path)
     with pytest.raises(DataError, match=r"data\.jsonl\.gz can't be unpacked"):
         ingest_file(library, path, rejected=tmp_path / "bad.jsonl")
     assert (library.counts(), (tmp_path / "bad.jsonl").exists()) == ({}, False)
+
+
+def test_odd_texts_are_stored_as_they_are(library: Library, tmp_path: Path) -> None:
+    """A megabyte of text, line breaks, control characters, and metadata that databases find hard come back the same."""
+    long = "\N{BONE}\n\t\x01\x85\u2028" * 2**17
+    odd = {"nul": "a\0b", "half": "\ud800", "number": 1e300, "deep": [{"x": [None, True]}], "": "\\u0000"}
+    data = jsonl(tmp_path / "data.jsonl", [{"institution": "a", "input": long, "output": long, "metadata": odd}])
+    assert ingest_file(library, data).stored == 1
+    (one,) = library.demonstrations()
+    assert (one.input, one.output, one.metadata) == (long, long, odd)
 
 
 def test_rows_can_be_anybodys(library: Library) -> None:

@@ -1,6 +1,5 @@
 """Bad input from end to end: a clear error that names the thing and what to do, or it works; nothing stored is lost."""
 
-import ctypes
 import re
 import resource
 import shutil
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import Tiny, demonstrations, jsonl, learned_library, metachain
+from handmade import Tiny, demonstrations, jsonl, learned_library, metachain, obey_permissions
 from oracles import BagOfWords
 
 from metachain.cli import main
@@ -302,12 +301,6 @@ def test_the_last_past_institution_can_not_learn_from_itself(tmp_path: Path) -> 
             NotFoundError, match=r"no past institution .* shares its demonstrations with 'h0'; let some"
         ):
             adapt(prior, other, "h0")
-
-
-def obey_permissions() -> None:
-    """Before a child starts: give up root's right to pass over permissions (prctl PR_CAPBSET_DROP)."""
-    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="root gives up its rights by a call that only Linux has")
