@@ -1,18 +1,19 @@
 """Many rows at once, on both engines."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import JSON, Connection, String, Table, Text, select, text
+from sqlalchemy import JSON, Connection, Select, String, Table, Text, cast, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from metachain.schema import embeddings
 from metachain.storage import is_postgresql
 from metachain.vectors_column import VectorColumn
 
-__all__ = ["insert_into", "insert_new", "upsert", "vectors_of"]
+__all__ = ["insert_into", "insert_new", "upsert", "vectors_of", "with_keys"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -75,6 +76,17 @@ def vectors_of(
         embeddings.c.fingerprint == fingerprint, embeddings.c.text_sha256.in_(keys)
     )
     return [(key, vector) for key, vector in connection.execute(query)]
+
+
+def with_keys(connection: Connection, table: Table, keys: Sequence[tuple[str, str]]) -> Select[Any]:
+    """What selects the rows of these keys, two texts each, by the table's index."""
+    columns = tuple_(*table.primary_key)
+    if is_postgresql(connection):
+        return select(table).where(columns.in_(keys))
+    # SQLite uses the index only where it knows that both sides are texts, and else reads the whole table.
+    each = func.json_each(json.dumps(keys)).table_valued("value")
+    texts = [cast(func.json_extract(each.c.value, f"$[{place}]"), Text) for place in range(2)]
+    return select(table).where(columns.in_(select(*texts)))
 
 
 def _type_of(table: Table, name: str) -> str:

@@ -13,9 +13,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, Row, delete, func, select, tuple_
+from sqlalchemy import Connection, Engine, Row, delete, func, select
 
-from metachain.bulk import insert_new, upsert
+from metachain.bulk import insert_new, upsert, with_keys
 from metachain.demonstration import Demonstration, check_text
 from metachain.embedding_cache import EmbeddingCache
 from metachain.encoder import Encoder, MiniLM
@@ -391,8 +391,8 @@ def _sorted_out(
 ) -> _SortedOut:
     """Tell what is new from what is there already; an id that stands for another text is an error, or ``refused``."""
     keys = [one.key for _, one in chunk]
-    query = select(table).where(tuple_(table.c.institution, table.c.id).in_(keys))
-    known = {one.key: one for one in map(_demonstration, connection.execute(query))}
+    held_rows = connection.execute(with_keys(connection, table, keys))
+    known = {one.key: one for one in map(_demonstration, held_rows)}
     fresh = []
     duplicates = 0
     for position, one in chunk:
