@@ -1,10 +1,11 @@
 """How fast files of synthetic rows get into a library, and how much memory that takes.
 
-    python benchmarks/ingestion.py [ROWS …]
+    python benchmarks/ingestion.py [ROWS | FORMAT …]
 
-For each number of rows (10,000, 100,000 and 1,000,000 where none is given) and each format it writes a file to a
-temporary folder, ingests it into a new SQLite library in a child process, without embedding, and prints rows a second
-(reading, checking and storing, all in one transaction) and the child's peak memory (``ru_maxrss``).
+For each number of rows (10,000, 100,000 and 1,000,000 where none is given) and each format (jsonl, csv and parquet) it
+writes a file to a temporary folder, ingests it into a new SQLite library, without embedding, and prints rows a second
+(reading, checking and storing, all in one transaction) and the peak memory of the process that ingests. Each is done by
+a child process of its own, since Linux counts in ``ru_maxrss`` what the parent had when it started the child.
 """
 
 import csv
@@ -63,15 +64,15 @@ def measure(path, library):
     print(json.dumps([found.stored, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 
 
-def main(sizes):
+def main(sizes, formats):
     """Print one row a size and format."""
     print(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}")
     print("     rows  format   file MB   rows/s  peak MiB", flush=True)
     for rows in sizes:
-        for name in FORMATS:
+        for name in formats:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / f"rows.{name}"
-                write(path, rows)
+                subprocess.run([sys.executable, __file__, "--write", path, str(rows)], check=True)
                 child = [sys.executable, __file__, "--measure", path, Path(folder) / "x.db"]
                 done = subprocess.run(child, capture_output=True, text=True, check=True)
                 stored, seconds, peak = json.loads(done.stdout)
@@ -82,5 +83,8 @@ def main(sizes):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
         measure(Path(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1:2] == ["--write"]:
+        write(Path(sys.argv[2]), int(sys.argv[3]))
     else:
-        main([int(size) for size in sys.argv[1:]] or SIZES)
+        sizes = [int(word) for word in sys.argv[1:] if word.isdigit()]
+        main(sizes or SIZES, [word for word in sys.argv[1:] if word in FORMATS] or FORMATS)

@@ -62,6 +62,7 @@ def test_learning_needs_no_langchain() -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
+        ("metachain.ingestion", {"datasets", "langchain_core", "torch"}),
         ("metachain.retrievers.selector", {"langchain", "langchain_community", "torch"}),
         ("metachain.retrievers.community", {"langchain", "langchain_community", "torch"}),
         ("metachain.chains.classification", {"langchain_community", "torch"}),

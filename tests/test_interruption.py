@@ -66,7 +66,7 @@ def test_sudden_death_while_adding(library: Path, data: Path, moment: str, rows:
     done = metachain("add", library, data, "--share", "everyone", stop=f"SIGKILL {moment}")
     assert done.returncode == -signal.SIGKILL
     if moment == "commit:1":
-        assert Path(f"{library}-journal").exists()
+        assert Path(f"{library}-wal").exists()
     assert held(library) == (rows, 8 + pages * first_page(data))
 
 
