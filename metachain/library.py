@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from uuid import UUID
 from zipfile import BadZipFile
 
@@ -41,10 +41,15 @@ SHARE_TO_REWRITE = 0.05
 """Of the demonstrations asked for, those that the file lacks and for which it is written anew."""
 NOTHING_HELD = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
 
-Gate = Callable[[Demonstration], Demonstration]
-"""What a demonstration passes on its way in: it returns what may be stored, or raises DataError."""
 Refused = Callable[[int, str], None]
 """Told the position of a demonstration that was not stored, from 0, and why."""
+
+
+class Gate(Protocol):
+    """What demonstrations pass on their way in, such as ``metachain.deidentification.Gate``."""
+
+    def passed(self, demonstration: Demonstration) -> Demonstration:
+        """What may be stored of one. Raises DataError where that is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Library:
 
         It is made only where ``create`` is set. ``purpose`` is what others' demonstrations are used for: what they
         share for other purposes alone is not to be had. ``gate`` is passed by every demonstration on its way in, such
-        as ``metachain.deidentification.Gate("redact").passed``. Raises NotFoundError, LibraryError, StorageError or
+        as ``metachain.deidentification.Gate("redact")``. Raises NotFoundError, LibraryError, StorageError or
         DataError, each of which names the place and says what to do.
         """
         return cls(open_engine(place, create=create), encoder or MiniLM(), purpose, gate)
@@ -138,7 +143,7 @@ class Library:
     ) -> Iterator[tuple[int, Demonstration]]:
         for position, one in enumerate(demonstrations):
             try:
-                yield position, self._gate(one) if self._gate else one
+                yield position, self._admitted(one)
             except DataError as error:
                 if refused is None:
                     raise
@@ -160,12 +165,18 @@ class Library:
         if score is None and correction is None:
             raise DataError("feedback must be a score, a correction or both; got neither")
         id = str(selection_id)
+        if correction is not None:
+            check_text("correction", correction)
+            correction = self._admitted(Demonstration("any", "any", correction)).output
         with writing(self._engine, KEEPER) as connection:
             changed = fed_back(connection, id, score, correction)
             if changed is not None and correction is not None:
                 one = Demonstration(changed.institution, changed.input, correction, f"feedback {id}", {"feedback": id})
-                upsert(connection, table, [_row(self._gate(one) if self._gate else one)], ["input", "output"])
+                upsert(connection, table, [_row(self._admitted(one))])
         return changed or self.outcomes.get(id)
+
+    def _admitted(self, demonstration: Demonstration) -> Demonstration:
+        return self._gate.passed(demonstration) if self._gate else demonstration
 
     def erase(self, doomed: Doomed) -> Erased | None:
         """Take demonstrations out, with all that may depend on them (``erasure.erase``), in one transaction.
