@@ -1,0 +1,401 @@
+"""Synthetic notes with known identifiers: none is of a person, all are drawn from the lists and templates below.
+
+The recognisers of ``metachain.identifiers`` were tuned on notes of the development templates and names; the held-out
+ones share neither templates nor names with them. A slot ``{KIND:form}`` is an identifier, ``{form}`` must stay.
+"""
+
+import re
+from calendar import month_name
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Known", "Note", "notes"]
+
+SLOT = re.compile(r"\{(?:([A-Z_]+):)?(\w+)\}")
+MONTHS = month_name[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An identifier that a note holds, ``text[start:end]``, and the place in a template that it was written in."""
+
+    kind: str
+    start: int
+    end: int
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A synthetic note and its identifiers, in order."""
+
+    text: str
+    known: tuple[Known, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What notes are made of."""
+
+    heads: tuple[str, ...]
+    lines: tuple[str, ...]
+    ends: tuple[str, ...]
+    given: tuple[str, ...]
+    surnames: tuple[str, ...]
+    towns: tuple[str, ...]
+    streets: tuple[str, ...]
+
+
+def notes(count: int, seed: int, held_out: bool = False) -> list[Note]:
+    """Notes drawn from the development or the held-out templates; the same seed gives the same notes."""
+    rng = np.random.default_rng([seed, held_out])
+    return [_note(rng, HELD_OUT if held_out else DEVELOPMENT) for _ in range(count)]
+
+
+def _note(rng, source):
+    patient = (_pick(rng, source.given), _pick(rng, source.surnames))
+    drawn = rng.permutation(len(source.lines))[: rng.integers(5, 10)]
+    chosen = [_pick(rng, source.heads), *(source.lines[place] for place in drawn), _pick(rng, source.ends)]
+    text, known = "", []
+    for template in chosen:
+        place = 0
+        for match in SLOT.finditer(template):
+            text += template[place : match.start()]
+            value = _value(rng, source, patient, match[2])
+            if match[1]:
+                known.append(Known(match[1], len(text), len(text) + len(value), f"{template}@{match.start()}"))
+            text += value
+            place = match.end()
+        text += template[place:] + ("\n" if rng.random() < 0.7 else " ")
+    return Note(text, tuple(known))
+
+
+def _value(rng, source, patient, form):
+    if form in PATIENT:
+        return PATIENT[form](*patient)
+    if form in OTHERS:
+        return OTHERS[form](_pick(rng, source.given), _pick(rng, source.surnames), _pick(rng, source.given))
+    if form == "town":
+        return _pick(rng, source.towns)
+    if form == "street":
+        return f"{rng.integers(2, 9900)} {_pick(rng, source.streets)}"
+    return FORMS[form](rng)
+
+
+def _words(text):
+    return tuple(text.split())
+
+
+def _pick(rng, several):
+    return several[rng.integers(len(several))]
+
+
+def _digits(rng, count):
+    return "".join(map(str, [rng.integers(1, 10), *rng.integers(0, 10, count - 1)]))
+
+
+def _letters(rng, count):
+    return "".join(_pick(rng, "ABCDEFGHJKMNPRTUVWXY") for _ in range(count))
+
+
+def _day(rng):
+    return int(rng.integers(1, 13)), int(rng.integers(1, 29)), int(rng.integers(1930, 2026))
+
+
+def _date(write):
+    return lambda rng: write(*_day(rng))
+
+
+def _phone(pattern):
+    return lambda rng: pattern.format(rng.integers(201, 990), rng.integers(200, 999), int(rng.integers(10_000)))
+
+
+PATIENT = {
+    "patient": lambda given, surname: f"{given} {surname}",
+    "patient_back": lambda given, surname: f"{surname}, {given}",
+    "patient_loud": lambda given, surname: f"{surname}, {given}".upper(),
+    "patient_last": lambda given, surname: surname,
+    "patient_first": lambda given, surname: given,
+}
+OTHERS = {
+    "full": lambda given, surname, other: f"{given} {surname}",
+    "middle": lambda given, surname, other: f"{given} {other[0]}. {surname}",
+    "last": lambda given, surname, other: surname,
+    "first": lambda given, surname, other: given,
+    "back": lambda given, surname, other: f"{surname}, {given} {other[0]}.",
+    "initial": lambda given, surname, other: f"{given[0]}. {surname}",
+    "double": lambda given, surname, other: f"{given} {surname}-{other}son",
+    "small": lambda given, surname, other: surname.lower(),
+    "loud": lambda given, surname, other: f"{given} {surname}".upper(),
+}
+STATES = _words("AZ CA CO FL GA IL KS MI MN NC NJ NM NV OH TN TX UT VA WA WI")
+FORMS = {
+    "us": _date(lambda m, d, y: f"{m:02}/{d:02}/{y}"),
+    "short": _date(lambda m, d, y: f"{m}/{d}/{y % 100:02}"),
+    "dash": _date(lambda m, d, y: f"{m:02}-{d:02}-{y}"),
+    "iso": _date(lambda m, d, y: f"{y}-{m:02}-{d:02}"),
+    "long": _date(lambda m, d, y: f"{MONTHS[m - 1]} {d}, {y}"),
+    "abbreviated": _date(lambda m, d, y: f"{MONTHS[m - 1][:3]} {d}, {y}"),
+    "british": _date(lambda m, d, y: f"{d} {MONTHS[m - 1]} {y}"),
+    "hyphened": _date(lambda m, d, y: f"{d:02}-{MONTHS[m - 1][:3]}-{y}"),
+    "military": _date(lambda m, d, y: f"{d:02}{MONTHS[m - 1][:3].upper()}{y}"),
+    "month_day": _date(lambda m, d, y: f"{MONTHS[m - 1]} {d}"),
+    "nth": _date(
+        lambda m, d, y: f"{MONTHS[m - 1]} {d}{'th' if 3 < d < 21 or d > 23 else ['st', 'nd', 'rd'][d % 10 - 1]}"
+    ),
+    "month_year": _date(lambda m, d, y: f"{MONTHS[m - 1]} {y}"),
+    "month": _date(lambda m, d, y: MONTHS[m - 1]),
+    "slashed": _date(lambda m, d, y: f"{m}/{d}"),
+    "month_slash": _date(lambda m, d, y: f"{m:02}/{y}"),
+    "dotted": _date(lambda m, d, y: f"{d:02}.{m:02}.{y}"),
+    "compact": _date(lambda m, d, y: f"{y}{m:02}{d:02}"),
+    "old": lambda rng: str(rng.integers(90, 105)),
+    "phone": _phone("{}-{}-{:04}"),
+    "phone_round": _phone("({}) {}-{:04}"),
+    "phone_dots": _phone("{}.{}.{:04}"),
+    "phone_spaces": _phone("{} {} {:04}"),
+    "phone_one": _phone("+1 {} {} {:04}"),
+    "phone_bare": _phone("{}{}{:04}"),
+    "phone_local": lambda rng: f"{rng.integers(200, 999)}-{int(rng.integers(10_000)):04}",
+    "phone_extension": lambda rng: f"{_phone('{}-{}-{:04}')(rng)} ext {rng.integers(100, 9999)}",
+    "phone_abroad": lambda rng: f"+44 20 7946 0{rng.integers(100, 999)}",
+    "pager": lambda rng: _digits(rng, 5),
+    "ssn": lambda rng: f"{rng.integers(100, 665)}-{rng.integers(10, 99)}-{_digits(rng, 4)}",
+    "ssn_bare": lambda rng: f"{rng.integers(100, 665)}{_digits(rng, 6)}",
+    "last_four": lambda rng: _digits(rng, 4),
+    "number": lambda rng: _digits(rng, int(rng.integers(6, 11))),
+    "zeros": lambda rng: f"00{_digits(rng, 6)}",
+    "code": lambda rng: f"{_letters(rng, 1)}{_digits(rng, 8)}",
+    "coded": lambda rng: f"{_letters(rng, 3)}{_digits(rng, 9)}",
+    "dashed": lambda rng: f"{_letters(rng, 2)}-{_digits(rng, 6)}",
+    "parts": lambda rng: f"{_digits(rng, 3)}-{_digits(rng, 2)}-{_digits(rng, 3)}",
+    "mbi": lambda rng: f"{rng.integers(1, 9)}EG{rng.integers(9)}-TE{rng.integers(9)}-MK{_digits(rng, 2)}",
+    "vin": lambda rng: f"{rng.integers(1, 5)}HGCM{_digits(rng, 5)}A{_digits(rng, 6)}",
+    "plate": lambda rng: f"{_letters(rng, 3)}-{_digits(rng, 4)}",
+    "plate_spaced": lambda rng: f"{_digits(rng, 1)}{_letters(rng, 3)} {_digits(rng, 3)}",
+    "serial": lambda rng: f"{_letters(rng, 3)}{_digits(rng, 6)}{_letters(rng, 1)}",
+    "udi": lambda rng: f"(01)00{_digits(rng, 12)}(21){_letters(rng, 2)}{_digits(rng, 5)}",
+    "mac": lambda rng: ":".join(f"{one:02X}" for one in rng.integers(0, 256, 6)),
+    "mail": lambda rng: f"{_letters(rng, 5).lower()}.{_letters(rng, 6).lower()}{rng.integers(99)}@mail.example.com",
+    "mail_other": lambda rng: f"{_letters(rng, 7).lower()}_{rng.integers(99)}@example.co.uk",
+    "url": lambda rng: f"https://portal.example.org/patients/{_digits(rng, 6)}?tab=labs",
+    "www": lambda rng: f"www.{_letters(rng, 6).lower()}-example.com/{_letters(rng, 4).lower()}",
+    "domain": lambda rng: f"{_letters(rng, 6).lower()}.example.net",
+    "ip": lambda rng: ".".join(map(str, rng.integers(1, 255, 4))),
+    "ip6": lambda rng: f"2001:db8::{rng.integers(1, 9999):x}:{rng.integers(1, 9999):x}",
+    "zip": lambda rng: _digits(rng, 5),
+    "zip4": lambda rng: f"{_digits(rng, 5)}-{_digits(rng, 4)}",
+    "state": lambda rng: _pick(rng, STATES),
+    "po_box": lambda rng: f"P.O. Box {rng.integers(10, 9999)}",
+    "age": lambda rng: str(rng.integers(18, 90)),
+    "year": lambda rng: str(rng.integers(1960, 2026)),
+    "sex": lambda rng: _pick(rng, ("male", "female")),
+    "dose": lambda rng: f"{rng.integers(1, 100) * 5} mg",
+    "drug": lambda rng: _pick(rng, ("Metformin", "lisinopril", "Aspirin", "atorvastatin", "Lasix", "warfarin")),
+    "cpt": lambda rng: _digits(rng, 5),
+    "revenue": lambda rng: f"0{rng.integers(250, 999)}",
+    "pressure": lambda rng: f"{rng.integers(90, 190)}/{rng.integers(50, 110)}",
+    "pulse": lambda rng: str(rng.integers(50, 130)),
+    "temperature": lambda rng: f"{rng.integers(96, 103)}.{rng.integers(10)}",
+    "lab": lambda rng: f"{rng.integers(1, 20)}.{rng.integers(10)}",
+    "strength": lambda rng: f"{rng.integers(3, 6)}/5",
+    "views": lambda rng: str(rng.integers(2, 5)),
+    "clock": lambda rng: f"{rng.integers(24):02}:{rng.integers(60):02}",
+}
+DEVELOPMENT = Source(
+    heads=(
+        "Patient: {PERSON:patient}  DOB: {DATE_TIME:us}  MRN: {MEDICAL_RECORD_NUMBER:zeros}",
+        "Patient Name: {PERSON:patient_back}\nDate of birth: {DATE_TIME:long}\nMedical record number: "
+        "{MEDICAL_RECORD_NUMBER:number}",
+        "NAME: {PERSON:patient_loud}\nMR# {MEDICAL_RECORD_NUMBER:number}\nADMISSION DATE: {DATE_TIME:us}",
+        "{PERSON:patient} is a {age}-year-old {sex} with hypertension.",
+        "Pt: {PERSON:patient}, {AGE:old} y/o {sex}. SSN: {US_SSN:ssn}.",
+        "RE: {PERSON:patient}\nDOS: {DATE_TIME:short}\nAccount #: {ACCOUNT_NUMBER:number}",
+    ),
+    lines=(
+        "Mr. {PERSON:patient_last} presented on {DATE_TIME:short} with chest pain for 3 days.",
+        "Mrs. {PERSON:patient_last} was admitted from {DATE_TIME:us} to {DATE_TIME:us}.",
+        "She was seen by Dr. {PERSON:full} in Cardiology on {DATE_TIME:nth}.",
+        "Her daughter {PERSON:first} is at the bedside and agrees with the plan.",
+        "His wife, {PERSON:full}, can be reached at {PHONE_NUMBER:phone_round}.",
+        "Emergency contact: {PERSON:full} (son), phone {PHONE_NUMBER:phone}.",
+        "Discussed with {PERSON:full}, RN, who will call back at {PHONE_NUMBER:phone_dots}.",
+        "Referring physician: {PERSON:middle}, MD. Fax: {FAX_NUMBER:phone}.",
+        "PCP: {PERSON:back} Tel {PHONE_NUMBER:phone_bare}",
+        "Dr. {PERSON:last} paged at {clock}, pager {PHONE_NUMBER:pager}.",
+        "Lives at {LOCATION:street}, {LOCATION:town}, {state} {LOCATION:zip}.",
+        "Address: {LOCATION:street}, Apt {LOCATION:last_four}\n{LOCATION:town}, {state} {LOCATION:zip4}",
+        "The patient lives in {LOCATION:town} with a partner and two cats.",
+        "Moved from {LOCATION:town}, {state} in {year}.",
+        "Mail results to {LOCATION:po_box}, {LOCATION:town}, {state} {LOCATION:zip}.",
+        "Patient is a {AGE:old} year old {sex} with dementia. No acute distress.",
+        "Grandmother died at age {AGE:old} of stroke; mother is {age}.",
+        "Social security number {US_SSN:ssn} on file; last four of SSN {US_SSN:last_four}.",
+        "Member ID: {HEALTH_PLAN_NUMBER:coded}, group number {HEALTH_PLAN_NUMBER:number}.",
+        "Medicare beneficiary ID {HEALTH_PLAN_NUMBER:mbi}.",
+        "Billing account no. {ACCOUNT_NUMBER:number}; accession #{ACCOUNT_NUMBER:dashed}.",
+        "Driver's license {LICENSE_NUMBER:code} was shown at registration.",
+        "DEA# {LICENSE_NUMBER:code}, NPI: {LICENSE_NUMBER:number}",
+        "Motor vehicle collision; car VIN {VEHICLE_ID:vin}, license plate {VEHICLE_ID:plate}.",
+        "Pacemaker serial number {DEVICE_ID:serial} interrogated, battery good.",
+        "Insulin pump S/N {DEVICE_ID:dashed}, UDI {DEVICE_ID:udi}.",
+        "Monitor MAC {DEVICE_ID:mac} at address {IP_ADDRESS:ip}.",
+        "Portal message from {EMAIL_ADDRESS:mail} answered.",
+        "Images at {URL:url} for review.",
+        "Follow-up scheduled for {DATE_TIME:long} at {clock}.",
+        "Colonoscopy in {DATE_TIME:month_year} was normal; repeat in {year}.",
+        "Labs drawn {DATE_TIME:slashed}: WBC {lab}, Hgb {lab}, Na 13{views}.",
+        "Last seen {DATE_TIME:abbreviated}. Next visit in {views} weeks.",
+        "Symptoms began in {DATE_TIME:month} and got worse.",
+        "Vitals: BP {pressure}, HR {pulse}, T {temperature}, RR 16, SpO2 97% on room air.",
+        "{drug} {dose} PO BID, {drug} {dose} daily, insulin 70/30 10 units.",
+        "Chest X-ray {views} views, CPT {cpt}, revenue code {revenue}.",
+        "Strength {strength} throughout, reflexes 2+, Babinski negative, Foley catheter in place.",
+        "Assessment and Plan: Type 2 Diabetes Mellitus, A1c {lab}%. Continue {drug}.",
+        "Crohn's disease since {year}. Smoked 1 pack per day for {age} years. Age {age}.",
+        "Past Surgical History: Appendectomy {year}, Cesarean Section {year}, Total Knee Arthroplasty.",
+        "Family History: Mother: Breast Cancer. Father: Hypertension, Coronary Artery Disease.",
+        "Physical Therapy and Social Work consulted. Case Management to follow. Creatinine 1.2, GFR > 60.",
+    ),
+    ends=(
+        "Electronically signed by: {PERSON:full}, MD on {DATE_TIME:us} at {clock}",
+        "Dictated by: {PERSON:middle}, PA-C\nDate: {DATE_TIME:iso}",
+        "Sincerely,\n{PERSON:full}, DO",
+        "/s/ {PERSON:initial}",
+        "Attending: Dr. {PERSON:last}",
+        "Discharged home in stable condition.",
+    ),
+    given=_words(
+        """
+        Maria James Linda Robert Tanisha Darnell Xiomara Wei Priya Giovanni Keisha Brendan Siobhan Hiroshi
+        Amara Esteban Deborah Walter Yolanda Cletus Mikhail Jennifer Thomas Rosalind Enrique Fatima Doris
+        Kenji Lakshmi Percival
+        """
+    ),
+    surnames=_words(
+        """
+        Smith Garcia Nguyen O'Brien McAllister Quellen Abiodun Petrov Johnson Castellanos Brown Fitzgerald
+        Yamamoto Patel Rodriguez Wojcik Haverford Banerjee Lindqvist Taylor Zielinski Moreno DuBois Kim
+        Abernethy Tanaka Hill Osei White Papadopoulos
+        """
+    ),
+    towns=(
+        "Peoria",
+        "Springfield",
+        "Cedar Rapids",
+        "Oakland",
+        "Fort Collins",
+        "Tulsa",
+        "Ashford",
+        "St. Cloud",
+        "Boulder",
+    ),
+    streets=(
+        "Oak Street",
+        "N. Maple Ave",
+        "West 14th St",
+        "Lakeview Drive",
+        "Martin Luther King Blvd",
+        "Cherry Hill Road",
+    ),
+)
+HELD_OUT = Source(
+    heads=(
+        "Name: {PERSON:patient}\nBorn: {DATE_TIME:british}\nChart number: {MEDICAL_RECORD_NUMBER:number}",
+        "PATIENT: {PERSON:patient_loud}   MRN {MEDICAL_RECORD_NUMBER:parts}   D.O.B. {DATE_TIME:dash}",
+        "{PERSON:patient_back} (MRN {MEDICAL_RECORD_NUMBER:number}), a {age} yo {sex}, comes in for follow up.",
+        "I had the pleasure of seeing {PERSON:patient}, a {AGE:old}-year-old {sex}, on {DATE_TIME:month_day}.",
+        "Discharge summary for {PERSON:patient}, hospital no. {MEDICAL_RECORD_NUMBER:code}, admitted "
+        "{DATE_TIME:hyphened}.",
+        "Client {PERSON:patient}, birthdate {DATE_TIME:compact}, encounter number {ACCOUNT_NUMBER:number}.",
+    ),
+    lines=(
+        "Ms. {PERSON:patient_last} states that she has had a cough since {DATE_TIME:month_day}.",
+        "{PERSON:patient_first} is doing well and walks two miles a day.",
+        "{PERSON:patient_last} was discharged to a nursing facility.",
+        "The case was reviewed with Doctor {PERSON:last} of Nephrology.",
+        "Spoke with {PERSON:first}, the home health aide, about wound care.",
+        "Consultant {PERSON:full} agrees; will see again {DATE_TIME:short}.",
+        "Brother ({PERSON:full}) drove him in; his cell is {PHONE_NUMBER:phone_spaces}.",
+        "Next of kin is her husband {PERSON:first}, work number {PHONE_NUMBER:phone_extension}.",
+        "Call the patient's mother {PERSON:full} at {PHONE_NUMBER:phone_one} with results.",
+        "dr {PERSON:small} to call family tonight.",
+        "Nurse {PERSON:last} gave report at {clock}.",
+        "Lives with {PERSON:first} and {PERSON:first}, both in good health.",
+        "Anesthesia: {PERSON:double}, CRNA. Surgeon: {PERSON:loud}",
+        "Please fax records to {FAX_NUMBER:phone_round} or mail them to {LOCATION:street}, {LOCATION:town} {state} "
+        "{LOCATION:zip}.",
+        "Resident of {LOCATION:town}; works in {LOCATION:town} as a teacher.",
+        "Home: {LOCATION:street}, {LOCATION:town}, {state}, {LOCATION:zip4}. Phone {PHONE_NUMBER:phone_local}.",
+        "ZIP code {LOCATION:zip}. Was transferred from a hospital in {LOCATION:town}, {state}.",
+        "Just back from a trip to {LOCATION:town}, no sick contacts.",
+        "Maternal grandfather lived to {AGE:old}. Father has gout, age {age}.",
+        "This {AGE:old}yo {sex} fell at home. She turned {AGE:old} in {DATE_TIME:month}.",
+        "SS# {US_SSN:ssn_bare} verified. Social: {US_SSN:ssn}",
+        "Insurance: policy no. {HEALTH_PLAN_NUMBER:dashed}, subscriber number {HEALTH_PLAN_NUMBER:number}.",
+        "Medicaid ID {HEALTH_PLAN_NUMBER:code} is active through {DATE_TIME:month_slash}.",
+        "Claim number {ACCOUNT_NUMBER:coded}, visit # {ACCOUNT_NUMBER:number}, acct {ACCOUNT_NUMBER:number}.",
+        "License number {LICENSE_NUMBER:dashed}; passport no {LICENSE_NUMBER:code}.",
+        "Certificate # {LICENSE_NUMBER:number} was issued in {year}.",
+        "Struck by a vehicle with plate number {VEHICLE_ID:plate_spaced}; VIN: {VEHICLE_ID:vin}",
+        "Hip implant serial no. {DEVICE_ID:number}; lead serial #{DEVICE_ID:serial}.",
+        "Device ID {DEVICE_ID:dashed} reports from {IP_ADDRESS:ip6}; gateway {IP_ADDRESS:ip}.",
+        "E-mail: {EMAIL_ADDRESS:mail_other}; home page {URL:www}, see also {URL:domain}.",
+        "He may be reached abroad on {PHONE_NUMBER:phone_abroad}.",
+        "Surgery is planned for the week of {DATE_TIME:slashed}, labs on {DATE_TIME:slashed}.",
+        "ECHO dated {DATE_TIME:dotted} showed EF 55%. Seen at {clock} on {DATE_TIME:military}.",
+        "Mammogram was in {DATE_TIME:month} of last year; pap smear {year}.",
+        "O/E: pulse {pulse}, BP {pressure}, afebrile at {temperature} F. Motor {strength} in all limbs, "
+        "sensation intact.",
+        "{drug} increased from {dose} to {dose} nightly. Potassium {lab}, INR {lab}, platelets 250.",
+        "CT Abdomen and Pelvis With Contrast, {cpt}; MRI Brain {cpt}; rev {revenue}. Wrist {views} views.",
+        "Impression: Parkinson disease, stage 2. Bell's palsy resolved in {year}. Jackson-Pratt drain removed.",
+        "Review of Systems: Constitutional: Denies Fever. Psychiatric: Mood Good. ROS otherwise negative.",
+        "Allergies: Penicillin (rash), Sulfa Drugs. Immunizations up to date as of {year}. Gravida 2 Para 2.",
+        "Plan: Continue Current Medications, Low Sodium Diet, Return To Clinic In {views} Months, Age {age} Screening.",
+        "Has smoked for {age} years. Ejection fraction {age}%. Glucose {pulse}. Weight {pulse} kg, height 170 cm.",
+        "Seen by Occupational Therapy and Speech Pathology. Evaluated by Wound Care. Signed out to Night Float.",
+    ),
+    ends=(
+        "{PERSON:full}, M.D.\n{DATE_TIME:short} {clock}",
+        "Signed: {PERSON:initial}, NP",
+        "Regards,\n{PERSON:first} {PERSON:last}",
+        "Transcribed by {PERSON:full} on {DATE_TIME:abbreviated}.",
+        "Authored by Dr. {PERSON:middle}; cc: {PERSON:full}",
+        "Return to clinic as needed.",
+    ),
+    given=_words(
+        """
+        John Patricia Oluwaseun Ingrid Michael Beatriz Kwame Barbara Thaddeus Mei Marisol Elizabeth Yusuf
+        Leticia Joseph Nadia Bartholomew Karen Svetlana Tyrone Anthony Ximena Dipak Nancy Aurelio Gretchen
+        Richard Zainab Lorenzo Margaret
+        """
+    ),
+    surnames=_words(
+        """
+        Jones Okafor Martinez Vandermeer Lee Abernathy Davis Kowalczyk Hernandez Thibodeaux Wilson D'Angelo
+        Chatterjee Moore Eriksson Lopez MacGregor Nakamura Young Villanueva Anderson Szymanski Green Oyelaran
+        Perez Hutchinson Robinson Mbeki Cook Delacroix
+        """
+    ),
+    towns=(
+        "Naperville",
+        "Denver",
+        "Santa Rosa",
+        "Lansing",
+        "Grand Rapids",
+        "Phoenix",
+        "Millbrook",
+        "Fort Wayne",
+        "Yuma",
+    ),
+    streets=(
+        "Elm Avenue",
+        "South Willow Ln",
+        "Pine Ridge Court",
+        "East 3rd Street",
+        "Jefferson Pkwy",
+        "Birchwood Terrace",
+    ),
+)
