@@ -139,6 +139,8 @@ NOT_NAMES = _words(
     facp lcsw aprn dnp fnp arnp mrs ms miss dr prof rev sir none unknown other see attached blank n/a na tbd pending
     first second third last next one two three four five six seven eight nine ten number dob mrn ssn tel telephone
     phone fax email e-mail mail address cell mobile pager web site website portal end stage great paternal maternal
+    wound float telemetry tele infection prevention palliative hospice rehab rehabilitation transport dietary nutrition
+    infusion dialysis transplant trauma vascular thoracic plastic plastics
     yeah yep yup nope um uh uhm hm hmm oh wow sure sorry actually honestly unfortunately alright welcome let lets
     god hey bye maybe perhaps children don didn doesn won isn aren wasn couldn date_time location phone_number url
     while because however although therefore overall despite regarding including otherwise currently recently

@@ -62,7 +62,8 @@ _LABELLED = _before(
     r"|contact|kin|guarantor|subscriber|insured|policy\s?holder|spouse|consultant|radiologist|pathologist|cc|to|from|re"
     r"|anesthesiologist|assistant|proxy|poa|witness|interpreter|therapist|hospitalist|scribe|technician|tech|manager"
     rf"|practitioner|cardiologist|parent|mother|father|{_RELATIONS})(?:\(s\))?\s{{0,2}}[:=]\s{{0,3}})|^\s{{0,3}}--?\s?"
-    r"|(?i:\b(?:i\sam|i['’]m|this\sis|named|called|known\sas|aka|hi|hello|thanks,|thank\syou,|patient|pt|client)\s{1,3})"
+    r"|(?i:\b(?:i\sam|i['’]m|this\sis|named|called|known\sas|aka|hi|hello|thanks,|thank\syou,|patient|pt|client"
+    r"|seeing|(?:summary|note|report|letter|results?|visit|consult|consultation|labs|orders|chart)\s(?:for|of|on))\s{1,3})"
 )
 _RELATED = _before(
     rf"(?i:\b(?:{_RELATIONS})(?:s)?(?:['’]s\sname\sis|,\snamed|\sis|\snamed|\scalled|,|\s?\()?)(?:\s|(?<=\())"
@@ -75,7 +76,9 @@ _CREDENTIAL = re.compile(
     r",?\s{1,2}(?:M\.?D|D\.?O|RN|R\.N|NP|PA(?:-?C)?|ARNP|APRN|CRNP|FNP(?:-?[BC]C?)?|LPN|LVN|CNA|Ph\.?D|Pharm\.?D|DDS|DMD"
     r"|DPM|DPT|CRNA|LCSW|MSW|FACS|FACP|MSN|BSN|DNP|RD|SLP|CNM|OTR|PsyD|MBBS|Esq|Jr|Sr|III?)\b"
 )
-_SUBJECT = re.compile(r",?\s(?:(?:is|was)\s(?:an?\s)?\d{1,3}[\s-]?(?:y|m|w|d)|an?\s\d{1,3}[\s-]?y)")
+_SUBJECT = re.compile(
+    r"\s\((?:MRN|DOB|age)\b|,?\s(?:MRN\b|DOB\b|(?:is|was)\s(?:an?\s)?\d{1,3}[\s-]?(?:y|m|w|d)|an?\s\d{1,3}[\s-]?y)"
+)
 _ACTS_AFTER = re.compile(
     r"\s(?:presents|presented|reports|denies|denied|complains|underwent|returns|states|stated|says|said|arrived|tolerated"
     r"|agrees|agreed|called|lives|works|was\s(?:seen|admitted|discharged|notified|brought|born)|has\sa\shistory)\b"
@@ -116,6 +119,8 @@ def names(text: str) -> list[tuple[int, int, float]]:
         if run.start < taken:
             continue
         score = _score(text, run, plain)
+        if not score and text[taken : run.start] in {" and ", " & "} and not _is_odd(run, plain):
+            score = 0.5
         end = run.end
         if following and text[run.end : following.start] in {", ", ","} and _backwards(text, run, following, score):
             score, end = max(score, 0.8), following.end
@@ -229,8 +234,7 @@ def _beside(run: _Run, left: str, right: str, plain: Collection[str]) -> float:
     """How sure what stands beside a run makes it that it is a name."""
     if run.loud:
         return 0.7 if (run.known or len(run.words) > 1) and _LABELLED.search(left) and _quiet(left) else 0.0
-    unusual = not any(word in plain or _SPECIALTY.search(word) for word in run.lower) or run.known
-    if not unusual or (not run.known and any(len(word) > 1 and word.isupper() for word in run.words)):
+    if _is_odd(run, plain):
         return 0.0
     several = len(run.words) > 1
     if (several or run.known) and (_LABELLED.search(left) or _CREDENTIAL.match(right) or _ACTS_AFTER.match(right)):
@@ -238,6 +242,14 @@ def _beside(run: _Run, left: str, right: str, plain: Collection[str]) -> float:
     if _RELATED.search(left) or _ACTED.search(left) or _SUBJECT.match(right):
         return 0.6
     return 0.0
+
+
+def _is_odd(run: _Run, plain: Collection[str]) -> bool:
+    """Whether a run that no list knows looks like other words: written small elsewhere, specialty or abbreviation."""
+    if run.known:
+        return False
+    words = any(word in plain or _SPECIALTY.search(word) for word in run.lower)
+    return words or any(len(word) > 1 and word.isupper() for word in run.words)
 
 
 def _quiet(left: str) -> bool:
@@ -268,6 +280,8 @@ def _backwards(text: str, run: _Run, following: _Run, score: float) -> bool:
         return False
     left = text[max(0, run.start - LEFT) : run.start]
     if len(run.words) == 1 and (score >= 0.7 or (_LABELLED.search(left) and _quiet(left))):
+        return True
+    if len(run.words) == 1 and _SUBJECT.match(text, following.end) and not run.loud:
         return True
     return run.lower[-1] in SURNAMES and following.lower[0] in GIVEN
 

@@ -30,7 +30,9 @@ _YEAR = r"(?:19|20)\d\d"
 _NUMERIC = rf"{_MO}/{_DAY}(?:\s?(?:-|–|to|through|thru)\s?{_MO}/{_DAY})?(?![\d/%-])"
 _DATED = (
     "on|since|dos|dob|dated?|until|till|through|thru|admitted|discharged|due|f/u|follow[- ]up|started|begun|stopped"
-    "|collected|drawn|performed|lmp|as of|expires?|seen|visit|appointment|appt|scheduled(?: for)?|received|reported"
+    "|collected|drawn|performed|lmp|as of|week of"
+    "|ending|expires?|seen|visit|appointment|appt|scheduled(?: for)?"
+    "|received|reported"
 )
 
 _AREA = r"(?:\(\d{3}\)\s?|\d{3}[-./ ])"
@@ -64,6 +66,7 @@ CASELESS: Mapping[str, tuple[str, ...]] = {
         rf"|reference|ref\.?|order|prescription|rx|specimen|requisition|authori[sz]ation|auth\.?|referral|receipt"
         rf"|billing){_MARK}\K{_CODE}",
         rf"\b(?:account|acct\.?|FIN|CSN|accession|encounter|invoice|claim){_COLON}\K{_CODE}",
+        r"\b(?:account|acct\.?|CSN)\s\K\d{5,20}(?![\w-])",
     ),
     "LICENSE_NUMBER": (
         rf"\b(?:licen[sc]e|licensure|lic\.?|certificate|certification|cert\.?|passport|registration|permit){_MARK}"
