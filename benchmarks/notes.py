@@ -1,7 +1,8 @@
 """Synthetic notes with known identifiers: none is of a person, all are drawn from the lists and templates below.
 
 The recognisers of ``metachain.identifiers`` were tuned on notes of the development templates and names; the held-out
-ones share neither templates nor names with them. A slot ``{KIND:form}`` is an identifier, ``{form}`` must stay.
+ones share neither templates nor names with them, and nothing was
+changed after they were measured. A slot ``{KIND:form}`` is an identifier, ``{form}`` must stay.
 """
 
 import re
@@ -190,6 +191,7 @@ FORMS = {
     "po_box": lambda rng: f"P.O. Box {rng.integers(10, 9999)}",
     "age": lambda rng: str(rng.integers(18, 90)),
     "year": lambda rng: str(rng.integers(1960, 2026)),
+    "sex_short": lambda rng: _pick(rng, "MF"),
     "sex": lambda rng: _pick(rng, ("male", "female")),
     "dose": lambda rng: f"{rng.integers(1, 100) * 5} mg",
     "drug": lambda rng: _pick(rng, ("Metformin", "lisinopril", "Aspirin", "atorvastatin", "Lasix", "warfarin")),
@@ -212,6 +214,13 @@ DEVELOPMENT = Source(
         "{PERSON:patient} is a {age}-year-old {sex} with hypertension.",
         "Pt: {PERSON:patient}, {AGE:old} y/o {sex}. SSN: {US_SSN:ssn}.",
         "RE: {PERSON:patient}\nDOS: {DATE_TIME:short}\nAccount #: {ACCOUNT_NUMBER:number}",
+        "Name: {PERSON:patient}\nBorn: {DATE_TIME:british}\nChart number: {MEDICAL_RECORD_NUMBER:number}",
+        "PATIENT: {PERSON:patient_loud}   MRN {MEDICAL_RECORD_NUMBER:parts}   D.O.B. {DATE_TIME:dash}",
+        "{PERSON:patient_back} (MRN {MEDICAL_RECORD_NUMBER:number}), a {age} yo {sex}, comes in for follow up.",
+        "I had the pleasure of seeing {PERSON:patient}, a {AGE:old}-year-old {sex}, on {DATE_TIME:month_day}.",
+        "Discharge summary for {PERSON:patient}, hospital no. {MEDICAL_RECORD_NUMBER:code}, admitted "
+        "{DATE_TIME:hyphened}.",
+        "Client {PERSON:patient}, birthdate {DATE_TIME:compact}, encounter number {ACCOUNT_NUMBER:number}.",
     ),
     lines=(
         "Mr. {PERSON:patient_last} presented on {DATE_TIME:short} with chest pain for 3 days.",
@@ -257,60 +266,6 @@ DEVELOPMENT = Source(
         "Past Surgical History: Appendectomy {year}, Cesarean Section {year}, Total Knee Arthroplasty.",
         "Family History: Mother: Breast Cancer. Father: Hypertension, Coronary Artery Disease.",
         "Physical Therapy and Social Work consulted. Case Management to follow. Creatinine 1.2, GFR > 60.",
-    ),
-    ends=(
-        "Electronically signed by: {PERSON:full}, MD on {DATE_TIME:us} at {clock}",
-        "Dictated by: {PERSON:middle}, PA-C\nDate: {DATE_TIME:iso}",
-        "Sincerely,\n{PERSON:full}, DO",
-        "/s/ {PERSON:initial}",
-        "Attending: Dr. {PERSON:last}",
-        "Discharged home in stable condition.",
-    ),
-    given=_words(
-        """
-        Maria James Linda Robert Tanisha Darnell Xiomara Wei Priya Giovanni Keisha Brendan Siobhan Hiroshi
-        Amara Esteban Deborah Walter Yolanda Cletus Mikhail Jennifer Thomas Rosalind Enrique Fatima Doris
-        Kenji Lakshmi Percival
-        """
-    ),
-    surnames=_words(
-        """
-        Smith Garcia Nguyen O'Brien McAllister Quellen Abiodun Petrov Johnson Castellanos Brown Fitzgerald
-        Yamamoto Patel Rodriguez Wojcik Haverford Banerjee Lindqvist Taylor Zielinski Moreno DuBois Kim
-        Abernethy Tanaka Hill Osei White Papadopoulos
-        """
-    ),
-    towns=(
-        "Peoria",
-        "Springfield",
-        "Cedar Rapids",
-        "Oakland",
-        "Fort Collins",
-        "Tulsa",
-        "Ashford",
-        "St. Cloud",
-        "Boulder",
-    ),
-    streets=(
-        "Oak Street",
-        "N. Maple Ave",
-        "West 14th St",
-        "Lakeview Drive",
-        "Martin Luther King Blvd",
-        "Cherry Hill Road",
-    ),
-)
-HELD_OUT = Source(
-    heads=(
-        "Name: {PERSON:patient}\nBorn: {DATE_TIME:british}\nChart number: {MEDICAL_RECORD_NUMBER:number}",
-        "PATIENT: {PERSON:patient_loud}   MRN {MEDICAL_RECORD_NUMBER:parts}   D.O.B. {DATE_TIME:dash}",
-        "{PERSON:patient_back} (MRN {MEDICAL_RECORD_NUMBER:number}), a {age} yo {sex}, comes in for follow up.",
-        "I had the pleasure of seeing {PERSON:patient}, a {AGE:old}-year-old {sex}, on {DATE_TIME:month_day}.",
-        "Discharge summary for {PERSON:patient}, hospital no. {MEDICAL_RECORD_NUMBER:code}, admitted "
-        "{DATE_TIME:hyphened}.",
-        "Client {PERSON:patient}, birthdate {DATE_TIME:compact}, encounter number {ACCOUNT_NUMBER:number}.",
-    ),
-    lines=(
         "Ms. {PERSON:patient_last} states that she has had a cough since {DATE_TIME:month_day}.",
         "{PERSON:patient_first} is doing well and walks two miles a day.",
         "{PERSON:patient_last} was discharged to a nursing facility.",
@@ -358,6 +313,12 @@ HELD_OUT = Source(
         "Seen by Occupational Therapy and Speech Pathology. Evaluated by Wound Care. Signed out to Night Float.",
     ),
     ends=(
+        "Electronically signed by: {PERSON:full}, MD on {DATE_TIME:us} at {clock}",
+        "Dictated by: {PERSON:middle}, PA-C\nDate: {DATE_TIME:iso}",
+        "Sincerely,\n{PERSON:full}, DO",
+        "/s/ {PERSON:initial}",
+        "Attending: Dr. {PERSON:last}",
+        "Discharged home in stable condition.",
         "{PERSON:full}, M.D.\n{DATE_TIME:short} {clock}",
         "Signed: {PERSON:initial}, NP",
         "Regards,\n{PERSON:first} {PERSON:last}",
@@ -367,6 +328,9 @@ HELD_OUT = Source(
     ),
     given=_words(
         """
+        Maria James Linda Robert Tanisha Darnell Xiomara Wei Priya Giovanni Keisha Brendan Siobhan Hiroshi
+        Amara Esteban Deborah Walter Yolanda Cletus Mikhail Jennifer Thomas Rosalind Enrique Fatima Doris
+        Kenji Lakshmi Percival
         John Patricia Oluwaseun Ingrid Michael Beatriz Kwame Barbara Thaddeus Mei Marisol Elizabeth Yusuf
         Leticia Joseph Nadia Bartholomew Karen Svetlana Tyrone Anthony Ximena Dipak Nancy Aurelio Gretchen
         Richard Zainab Lorenzo Margaret
@@ -374,12 +338,24 @@ HELD_OUT = Source(
     ),
     surnames=_words(
         """
+        Smith Garcia Nguyen O'Brien McAllister Quellen Abiodun Petrov Johnson Castellanos Brown Fitzgerald
+        Yamamoto Patel Rodriguez Wojcik Haverford Banerjee Lindqvist Taylor Zielinski Moreno DuBois Kim
+        Abernethy Tanaka Hill Osei White Papadopoulos
         Jones Okafor Martinez Vandermeer Lee Abernathy Davis Kowalczyk Hernandez Thibodeaux Wilson D'Angelo
         Chatterjee Moore Eriksson Lopez MacGregor Nakamura Young Villanueva Anderson Szymanski Green Oyelaran
         Perez Hutchinson Robinson Mbeki Cook Delacroix
         """
     ),
     towns=(
+        "Peoria",
+        "Springfield",
+        "Cedar Rapids",
+        "Oakland",
+        "Fort Collins",
+        "Tulsa",
+        "Ashford",
+        "St. Cloud",
+        "Boulder",
         "Naperville",
         "Denver",
         "Santa Rosa",
@@ -391,11 +367,102 @@ HELD_OUT = Source(
         "Yuma",
     ),
     streets=(
+        "Oak Street",
+        "N. Maple Ave",
+        "West 14th St",
+        "Lakeview Drive",
+        "Martin Luther King Blvd",
+        "Cherry Hill Road",
         "Elm Avenue",
         "South Willow Ln",
         "Pine Ridge Court",
         "East 3rd Street",
         "Jefferson Pkwy",
         "Birchwood Terrace",
+    ),
+)
+HELD_OUT = Source(
+    heads=(
+        "PATIENT NAME: {PERSON:patient_loud}\nDATE OF SERVICE: {DATE_TIME:us}\nPATIENT ID: "
+        "{MEDICAL_RECORD_NUMBER:dashed}",
+        "Pt {PERSON:patient} ({age}{sex_short}) MRN={MEDICAL_RECORD_NUMBER:number} seen {DATE_TIME:short} for f/u.",
+        "We admitted {PERSON:patient}, {AGE:old} years old, on the evening of {DATE_TIME:nth}.",
+        "Re: {PERSON:patient_back}; born {DATE_TIME:long}; EMR number {MEDICAL_RECORD_NUMBER:code}",
+        "This is a {age} y.o. {sex}, {PERSON:patient}, whose chart no. is {MEDICAL_RECORD_NUMBER:zeros}.",
+    ),
+    lines=(
+        "Appreciate Dr. {PERSON:last}'s input; {PERSON:last} will scope in the morning.",
+        "{PERSON:patient_last} continues to improve.",
+        "Informed consent was obtained by {PERSON:full} and witnessed by {PERSON:first} {PERSON:last}.",
+        "Family meeting held with {PERSON:first} (son) and {PERSON:first} (daughter).",
+        "The patient's sister is {PERSON:full} and she holds power of attorney.",
+        "{PERSON:full}, PharmD reviewed the medication list. {PERSON:full} interpreted for the visit.",
+        "Primary nurse {PERSON:first} aware. Sitter {PERSON:first} at bedside.",
+        "Surgeon: {PERSON:back}\nAssistant: {PERSON:middle}",
+        "He shares a flat with his friend {PERSON:first}. {PERSON:first} does the cooking.",
+        "Per Mrs. {PERSON:patient_last}, pain began {DATE_TIME:month_day} after lifting.",
+        "Contact {PERSON:full} at home {PHONE_NUMBER:phone} or cell {PHONE_NUMBER:phone_bare}.",
+        "Daytime telephone: {PHONE_NUMBER:phone_round}; after hours {PHONE_NUMBER:phone_dots}",
+        "Callback number is {PHONE_NUMBER:phone_local}. Office fax is {FAX_NUMBER:phone_dots}.",
+        "Results were faxed to {FAX_NUMBER:phone_round} this morning.",
+        "Lives alone at {LOCATION:street} in {LOCATION:town}.",
+        "Recently relocated to {LOCATION:town} from {LOCATION:town}.",
+        "Mailing address {LOCATION:street}, {LOCATION:town} {state} {LOCATION:zip4}",
+        "Works at a plant near {LOCATION:town}, {state}; zip {LOCATION:zip}.",
+        "Grandfather alive at {AGE:old}, grandmother died at {AGE:old}.",
+        "Frail {AGE:old} year-old who uses a walker. Husband is {age}.",
+        "Patient's SSN ends in {US_SSN:last_four}; full number {US_SSN:ssn}.",
+        "Coverage: member number {HEALTH_PLAN_NUMBER:coded}; plan ID {HEALTH_PLAN_NUMBER:dashed}.",
+        "Group # {HEALTH_PLAN_NUMBER:number}; Medicare number {HEALTH_PLAN_NUMBER:mbi}",
+        "Hospital account {ACCOUNT_NUMBER:number}. Specimen #{ACCOUNT_NUMBER:dashed}. Invoice "
+        "no {ACCOUNT_NUMBER:number}.",
+        "State license {LICENSE_NUMBER:code}; certification number {LICENSE_NUMBER:number}.",
+        "DL number {LICENSE_NUMBER:dashed} presented as proof of identity.",
+        "Vehicle tag {VEHICLE_ID:plate}, vehicle identification number {VEHICLE_ID:vin}.",
+        "Generator serial # {DEVICE_ID:serial}; implant no. {DEVICE_ID:number}; tablet MAC address {DEVICE_ID:mac}.",
+        "Logged in from {IP_ADDRESS:ip}. Write to {EMAIL_ADDRESS:mail_other} or {EMAIL_ADDRESS:mail}.",
+        "Photos uploaded to {URL:url}; leaflet on {URL:domain}.",
+        "Hospitalised {DATE_TIME:short} - {DATE_TIME:short}; stent placed {DATE_TIME:month_year}.",
+        "Pathology of {DATE_TIME:dash} and MRI of {DATE_TIME:abbreviated} reviewed.",
+        "Next dose due {DATE_TIME:slashed}, then again in {DATE_TIME:month}. Sutures out by {DATE_TIME:slashed}.",
+        "Last menstrual period {DATE_TIME:military}. Flu shot {DATE_TIME:month_slash}. Seen in {year}.",
+        "T {temperature}, P {pulse}, BP {pressure}, R 18. Grip {strength} on the left, 4+/5 right. GCS 14/15.",
+        "Takes {drug} {dose} at bedtime and {drug} {dose} every morning; completed Augmentin course {year}.",
+        "Charges: {cpt}, {cpt}, rev code {revenue}; KUB {views} views; CT Head {cpt}.",
+        "Glucose {pulse}, creatinine {lab}, troponin < 0.0{views}, lipase 4{views}, urine pH 6.5, SG 1.020.",
+        "Hashimoto thyroiditis, Raynaud phenomenon, Baker's cyst. Swan-Ganz catheter out. Lyme negative.",
+        "HEENT: Normocephalic. Neck: Supple. Lungs: Clear To Auscultation. Abdomen: Soft, Non-Tender.",
+        "Disposition: Skilled Nursing Facility. Condition: Guarded. Diet: Cardiac. Code Status: Full Code.",
+        "Referred to Pain Management and Sleep Medicine. Cleared by Anesthesia. Discussed with Radiology.",
+        "PLAN: CONTINUE VANCOMYCIN, REPEAT CULTURES, PT/OT EVAL, ANTICIPATE DISCHARGE IN {views} DAYS, AGE {age}.",
+    ),
+    ends=(
+        "Electronically authenticated by {PERSON:full}, MD {DATE_TIME:us} {clock}",
+        "Respectfully submitted,\n{PERSON:middle}, DPM",
+        "{PERSON:initial}, RN, {DATE_TIME:iso} {clock}",
+        "Reviewed and agree. {PERSON:full}, Attending Physician",
+        "No further questions at this time.",
+    ),
+    given=_words(
+        """
+        Sandra Emeka Kathleen Luz Steven Anneliese Brian Shanice Donald Ravi Melissa Thandiwe George Noor Ashley Casimir
+        Laura Haruki Ronald Esperanza Amanda Jamal Helen Philippa Edward Yesenia Carol Bogdan Marcus Tuyet
+        """
+    ),
+    surnames=_words(
+        """
+        Williams Achterberg Miller Ndlovu Thomas Castellano Jackson Iyer Thompson Fairweather Sanchez Pham Clark
+        Radcliffe Ramirez Olufemi Lewis Bjornstad Walker Guerrero Allen Hollingsworth King Tsukamoto Wright O'Malley
+        Scott Desrosiers Torres Krzyzewski
+        """
+    ),
+    towns=("Bloomington", "Chicago", "Santa Fe", "Traverse City", "Plymouth", "Memphis", "Riverton", "El Paso", "Moab"),
+    streets=(
+        "Sycamore Lane",
+        "North Harbor Blvd",
+        "Fox Hollow Circle",
+        "5th Avenue",
+        "Old Mill Rd",
+        "SE Division Street",
     ),
 )

@@ -82,7 +82,7 @@ EPONYM_NOUNS = _words(
     angina anemia fever nephrosis encephalopathy dementia ataxia triangle duct ligament canal filter trap agar
     medium bandage bag index stage staging grade grading prosthesis implant stent shunt valve pump guide wire suture
     sutures blade hook graft screw plate cup stem system device apparatus pessary pillow boot brace collar cast
-    frame lens lift crutch rat rats mouse mice motif
+    frame lens lift crutch wort rat rats mouse mice motif
     """
 )
 """What follows a name that stands for a disease, a sign or an instrument."""

@@ -51,7 +51,7 @@ _TITLED = _before(
 )
 _TITLED_LOUD = _before(r"\b(?:MR|MRS|MS|MISS|DR)\s{1,2}")
 _TITLED_LOW = re.compile(r"\b(?:mr|mrs|ms|miss|dr|doctor)\b\s?\.?\s([a-z]{2,20})\b")
-_SIGN = re.compile(r"(?i:\b(?:positive|negative|modified)\s)\Z")
+_SIGN = re.compile(r"(?i:\b(?:positive|negative|modified|st\.)\s)\Z")
 _NAMED = _before(
     r"(?i:\b(?:name|(?:signed|dictated|authored|transcribed|cosigned|verified|reviewed)\sby|alias|aka|a\.k\.a\.?|maiden"
     r"\sname)(?:\s?\([^()]{0,20}\))?\s{0,2}[:=]\s{0,3})|(?i:\b(?:name\sis|goes\sby|dear|sincerely,"
@@ -156,8 +156,9 @@ def occurrences(text: str, words: Collection[str]) -> Iterator[tuple[int, int]]:
     """Start and end of each of the words in a text, as given or all in capitals."""
     wanted = {*words, *(word.upper() for word in words)}
     for match in _TOKEN.finditer(text) if wanted else ():
-        if match[0].removesuffix("'s").removesuffix("’s") in wanted and not _is_eponym(text, match.end()):
-            yield match.span()
+        word = match[0].removesuffix("'s").removesuffix("’s")
+        if word in wanted and not _is_eponym(text, match.end()):
+            yield match.start(), match.start() + len(word)
 
 
 def _runs(text: str) -> tuple[list[_Run], set[str]]:
@@ -238,6 +239,8 @@ def _beside(run: _Run, left: str, right: str, plain: Collection[str]) -> float:
         return 0.0
     several = len(run.words) > 1
     if (several or run.known) and (_LABELLED.search(left) or _CREDENTIAL.match(right) or _ACTS_AFTER.match(right)):
+        return 0.7
+    if _LABELLED.search(left) and _quiet(left) and _CREDENTIAL.match(right):
         return 0.7
     if _RELATED.search(left) or _ACTED.search(left) or _SUBJECT.match(right):
         return 0.6

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 __all__ = ["CASED", "CASELESS"]
 
 _MARK = r"\s{0,2}(?:numbers?|num\b\.?|nos?\b\.?|ids?\b\.?|identifier|[#№])\s{0,2}(?:[:=#-]|is\b|was\b)?\s{0,3}"
-_GAP = rf"(?:{_MARK}|\s{{0,2}}(?:[:=#]|is\b|was\b)?\s{{0,3}})"
+_GAP = rf"(?:{_MARK}|\s{{0,2}}(?:[:=#(-]|is\b|was\b)?\s{{0,3}})"
 _COLON = r"\s{0,2}[:=#]\s{0,3}"
 _CODE = r"(?=[A-Z-]{0,12}\d)(?!\d{1,3}(?![\w-]))[A-Z0-9][A-Z0-9-]{2,24}[A-Z0-9](?!\w)"
 
@@ -27,9 +27,10 @@ _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _NTH = rf"{_DAY}(?:st|nd|rd|th)"
 _MO = r"(?:0?[1-9]|1[0-2])"
 _YEAR = r"(?:19|20)\d\d"
-_NUMERIC = rf"{_MO}/{_DAY}(?:\s?(?:-|–|to|through|thru)\s?{_MO}/{_DAY})?(?![\d/%-])"
+_NUMERIC = rf"{_MO}/{_DAY}(?:\s?(?:-|–|to|through|thru|and)\s?{_MO}/{_DAY})?(?![\d/%-])"
 _DATED = (
-    "on|since|dos|dob|dated?|until|till|through|thru|admitted|discharged|due|f/u|follow[- ]up|started|begun|stopped"
+    "on|since|between|mon|tues?|wed|thurs?|fri|sat|sun|dos|dob|dated?|until|till|through|thru|admitted|discharged|due|f/u"
+    "|follow[- ]up|started|begun|stopped"
     "|collected|drawn|performed|lmp|as of|week of"
     "|ending|expires?|seen|visit|appointment|appt|scheduled(?: for)?"
     "|received|reported"
@@ -62,7 +63,7 @@ CASELESS: Mapping[str, tuple[str, ...]] = {
         rf"\b(?:HICN?|MBI|policy|subscriber|member){_COLON}\K{_CODE}",
     ),
     "ACCOUNT_NUMBER": (
-        rf"\b(?:account|acct\.?|a/c|invoice|claim|encounter|visit|accession|FIN|CSN|HAR|case|confirmation|bank|routing"
+        rf"\b(?:account|acct\.?|a/c|invoice|claim|encounter|visit|accession|FIN|CSN|HAR|case|confirmation|job|bank|routing"
         rf"|reference|ref\.?|order|prescription|rx|specimen|requisition|authori[sz]ation|auth\.?|referral|receipt"
         rf"|billing){_MARK}\K{_CODE}",
         rf"\b(?:account|acct\.?|FIN|CSN|accession|encounter|invoice|claim){_COLON}\K{_CODE}",
@@ -83,6 +84,7 @@ CASELESS: Mapping[str, tuple[str, ...]] = {
     "DEVICE_ID": (
         rf"\b(?:serial|ser\.|S/N){_GAP}\K{_CODE}",
         rf"\b(?:SN|IMEI){_COLON}\K{_CODE}",
+        rf"\bSN\s\K(?=[A-Z]{{1,4}}\d{{4}}){_CODE}",
         rf"\b(?:device|implant|pacemaker|generator|pump|lead|ICD|prosthesis|lens|asset|UDI|IMEI){_MARK}\K{_CODE}",
         r"\(01\)\s?\d{14}(?:\s?\(\d{2}\)\s?[A-Z0-9-]{1,20}){0,4}",
     ),
@@ -106,19 +108,21 @@ CASELESS: Mapping[str, tuple[str, ...]] = {
         rf"\K(?:{_PHONE}|{_BARE})",
     ),
     "DATE_TIME": (
-        rf"(?<![\w/.-])(?:{_MO}([/-]){_DAY}\1|{_DAY}([/-]){_MO}\2)(?:{_YEAR}|\d\d)(?![\d/])",
+        rf"(?<![\w/.])(?:{_MO}/{_DAY}|{_DAY}/{_MO})/(?:{_YEAR}|\d\d)(?![\d/])",
+        rf"(?<![\w/.-])(?:{_MO}-{_DAY}|{_DAY}-{_MO})-(?:{_YEAR}|\d\d)(?![\d-])",
+        rf"(?<![\w/.-]){_MO}/{_DAY}(?=\s?(?:-|–|to)\s?{_MO}/{_DAY}/(?:{_YEAR}|\d\d)(?!\d))",
         rf"(?<![\w/.-])(?:{_MO}\.{_DAY}|{_DAY}\.{_MO})\.{_YEAR}(?!\d)",
         rf"(?<!\d){_YEAR}([-/.]){_MO}\1{_DAY}(?!\d)",
         rf"(?<![\w.]){_DAY}(?:st|nd|rd|th)?[ -]?(?:of\s)?(?:{_MONTH})\b\.?,?[ -]{{0,2}}{_YEAR}",
         rf"(?<![\w.]){_DAY}-(?:{_MONTH})-\d\d(?!\d)",
         rf"(?<![\w.]){_DAY}(?:{_MONTH}){_YEAR}(?!\d)",
-        rf"\b(?:the\s)?\K{_NTH}\s(?:of\s)?(?:{_MONTH})\b",
+        rf"\b(?:the\s)?\K{_NTH}\s(?:(?:day\s)?of\s)?(?:{_MONTH})\b",
         rf"(?<![\w.]){_DAY}\s{_MONTH_NAME}\b",
         rf"\b{_MONTH_CASED}\b\.?\s{{1,2}}{_DAY}(?:st|nd|rd|th)?(?:,?\s{{1,2}}{_YEAR}|,?\s['’]\d\d)?(?![\w/]|\.\d)"
         r"(?!\s(?:mg|mcg|ml|units?|times|tabs?)\b)",
         rf"\b(?:{_MONTH})\b\.?\s{_DAY}(?:st|nd|rd|th)?,?\s{{1,2}}{_YEAR}(?!\d)",
         rf"\b(?:on|since|of)\s\K(?:{_MONTH})\s{_DAY}(?:st|nd|rd|th)?(?!\w)",
-        rf"\b(?:{_MONTH})\b\.?,?\s(?:of\s)?{_YEAR}(?!\d)",
+        rf"\b(?:{_MONTH})\b\.?(?:,?\s(?:of\s)?|-){_YEAR}(?!\d)",
         rf"\b(?:in|since|last|next|this|until|till|during|early|late|mid|of|from|through|end of)[ -]\K{_MONTH_NAME}\b",
         rf"(?<![\w/.-]){_MO}/{_YEAR}(?![\d/-])",
         rf"(?<![\w/.-])(?:0[1-9]|1[0-2])-{_YEAR}(?![\d-])",
@@ -189,12 +193,14 @@ _NOT_TOWN = (
 CASED: Mapping[str, tuple[str, ...]] = {
     "LOCATION": (
         rf"(?<![\w.-])\d{{1,6}}[A-Z]?\s(?:(?:[NSEW]|[NS][EW]|North|South|East|West)\b\.?\s)?(?:(?:{_WORD}"
-        rf"|\d{{1,3}}(?:st|nd|rd|th|ST|ND|RD|TH))\s){{1,4}}?{_SUFFIX}\b(?:\.(?=,|\s))?{_UNIT}",
+        rf"|\d{{1,3}}(?:st|nd|rd|th|ST|ND|RD|TH))\s){{1,4}}?{_SUFFIX}\b(?:\.(?=,|\s))?(?:\s[NS][EW]\b)?{_UNIT}",
         rf"(?<![\w.-])\d{{1,6}}\s(?:[A-Z]{{1,20}}\s){{1,4}}?(?:ST|DR|CT|PL|LN|WAY|CIR|DRIVE|COURT)\b\.?{_ADDRESSED}{_UNIT}",
         rf"(?<![\w.-])\d{{1,6}}\s(?:[a-z]{{2,20}}\s){{1,2}}?(?:street|avenue|ave|road|rd|boulevard|blvd|lane|st)\b{_UNIT}"
         r"(?!\s(?:drugs?|test))",
         r"\b(?i:p\.?\s?o\.?\s?box)\s#?\d{1,7}\b",
-        rf"\b{_TOWN},?\s(?:{_STATES})\.?,?\s{_ZIP}",
+        rf"\b{_TOWN},\s(?:{_STATES})\.?,?\s{_ZIP}",
+        rf"\b{_TOWN}\s(?!CT|MS)(?:{_SURE_STATES}),?\s{_ZIP}",
+        rf"\b(?:{_CITIES})\s(?:{_STATES}),?\s{_ZIP}",
         rf"\b(?:[A-Z]{{2,20}}\s){{0,2}}[A-Z]{{2,20}},\s(?:{_STATES}),?\s{_ZIP}",
         rf"\b{_TOWN},\s(?:{_STATE_NAMES})\s{_ZIP}",
         rf",\s(?:{_STATES}|{_STATE_NAMES})\s{{1,3}}\K{_ZIP}",

@@ -45,6 +45,8 @@ FOUND = {
         "on |14.03.2021|",
         "seen |3/14| again",
         "over |Labor Day| weekend",
+        "from |3/14|-|3/18/2021| and |03/14/2021|-|03/18/2021|",
+        "this |14th day of March, 2021|",
     ],
     "PHONE_NUMBER": [
         "|212-555-0199|",
@@ -101,6 +103,7 @@ FOUND = {
 }
 KEPT = [
     "revenue code 0301, CPT 99213 and 70450, HCPCS J1885",
+    "Head CT 70450 and Chest CT 71250 done, St. John's wort, Positive Hoffman's",
     "CT 70450 HEAD W/O, MR BRAIN W/O CONTRAST, MS CONTIN 15 MG",
     "500 mg twice daily, insulin 70/30 10 units, epinephrine 1:1000, 0.5 mL of 1/100000",
     "Chest X-ray 2 views, wrist 3 views, L4-L5, C5/6, T12",
