@@ -5,6 +5,7 @@ from pathlib import Path
 
 from metachain.columns import named_columns
 from metachain.console import one_line, out, short, working
+from metachain.deidentification import gate_named
 from metachain.errors import DataError
 from metachain.files import check_writable
 from metachain.ingestion import Ingested, embed_stored, file_rows, ingest
@@ -28,6 +29,7 @@ class Adding:
     columns: tuple[str, ...]
     institution: str | None
     share: str
+    deidentify: str
     embed: bool
 
     @property
@@ -42,11 +44,12 @@ def add_and_print(library: str, wanted: Adding) -> None:
     What is wrong with the whole file is said before a library is made. Raises DataError where no row could be used.
     """
     columns = named_columns(wanted.columns)
+    gate = gate_named(wanted.deidentify)
     grant = Grant(Audience.read(wanted.share)) if wanted.share else None
     _check_target(library, wanted)
     with working() as progress:
         rows = file_rows(wanted.data, wanted.format or None, columns, wanted.institution, progress)
-        with Library.open(library) as opened:
+        with Library.open(library, gate=gate) as opened:
             found = ingest(
                 opened,
                 rows,

@@ -38,6 +38,12 @@ Purpose = Annotated[
     str,
     typer.Option(envvar="METACHAIN_PURPOSE", help="What others' demonstrations are used for, as their rules call it."),
 ]
+Deidentify = Annotated[
+    str,
+    typer.Option(
+        envvar="METACHAIN_DEIDENTIFY", help="What to do with identifiers of patients: off, flag, redact or refuse."
+    ),
+]
 Model = Annotated[str, typer.Option(help='"offline", or provider:name such as anthropic:claude-haiku-4-5.')]
 
 
@@ -83,6 +89,7 @@ def add(
             help="Who may use them: everyone, nobody, group:NAME,… or names; for institutions without a rule."
         ),
     ] = "",
+    deidentify: Deidentify = "off",
     no_embed: Annotated[bool, typer.Option("--no-embed", help="Leave embedding for later.")] = False,
 ) -> None:
     """Add demonstrations to a library (made where there is none); adding them again changes nothing.
@@ -93,7 +100,9 @@ def add(
     """
     from metachain.adding import Adding, add_and_print
 
-    wanted = Adding(data, format, strict, rejected, tuple(column or ()), institution or None, share, not no_embed)
+    wanted = Adding(
+        data, format, strict, rejected, tuple(column or ()), institution or None, share, deidentify, not no_embed
+    )
     add_and_print(library, wanted)
 
 
@@ -245,10 +254,12 @@ def adapt(
     answers: Annotated[
         Path | None, typer.Option(help="Text file of all answers it gives, such as its codes, one a line.")
     ] = None,
+    deidentify: Deidentify = "off",
     purpose: Purpose = "",
 ) -> None:
     """Adapt to a new institution: store its labelled examples and compute its posterior."""
     from metachain.console import out, working
+    from metachain.deidentification import gate_named
     from metachain.demonstration import read_answers, read_demonstrations
     from metachain.library import Library
     from metachain.posterior import adapt as adapt_posterior
@@ -257,7 +268,7 @@ def adapt(
 
     examples = read_demonstrations(support, institution) if support else []
     given = read_answers(answers) if answers else []
-    with Library.open(library, create=False, purpose=purpose) as opened:
+    with Library.open(library, create=False, purpose=purpose, gate=gate_named(deidentify)) as opened:
         prior = load_prior(opened, institution)
         opened.add(examples)
         if given:
