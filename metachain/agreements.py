@@ -22,7 +22,7 @@ def list_rules(library: str) -> None:
     table = Table("institution", "shares", "with", "for", "until")
     for name in names:
         for one in allowed.get(name, ()):
-            until = one.until.isoformat(timespec="seconds") if one.until else "for ever"
+            until = one.until.strftime("%Y-%m-%d %H:%M UTC") if one.until else "for ever"
             table.add_row(*map(Text, (name, one.use, str(one.to), ", ".join(one.purposes) or "any purpose", until)))
         if name not in allowed:
             table.add_row(*map(Text, (name, "nothing", "nobody (no rule)", "", "")))

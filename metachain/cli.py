@@ -132,6 +132,8 @@ def share(
     if not institution and not everybody:
         list_rules(library)
         return
+    if institution and everybody:
+        raise DataError("name one institution, or take --all, not both")
     state_rules(library, institution, with_, statistics, purpose or [], until, also=also)
 
 
