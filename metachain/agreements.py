@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.table import Table
-from rich.text import Text
-
-from metachain.console import out
+from metachain.console import one_line, out
 from metachain.errors import DataError
 from metachain.library import Library
 from metachain.sharing import Audience, Grant
@@ -19,14 +16,13 @@ def list_rules(library: str) -> None:
     with Library.open(library, create=False) as opened:
         allowed, groups = opened.sharing.grants(), opened.sharing.groups()
         names = sorted({*opened.institutions(), *allowed})
-    table = Table("institution", "shares", "with", "for", "until")
     for name in names:
         for one in allowed.get(name, ()):
-            until = one.until.strftime("%Y-%m-%d %H:%M UTC") if one.until else "for ever"
-            table.add_row(*map(Text, (name, one.use, str(one.to), ", ".join(one.purposes) or "any purpose", until)))
+            purposes = f" for {', '.join(one.purposes)}" if one.purposes else ""
+            until = f" until {one.until:%Y-%m-%d %H:%M} UTC" if one.until else ""
+            out.print(f"{one_line(name)} shares {one.use} with {one.to}{purposes}{until}")
         if name not in allowed:
-            table.add_row(*map(Text, (name, "nothing", "nobody (no rule)", "", "")))
-    out.print(table)
+            out.print(f"{one_line(name)} shares nothing: it has no rule")
     for group, members in groups.items():
         out.print(f"group {group}: {', '.join(members)}")
 
