@@ -84,13 +84,14 @@ def test_strict_knows_ids_that_are_taken(library: Library, tmp_path: Path, after
 def test_the_gate_is_passed(tmp_path: Path) -> None:
     """What the library's gate refuses is a rejected row with its line."""
 
-    def gate(one: Demonstration) -> Demonstration:
-        if "Smith" in one.input:
-            raise DataError("the input names a person")
-        return one
+    class Gate:
+        def passed(self, demonstration: Demonstration) -> Demonstration:
+            if "Smith" in demonstration.input:
+                raise DataError("the input names a person")
+            return demonstration
 
     data = jsonl(tmp_path / "data.jsonl", [{**record(one), "input": f"{one.id} Smith"} for one in demonstrations(1, 3)])
-    with Library.open(tmp_path / "x.db", Tiny(), gate=gate) as library:
+    with Library.open(tmp_path / "x.db", Tiny(), gate=Gate()) as library:
         with data.open("a") as file:
             file.write(json.dumps(record(demonstrations()[0])))
         found = ingest_file(library, data)
