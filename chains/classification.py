@@ -12,6 +12,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from metachain.chains.few_shot import ChatRunnable, chat_runnable, selecting_and_prompt
 from metachain.chains.prompt_budget import prompt_budget
+from metachain.chains.telling import tellers
 from metachain.errors import DataError
 from metachain.similarity import normalise_text
 
@@ -93,13 +94,16 @@ def classification_chain(
             return filled | RunnableLambda(_said)
         return chat | StrOutputParser()
 
+    def answering_shown(shown: dict[str, Any], labels: Sequence[str]) -> Runnable[dict[str, Any], str]:
+        return (prompt | answering(labels)).with_config(callbacks=tellers(selecting.audit, shown))
+
     def judge(shown: dict[str, Any], config: RunnableConfig) -> Classification:
         labels = allowed(shown)
-        return classify((prompt | answering(labels)).invoke(shown, config), labels)
+        return classify(answering_shown(shown, labels).invoke(shown, config), labels)
 
     async def ajudge(shown: dict[str, Any], config: RunnableConfig) -> Classification:
         labels = await asyncio.to_thread(allowed, shown)
-        said = await (prompt | answering(labels)).ainvoke(shown, config)
+        said = await answering_shown(shown, labels).ainvoke(shown, config)
         return await asyncio.to_thread(classify, said, labels)
 
     return selecting | RunnableLambda(judge, ajudge, name="classify").with_types(output_type=Classification)

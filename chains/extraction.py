@@ -9,8 +9,9 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from pydantic import BaseModel, ValidationError
 
-from metachain.chains.few_shot import ChatRunnable, chat_runnable, few_shot_prompt
+from metachain.chains.few_shot import ChatRunnable, chat_runnable, selecting_and_prompt
 from metachain.chains.prompt_budget import prompt_budget
+from metachain.chains.telling import tellers
 from metachain.errors import DataError
 from metachain.fence import json_within
 
@@ -45,25 +46,32 @@ def extraction_chain(
         raise DataError(f"'schema' must be a Pydantic model, a class derived from pydantic.BaseModel, got {schema!r}")
     chat = chat_runnable(model)
     budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
-    prompt = few_shot_prompt(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
+    selecting, prompt = selecting_and_prompt(
+        selector, instructions, input_key=input_key, output_key=output_key, budget=budget
+    )
 
-    def extract(asked: PromptValue, config: RunnableConfig) -> Schema:
-        first = chat.invoke(asked, config)
+    def telling(shown: dict[str, Any]) -> ChatRunnable:
+        return chat.with_config(callbacks=tellers(selecting.audit, shown))
+
+    def extract(shown: dict[str, Any], config: RunnableConfig) -> Schema:
+        asked, told = prompt.invoke(shown, config), telling(shown)
+        first = told.invoke(asked, config)
         try:
             return _validated(first, schema)
         except ValidationError as error:
             again = _asked_again(asked, first, error)
-        return _validated_or_refused(chat.invoke(again, config), schema)
+        return _validated_or_refused(told.invoke(again, config), schema)
 
-    async def aextract(asked: PromptValue, config: RunnableConfig) -> Schema:
-        first = await chat.ainvoke(asked, config)
+    async def aextract(shown: dict[str, Any], config: RunnableConfig) -> Schema:
+        asked, told = await prompt.ainvoke(shown, config), telling(shown)
+        first = await told.ainvoke(asked, config)
         try:
             return _validated(first, schema)
         except ValidationError as error:
             again = _asked_again(asked, first, error)
-        return _validated_or_refused(await chat.ainvoke(again, config), schema)
+        return _validated_or_refused(await told.ainvoke(again, config), schema)
 
-    return prompt | RunnableLambda(extract, aextract, name="extract").with_types(output_type=schema)
+    return selecting | RunnableLambda(extract, aextract, name="extract").with_types(output_type=schema)
 
 
 def _validated(answer: AIMessage, schema: type[Schema]) -> Schema:

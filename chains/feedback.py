@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from metachain.chains.classification import Classification
 from metachain.chains.judge import judge_named
 from metachain.chains.shown import SELECTION_RUN
+from metachain.chains.telling import model_name, tell
 from metachain.errors import DataError
 from metachain.library import Library
 from metachain.metric_names import metric_named
@@ -27,6 +28,7 @@ __all__ = ["FeedbackRecorder", "Reference", "recorded"]
 
 logger = logging.getLogger(__name__)
 
+TOKENS = "input_tokens", "output_tokens"
 Reference = str | Callable[[Mapping[str, Any]], str | None]
 """The key of the chain's input that holds the right answer, or what finds it for an input: None where unknown."""
 
@@ -94,24 +96,34 @@ class FeedbackRecorder(BaseTracer):
                 failed = error
             outcomes.append(outcome if score is None else replace(outcome, score=score, metric=self._metric_name))
         self._library.outcomes.record(outcomes)
+        for outcome, (chain, selecting) in zip(outcomes, answered, strict=True):
+            self._tell(outcome.id, chain, selecting.outputs or {})
         if failed is not None:
             raise failed
 
     def _outcome(self, id: str, chain: Run, selecting: Run) -> Outcome:
         shown: Mapping[str, Any] = selecting.outputs or {}
-        asked = [one for one in _within(chain) if one.run_type in {"llm", "chat_model"}]
-        usages = [_usage(one) for one in asked]
+        usages = _usages(chain)
         return Outcome(
             id,
             "chain",
             shown["institution"],
             shown["input"],
-            self._model or _model_name(asked),
+            self._model or _model_name(chain),
             tuple((one["institution"], one["id"]) for one in shown["demonstrations"] if "id" in one),
             _text(chain) or "",
             input_tokens=sum(one.get("input_tokens", 0) for one in usages),
             output_tokens=sum(one.get("output_tokens", 0) for one in usages),
         )
+
+    def _tell(self, outcome: str, chain: Run, shown: Mapping[str, Any]) -> None:
+        """Let the selection's entry in the audit name its outcome; of your own chains the model and tokens too."""
+        if "selection_id" not in shown:
+            return
+        usages = [one for one in _usages(chain) if one]
+        known: dict[str, Any] = {name: sum(one.get(name, 0) for one in usages) for name in TOKENS} if usages else {}
+        known["demonstration_tokens"] = sum(one["tokens"] for one in shown["demonstrations"])
+        tell(self._library.audit, shown["selection_id"], outcome=outcome, model=_model_name(chain), **known)
 
     def _score(self, outcome: Outcome, selecting: Run) -> float | None:
         if self._metric is None:
@@ -196,6 +208,16 @@ def _text(run: Run) -> str | None:
         return None
 
 
+def _asked(run: Run) -> list[Run]:
+    """All calls of models within a run."""
+    return [one for one in _within(run) if one.run_type in {"llm", "chat_model"}]
+
+
+def _usages(run: Run) -> list[Mapping[str, Any]]:
+    """The tokens of each call of a model within a run, empty where it doesn't say."""
+    return [_usage(one) for one in _asked(run)]
+
+
 def _usage(run: Run) -> Mapping[str, Any]:
     """The tokens of a model's run, where it says how many."""
     try:
@@ -205,7 +227,7 @@ def _usage(run: Run) -> Mapping[str, Any]:
     return message.get("usage_metadata") or {}
 
 
-def _model_name(asked: list[Run]) -> str:
-    """The provider and name of the model that was asked last."""
-    told = (asked[-1].extra or {}).get("metadata", {}) if asked else {}
-    return f"{told.get('ls_provider', 'unknown')}:{told.get('ls_model_name', 'unnamed')}"
+def _model_name(run: Run) -> str:
+    """The provider and name of the model that was asked last within a run."""
+    asked = _asked(run)
+    return model_name((asked[-1].extra or {}).get("metadata", {}) if asked else {})

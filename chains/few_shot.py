@@ -9,12 +9,13 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompt_values import PromptValue
 from langchain_core.prompts import BaseChatPromptTemplate
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableLambda
 
 from metachain.chains.models import load_model
 from metachain.chains.prompt_budget import PromptBudget, prompt_budget
 from metachain.chains.selection import SelectDemonstrations
 from metachain.chains.shown import ShownDemonstration
+from metachain.chains.telling import tellers
 from metachain.errors import DataError
 
 __all__ = ["ChatRunnable", "chat_runnable", "few_shot_chain", "few_shot_prompt", "selecting_and_prompt", "turn"]
@@ -44,8 +45,14 @@ def few_shot_chain(
     """
     chat = chat_runnable(model)
     budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
-    prompt = few_shot_prompt(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
-    return prompt | chat | StrOutputParser()
+    selecting, prompt = selecting_and_prompt(
+        selector, instructions, input_key=input_key, output_key=output_key, budget=budget
+    )
+
+    def answering(shown: dict[str, Any]) -> Runnable[dict[str, Any], str]:
+        return (prompt | chat | StrOutputParser()).with_config(callbacks=tellers(selecting.audit, shown))
+
+    return selecting | RunnableLambda(answering, name="answer").with_types(output_type=str)
 
 
 def few_shot_prompt(

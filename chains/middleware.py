@@ -5,13 +5,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from metachain.chains.few_shot import turn
+from metachain.chains.prompt_budget import PromptBudget
+from metachain.chains.telling import model_name, tell, usage_of
 from metachain.errors import DataError
 from metachain.library import Library
 from metachain.policy import DEFAULT, Policy
 from metachain.retrievers.selectors import Selectors
+from metachain.selection import Selection
 
 __all__ = ["DemonstrationMiddleware", "institution_of"]
 
@@ -28,30 +31,56 @@ class DemonstrationMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     def __init__(self, library: Library, k: int | None = None, policy: Policy = DEFAULT) -> None:
         super().__init__()
+        self._library = library
         self._selectors = Selectors(library, k, policy)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Call the model with the demonstrations among its messages."""
-        return handler(self._shown(request))
+        with_them, shown = self._showing(request)
+        response: ModelResponse[Any] | None = None
+        try:
+            response = handler(with_them)
+            return response
+        finally:
+            self._tell(shown, request, response)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
         """Select without holding up the event loop, then call the model as ``wrap_model_call`` does."""
-        return await handler(await asyncio.to_thread(self._shown, request))
+        with_them, shown = await asyncio.to_thread(self._showing, request)
+        response: ModelResponse[Any] | None = None
+        try:
+            response = await handler(with_them)
+            return response
+        finally:
+            await asyncio.to_thread(self._tell, shown, request, response)
 
-    def _shown(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+    def _showing(self, request: ModelRequest[Any]) -> tuple[ModelRequest[Any], Selection | None]:
         selector = self._selectors.of(institution_of(getattr(request.runtime, "context", None)))
         messages = request.messages
         last = max((place for place, one in enumerate(messages) if isinstance(one, HumanMessage)), default=None)
         if last is None or not str(messages[last].text).strip():
-            return request
-        turns: list[Any] = []
-        for one in selector.select(str(messages[last].text)).demonstrations:
-            turns += turn(one.input, one.output)
-        return request.override(messages=[*messages[:last], *turns, *messages[last:]])
+            return request, None
+        selection = selector.select(str(messages[last].text))
+        turns: list[Any] = _turns(selection)
+        return request.override(messages=[*messages[:last], *turns, *messages[last:]]), selection
+
+    def _tell(
+        self, shown: Selection | None, request: ModelRequest[Any], response: ModelResponse[Any] | None
+    ) -> None:
+        if shown is None:
+            return
+        model = model_name(request.model._get_ls_params())
+        used = usage_of(response.result) if response else {}
+        tokens = PromptBudget().count(_turns(shown))
+        tell(self._library.audit, shown.id, model=model, demonstration_tokens=tokens, **used)
+
+
+def _turns(shown: Selection) -> list[BaseMessage]:
+    return [message for one in shown.demonstrations for message in turn(one.input, one.output)]
 
 
 def institution_of(context: Any) -> str:

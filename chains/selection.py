@@ -1,7 +1,8 @@
 """The step that begins every chain: who asks, and which demonstrations are shown."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from langchain_core.example_selectors import BaseExampleSelector
@@ -10,6 +11,7 @@ from langchain_core.runnables import ConfigurableFieldSpec, Runnable, RunnableCo
 from langchain_core.utils.pydantic import create_model_v2
 from pydantic import BaseModel
 
+from metachain.audit import Audit
 from metachain.budget import positions_within, select_within
 from metachain.chains.prompt_budget import PromptBudget
 from metachain.chains.shown import SELECTION_RUN, Shown, ShownDemonstration
@@ -77,6 +79,12 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
 
         return await self._acall_with_config(select, input, config)
 
+    @property
+    def audit(self) -> Audit | None:
+        """Where selections are recorded; None with another selector, whose selections are not."""
+        selector = self._selector
+        return selector.library.audit if isinstance(selector, MetaExampleSelector | LibraryExampleSelector) else None
+
     def labels(self, institution: str) -> tuple[str, ...]:
         """The asking institution's own known outputs; none where the selector has no such thing."""
         if isinstance(self._selector, LibraryExampleSelector):
@@ -96,7 +104,8 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
     def _select(self, given: Any, config: RunnableConfig) -> Shown:
         text, institution = self._asked(given, config)
         if self._is_ours():
-            return self._explained(self._choice(text, institution))
+            count = cache(self._count)
+            return self._explained(self._choice(text, institution, count), count)
         examples = self._selector.select_examples(_variables(given, institution))
         return self._described(text, institution, examples)
 
@@ -126,21 +135,21 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
             )
         return given[key], named
 
-    def _choice(self, text: str, institution: str) -> Selection:
+    def _choice(self, text: str, institution: str, count: Callable[[Demonstration], int]) -> Selection:
         room = self._budget.room([*self._told, HumanMessage(text)])
         if isinstance(self._selector, LibraryExampleSelector):
             core = self._selector.of(institution)
-            return core.select(text) if room is None else select_within(core, text, room, self._count)
+            return core.select(text) if room is None else select_within(core, text, room, count)
         ours: Any = self._selector
-        chosen: Selection = ours.explain(text) if room is None else ours.explain_within(text, room, self._count)
+        chosen: Selection = ours.explain(text) if room is None else ours.explain_within(text, room, count)
         return chosen
 
-    def _explained(self, selection: Selection) -> Shown:
+    def _explained(self, selection: Selection, count: Callable[[Demonstration], int]) -> Shown:
         demonstrations = [
             ShownDemonstration(
                 input=one.demonstration.input,
                 output=one.demonstration.output,
-                tokens=self._count(one.demonstration),
+                tokens=count(one.demonstration),
                 institution=one.demonstration.institution,
                 id=one.demonstration.id,
                 score=one.score,
@@ -150,6 +159,7 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
             for one in (reversed(selection.chosen) if selection.best_first else selection.chosen)
         ]
         return Shown(
+            selection_id=selection.id,
             institution=selection.institution,
             method=selection.method,
             input=selection.query,

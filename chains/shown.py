@@ -29,6 +29,9 @@ class ShownDemonstration(TypedDict):
 class Shown(TypedDict):
     """All of them, as JSON can say it."""
 
+    selection_id: NotRequired[str]
+    """Of the entry in the library's audit; another selector's examples have none."""
+
     institution: str
     """Who asks; empty where nobody was named."""
     method: str

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
+from metachain.choosing import Chooser
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.selection import Chosen, Selection
@@ -54,26 +55,31 @@ def select_within(selector: Selector, text: str, budget: int, tokens: Count) -> 
 
     What is over budget by itself counts as if it were not in the library. What is skipped because the others leave
     too little room gives its place to the best for its length among the next ``WIDER`` times as many. Where all fit
-    it is ``selector.select(text)``, and it is empty only where nothing that could be shown fits.
+    it is ``selector.select(text)``, and it is empty only where nothing that could be shown fits. Of all that is tried,
+    what is shown alone is recorded.
     """
     count = cache(tokens)
+    return selector.show(lambda chooser: [_within(chooser, text, budget, count)])[0]
+
+
+def _within(chooser: Chooser, text: str, budget: int, count: Count) -> Selection:
     left_out: set[Demonstration] = set()
 
     def too_long(selection: Selection) -> set[Demonstration]:
         return {one for one in selection.demonstrations if count(one) > budget}
 
-    selection = selector.select(text)
+    selection = chooser.choose(text)
     while found := too_long(selection):
         left_out |= found
-        left_out |= too_long(selector.select(text, WIDER * selector.k, left_out))
-        selection = selector.select(text, without=left_out)
+        left_out |= too_long(chooser.choose(text, WIDER * chooser.k, left_out))
+        selection = chooser.choose(text, without=left_out)
     kept = _kept(selection, selection.chosen, budget, count)
     places = len(selection.chosen) - len(kept)
     if not places:
         return selection
     room = budget - sum(count(one.demonstration) for one in kept)
     known = set(selection.demonstrations)
-    wider = selector.select(text, WIDER * selector.k, left_out).chosen
+    wider = chooser.choose(text, WIDER * chooser.k, left_out).chosen
     spare = _kept(selection, [one for one in wider if one.demonstration not in known], room, count, places)
     return replace(selection, chosen=(*spare, *kept))
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Row, delete, func, select
 
+from metachain.audit import Audit
 from metachain.bulk import insert_new, upsert, with_keys
 from metachain.demonstration import Demonstration, check_text
 from metachain.embedding_cache import EmbeddingCache
@@ -64,7 +65,9 @@ class Added:
 class Library:
     """Institutions' demonstrations, their embeddings, and what was learned from them."""
 
-    def __init__(self, engine: Engine, encoder: Encoder, purpose: str = "", gate: Gate | None = None) -> None:
+    def __init__(
+        self, engine: Engine, encoder: Encoder, purpose: str = "", gate: Gate | None = None, *, audit: bool = True
+    ) -> None:
         self._engine = engine
         self._embeddings = EmbeddingCache(engine, encoder)
         self._vector_file = VectorFile(_beside(engine), encoder.fingerprint)
@@ -73,6 +76,8 @@ class Library:
         """What models answered and earned."""
         self.sharing = Sharing(engine, purpose)
         """Who may use what of whom."""
+        self.audit = Audit(engine, recording=audit)
+        """Who was shown whose demonstrations."""
 
     @classmethod
     def open(
@@ -83,15 +88,17 @@ class Library:
         create: bool = True,
         purpose: str = "",
         gate: Gate | None = None,
+        audit: bool = True,
     ) -> Self:
         """Open the library at a path or a PostgreSQL address, making an empty one where there is none.
 
         It is made only where ``create`` is set. ``purpose`` is what others' demonstrations are used for: what they
         share for other purposes alone is not to be had. ``gate`` is passed by every demonstration on its way in, such
-        as ``metachain.deidentification.Gate("redact")``. Raises NotFoundError, LibraryError, StorageError or
-        DataError, each of which names the place and says what to do.
+        as ``metachain.deidentification.Gate("redact")``. Selections are recorded in ``audit`` unless that is
+        False. Raises NotFoundError, LibraryError, StorageError or DataError, each of which names the place and says
+        what to do.
         """
-        return cls(open_engine(place, create=create), encoder or MiniLM(), purpose, gate)
+        return cls(open_engine(place, create=create), encoder or MiniLM(), purpose, gate, audit=audit)
 
     def close(self) -> None:
         """Let go of the file or the connections."""

@@ -1,5 +1,6 @@
 """What is known about one institution after its labels and scores: exact, and a few milliseconds to compute."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -34,9 +35,11 @@ __all__ = [
     "save_posterior",
     "scene_before",
     "scene_of",
+    "version_of",
 ]
 
 FORMAT = "metachain-posterior/4"
+VERSION_DIGITS = 16
 SEARCHED_TOGETHER = 16
 """Under 20, from where FAISS multiplies matrices, whose last bits depend on what else is in them."""
 
@@ -279,6 +282,17 @@ def _nearest(past: Past, library: Library, asked: Sequence[Demonstration], known
         np.array([found[text][0] for text in texts], np.int64).reshape(shape),
         np.array([found[text][1] for text in texts], np.float32).reshape(shape),
     )
+
+
+def version_of(prior: Prior) -> str:
+    """16 hexadecimal digits, the same for priors that hold the same, learned or read back; O(S²), so keep it."""
+    lesson = asdict(prior.lesson)
+    scores = lesson.pop("scores")
+    told = [prior.fingerprint, prior.institutions, prior.contributors, lesson]
+    digest = sha256(json.dumps(told, sort_keys=True).encode())
+    digest.update(prior.transfer.tobytes())
+    digest.update(scores.tobytes())
+    return digest.hexdigest()[:VERSION_DIGITS]
 
 
 def _digest(prior: Prior, demonstrations: Sequence[Demonstration]) -> str:

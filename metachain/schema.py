@@ -131,6 +131,7 @@ audit = Table(
     Column("shown", JSON, nullable=False),
     Column("rules", Integer, nullable=False),
     Column("prior", Name, nullable=False),
+    Column("outcome", Name),
     Column("model", Name),
     Column("demonstration_tokens", Integer),
     Column("input_tokens", Integer),

@@ -1,7 +1,7 @@
 """What was chosen for one query, in the order it is shown, and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,8 @@ class Selection:
     """Which arm of the guard chose: ``metachain`` or ``nearest`` (plain nearest neighbours)."""
     best_first: bool = False
     """Whether the prompt holds them the other way round, the best furthest from the query."""
+    id: str = field(default="", compare=False)
+    """Of its entry in the library's audit; empty for a draft, which nobody is shown."""
 
     @property
     def demonstrations(self) -> tuple[Demonstration, ...]:

@@ -1,77 +1,30 @@
 """Chooses the demonstrations of past institutions, and of its own labels, that an institution should be shown."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
 from threading import Lock
-from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from sqlalchemy import Connection
 
-from metachain.demonstration import Demonstration, check_text
-from metachain.errors import DataError
-from metachain.index import Neighbours, similarities
-from metachain.kriging import judge, kinship
+from metachain.audit import AuditEntry, new_id
+from metachain.choosing import Chooser, Ground, Side, checked_shots
+from metachain.demonstration import Demonstration
+from metachain.errors import SharingError
 from metachain.library import Library
+from metachain.moments import now
 from metachain.policy import DEFAULT, Policy
-from metachain.posterior import Past, Posterior, Scene, past_of, posterior_of, scene_before
-from metachain.profile import reply_profile
-from metachain.revisions import State
-from metachain.selection import Chosen, Selection, distinct, plausible_answers, twins
+from metachain.posterior import Posterior, Scene, past_of, posterior_of, scene_before, version_of
+from metachain.revisions import State, state_of
+from metachain.selection import Selection, twins
 from metachain.sharing import Sharing
-from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
-from metachain.study import NEIGHBOURS
+from metachain.similarity import normalise_text
 
-__all__ = ["Selector", "checked_shots"]
+__all__ = ["Selector"]
 
-KIN = 0.3
-"""Co-treatment above which a label is worth naming as a reason."""
-
-Floats = NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class _Ground:
-    """What past institutions shared with the institution, at one moment."""
-
-    past: Past
-    seen: dict[tuple[str, str], int]
-    """Numbers of the first of each text and answer."""
-    twin: NDArray[np.int64]
-    """(N,) from ``twins``."""
-
-    @classmethod
-    def of(cls, past: Past) -> Self:
-        seen: dict[tuple[str, str], int] = {}
-        return cls(past, seen, twins(past.pool.demonstrations, seen))
-
-
-@dataclass(frozen=True)
-class _Side:
-    """What was known for the institution in one state of the library: never changed, replaced as a whole."""
-
-    state: State
-    ground: _Ground
-    scene: Scene
-    posterior: Posterior
-    own_texts: NDArray[np.object_]
-    """(k,) normalised inputs of the support."""
-    answer: NDArray[np.int64]
-    """(N,) answer number of past rows, and of the support's after them."""
-    twin: NDArray[np.int64]
-    """(N,) from ``twins``, of the same rows."""
-
-    def demonstration(self, row: int) -> Demonstration:
-        past = self.scene.past.demonstrations
-        return past[row] if row < len(past) else self.scene.support.demonstrations[row - len(past)]
-
-    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Vectors (n, j, d) of rows (n, j), zeros where there is none (-1)."""
-        past, own = self.scene.past.vectors, self.scene.support.vectors
-        found = past[np.clip(rows, 0, len(past) - 1)]
-        found[rows >= len(past)] = own[rows[rows >= len(past)] - len(past)]
-        found[rows < 0] = 0
-        return found
+ATTEMPTS = 5
+"""So often a selection is made anew because the rules have changed while it was made."""
 
 
 class Selector:
@@ -82,6 +35,9 @@ class Selector:
     demonstrations that others add later it knows nothing: make another one. ``k`` ≥ 0 is how many demonstrations to
     show at most, the policy's own number where None. Where the library has changed since the posterior was made, the
     posterior is computed anew from the same prior. Safe to share among threads.
+
+    Each selection is an entry of ``library.audit`` before it is handed out, and was permitted in the moment of that
+    entry: what the rules have forbidden meanwhile is chosen anew.
     """
 
     def __init__(self, library: Library, posterior: Posterior, k: int | None = None, policy: Policy = DEFAULT) -> None:
@@ -91,9 +47,10 @@ class Selector:
         """Who is asking."""
         self._library = library
         self._prior = posterior.prior
+        self._prior_version = version_of(self._prior)
         self._renewing = Lock()
         state = library.state(self.institution)
-        ground = _Ground.of(past_of(self._prior, library, self.institution))
+        ground = Ground.of(past_of(self._prior, library, self.institution))
         self._side = self._sided(state, ground, None, posterior)
 
     @property
@@ -107,7 +64,55 @@ class Selector:
         scene = self._current().scene
         return tuple(sorted({*scene.list_given, *(one.output for one in scene.support.demonstrations)}))
 
-    def _current(self) -> _Side:
+    def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
+        """Choose for one query. Raises DataError where it is not a text or k is negative, and what ``show`` does."""
+        return self.show(lambda chooser: [chooser.choose(text, k, without)])[0]
+
+    def select_many(
+        self, texts: Sequence[str], k: int | None = None, without: Collection[Demonstration] = ()
+    ) -> list[Selection]:
+        """Choose for n queries at once: at most k demonstrations each, the best last, and none of ``without``."""
+        return self.show(lambda chooser: chooser.choose_many(texts, k, without))
+
+    def show(self, choose: Callable[[Chooser], Sequence[Selection]]) -> list[Selection]:
+        """Hand out what ``choose`` decides on, recorded in one transaction; of what else it has tried nothing is kept.
+
+        ``choose`` is asked again where sharing rules, or what is forgotten, change meanwhile. Raises SharingError where
+        that goes on, and StorageError where the library can't be written and was not opened with ``audit=False``.
+        """
+        for _ in range(ATTEMPTS):
+            side = self._current()
+            drafts = choose(Chooser(side, self._library.encoder, self.policy, self.k))
+            selections = [replace(one, id=new_id()) for one in drafts]
+            for one in selections:
+                _check_shared(one, side)
+            entries = [self._entry(one, side) for one in selections]
+            if not entries or self._library.audit.record(entries, partial(self._permits, side)):
+                return selections
+        raise SharingError(
+            f"what {self.institution!r} may be shown has changed {ATTEMPTS} times while demonstrations were chosen; "
+            "nothing was shown, ask again when the rules have settled"
+        )
+
+    def _entry(self, one: Selection, side: Side) -> AuditEntry:
+        return AuditEntry(
+            one.id,
+            now(),
+            one.institution,
+            self._library.sharing.purpose,
+            one.method,
+            tuple(shown.key for shown in one.demonstrations),
+            side.state.rules,
+            self._prior_version,
+        )
+
+    def _permits(self, side: Side, connection: Connection) -> bool:
+        """Whether the rules that a side was made under are those of now, and nothing was forgotten since."""
+        state = state_of(connection, self.institution)
+        same = (state.rules, state.forgotten) == (side.state.rules, side.state.forgotten)
+        return same and not _has_ended(side)
+
+    def _current(self) -> Side:
         """The side as the library has it now: the same object as long as the library's state is the same."""
         if not self._is_current(self._side):
             with self._renewing:
@@ -117,21 +122,16 @@ class Selector:
                     self._side = self._renewed(self._side, state)
         return self._side
 
-    def _is_current(self, side: _Side, state: State | None = None) -> bool:
-        until = side.ground.past.shared.until
-        return side.state == (state or self._library.state(self.institution)) and (
-            until is None or Sharing.now() < until
-        )
+    def _is_current(self, side: Side, state: State | None = None) -> bool:
+        return side.state == (state or self._library.state(self.institution)) and not _has_ended(side)
 
-    def _renewed(self, side: _Side, state: State) -> _Side:
-        if (state.rules, state.forgotten) == (side.state.rules, side.state.forgotten) and self._is_current(
-            side, side.state
-        ):
+    def _renewed(self, side: Side, state: State) -> Side:
+        if (state.rules, state.forgotten) == (side.state.rules, side.state.forgotten) and not _has_ended(side):
             return self._sided(state, side.ground, side.scene, side.posterior)
-        ground = _Ground.of(past_of(self._prior, self._library, self.institution))
+        ground = Ground.of(past_of(self._prior, self._library, self.institution))
         return self._sided(state, ground, None, side.posterior)
 
-    def _sided(self, state: State, ground: _Ground, known: Scene | None, posterior: Posterior) -> _Side:
+    def _sided(self, state: State, ground: Ground, known: Scene | None, posterior: Posterior) -> Side:
         scene = scene_before(ground.past, self._prior, self._library, self.institution, known)
         if posterior.digest != scene.digest:
             posterior = posterior_of(posterior.prior, scene, self.institution)
@@ -139,114 +139,20 @@ class Selector:
         texts = np.array([normalise_text(one.input) for one in support.demonstrations], object)
         twin = np.concatenate([ground.twin, twins(support.demonstrations, dict(ground.seen), len(ground.twin))])
         answer = np.concatenate([scene.past.answer, support.answer])
-        return _Side(state, ground, scene, posterior, texts, answer, twin)
-
-    def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
-        """Choose for one query. Raises DataError where it is not a text or k is negative."""
-        return self.select_many([text], k, without)[0]
-
-    def select_many(
-        self, texts: Sequence[str], k: int | None = None, without: Collection[Demonstration] = ()
-    ) -> list[Selection]:
-        """Choose for n queries at once: at most k demonstrations each, the best last, and none of ``without``."""
-        shots = self.k if k is None else checked_shots(k)
-        normalised = [_checked_query(text) for text in texts]
-        if not texts:
-            return []
-        side = self._current()
-        vectors = hybrid_vectors(self._library.encoder.encode(normalised), lexical_vectors(normalised))
-        near = side.ground.past.index.nearest(vectors, NEIGHBOURS)
-        rows, similarity = _candidates_near(side, normalised, vectors, near)
-        past, posterior = side.scene.past, side.posterior
-        profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
-        kin = kinship(posterior.fit, profile)
-        answer = np.where(rows < 0, -1, side.answer[rows])
-        probability = plausible_answers(judge(posterior.fit, profile, answer, kin), answer)
-        left_out = _left_out(side, rows, without, self.policy)
-        rows, similarity = np.where(left_out, -1, rows), np.where(left_out, -np.inf, similarity)
-        probability = np.where(left_out, 0.0, probability)
-        first, score = self.policy.choose(
-            similarity,
-            probability,
-            shots,
-            learned=posterior.method == "metachain",
-            texts=past.meaning is not None,
-            vectors=lambda places: side.vectors(np.take_along_axis(rows, places, axis=1)),
-        )
-        probability = posterior.prior.lesson.calibration(posterior.evidence).of(probability)
-        return [
-            _selection(side, self.policy, text, rows[i], first[i], score[i], similarity[i], probability[i], kin[i])
-            for i, text in enumerate(texts)
-        ]
+        return Side(state, ground, scene, posterior, texts, answer, twin)
 
 
-def _candidates_near(
-    side: _Side, normalised: Sequence[str], vectors: NDArray[np.float32], near: Neighbours
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Candidate rows (n, m) and similarity, own labels first; -1 and -inf for the query itself and for twins."""
-    own = len(side.own_texts)
-    near_rows, near_similarity = near.flat()
-    similarity = similarities(vectors, side.scene.support.vectors)
-    itself = np.array(normalised, object)[:, None] == side.own_texts[None, :]
-    own_rows = len(side.answer) - own + np.arange(own)
-    rows = np.concatenate([np.where(itself, -1, own_rows), near_rows], axis=1)
-    return distinct(rows, np.concatenate([similarity, near_similarity], axis=1), side.twin)
+def _has_ended(side: Side) -> bool:
+    """Whether one of the grants that a side was made under has."""
+    until = side.ground.past.shared.until
+    return until is not None and Sharing.now() >= until
 
 
-def _left_out(
-    side: _Side, rows: NDArray[np.int64], without: Collection[Demonstration], policy: Policy
-) -> NDArray[np.bool_]:
-    """Whether each candidate row (n, m) is one of ``without``, or demoted; (n, m)."""
-    held = frozenset(without)
-    if not held and not policy.demoted:
-        return np.zeros(rows.shape, bool)
-    some = (side.demonstration(row) if row >= 0 else None for row in rows.ravel().tolist())
-    out = [one is not None and (one in held or one.key in policy.demoted) for one in some]
-    return np.array(out, bool).reshape(rows.shape)
-
-
-def _selection(
-    side: _Side,
-    policy: Policy,
-    text: str,
-    rows: NDArray[np.int64],
-    first: NDArray[np.intp],
-    score: Floats,
-    similarity: Floats,
-    plausibility: Floats,
-    kinship: Floats,
-) -> Selection:
-    shown = [position for position in first[::-1] if position >= 0 and rows[position] >= 0]
-    chosen = []
-    for position in shown:
-        one, near, probable = side.demonstration(int(rows[position])), similarity[position], plausibility[position]
-        reason = _reason(side, one, near, probable, kinship)
-        chosen.append(Chosen(one, float(score[position]), float(near), float(probable), reason))
-    method = "metachain" if policy.weighs(learned=side.posterior.method == "metachain") else "nearest"
-    return Selection(side.posterior.institution, text, tuple(chosen), method, policy.best_first)
-
-
-def _reason(side: _Side, one: Demonstration, similarity: float, plausibility: float, kinship: Floats) -> str:
-    institution, support = side.posterior.institution, side.scene.support.demonstrations
-    origin = "your own label" if one.institution == institution else f"from {one.institution}"
-    reason = f"{origin}: input {similarity:.0%} similar, answer {plausibility:.0%} probable here"
-    kinship = kinship[: len(support)]  # without what was scored
-    if not len(kinship) or kinship.max() < KIN:
-        return reason
-    kin = support[int(kinship.argmax())]
-    verb = "agrees with" if kin.output == one.output else "differs from"
-    return f"{reason}; {verb} your label {kin.input[:60]!r} ({kin.output[:30]}), which past institutions treat alike"
-
-
-def checked_shots(k: int) -> int:
-    """How many demonstrations to show at most. Raises DataError where that is no whole number, or negative."""
-    if not isinstance(k, int) or isinstance(k, bool) or k < 0:
-        raise DataError(f"k must be a whole number of demonstrations, 0 or more, got {k!r}")
-    return k
-
-
-def _checked_query(text: str) -> str:
-    if not isinstance(text, str) or not text.strip():
-        raise DataError(f"a query must be a text that is not blank, got {text!r}")
-    check_text("query", text)
-    return normalise_text(text)
+def _check_shared(one: Selection, side: Side) -> None:
+    allowed = side.ground.past.shared.demonstrations | {one.institution}
+    for shown in one.demonstrations:
+        if shown.institution not in allowed:
+            raise SharingError(
+                f"demonstration {shown.id!r} of {shown.institution!r} was chosen for {one.institution!r}, "
+                "with which it is not shared; nothing was shown. This is a fault of metachain: please report it"
+            )

@@ -39,6 +39,11 @@ class LibraryExampleSelector(BaseExampleSelector):
         self._library = library
         self._selectors = Selectors(library, k, policy)
 
+    @property
+    def library(self) -> Library:
+        """Where it selects from."""
+        return self._library
+
     def of(self, institution: str) -> Selector:
         """One institution's selector. Raises NotFoundError where the library has not learned, or does not know it."""
         return self._selectors.of(institution)

@@ -6,12 +6,14 @@ from typing import Any
 
 from langchain_core.example_selectors import BaseExampleSelector
 
+from metachain.audit import AuditEntry, new_id
 from metachain.budget import select_within
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.library import Library
+from metachain.moments import now
 from metachain.policy import DEFAULT, Policy
-from metachain.posterior import Posterior
+from metachain.posterior import Posterior, version_of
 from metachain.selection import Selection
 from metachain.selector import Selector
 
@@ -47,6 +49,11 @@ class MetaExampleSelector(BaseExampleSelector):
         self._selector = self._adapted()
 
     @property
+    def library(self) -> Library:
+        """Where it selects from."""
+        return self._library
+
+    @property
     def institution(self) -> str:
         """Who is asking."""
         return self._posterior.institution
@@ -58,15 +65,11 @@ class MetaExampleSelector(BaseExampleSelector):
 
     def explain(self, text: str) -> Selection:
         """Select for one input and say why: each demonstration with its scores and a reason."""
-        if self._selector is None:
-            return Selection(self.institution, text, (), "nearest")
-        return self._selector.select(text)
+        return self._selector.select(text) if self._selector else self._nothing(text)
 
     def explain_within(self, text: str, budget: int, tokens: Callable[[Demonstration], int]) -> Selection:
         """Select for one input what takes at most ``budget`` tokens, and say why; ``tokens`` counts a demonstration."""
-        if self._selector is None:
-            return Selection(self.institution, text, (), "nearest")
-        return select_within(self._selector, text, budget, tokens)
+        return select_within(self._selector, text, budget, tokens) if self._selector else self._nothing(text)
 
     def select_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Select for the variable ``input_key``; an empty list where the library is empty.
@@ -111,6 +114,15 @@ class MetaExampleSelector(BaseExampleSelector):
 
     def _examples(self, selection: Selection) -> list[dict[str, Any]]:
         return [{self.input_key: one.input, self.output_key: one.output} for one in selection.demonstrations]
+
+    def _nothing(self, text: str) -> Selection:
+        """What an empty library has to show; a selection like any other, so that it is in the audit."""
+        found = Selection(self.institution, text, (), "nearest", id=new_id())
+        sharing = self._library.sharing
+        rules, prior = sharing.with_(self.institution).rules, version_of(self._posterior.prior)
+        entry = AuditEntry(found.id, now(), found.institution, sharing.purpose, found.method, (), rules, prior)
+        self._library.audit.record([entry])
+        return found
 
     def _adapted(self) -> Selector | None:
         """A selector over the library as it is now, which will see the institution's later labels and feedback."""

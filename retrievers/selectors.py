@@ -2,12 +2,13 @@
 
 from threading import Lock
 
+from metachain.choosing import checked_shots
 from metachain.errors import DataError, NotFoundError
 from metachain.library import Library
 from metachain.policy import DEFAULT, Policy
 from metachain.posterior import Posterior, adapt, load_posterior
 from metachain.prior import load_prior
-from metachain.selector import Selector, checked_shots
+from metachain.selector import Selector
 
 __all__ = ["Selectors"]
 

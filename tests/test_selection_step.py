@@ -203,7 +203,9 @@ async def test_callbacks_and_events_see_what_was_chosen(
     assert budget is None or sum(one["tokens"] for one in shown["demonstrations"]) + 5 <= budget
     events = [one async for one in chain.astream_events(given, version="v2")]
     ended = [one for one in events if (one["event"], one["name"]) == ("on_chain_end", SELECTION_RUN)]
-    assert [one["data"]["output"] for one in ended] == [shown]
+    seen = [one["data"]["output"] for one in ended]
+    assert [{**one, "selection_id": shown["selection_id"]} for one in seen] == [shown]
+    assert seen[0]["selection_id"] != shown["selection_id"]
     assert any(one["event"].startswith("on_chat_model") for one in events)
 
 
