@@ -68,9 +68,7 @@ class DemonstrationMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         turns: list[Any] = _turns(selection)
         return request.override(messages=[*messages[:last], *turns, *messages[last:]]), selection
 
-    def _tell(
-        self, shown: Selection | None, request: ModelRequest[Any], response: ModelResponse[Any] | None
-    ) -> None:
+    def _tell(self, shown: Selection | None, request: ModelRequest[Any], response: ModelResponse[Any] | None) -> None:
         if shown is None:
             return
         model = model_name(request.model._get_ls_params())

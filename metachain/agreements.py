@@ -1,11 +1,11 @@
 """The ``share`` command: states who may use what of an institution, and lists what is allowed."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from metachain.console import one_line, out
 from metachain.errors import DataError
 from metachain.library import Library
+from metachain.moments import moment_said
 from metachain.sharing import Audience, Grant
 
 __all__ = ["list_rules", "state_rules"]
@@ -40,7 +40,7 @@ def state_rules(
     """State the rules of an institution, or of all where ``institution`` is empty, and say what follows."""
     if not demonstrations and not statistics:
         raise DataError("say who may use its demonstrations (--with …), its statistics (--statistics …), or both")
-    ends = _moment(until)
+    ends = moment_said("--until", until) if until else None
     said = {"demonstrations": demonstrations, "statistics": statistics}
     stated = [
         Grant(Audience.read(words), use, tuple(purposes), ends)  # type: ignore[arg-type]  # the two there are
@@ -54,13 +54,3 @@ def state_rules(
     for one in stated:
         out.print(f"{institution or 'every institution'} shares {one.use} with {one.to}")
     out.print("selections heed it from now on; a prior heeds it when it is learned again: metachain learn")
-
-
-def _moment(words: str) -> datetime | None:
-    if not words:
-        return None
-    try:
-        found = datetime.fromisoformat(words)
-    except ValueError:
-        raise DataError(f"--until must be a day or a moment such as 2027-12-31, got {words!r}") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

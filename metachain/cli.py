@@ -44,6 +44,9 @@ Deidentify = Annotated[
         envvar="METACHAIN_DEIDENTIFY", help="What to do with identifiers of patients: off, flag, redact or refuse."
     ),
 ]
+Recorded = Annotated[
+    bool, typer.Option("--audit/--no-audit", help="Whether the selection is recorded in the library's audit.")
+]
 Model = Annotated[str, typer.Option(help='"offline", or provider:name such as anthropic:claude-haiku-4-5.')]
 
 
@@ -291,6 +294,7 @@ def select(
     shots: Shots = None,
     model: Model = "offline",
     purpose: Purpose = "",
+    audit: Recorded = True,
 ) -> None:
     """Show the demonstrations chosen for one input, and why; as the model is shown them, where one was learned from."""
     from metachain.console import print_selection
@@ -299,7 +303,7 @@ def select(
     from metachain.posterior import load_posterior
     from metachain.selector import Selector
 
-    with Library.open(library, create=False, purpose=purpose) as opened:
+    with Library.open(library, create=False, purpose=purpose, audit=audit) as opened:
         policy = load_policy(opened, model)
         print_selection(Selector(opened, load_posterior(opened, institution), shots, policy).select(text))
 
@@ -313,6 +317,7 @@ def ask(
     instructions: Annotated[str, typer.Option(help="What the model is told before the demonstrations.")] = "",
     shots: Shots = None,
     purpose: Purpose = "",
+    audit: Recorded = True,
 ) -> None:
     """Answer one input with a model that is shown the chosen demonstrations, as was learned for it where it was."""
     from metachain.chains import few_shot_chain
@@ -321,10 +326,37 @@ def ask(
     from metachain.posterior import load_posterior
     from metachain.retrievers import MetaExampleSelector
 
-    with Library.open(library, create=False, purpose=purpose) as opened:
+    with Library.open(library, create=False, purpose=purpose, audit=audit) as opened:
         policy = load_policy(opened, model)
         selector = MetaExampleSelector(opened, load_posterior(opened, institution), shots, policy=policy)
         typer.echo(few_shot_chain(model, selector, instructions=instructions).invoke({"input": text}))
+
+
+@app.command("audit")
+def audit_(
+    library: LibraryPath,
+    institution: Annotated[str, typer.Option(help="Who asked.")] = "",
+    source: Annotated[str, typer.Option(help="Whose demonstrations were shown.")] = "",
+    since: Annotated[str, typer.Option(help="From this day or moment on, as 2026-11-01.")] = "",
+    until: Annotated[str, typer.Option(help="Before this day or moment.")] = "",
+    model: Annotated[str, typer.Option(help="Which model they were shown to.")] = "",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all of them here, one a line; - for standard output.")
+    ] = None,
+    prune: Annotated[
+        str, typer.Option(help="Delete what is older than an age such as 90d or 12h, or than a day or moment.")
+    ] = "",
+) -> None:
+    """Say who was shown whose demonstrations, when and under which rules: ids and numbers, never a text."""
+    from metachain.auditing import Asked, print_audit, prune_audit
+
+    asked = Asked(institution, source, since, until, model)
+    if not prune:
+        print_audit(library, asked, json_file)
+        return
+    if asked != Asked() or json_file:
+        raise DataError("--prune deletes by age alone; leave the other options out")
+    prune_audit(library, prune)
 
 
 @app.command()

@@ -1,33 +1,46 @@
 """Writing a file wholly or not at all."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
-from metachain.errors import StorageError
+from metachain.errors import MetachainError, StorageError
 
-__all__ = ["check_writable", "write_text"]
+__all__ = ["check_writable", "write_text", "writing_text"]
 
 
 def write_text(text: str, path: str | Path) -> Path:
-    """Write UTF-8 text to ``path`` through a temporary file beside it, and return the path.
+    """Write UTF-8 text to ``path``, and return the path; raises what ``writing_text`` does."""
+    with writing_text(path) as file:
+        file.write(text)
+    return Path(path)
 
-    Raises StorageError that names the place and the reason where it can't be written.
+
+@contextmanager
+def writing_text(path: str | Path) -> Iterator[TextIO]:
+    """A file to write UTF-8 text to, which stands at ``path`` once the block has ended without an error.
+
+    Until then it is a temporary file beside it. Raises StorageError that names the place and the reason where it can't
+    be written.
     """
     path = Path(path)
     check_writable(path)
     target = path.resolve()
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        unfinished.write_bytes(text.encode("utf-8", errors="xmlcharrefreplace"))
+        with open(unfinished, "w", encoding="utf-8", errors="xmlcharrefreplace", newline="") as file:
+            yield file
         os.replace(unfinished, target)
+    except MetachainError:
+        raise
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StorageError(f"can't write {path}: {reason}; give a path in a folder you may write") from error
     finally:
         with suppress(OSError):
             unfinished.unlink()
-    return path
 
 
 def check_writable(path: Path) -> None:

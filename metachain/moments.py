@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
-__all__ = ["moment", "now", "read_moment"]
+from metachain.errors import DataError
+
+__all__ = ["moment", "moment_said", "now", "read_moment"]
 
 FORM = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -20,3 +22,15 @@ def moment(at: datetime) -> str:
 def read_moment(words: str) -> datetime:
     """Back from ``moment``."""
     return datetime.strptime(words, FORM).replace(tzinfo=UTC)
+
+
+def moment_said(option: str, words: str, also: str = "") -> datetime:
+    """What an option of the command line says: a day or a moment, in UTC unless it says otherwise.
+
+    Raises DataError for anything else; ``also`` is what the option takes beside it.
+    """
+    try:
+        found = datetime.fromisoformat(words)
+    except ValueError:
+        raise DataError(f"{option} must be {also}a day or a moment such as 2027-12-31, got {words!r}") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
