@@ -305,7 +305,7 @@ def test_the_last_past_institution_can_not_learn_from_itself(tmp_path: Path) -> 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="root gives up its rights by a call that only Linux has")
 def test_a_read_only_folder(learned: Path, tmp_path: Path) -> None:
-    """In a read-only folder a library is selected from, and each command that must write says so before long work."""
+    """In a read-only folder a library is selected from without an audit; commands that must write say so at once."""
     folder = tmp_path / "read-only"
     folder.mkdir()
     library = Path(shutil.copy(learned, folder / "hospitals.db"))
@@ -327,8 +327,16 @@ def test_a_read_only_folder(learned: Path, tmp_path: Path) -> None:
             assert (done.returncode, done.stdout) == (2, ""), done.stderr
             assert complaint in done.stderr
             assert "rehearsing" not in done.stderr
-        done = metachain("select", library, "new", "knee", preexec_fn=obey_permissions)
+        for command in ("select", "ask"):
+            done = metachain(command, library, "new", "knee", preexec_fn=obey_permissions)
+            assert (done.returncode, done.stdout) == (2, ""), done.stderr
+            assert "read-only; change its permissions or copy the library elsewhere. Each selection is" in done.stderr
+            assert "open the library with audit=False (--no-audit)" in done.stderr
+        done = metachain("select", library, "new", "knee", "--no-audit", preexec_fn=obey_permissions)
         assert "from h" in done.stdout, done.stderr
+        done = metachain("ask", library, "new", "knee", "--no-audit", preexec_fn=obey_permissions)
+        assert done.stdout.startswith("code"), done.stderr
+        assert "no selections" in metachain("audit", library, preexec_fn=obey_permissions).stdout
     finally:
         folder.chmod(0o755)
     assert [one.name for one in folder.iterdir()] == ["hospitals.db"]
