@@ -1,7 +1,7 @@
 """The report page: self-contained, complete, safe, and the same each time."""
 
-import errno
 import re
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -269,18 +269,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_a_failed_write_keeps_the_older_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the disk fills up in the middle, the older report is still whole."""
+def test_a_failed_write_keeps_the_older_page(tmp_path: Path) -> None:
+    """When a file can't grow any more in the middle, the older report is still whole, and nothing else is left."""
     path = tmp_path / "report.html"
     path.write_text("older")
-
-    def full(_self: Path, _data: bytes) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(StorageError, match="No space left"):
-        write_report(evaluation(1), path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(StorageError, match="File too large"):
+            write_report(evaluation(1), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_text() == "older"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_lone_surrogates_are_written(tmp_path: Path) -> None:
