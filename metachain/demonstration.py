@@ -18,6 +18,7 @@ __all__ = [
     "read_answers",
     "read_demonstrations",
     "read_inputs",
+    "storable",
 ]
 
 MAX_REPORTED = 5
@@ -167,6 +168,11 @@ def json_object(line: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise DataError(f"expected an object, got {_kind(record)}")
     return record
+
+
+def storable(text: str) -> str:
+    """The text with a "?" for each character that databases can't store: NUL, and lone surrogates."""
+    return text.replace("\0", "?").encode(errors="replace").decode()
 
 
 def check_text(name: str, value: object) -> None:

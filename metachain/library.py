@@ -217,10 +217,12 @@ class Library:
 
     def revision(self, institution: str) -> int:
         """How often this institution's demonstrations, list of answers or outcomes have changed; 0 or more."""
+        check_text("institution", institution)
         return revision(self._engine, institution)
 
     def state(self, institution: str) -> State:
         """What an institution's selector depends on, in numbers that only grow."""
+        check_text("institution", institution)
         with reading(self._engine) as connection:
             return state_of(connection, institution)
 
@@ -263,8 +265,9 @@ class Library:
 
         Its own demonstrations are left out. Where nobody shares with it there are none.
         """
-        check_text("institution", institution)
         names = list(among)
+        for name in (institution, *names):
+            check_text("institution", name)
         query = (
             select(table)
             .where(table.c.institution.in_(self.sharing.allowing(institution)), table.c.institution != institution)
@@ -372,6 +375,7 @@ class Library:
 
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Read an artefact back. Raises NotFoundError where there is none, LibraryError where it is damaged."""
+        check_text("name", name)
         with reading(self._engine) as connection:
             row = connection.execute(select(artifacts).where(artifacts.c.name == name)).one_or_none()
         if row is None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, RowMapping, select, update
 
 from metachain.bulk import upsert
-from metachain.demonstration import check_text
+from metachain.demonstration import check_text, storable
 from metachain.errors import DataError, NotFoundError
 from metachain.revisions import moved_on
 from metachain.schema import outcomes as table
@@ -46,7 +46,8 @@ class Outcome:
         """Raise DataError for a blank name or a score outside [0, 1]; what can't be stored of an answer becomes "?"."""
         for name in ("id", "institution", "input", "model"):
             check_text(name, getattr(self, name))
-        object.__setattr__(self, "answer", self.answer.encode(errors="replace").decode())
+        for name in ("answer", "metric"):
+            object.__setattr__(self, name, storable(getattr(self, name)))
         if self.score is not None:
             object.__setattr__(self, "score", _checked_score(self.score))
         if self.correction is not None:
@@ -78,6 +79,7 @@ class Outcomes:
     def known(self, ids: Sequence[str]) -> dict[str, Outcome]:
         """Those of some ids that are in the library, by id."""
         found: dict[str, Outcome] = {}
+        ids = [id for id in ids if id == storable(id)]
         with reading(self._engine, KEEPER) as connection:
             for start in range(0, len(ids), IDS_A_QUERY):
                 query = select(table).where(table.c.id.in_(ids[start : start + IDS_A_QUERY]))
@@ -87,7 +89,13 @@ class Outcomes:
     def of(
         self, *, origin: Literal["chain", "collected"], institution: str | None = None, model: str | None = None
     ) -> tuple[Outcome, ...]:
-        """All of one origin, of one institution or model where these are given, ordered by id."""
+        """All of one origin, of one institution or model where these are given, ordered by id.
+
+        Raises DataError for a blank name.
+        """
+        for name, given in (("institution", institution), ("model", model)):
+            if given is not None:
+                check_text(name, given)
         query = select(table).where(table.c.origin == origin).order_by(table.c.id)
         if institution is not None:
             query = query.where(table.c.institution == institution)
@@ -115,7 +123,8 @@ def fed_back(connection: Connection, id: str, score: float | None, correction: s
 
     Raises NotFoundError where no chain's run of that id was recorded, DataError for a bad score or correction.
     """
-    found = connection.execute(select(table).where(table.c.id == id, table.c.origin == "chain")).one_or_none()
+    query = select(table).where(table.c.id == id, table.c.origin == "chain")
+    found = connection.execute(query).one_or_none() if id == storable(id) else None
     if found is None:
         raise _absent(id)
     before = _outcome(found._mapping)

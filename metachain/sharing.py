@@ -102,6 +102,8 @@ class Sharing:
     """The sharing rules of one library, for one purpose."""
 
     def __init__(self, engine: Engine, purpose: str = "") -> None:
+        if purpose != "":
+            check_text("purpose", purpose)
         self._engine = engine
         self.purpose = purpose
         """What the library is opened for; where empty only grants for any purpose count."""
@@ -156,6 +158,8 @@ class Sharing:
 
     def with_(self, institution: str | None) -> Shared:
         """What an institution may use of others now; None: what any institution may, however new."""
+        if institution is not None:
+            check_text("institution", institution)
         with reading(self._engine, KEEPER) as connection:
             return _shared(connection, institution, self.purpose, self.now())
 

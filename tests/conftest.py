@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,8 +120,25 @@ def postgres_superuser_url(postgres: "PostgresServer", postgres_url: str) -> str
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a new library can be opened, in each engine: a path, or an address."""
+def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Names places where a new library can be opened, in each engine: paths, or addresses."""
     if request.param == "sqlite":
-        return str(tmp_path / "hospitals.db")
-    return str(request.getfixturevalue("postgres_url"))
+        numbers = count()
+        yield lambda: str(tmp_path / f"library {next(numbers)}.db")
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    made: list[str] = []
+
+    def address() -> str:
+        made.append(server.create_database())
+        return server.url(made[-1])
+
+    yield address
+    for name in made:
+        server.drop_database(name)
+
+
+@pytest.fixture
+def place(new_place: Callable[[], str]) -> str:
+    """Where a new library can be opened, in each engine: a path, or an address."""
+    return new_place()

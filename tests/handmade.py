@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from metachain.sharing import EVERYONE
 from metachain.similarity import unit_rows
 
 HERE = Path(__file__).parent
+Place = TypeVar("Place", str, Path)
 WORDS = ("chest", "knee", "brain", "spine", "heart", "liver", "wrist", "skull")
 
 
@@ -53,14 +54,14 @@ def demonstrations(institutions: int = 3, each: int = 8) -> list[Demonstration]:
     ]
 
 
-def learned_library(path: Path, past: Iterable[Demonstration], new: str = "new") -> Path:
+def learned_library(place: Place, past: Iterable[Demonstration], new: str = "new") -> Place:
     """Make a library that has learned from past institutions and is adapted to a new one without labels."""
-    with Library.open(path, Tiny()) as library:
+    with Library.open(place, Tiny()) as library:
         library.add(past, share=EVERYONE)
         prior = learn(library, minimum=2)
         save_prior(library, prior)
         save_posterior(library, adapt(prior, library, new))
-    return path
+    return place
 
 
 def record(one: Demonstration) -> dict[str, Any]:

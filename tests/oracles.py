@@ -104,9 +104,9 @@ def scrambled(demonstrations: Sequence[Demonstration], institution: str, seed: i
     return [replace(one, output=next(mixed)) if one.institution == institution else one for one in demonstrations]
 
 
-def filled(path: Path, demonstrations: Sequence[Demonstration]) -> Library:
-    """A library at ``path`` with some demonstrations in it, and the tiny encoder."""
-    library = Library.open(path, BagOfWords())
+def filled(place: str | Path, demonstrations: Sequence[Demonstration]) -> Library:
+    """A library at ``place`` with some demonstrations in it, and the tiny encoder."""
+    library = Library.open(place, BagOfWords())
     library.add(demonstrations, share=EVERYONE)
     return library
 

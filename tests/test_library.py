@@ -2,15 +2,13 @@
 
 import io
 import pickle
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from behind import alter
 from handmade import Tiny, demonstrations
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,15 +25,9 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the library is."""
-    return tmp_path / "hospitals.db"
-
-
-@pytest.fixture
-def library(path: Path) -> Iterator[Library]:
+def library(place: str) -> Iterator[Library]:
     """A library of three institutions with eight demonstrations each."""
-    with Library.open(path, Tiny()) as opened:
+    with Library.open(place, Tiny()) as opened:
         opened.add(demonstrations(), share=EVERYONE)
         yield opened
 
@@ -47,10 +39,10 @@ def test_adding_twice_stores_once(library: Library) -> None:
     assert len(library.demonstrations()) == 25
 
 
-def test_duplicates_are_found_across_chunks(path: Path) -> None:
+def test_duplicates_are_found_across_chunks(place: str) -> None:
     """The same record at both ends of a long file is stored once."""
     many = demonstrations(institutions=150)
-    with Library.open(path) as library:
+    with Library.open(place) as library:
         assert library.add([*many, many[0]], share=EVERYONE) == Added(len(many), 1)
 
 
@@ -87,10 +79,10 @@ def test_an_iterator_that_breaks_stores_nothing(library: Library) -> None:
     assert library.counts() == {"h0": 8, "h1": 8, "h2": 8}
 
 
-def test_demonstrations_survive_reopening(library: Library, path: Path) -> None:
+def test_demonstrations_survive_reopening(library: Library, place: str) -> None:
     """What is read back after reopening equals what was added, metadata included."""
     library.close()
-    with Library.open(path) as reopened:
+    with Library.open(place) as reopened:
         held = reopened.demonstrations()
     assert set(held) == set(demonstrations())
     assert {one.id: one.metadata for one in held} == {one.id: one.metadata for one in demonstrations()}
@@ -107,27 +99,25 @@ def test_an_unknown_institution_is_named(library: Library) -> None:
 
 @briefly
 @given(st.lists(NAMES, min_size=1, max_size=5, unique=True), st.lists(NAMES, min_size=1, max_size=3, unique=True))
-def test_any_text_is_stored_unchanged(
-    tmp_path_factory: pytest.TempPathFactory, names: list[str], texts: list[str]
-) -> None:
+def test_any_text_is_stored_unchanged(new_place: Callable[[], str], names: list[str], texts: list[str]) -> None:
     """Institutions and texts in any script, with emoji, marks and quotes, come back as they were added."""
     added = [Demonstration(name, text, text[::-1]) for name in names for text in texts]
-    with Library.open(tmp_path_factory.mktemp("any") / "x.db") as library:
+    with Library.open(new_place()) as library:
         library.add(added, share=EVERYONE)
         assert set(library.demonstrations()) == set(added)
         assert library.institutions() == tuple(sorted(names))
         assert {one.institution for one in library.demonstrations(names[0])} == {names[0]}
 
 
-def test_names_that_look_alike_are_different(path: Path) -> None:
+def test_names_that_look_alike_are_different(place: str) -> None:
     """Composed and decomposed accents, and names that differ in case, are different institutions."""
     names = ["Clinic", "clinic", "Caf\u00e9", "Cafe\u0301", "عيادة", "🏥", "'; DROP TABLE demonstrations; --"]
-    with Library.open(path) as library:
+    with Library.open(place) as library:
         library.add((Demonstration(name, "a", "b") for name in names), share=EVERYONE)
         assert set(library.institutions()) == set(names)
 
 
-def test_what_was_learned_survives_reopening(library: Library, path: Path) -> None:
+def test_what_was_learned_survives_reopening(library: Library, place: str) -> None:
     """A prior and a posterior are the same after saving and reopening, to the bit."""
     library.add([Demonstration("new", "x-ray of the chest 0", "code 1")], share=EVERYONE)
     prior = learn(library)
@@ -135,7 +125,7 @@ def test_what_was_learned_survives_reopening(library: Library, path: Path) -> No
     save_prior(library, prior)
     save_posterior(library, posterior)
     library.close()
-    with Library.open(path, Tiny()) as reopened:
+    with Library.open(place, Tiny()) as reopened:
         again = load_posterior(reopened, "new")
     np.testing.assert_array_equal(again.prior.transfer, prior.transfer)
     np.testing.assert_array_equal(again.prior.lesson.scores, prior.lesson.scores)
@@ -154,7 +144,7 @@ def test_saving_replaces(library: Library) -> None:
     assert list(arrays) == ["b"]
 
 
-def test_listed_answers_are_kept(library: Library, path: Path) -> None:
+def test_listed_answers_are_kept(library: Library, place: str) -> None:
     """A list of answers comes back after reopening, each once and in alphabetical order, for its institution alone."""
     assert library.listed_answers("h0") == ()
     assert library.list_answers("h0", iter(["code 2", "عيادة 🏥", "code 1", "code 2"])) == (
@@ -163,7 +153,7 @@ def test_listed_answers_are_kept(library: Library, path: Path) -> None:
         "عيادة 🏥",
     )
     library.close()
-    with Library.open(path, Tiny()) as reopened:
+    with Library.open(place, Tiny()) as reopened:
         assert reopened.listed_answers("h0") == ("code 1", "code 2", "عيادة 🏥")
         assert reopened.listed_answers("h1") == ()
         assert reopened.listed_answers("never heard of") == ()
@@ -245,11 +235,10 @@ def torn() -> bytes:
     [hostile(), torn(), hostile()[:200], b"", b"nonsense", pickle.dumps("x"), b"\x93NUMPY\x01\x00"],
     ids=["object array", "torn", "cut off", "empty", "nonsense", "pickle", "bare array"],
 )
-def test_damaged_arrays_are_refused_and_never_unpickled(library: Library, path: Path, content: bytes) -> None:
+def test_damaged_arrays_are_refused_and_never_unpickled(library: Library, place: str, content: bytes) -> None:
     """Arrays that are damaged, or hold objects, end in a LibraryError that says what to do; no pickle is loaded."""
     library.save("prior", {}, {"transfer": np.zeros(1)})
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE artifacts SET arrays = ?", (content,))
+    alter(place, "UPDATE artifacts SET arrays = :content", content=content)
     with pytest.raises(LibraryError, match=r"the library's prior is damaged .*; learn or adapt again"):
         library.load("prior")
 
@@ -257,11 +246,10 @@ def test_damaged_arrays_are_refused_and_never_unpickled(library: Library, path: 
 @pytest.mark.parametrize(
     "header", ["{}", '{"format": "metachain-prior/1"}', "[]", "null", "7", '{"format": "other/9"}']
 )
-def test_a_damaged_header_is_refused(library: Library, path: Path, header: str) -> None:
+def test_a_damaged_header_is_refused(library: Library, place: str, header: str) -> None:
     """A prior whose header lost what belongs there ends in a LibraryError, not in a KeyError."""
     save_prior(library, learn(library))
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE artifacts SET header = ?", (header,))
+    alter(place, "UPDATE artifacts SET header = :header", header=header)
     with pytest.raises(LibraryError, match=r"prior .*learn .*again"):
         load_prior(library)
 
@@ -289,10 +277,10 @@ def test_what_is_missing_says_how_to_make_it(library: Library) -> None:
         load_posterior(library, "St Mary")
 
 
-def test_a_prior_of_another_encoder_is_refused(library: Library, path: Path) -> None:
+def test_a_prior_of_another_encoder_is_refused(library: Library, place: str) -> None:
     """A prior learned with one encoder is refused under another, by the names of both."""
     save_prior(library, learn(library))
     other = Tiny()
     other.fingerprint = "other/1"
-    with Library.open(path, other) as opened, pytest.raises(LibraryError, match=r"with tiny/1, .* open with other/1"):
+    with Library.open(place, other) as opened, pytest.raises(LibraryError, match=r"with tiny/1, .* open with other/1"):
         load_prior(opened)

@@ -26,16 +26,16 @@ ONE = Outcome(
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def library(place: str) -> Iterator[Library]:
     """A new library."""
-    with Library.open(tmp_path / "library.db") as opened:
+    with Library.open(place) as opened:
         yield opened
 
 
-def test_an_outcome_comes_back(library: Library, tmp_path: Path) -> None:
+def test_an_outcome_comes_back(library: Library, place: str) -> None:
     """As it was stored, also when another connection reads it."""
     library.outcomes.record([ONE])
-    with Library.open(tmp_path / "library.db") as again:
+    with Library.open(place) as again:
         assert again.outcomes.get("run-1") == ONE
 
 

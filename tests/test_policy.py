@@ -1,6 +1,5 @@
 """A policy says how many are shown, chosen by what, and in which order; the default changes nothing."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,9 +100,9 @@ def test_json_brings_it_back(policy: Policy) -> None:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Any:
+def library(place: str) -> Any:
     """A library that has learned, with a new institution."""
-    with Library.open(learned_library(tmp_path / "library.db", demonstrations()), Tiny()) as opened:
+    with Library.open(learned_library(place, demonstrations()), Tiny()) as opened:
         yield opened
 
 

@@ -1,5 +1,6 @@
 """Adapting to an institution: its labels against the past institutions of the library."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,9 +62,9 @@ def test_adapting_without_labels_gives_the_prior(tmp_path: Path) -> None:
     assert np.allclose(predict(posterior.fit, texts), consensus(texts, weights))
 
 
-def test_labels_move_the_posterior(tmp_path: Path) -> None:
+def test_labels_move_the_posterior(place: str) -> None:
     """With labels the institution's own answer to a query is expected more."""
-    with filled(tmp_path / "library.db", PAST) as library:
+    with filled(place, PAST) as library:
         prior = teach(library)
         found = []
         for labels in ([], NEW):
@@ -88,49 +89,49 @@ def test_an_institution_does_not_learn_from_itself(tmp_path: Path) -> None:
     assert posterior.fit.evidence.shape == (16, 4)
 
 
-def test_past_institutions_that_are_gone_are_left_out(tmp_path: Path) -> None:
+def test_past_institutions_that_are_gone_are_left_out(new_place: Callable[[], str]) -> None:
     """Of the prior's institutions those count that the library still holds; the others must not object."""
-    with filled(tmp_path / "all.db", PAST) as library:
+    with filled(new_place(), PAST) as library:
         prior = teach(library)
-    with filled(tmp_path / "some.db", [one for one in PAST if one.institution != "hospital 1"]) as library:
+    with filled(new_place(), [one for one in PAST if one.institution != "hospital 1"]) as library:
         library.sharing.state("hospital 1", EVERYONE)
         posterior = adapt(prior, library, "new")
     assert np.allclose(posterior.fit.standing, standing(prior.transfer, [0, 2, 3]))
 
 
-def test_nobody_to_learn_from_is_an_error(tmp_path: Path) -> None:
+def test_nobody_to_learn_from_is_an_error(new_place: Callable[[], str]) -> None:
     """Where no past institution is left the error names who asked."""
-    with filled(tmp_path / "all.db", PAST) as library:
+    with filled(new_place(), PAST) as library:
         prior = teach(library)
-    with filled(tmp_path / "new.db", NEW) as library:
+    with filled(new_place(), NEW) as library:
         library.sharing.state_all({name: [EVERYONE] for name in prior.institutions})
         with pytest.raises(NotFoundError, match="'hospital 4'"):
             adapt(prior, library, "hospital 4")
 
 
-def test_a_prior_of_those_who_do_not_share_is_refused(tmp_path: Path) -> None:
+def test_a_prior_of_those_who_do_not_share_is_refused(new_place: Callable[[], str]) -> None:
     """A prior learned from institutions that this library has no rule of is not used."""
-    with filled(tmp_path / "all.db", PAST) as library:
+    with filled(new_place(), PAST) as library:
         prior = teach(library)
-    with filled(tmp_path / "new.db", NEW) as library, pytest.raises(SharingError, match="'hospital 0', which does not"):
+    with filled(new_place(), NEW) as library, pytest.raises(SharingError, match="'hospital 0', which does not"):
         adapt(prior, library, "new")
 
 
-def test_labels_never_seen_before_get_a_number(tmp_path: Path) -> None:
+def test_labels_never_seen_before_get_a_number(place: str) -> None:
     """An answer that no past institution gives can be learned from the labels."""
     label = Demonstration("new", "mri brain ward b", "an answer never seen")
-    with filled(tmp_path / "library.db", [*PAST, label]) as library:
+    with filled(place, [*PAST, label]) as library:
         prior = teach(library)
         posterior, texts = adapt(prior, library, "new"), profile_of(library, prior, "new", QUERIES[:1])
         answers = scene_of(prior, library, "new").past.answers
     assert predict(posterior.fit, texts)[0, answers.index("an answer never seen")] > 0.5
 
 
-def test_the_order_of_labels_changes_nothing(tmp_path: Path) -> None:
+def test_the_order_of_labels_changes_nothing(new_place: Callable[[], str]) -> None:
     """However labels are ordered when added, the posterior is the same, byte for byte."""
     found = []
-    for name, labels in (("one", NEW), ("other", NEW[::-1])):
-        with filled(tmp_path / f"{name}.db", PAST) as library:
+    for labels in (NEW, NEW[::-1]):
+        with filled(new_place(), PAST) as library:
             prior = teach(library)
             library.add(labels, share=EVERYONE)
             found.append(adapt(prior, library, "hospital 4"))
@@ -181,9 +182,9 @@ def test_a_posterior_comes_back_as_it_was_saved(
     assert np.array_equal(judge(loaded.fit, texts, asked), judge(posterior.fit, texts, asked))
 
 
-def test_a_list_marks_what_it_names_and_what_was_labelled(tmp_path: Path) -> None:
+def test_a_list_marks_what_it_names_and_what_was_labelled(place: str) -> None:
     """Listed are the answers that the list names and those of the institution's own labels, and no others."""
-    with filled(tmp_path / "library.db", [*PAST, *NEW[:2]]) as library:
+    with filled(place, [*PAST, *NEW[:2]]) as library:
         prior = teach(library)
         assert scene_of(prior, library, "hospital 4").listed is None
         library.list_answers("hospital 4", ["code 1", "an answer that nobody gives"])
@@ -213,9 +214,9 @@ def test_an_answer_that_is_not_listed_counts_next_to_nothing(tmp_path: Path) -> 
     assert other.listed is None
 
 
-def test_another_list_makes_an_old_posterior_stale(tmp_path: Path) -> None:
+def test_another_list_makes_an_old_posterior_stale(place: str) -> None:
     """The digest is of the list too: a selector computes anew where answers were listed, or forgotten, since."""
-    with filled(tmp_path / "library.db", PAST) as library:
+    with filled(place, PAST) as library:
         prior = teach(library)
         found = []
         for listed in ([], ["code 1"], ["code 1", "code 3"], []):
@@ -228,9 +229,9 @@ def test_another_list_makes_an_old_posterior_stale(tmp_path: Path) -> None:
     assert same(found[0], found[-1])
 
 
-def test_no_posterior_is_an_error(tmp_path: Path) -> None:
+def test_no_posterior_is_an_error(place: str) -> None:
     """An institution that was never adapted to is named, with the command that does it."""
-    with filled(tmp_path / "library.db", PAST) as library:
+    with filled(place, PAST) as library:
         save_prior(library, teach(library))
         with pytest.raises(NotFoundError, match="metachain adapt"):
             load_posterior(library, "hospital 4")
@@ -239,9 +240,9 @@ def test_no_posterior_is_an_error(tmp_path: Path) -> None:
             load_posterior(library, "hospital 4")
 
 
-def test_a_posterior_of_an_earlier_prior_is_not_used(tmp_path: Path) -> None:
+def test_a_posterior_of_an_earlier_prior_is_not_used(place: str) -> None:
     """Where the library was learned from again, selecting uses a posterior of what was learned last."""
-    with filled(tmp_path / "library.db", MADE) as library:
+    with filled(place, MADE) as library:
         save_prior(library, teach(library, None))
         save_posterior(library, adapt(teach(library, None), library, "hospital 4"))
         save_prior(library, teach(library, LEARNED))

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -47,9 +46,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def library(place: str) -> Iterator[Library]:
     """Four past hospitals, and an answer that was given for the fifth."""
-    with filled(tmp_path / "library.db", PAST) as opened:
+    with filled(place, PAST) as opened:
         opened.outcomes.record([ONE])
         yield opened
 
@@ -130,10 +129,10 @@ def test_unknown_runs(library: Library) -> None:
             library.record_feedback(id, 1.0)
 
 
-def test_the_next_selection_sees_it(library: Library, tmp_path: Path) -> None:
+def test_the_next_selection_sees_it(library: Library, place: str) -> None:
     """Of a chain's answer: a correction is shown for the next like text, wherever else the library is open."""
     prior = learn(library)
-    with Library.open(tmp_path / "library.db", BagOfWords()) as other:
+    with Library.open(place, BagOfWords()) as other:
         chain = recorded(
             few_shot_chain("offline", MetaExampleSelector(library, adapt(prior, library, NEW), k=4)), library
         )
@@ -179,9 +178,9 @@ def test_threads_record_while_others_select(library: Library) -> None:
 
 
 @pytest.mark.parametrize(("moment", "kept"), [(1, False), (2, False), (3, False), (9, True)])
-def test_sudden_death(library: Library, tmp_path: Path, moment: int, kept: bool) -> None:
+def test_sudden_death(library: Library, place: str, moment: int, kept: bool) -> None:
     """Killed within it neither outcome nor label changed; killed right after it both are there."""
-    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "library.db", str(moment)], check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, place, str(moment)], check=False)
     assert done.returncode == -signal.SIGKILL
     found = library.outcomes.get("run 1")
     assert (found.score, found.correction) == ((0.25, "code 9") if kept else (None, None))

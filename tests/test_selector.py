@@ -1,5 +1,6 @@
 """Choosing for one institution from a real library."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,10 +120,10 @@ def test_more_shots_than_demonstrations_shows_what_there_is(tmp_path: Path, meth
     assert 1 <= len(selection.chosen) <= 3
 
 
-def test_nearest_neighbours_are_those_of_brute_force(tmp_path: Path) -> None:
+def test_nearest_neighbours_are_those_of_brute_force(place: str) -> None:
     """Without learning, the most similar of all demonstrations in the library are shown, each text and answer once."""
     encoder = BagOfWords()
-    with filled(tmp_path / "library.db", MADE) as library:
+    with filled(place, MADE) as library:
         selections = selector_of(library, "nearest", 5).select_many(QUERIES)
     vectors = hybrid_vectors(encoder.encode([one.input for one in MADE]), lexical_vectors([one.input for one in MADE]))
     for query, selection in zip(QUERIES, selections, strict=True):
@@ -161,13 +162,13 @@ def test_the_order_of_adding_changes_nothing(
         assert selector_of(one).select_many(QUERIES) == selector_of(other).select_many(QUERIES)
 
 
-def test_names_of_institutions_are_only_names(tmp_path: Path) -> None:
+def test_names_of_institutions_are_only_names(new_place: Callable[[], str]) -> None:
     """Where two past institutions exchange their names the same texts and answers are shown, in some order."""
     exchanged = {"hospital 0": "hospital 2", "hospital 2": "hospital 0"}
     others = [replace(one, institution=exchanged.get(one.institution, one.institution)) for one in MADE]
     shown = []
-    for number, made in enumerate((MADE, others)):
-        with filled(tmp_path / f"{number}.db", made) as library:
+    for made in (MADE, others):
+        with filled(new_place(), made) as library:
             selections = selector_of(library).select_many(QUERIES)
             shown.append([sorted((one.input, one.output) for one in each.demonstrations) for each in selections])
     assert shown[0] == shown[1]
@@ -193,14 +194,14 @@ def test_an_own_label_comes_before_a_past_twin_that_is_as_similar(tmp_path: Path
         assert [output for *_, output in ours] == ["their answer", "own answer"]
 
 
-def test_an_institution_never_heard_of_is_served_from_the_past(tmp_path: Path) -> None:
+def test_an_institution_never_heard_of_is_served_from_the_past(place: str) -> None:
     """Without a single label past institutions' demonstrations are shown."""
-    with filled(tmp_path / "library.db", PAST) as library:
+    with filled(place, PAST) as library:
         selector = selector_of(library, name="never heard of")
-    assert selector.institution == "never heard of"
-    assert selector.labels == ()
-    assert {one[0] for one in seen(selector.select("mri brain"))} <= {f"hospital {number}" for number in range(4)}
-    assert seen(selector.select("mri brain"))
+        assert selector.institution == "never heard of"
+        assert selector.labels == ()
+        assert {one[0] for one in seen(selector.select("mri brain"))} <= {f"hospital {number}" for number in range(4)}
+        assert seen(selector.select("mri brain"))
 
 
 def test_labels_are_the_institutions_own_outputs(tmp_path: Path) -> None:
@@ -209,19 +210,19 @@ def test_labels_are_the_institutions_own_outputs(tmp_path: Path) -> None:
         assert selector_of(library).labels == tuple(sorted({one.output for one in NEW}))
 
 
-def test_listed_answers_are_labels_too(tmp_path: Path) -> None:
+def test_listed_answers_are_labels_too(place: str) -> None:
     """Beside the outputs seen, those that the institution listed are known, whether anybody gives them or not."""
-    with filled(tmp_path / "library.db", [*PAST, NEW[0]]) as library:
+    with filled(place, [*PAST, NEW[0]]) as library:
         library.list_answers("hospital 4", ["code 99", NEW[0].output, "code 1"])
         library.list_answers("never heard of", ["code 7"])
         assert selector_of(library).labels == tuple(sorted({"code 99", "code 1", NEW[0].output}))
         assert selector_of(library, name="never heard of").labels == ("code 7",)
 
 
-def test_answers_that_are_not_listed_give_way(tmp_path: Path) -> None:
+def test_answers_that_are_not_listed_give_way(place: str) -> None:
     """Where an institution lists its answers, demonstrations with other answers are not shown beside listed ones."""
     listed = sorted({one.output for one in hospitals(5, 48) if one.institution == "hospital 4"})
-    with filled(tmp_path / "library.db", hospitals(4, 48)) as library:
+    with filled(place, hospitals(4, 48)) as library:
         unasked = selector_of(library).select_many(QUERIES[:4])
         library.list_answers("hospital 4", listed)
         asked = selector_of(library).select_many(QUERIES[:4])
@@ -251,11 +252,11 @@ def test_probabilities_are_calibrated_after_the_choice(tmp_path: Path, method: s
             assert f"answer {other.plausibility:.0%} probable" in other.reason
 
 
-def test_texts_are_chosen_by_what_their_answers_have_in_common(tmp_path: Path) -> None:
+def test_texts_are_chosen_by_what_their_answers_have_in_common(place: str) -> None:
     """Where answers are texts, an institution that labelled a few is shown answers in the words of its own system."""
     made = note_writers(5, 16)
     own = [one for one in made if one.institution == "hospital 4"]
-    with filled(tmp_path / "library.db", [*(one for one in made if one not in own), *own[:8]]) as library:
+    with filled(place, [*(one for one in made if one not in own), *own[:8]]) as library:
         selections = selector_of(library).select_many([one.input for one in own[8:]])
     shown = [one for each in selections for one in each.demonstrations]
     assert all(selection.chosen for selection in selections)
@@ -263,9 +264,9 @@ def test_texts_are_chosen_by_what_their_answers_have_in_common(tmp_path: Path) -
     assert sum(one.output.startswith("please") for one in shown) > 0.9 * len(shown)
 
 
-def test_labels_added_later_count(tmp_path: Path) -> None:
+def test_labels_added_later_count(place: str) -> None:
     """A posterior made before a label was added is computed anew, and equals one made after."""
-    with filled(tmp_path / "library.db", [*PAST, *NEW[:4]]) as library:
+    with filled(place, [*PAST, *NEW[:4]]) as library:
         prior = replace(learn(library), lesson=replace(learn(library).lesson, settings=METHODS["metachain"]))
         old = adapt(prior, library, "hospital 4")
         library.add(NEW[4:], share=EVERYONE)
@@ -274,19 +275,19 @@ def test_labels_added_later_count(tmp_path: Path) -> None:
     assert np.array_equal(selector.posterior.fit.weights, fresh.fit.weights)
 
 
-def test_a_selector_is_a_snapshot(tmp_path: Path) -> None:
+def test_a_selector_is_a_snapshot(place: str) -> None:
     """What is added after a selector was made doesn't change what it shows."""
-    with filled(tmp_path / "library.db", MADE) as library:
+    with filled(place, MADE) as library:
         selector = selector_of(library)
         before = selector.select_many(QUERIES)
         library.add([Demonstration("hospital 1", QUERIES[0], "a later answer")], share=EVERYONE)
         assert selector.select_many(QUERIES) == before
 
 
-def test_identical_texts_are_told_apart_by_their_answers(tmp_path: Path) -> None:
+def test_identical_texts_are_told_apart_by_their_answers(place: str) -> None:
     """Where every text is the same, each answer is shown once at most, and the institution's own label never."""
     made = [replace(one, input="the same text") for one in MADE]
-    with filled(tmp_path / "library.db", made) as library:
+    with filled(place, made) as library:
         shown = selector_of(library, k=100).select("The same  text").demonstrations
     assert shown
     assert len({one.output for one in shown}) == len(shown)

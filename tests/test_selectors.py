@@ -1,7 +1,7 @@
 """Selectors by institution: made at the first question, kept, never for one that the library does not know."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ from metachain.library import Library
 from metachain.posterior import Posterior, save_posterior
 from metachain.retrievers.selectors import Selectors
 from metachain.selector import Selector
-from metachain.sharing import EVERYONE
 
 QUERY = "xray chest ward a"
 NEW = "hospital 5"
@@ -44,9 +43,9 @@ def test_threads_share_one_selector(ready: Library, monkeypatch: pytest.MonkeyPa
     assert len(set(map(id, got))) == 2
 
 
-def test_an_institution_without_labels_is_known_once_adapted_to(tmp_path: Path) -> None:
+def test_an_institution_without_labels_is_known_once_adapted_to(place: str) -> None:
     """One that gave no label has a selector if it was adapted to; another is an error and gets none later either."""
-    with Library.open(learned_library(tmp_path / "a.db", demonstrations()), Tiny()) as library:
+    with Library.open(learned_library(place, demonstrations()), Tiny()) as library:
         selectors = Selectors(library)
         assert selectors.of("new").posterior.labels == 0
         for _ in range(2):
@@ -54,13 +53,14 @@ def test_an_institution_without_labels_is_known_once_adapted_to(tmp_path: Path) 
                 selectors.of("other")
 
 
-def test_what_was_refused_is_found_once_it_is_there(ready: Library) -> None:
+def test_what_was_refused_is_found_once_it_is_there(place: str) -> None:
     """An error is not kept: after its first labels an institution has a selector."""
-    selectors = Selectors(ready)
-    with pytest.raises(NotFoundError):
-        selectors.of("h0")
-    ready.add(demonstrations(institutions=1, each=2), share=EVERYONE)
-    assert selectors.of("h0").posterior.labels == 2
+    with Library.open(learned_library(place, demonstrations()), Tiny()) as library:
+        selectors = Selectors(library)
+        with pytest.raises(NotFoundError):
+            selectors.of("h9")
+        library.add([replace(one, institution="h9", id="") for one in demonstrations(institutions=1, each=2)])
+        assert selectors.of("h9").posterior.labels == 2
 
 
 def test_bad_arguments_are_refused(ready: Library) -> None:
