@@ -44,10 +44,15 @@ def open_postgresql(address: str, *, create: bool) -> Engine:
     engine = create_engine(
         _url(address),
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "metachain"},
     )
-    _check_server(engine)
-    _prepare(engine, create=create)
+    try:
+        _check_server(engine)
+        _prepare(engine, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
     event.listen(engine, "connect", _know_vectors)
     engine.dispose()  # connections made before the type was there don't know it
     return engine

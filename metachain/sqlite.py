@@ -30,7 +30,10 @@ def open_sqlite(path: Path, *, create: bool) -> Engine:
     # Absolute, so that a file may be called ":memory:"; a URL object, so that it may hold "?" and "%".
     database = str(path.absolute())
     engine = create_engine(
-        URL.create("sqlite", database=database), creator=lambda: _connect(database), pool_reset_on_return="rollback"
+        URL.create("sqlite", database=database),
+        creator=lambda: _connect(database),
+        pool_reset_on_return="rollback",
+        hide_parameters=True,
     )
     event.listen(engine, "begin", _begin)
     _prepare(engine, path)

@@ -354,3 +354,35 @@ def choice(similarity: list[float], plausibility: list[float], k: int, *, texts:
     kept = sorted(range(len(score)), key=lambda place: (-score[place], place))[:k]
     best = max((plausibility[place] for place in kept), default=0.0)
     return [place if plausibility[place] > 0 and plausibility[place] >= least * best else -1 for place in kept]
+
+
+class Rule(NamedTuple):
+    """One thing that an institution allows, in plain words."""
+
+    use: str
+    kind: str
+    names: tuple[str, ...]
+    purposes: tuple[str, ...]
+    until: str | None
+    """As ``Sharing.now`` writes moments."""
+
+
+def permitted(
+    rules: dict[str, list[Rule]], groups: dict[str, list[str]], asker: str, purpose: str, moment: str
+) -> tuple[set[str], set[str]]:
+    """Institutions whose demonstrations another may be shown, and those that its prior may learn from."""
+    shown, learned = set(), set()
+    for institution, allowed in rules.items():
+        for rule in allowed:
+            if rule.until is not None and moment >= rule.until:
+                continue
+            if rule.purposes and purpose not in rule.purposes:
+                continue
+            meant = rule.kind == "everyone" or (rule.kind == "institution" and asker in rule.names)
+            for name in rule.names if rule.kind == "group" else ():
+                meant = meant or asker in groups.get(name, [])
+            if meant:
+                learned.add(institution)
+            if meant and rule.use == "demonstrations":
+                shown.add(institution)
+    return shown, learned

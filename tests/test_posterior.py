@@ -248,6 +248,6 @@ def test_a_posterior_of_an_earlier_prior_is_not_used(place: str) -> None:
         save_prior(library, teach(library, LEARNED))
         selector = Selector(library, load_posterior(library, "hospital 4"))
         fresh = adapt(teach(library, LEARNED), library, "hospital 4")
-    assert selector.posterior.method == "metachain"
-    assert selector.posterior.fit.settings == LEARNED
-    assert np.allclose(selector.posterior.fit.weights, fresh.fit.weights)
+        assert selector.posterior.method == "metachain"
+        assert selector.posterior.fit.settings == LEARNED
+        assert np.allclose(selector.posterior.fit.weights, fresh.fit.weights)

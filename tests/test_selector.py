@@ -271,8 +271,8 @@ def test_labels_added_later_count(place: str) -> None:
         old = adapt(prior, library, "hospital 4")
         library.add(NEW[4:], share=EVERYONE)
         selector, fresh = Selector(library, old), adapt(prior, library, "hospital 4")
-    assert selector.posterior.labels == 16
-    assert np.array_equal(selector.posterior.fit.weights, fresh.fit.weights)
+        assert selector.posterior.labels == 16
+        assert np.array_equal(selector.posterior.fit.weights, fresh.fit.weights)
 
 
 def test_a_selector_is_a_snapshot(place: str) -> None:
