@@ -17,7 +17,7 @@ from metachain.demonstration import Demonstration
 from metachain.episode import Episode, Ground, Shown, explained
 from metachain.errors import DataError
 from metachain.forecast import Forecast, calibration, forecast
-from metachain.holdout import PROTOCOLS, fewer_past, held_out_together, past_sizes
+from metachain.holdout import PROTOCOLS, fewer_past, held_out_together, past_sizes, pasts_of
 from metachain.model_scoring import Answerer, ModelScorer
 from metachain.plan import Plan, selectors_named
 from metachain.pool import make_pool
@@ -51,9 +51,11 @@ class Choice:
     shown: Shown
 
 
-def check_comparable(demonstrations: Sequence[Demonstration], plan: Plan) -> None:
+def check_comparable(
+    demonstrations: Sequence[Demonstration], plan: Plan, allowed: Mapping[str, frozenset[str]] | None = None
+) -> None:
     """Refuse before long work what can't be compared: too few institutions, groups or demonstrations (DataError)."""
-    past_sizes(held_out_together(demonstrations, plan.protocol), plan.past)
+    past_sizes(pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed), plan.past)
     largest = max(Counter(one.institution for one in demonstrations).values())
     least = min(plan.labels)
     if largest < 2 * least:
@@ -75,13 +77,15 @@ def evaluate(
     plan: Plan = DEFAULTS,
     *,
     dataset: str = "",
+    allowed: Mapping[str, frozenset[str]] | None = None,
     answerer: Answerer | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Compare selectors on institutions that each play the new one; the dictionary of the ``evaluate --json`` contract.
 
     ``dense`` (N, d) unit vectors of the demonstrations' inputs. Everything that is learned is learned without the
-    institution (or group) held out. With an ``answerer`` a model answers in place of the offline reader: all prompts
+    institution (or group) held out, and from those that it may use: ``allowed`` names them by institution, nobody for one
+    without an entry; where it is None all may use all. One that may use nobody is not scored. With an ``answerer`` a model answers in place of the offline reader: all prompts
     are gathered first, then asked at once. Raises DataError where fewer than two institutions, or groups, are there.
     """
     if answerer:
@@ -89,16 +93,17 @@ def evaluate(
     started = time.perf_counter()
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
     groups = held_out_together(demonstrations, plan.protocol)
-    sizes = past_sizes(groups, plan.past)
+    pasts = pasts_of(demonstrations, groups, allowed)
+    sizes = past_sizes(pasts, plan.past)
     bench = Bench.of(Study.of(pool, np.arange(len(pool.owner)), progress))
     scorer = scorer_for(pool, plan.metric)
-    lessons, choices, forecasts = _with_all(bench, groups, plan, scorer, progress)
+    lessons, choices, forecasts = _with_all(bench, pasts, plan, scorer, progress)
     if not choices:
         raise DataError(
             "nothing to score: in every institution all queries have a text that is among the labels too, "
             "or --selectors names only 'support', which needs labels"
         )
-    fewer = _with_fewer(bench, groups, replace(plan, past=sizes), scorer, progress)
+    fewer = _with_fewer(bench, pasts, replace(plan, past=sizes), scorer, progress)
     read: Score = scorer
     if answerer:
         every = [(one.query, one.shown) for one in (*choices, *chain.from_iterable(fewer.values()))]
@@ -131,7 +136,7 @@ def evaluate(
 
 
 def _with_all(
-    bench: Bench, groups: NDArray[np.int64], plan: Plan, scorer: Scorer, progress: Progress
+    bench: Bench, pasts: Sequence[NDArray[np.intp]], plan: Plan, scorer: Scorer, progress: Progress
 ) -> tuple[dict[str, Lesson], list[Choice], list[Forecast]]:
     """What was learned for each institution held out, all choices, and forecasts, with all not held out."""
     names = bench.study.pool.institutions
@@ -140,7 +145,9 @@ def _with_all(
     forecasts: list[Forecast] = []
     for target, name in enumerate(names):
         progress("evaluating", target, len(names))
-        ground = bench.ground(np.flatnonzero(groups != groups[target]))
+        if not len(pasts[target]):
+            continue
+        ground = bench.ground(pasts[target])
         lessons[name] = ground.lesson
         for seed in plan.seeds:
             chosen, sure = _trial(ground, target, seed, plan, scorer)
@@ -151,18 +158,17 @@ def _with_all(
 
 
 def _with_fewer(
-    bench: Bench, groups: NDArray[np.int64], plan: Plan, scorer: Scorer, progress: Progress
+    bench: Bench, pasts: Sequence[NDArray[np.intp]], plan: Plan, scorer: Scorer, progress: Progress
 ) -> dict[int, list[Choice]]:
     """Choices where only so many past institutions, drawn anew for each seed, are learned from; by their number."""
     pool, done = bench.study.pool, 0
     choices: dict[int, list[Choice]] = {size: [] for size in plan.past}
     total = len(pool.institutions) * len(plan.seeds) * len(plan.past)
     for target, name in enumerate(pool.institutions):
-        past = np.flatnonzero(groups != groups[target])
-        for seed in plan.seeds:
+        for seed in plan.seeds if len(pasts[target]) else ():
             for size in plan.past:
                 progress("with fewer past", done, total)
-                ground = bench.learn(fewer_past(past, size, name, seed))
+                ground = bench.learn(fewer_past(pasts[target], size, name, seed))
                 choices[size] += _trial(ground, target, seed, plan, scorer)[0]
                 done += 1
     if plan.past:

@@ -1,6 +1,6 @@
 """Who is held out together, and who remains to learn from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from metachain.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.study import institution_rng
 
-__all__ = ["PROTOCOLS", "fewer_past", "held_out_together", "past_sizes"]
+__all__ = ["PROTOCOLS", "fewer_past", "held_out_together", "past_sizes", "pasts_of"]
 
 PROTOCOLS = ("institution", "group")
 PAST_STREAM = 2000
@@ -40,13 +40,34 @@ def held_out_together(demonstrations: Sequence[Demonstration], protocol: str) ->
     return numbers
 
 
-def past_sizes(groups: NDArray[np.int64], wanted: Sequence[int]) -> tuple[int, ...]:
+def pasts_of(
+    demonstrations: Sequence[Demonstration], groups: NDArray[np.int64], allowed: Mapping[str, frozenset[str]] | None
+) -> list[Rows]:
+    """Numbers of the past institutions of each of S institutions: those not held out with it that it may use.
+
+    ``groups`` (S,) from ``held_out_together``; ``allowed`` names what each may use, nothing where it has no entry, and
+    anything where there is no mapping at all. Raises DataError where none may use any.
+    """
+    names = sorted({one.institution for one in demonstrations})
+    pasts = []
+    for number, name in enumerate(names):
+        may = np.ones(len(names), bool) if allowed is None else np.isin(names, list(allowed.get(name, ())))
+        pasts.append(np.flatnonzero((groups != groups[number]) & may))
+    if not any(map(len, pasts)):
+        raise DataError(
+            "no institution shares its demonstrations with another that is not held out with it; "
+            "let some: metachain share LIBRARY INSTITUTION --with everyone"
+        )
+    return pasts
+
+
+def past_sizes(pasts: Sequence[Rows], wanted: Sequence[int]) -> tuple[int, ...]:
     """Those of the ``wanted`` numbers of past institutions that are fewer than what every institution has.
 
-    One size is thus evaluated on all institutions or on none. ``groups`` (S,) from ``held_out_together``. Raises
+    One size is thus evaluated on all institutions that have any, or on none. ``pasts`` from ``pasts_of``. Raises
     DataError where some are wanted and none remains.
     """
-    fewest = len(groups) - int(np.bincount(groups).max())
+    fewest = min(len(past) for past in pasts if len(past))
     sizes = tuple(size for size in wanted if size < fewest)
     if wanted and not sizes:
         raise DataError(

@@ -47,9 +47,8 @@ MADE = [
     for number, text in enumerate(TEXTS)
 ]
 QUERIES = [f"{text} {number}" for number in range(18) for text in TEXTS] + [one.input for one in MADE]
-WORLDS = 96
-CASES = 50_000
-"""(rules, query) at least, of each of the two engines."""
+CASES = 51_000
+"""(rules, query), of each of the two engines."""
 LEARNED = Settings(0.3, 1.0, 0.05)
 
 RULES = st.builds(
@@ -188,8 +187,9 @@ def world(filled: tuple[Library, Prior], monkeypatch: pytest.MonkeyPatch) -> Wor
 def test_nothing_reaches_those_who_may_not_see_it(world: World) -> None:
     """Over so many random rules and queries, and all that is permitted can be reached."""
     rng = np.random.default_rng(0)
-    cases = starved = 0
-    for number in range(WORLDS):
+    cases = starved = number = 0
+    while cases < CASES:
+        number += 1
         world.state(*random_rules(rng))
         for asker in ASKERS:
             world.library.sharing.purpose = str(rng.choice(PURPOSES))
@@ -216,7 +216,6 @@ def test_nothing_reaches_those_who_may_not_see_it(world: World) -> None:
                 assert reached == shown | ({asker} & set(NAMES))
                 assert len(everything.chosen) == len(TEXTS) * len(reached)
             cases += len(QUERIES) + 1
-    assert cases >= CASES
     assert starved
 
 
