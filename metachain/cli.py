@@ -156,6 +156,20 @@ def group(
 
 
 @app.command()
+def export(
+    library: LibraryPath,
+    institution: Institution,
+    file: Annotated[Path, typer.Argument(help="Where the JSON Lines are written, whole or not at all.")],
+    own: Annotated[bool, typer.Option("--own", help="The institution's own demonstrations too.")] = False,
+    purpose: Purpose = "",
+) -> None:
+    """Write the demonstrations that others share with an institution."""
+    from metachain.exporting import export as write
+
+    write(library, institution, file, purpose, own=own)
+
+
+@app.command()
 def learn(
     library: LibraryPath,
     model: Annotated[
@@ -390,7 +404,9 @@ def forget(
 
 @app.command()
 def evaluate(
-    data: Data,
+    data: Annotated[
+        str, typer.Argument(help='JSON Lines of {"institution", "input", "output"}; or a library, under its rules.')
+    ],
     protocol: Annotated[
         str, typer.Option(help="Hold out one institution, or its whole group (metadata.group).")
     ] = "institution",
@@ -429,6 +445,7 @@ def evaluate(
     cache: Annotated[
         Path | None, typer.Option(help="Keep embeddings, and a model's answers, in this file, not in the user's cache.")
     ] = None,
+    purpose: Purpose = "",
 ) -> None:
     """Compare every selector on institutions that each play the new one."""
     from metachain import experiment
@@ -447,7 +464,7 @@ def evaluate(
     )
     if selectors:
         plan = replace(plan, selectors=experiment.listed_names(selectors))
-    _check_targets(data, json_file, report)
+    _check_targets(Path(data), json_file, report)
     answering = None
     if model != "offline":
         from metachain.chains.answering import answering_with
@@ -469,6 +486,7 @@ def evaluate(
         report=report,
         per_institution=per_institution,
         answering=answering,
+        purpose=purpose,
     )
 
 

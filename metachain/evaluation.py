@@ -84,9 +84,11 @@ def evaluate(
     """Compare selectors on institutions that each play the new one; the dictionary of the ``evaluate --json`` contract.
 
     ``dense`` (N, d) unit vectors of the demonstrations' inputs. Everything that is learned is learned without the
-    institution (or group) held out, and from those that it may use: ``allowed`` names them by institution, nobody for one
-    without an entry; where it is None all may use all. One that may use nobody is not scored. With an ``answerer`` a model answers in place of the offline reader: all prompts
-    are gathered first, then asked at once. Raises DataError where fewer than two institutions, or groups, are there.
+    institution (or group) held out, and from those that it may use: ``allowed`` names them by institution, and one
+    without an entry may use nobody; where it is None all may use all, as in a file, which has no rules and belongs to
+    whoever evaluates it. An institution that may use nobody is not scored. With an ``answerer`` a model answers in
+    place of the offline reader: all prompts are gathered first, then asked at once. Raises DataError where fewer than
+    two institutions, or groups, are there.
     """
     if answerer:
         check_model_alone(plan, answerer.name)

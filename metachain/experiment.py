@@ -2,18 +2,20 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from metachain.ablation import ABLATIONS
 from metachain.console import out, working
-from metachain.demonstration import read_demonstrations
+from metachain.demonstration import Demonstration, read_demonstrations
 from metachain.embedding_cache import cached_vectors
 from metachain.errors import DataError
 from metachain.evaluation import check_comparable, evaluate
 from metachain.files import write_text
+from metachain.library import Library
 from metachain.model_scoring import Answerer
+from metachain.opening import is_library, without_password
 from metachain.plan import Plan
 from metachain.readers import READERS
 from metachain.report import write_report
@@ -36,7 +38,7 @@ Answering = Callable[[Path | None], AbstractContextManager[Answerer]]
 
 
 def run_experiment(
-    data: Path,
+    data: str | Path,
     plan: Plan,
     *,
     cache: Path | None,
@@ -44,19 +46,38 @@ def run_experiment(
     report: Path | None,
     per_institution: bool = False,
     answering: Answering | None = None,
+    purpose: str = "",
 ) -> None:
-    """Evaluate a file, print tables and verdict, and write what is asked for; ``answering`` makes a model answer.
+    """Evaluate a file or a library, print tables and verdict, and write what is asked for.
 
-    Raises DataError, StorageError, ModelError.
+    In a library each institution that plays the new one uses what is shared with it for the ``purpose``; a file has no
+    rules. ``answering`` makes a model answer. Raises DataError, LibraryError, NotFoundError, StorageError, ModelError.
     """
-    demonstrations = read_demonstrations(data)
-    check_comparable(demonstrations, plan)
-    with working() as progress:
-        vectors = cached_vectors([one.input for one in demonstrations], cache, progress)
-        with ExitStack() as stack:
-            answerer = stack.enter_context(answering(cache)) if answering else None
-            result = evaluate(demonstrations, vectors, plan, dataset=data.name, answerer=answerer, progress=progress)
-    result["settings"]["command"] = " ".join(["metachain", *sys.argv[1:]])
+    with working() as progress, ExitStack() as stack:
+        allowed: dict[str, frozenset[str]] | None = None
+        demonstrations: Sequence[Demonstration]
+        if is_library(data):
+            library = stack.enter_context(Library.open(data, create=False, purpose=purpose))
+            demonstrations = library.demonstrations()
+            allowed = {name: library.sharing.with_(name).demonstrations for name in library.institutions()}
+            check_comparable(demonstrations, plan, allowed)
+            vectors = library.vectors(demonstrations, progress)
+        else:
+            demonstrations = read_demonstrations(data)
+            check_comparable(demonstrations, plan)
+            vectors = cached_vectors([one.input for one in demonstrations], cache, progress)
+        answerer = stack.enter_context(answering(cache)) if answering else None
+        result = evaluate(
+            demonstrations,
+            vectors,
+            plan,
+            dataset=Path(data).name,
+            allowed=allowed,
+            answerer=answerer,
+            progress=progress,
+        )
+    told = [without_password(one) if one == str(data) else one for one in sys.argv[1:]]
+    result["settings"]["command"] = " ".join(["metachain", *told])
     print_evaluation(result)
     if per_institution:
         print_institutions(result)

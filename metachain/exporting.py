@@ -6,7 +6,7 @@ from pathlib import Path
 from metachain.console import out
 from metachain.demonstration import Demonstration
 from metachain.errors import NotFoundError
-from metachain.files import check_writable, write_lines
+from metachain.files import check_writable, writing_text
 from metachain.library import Library
 
 __all__ = ["export"]
@@ -27,11 +27,12 @@ def export(library: str, institution: str, file: Path, purpose: str = "", *, own
             f"nobody shares demonstrations with {institution!r}{f' for {purpose!r}' if purpose else ''}; "
             "let some: metachain share LIBRARY INSTITUTION --with everyone"
         )
-    write_lines(map(_line, found), file)
+    with writing_text(file) as written:
+        written.writelines(map(_line, found))
     institutions = len({one.institution for one in found})
     out.print(f"{len(found)} demonstrations of {institutions} institutions: {file}")
 
 
 def _line(one: Demonstration) -> str:
     record = {"institution": one.institution, "id": one.id, "input": one.input, "output": one.output}
-    return json.dumps({**record, "metadata": dict(one.metadata)} if one.metadata else record)
+    return json.dumps({**record, "metadata": dict(one.metadata)} if one.metadata else record) + "\n"

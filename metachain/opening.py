@@ -2,13 +2,37 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import ArgumentError
 
 from metachain.errors import DataError
 from metachain.postgresql import open_postgresql
 from metachain.sqlite import open_sqlite
 
-__all__ = ["open_engine"]
+__all__ = ["is_library", "open_engine", "without_password"]
+
+
+SQLITE = b"SQLite format 3\0"
+"""How an SQLite file begins."""
+
+
+def is_library(target: str | Path) -> bool:
+    """Whether something is a library by its address or the file's first bytes, and no file of records."""
+    if "://" in str(target):
+        return True
+    try:
+        with Path(target).open("rb") as file:
+            return file.read(len(SQLITE)) == SQLITE
+    except OSError:
+        return False
+
+
+def without_password(target: str) -> str:
+    """A path as it is, an address with stars for its password."""
+    try:
+        return make_url(target).render_as_string(hide_password=True) if "://" in target else target
+    except ArgumentError:
+        return "://***"
 
 
 def open_engine(target: str | Path, *, create: bool = True) -> Engine:

@@ -8,7 +8,7 @@ from oracles import SEEDS, briefly
 
 from metachain.demonstration import Demonstration
 from metachain.errors import DataError
-from metachain.holdout import fewer_past, held_out_together, past_sizes
+from metachain.holdout import fewer_past, held_out_together, past_sizes, pasts_of
 
 NAMES = ("east", "north", "south", "west")
 
@@ -38,10 +38,25 @@ def test_a_group_named_like_an_institution_is_not_that_institution() -> None:
 def test_sizes_must_be_smaller_than_the_smallest_past() -> None:
     """Of groups of 3, 1 and 1, members of the first have 2 past institutions: only smaller numbers than 2 remain."""
     groups = np.array([0, 0, 0, 1, 2])
-    assert past_sizes(np.arange(6), (2, 4, 5, 50)) == (2, 4)
-    assert past_sizes(groups, ()) == ()
+    alone, grouped = (
+        pasts_of([Demonstration(f"h{number}", "knee", "a") for number in range(len(some))], some, None)
+        for some in (np.arange(6), groups)
+    )
+    assert past_sizes(alone, (2, 4, 5, 50)) == (2, 4)
+    assert past_sizes(grouped, ()) == ()
     with pytest.raises(DataError, match=r"--past 2,10: some institution has only 2 past institutions in all"):
-        past_sizes(groups, (2, 10))
+        past_sizes(grouped, (2, 10))
+
+
+def test_only_what_is_allowed_is_past() -> None:
+    """Of those not held out with it an institution uses what is named for it, and nobody where nothing is."""
+    records, groups = made("a", "b", "c", "d"), np.array([0, 0, 1, 2])
+    names = [one.institution for one in records]
+    allowed = {names[0]: frozenset(names), names[2]: frozenset([names[0], "another"])}
+    assert [past.tolist() for past in pasts_of(records, groups, allowed)] == [[2, 3], [], [0], []]
+    assert past_sizes(pasts_of(records, groups, {names[0]: frozenset(names)}), (1, 2)) == (1,)
+    with pytest.raises(DataError, match=r"no institution shares its demonstrations with another .*metachain share"):
+        pasts_of(records, groups, {names[0]: frozenset(names[:2])})
 
 
 @given(SEEDS, st.integers(2, 12))

@@ -75,7 +75,7 @@ def old(tmp_path: Path) -> Path:
         connection.execute("INSERT INTO artifacts VALUES ('answers of h0', '{\"answers\": [\"x\"]}', ?)", (_empty(),))
         shown = json.dumps([["h1", "x"]])
         row = ("run 1", "chain", "h0", "a", "m", shown, "b", "", 0.5, None, 0, 0)
-        connection.execute(f"INSERT INTO outcomes VALUES ({', '.join('?' * len(row))})", row)
+        connection.execute("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         connection.execute("INSERT INTO revisions VALUES ('h0', 7)")
     return path
 

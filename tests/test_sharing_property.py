@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from oracles import Rule, permitted
 from metachain.chains import MetaChainToolkit, few_shot_chain
 from metachain.demonstration import Demonstration
 from metachain.errors import NotFoundError, SharingError
+from metachain.exporting import export
 from metachain.kriging import Settings
 from metachain.labelling import suggest_labels
 from metachain.library import Library
@@ -220,8 +222,8 @@ def test_nothing_reaches_those_who_may_not_see_it(world: World) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_no_public_call_shows_what_is_not_shared(world: World, seed: int) -> None:
-    """Selectors, the retriever, a chain's prompt, an agent's tools, and what to label next."""
+def test_no_public_call_shows_what_is_not_shared(world: World, place: str, tmp_path: Path, seed: int) -> None:
+    """Selectors, the retriever, a chain's prompt, an agent's tools, what to label next, and an export."""
     rng = np.random.default_rng([1, seed])
     library, asked = world.library, TEXTS[seed % len(TEXTS)]
     library.sharing.purpose, world.clock.moment = str(rng.choice(PURPOSES)), str(rng.choice(NOW))
@@ -240,6 +242,7 @@ def test_no_public_call_shows_what_is_not_shared(world: World, seed: int) -> Non
             chain.invoke({"input": asked, **who}, {"callbacks": [Overhearing(prompts)]})
         assert len(prompts) == 2
         tools = {one.name: one for one in MetaChainToolkit(library=library, institutions=(asker,), k=32).get_tools()}
+        export(place, asker, tmp_path / "out.jsonl", library.sharing.purpose)
         told = [
             repr(ours.select_examples({"input": asked})),
             repr(whole.select_examples({"input": asked, "institution": asker})),
@@ -250,6 +253,7 @@ def test_no_public_call_shows_what_is_not_shared(world: World, seed: int) -> Non
             repr(suggest_labels(library, posterior, QUERIES[:20], 8)),
             repr(ours.labels),
             repr(library.shared_demonstrations(asker)),
+            (tmp_path / "out.jsonl").read_text(),
         ]
         assert json.loads(told[4])["demonstrations"]
         for one in told:
