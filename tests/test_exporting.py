@@ -64,7 +64,7 @@ def test_a_library_is_evaluated_under_its_rules(filled: str, tmp_path: Path) -> 
     told = (tmp_path / "scores.json").read_text()
     assert {row["institution"] for row in json.loads(told)["scores"]} == {"h1", "h2", "h3"}
     if "://" in filled:
-        assert filled.split("@")[0].rpartition(":")[2] not in told + done.stdout + done.stderr
+        assert filled.split("@", maxsplit=1)[0].rpartition(":")[2] not in told + done.stdout + done.stderr
     with Library.open(filled, Tiny()) as library:
         library.sharing.state("h0")
     done = metachain("evaluate", filled, *OPTIONS)
@@ -73,7 +73,7 @@ def test_a_library_is_evaluated_under_its_rules(filled: str, tmp_path: Path) -> 
 
 
 def test_only_what_is_allowed_is_shown_in_an_evaluation() -> None:
-    """Another's demonstrations make no difference to an institution that may not use them: it is as if they were not."""
+    """What an institution may not use makes no difference to it: as if they were not there."""
     allowed = {"h3": frozenset({"h0", "h1"}), "h2": frozenset({"h0"})}
     plan = Plan(labels=(0, 2), seeds=(0,), selectors=("semantic", "metachain", "random", "bm25", "oracle"))
 
