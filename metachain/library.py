@@ -1,49 +1,36 @@
 """The persistent collection of institutions and their demonstrations, in an SQLite file or in PostgreSQL."""
 
-import io
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import UUID
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, Row, delete, func, select
+from sqlalchemy import Engine, func, select
 
+from metachain.artifacts import Artifacts
 from metachain.audit import Audit
-from metachain.bulk import insert_new, upsert, with_keys
+from metachain.bulk import insert_new, upsert
 from metachain.demonstration import Demonstration, check_text
-from metachain.embedding_cache import EmbeddingCache
 from metachain.encoder import Encoder, MiniLM
 from metachain.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.opening import open_engine
 from metachain.outcomes import Outcome, Outcomes, fed_back
 from metachain.progress import Progress, silent
+from metachain.records import Refused, chunks, demonstration_of, row_of, sorted_out
 from metachain.revisions import State, moved_on, revision, state_of
-from metachain.schema import artifacts
 from metachain.schema import demonstrations as table
 from metachain.sharing import Grant, Sharing, stated
-from metachain.similarity import hybrid_vectors, lexical_vectors, text_sha256
-from metachain.storage import KEEPER, Viewer, is_postgresql, reading, writing
-from metachain.vector_file import VectorFile, rows_for
+from metachain.storage import KEEPER, Viewer, reading, writing
+from metachain.vectors import Vectors
 
 __all__ = ["Added", "Library"]
 
 ROWS_A_QUERY = 400
-FEWEST_IN_FILE = 2000
-"""Demonstrations from which on their vectors are kept in a file: fewer are quickly computed."""
-SHARE_TO_REWRITE = 0.05
-"""Of the demonstrations asked for, those that the file lacks and for which it is written anew."""
-NOTHING_HELD = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
-
-Refused = Callable[[int, str], None]
-"""Told the position of a demonstration that was not stored, from 0, and why."""
 
 
 class Gate(Protocol):
@@ -69,8 +56,8 @@ class Library:
         self, engine: Engine, encoder: Encoder, purpose: str = "", gate: Gate | None = None, *, audit: bool = True
     ) -> None:
         self._engine = engine
-        self._embeddings = EmbeddingCache(engine, encoder)
-        self._vector_file = VectorFile(_beside(engine), encoder.fingerprint)
+        self._vectors = Vectors(engine, encoder)
+        self._artifacts = Artifacts(engine)
         self._gate = gate
         self.outcomes = Outcomes(engine)
         """What models answered and earned."""
@@ -115,7 +102,7 @@ class Library:
     @property
     def encoder(self) -> Encoder:
         """What embeds this library's texts."""
-        return self._embeddings.encoder
+        return self._vectors.encoder
 
     def add(
         self,
@@ -134,9 +121,9 @@ class Library:
         institutions: set[str] = set()
         changed: set[str] = set()
         with writing(self._engine, KEEPER, alone=True) as connection:
-            for chunk in _chunks(self._passed(demonstrations, refused), ROWS_A_QUERY):
-                found = _sorted_out(connection, chunk, refused)
-                insert_new(connection, table, [_row(one) for one in found.fresh])
+            for chunk in chunks(self._passed(demonstrations, refused), ROWS_A_QUERY):
+                found = sorted_out(connection, chunk, refused)
+                insert_new(connection, table, [row_of(one) for one in found.fresh])
                 changed.update(one.institution for one in found.fresh)
                 institutions.update(one.institution for _, one in chunk)
                 stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
@@ -179,7 +166,7 @@ class Library:
             changed = fed_back(connection, id, score, correction)
             if changed is not None and correction is not None:
                 one = Demonstration(changed.institution, changed.input, correction, f"feedback {id}", {"feedback": id})
-                upsert(connection, table, [_row(self._admitted(one))])
+                upsert(connection, table, [row_of(self._admitted(one))])
         return changed or self.outcomes.get(id)
 
     def _admitted(self, demonstration: Demonstration) -> Demonstration:
@@ -196,7 +183,7 @@ class Library:
 
     def scrub(self) -> bool:
         """Let no byte of what was deleted stay in the database's files; says whether that could be done now."""
-        self._vector_file.remove()
+        self._vectors.remove_file()
         return scrub(self._engine)
 
     def receipts(self) -> list[Erased]:
@@ -212,8 +199,7 @@ class Library:
 
     def learned(self) -> tuple[str, ...]:
         """Names of what was learned or listed, in alphabetical order."""
-        with reading(self._engine) as connection:
-            return tuple(connection.execute(select(artifacts.c.name).order_by(artifacts.c.name)).scalars())
+        return self._artifacts.names()
 
     def revision(self, institution: str) -> int:
         """How often this institution's demonstrations, list of answers or outcomes have changed; 0 or more."""
@@ -228,8 +214,7 @@ class Library:
 
     def check_writable(self) -> None:
         """Find out before long work whether its result can be stored. Raises StorageError."""
-        with writing(self._engine) as connection:
-            connection.execute(delete(artifacts).where(artifacts.c.name == ""))  # which is none: a write all the same
+        self._artifacts.check_writable()
 
     def counts(self) -> dict[str, int]:
         """Number of demonstrations by institution, in alphabetical order."""
@@ -258,7 +243,7 @@ class Library:
         if absent:
             known = ", ".join(self.institutions()[:8]) or "none yet"
             raise NotFoundError(f"no demonstrations of {sorted(absent)[0]!r} in the library; it has: {known}")
-        return tuple(_demonstration(row) for row in rows)
+        return tuple(demonstration_of(row) for row in rows)
 
     def shared_demonstrations(self, institution: str, among: Iterable[str] = ()) -> tuple[Demonstration, ...]:
         """What others share with an institution now, of those named ``among`` (of all, where none is), in that order.
@@ -276,7 +261,7 @@ class Library:
         if names:
             query = query.where(table.c.institution.in_(names))
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
-            return tuple(map(_demonstration, connection.execute(query)))
+            return tuple(map(demonstration_of, connection.execute(query)))
 
     def stream(self, institution: str) -> Iterator[Demonstration]:
         """Demonstrations of one institution, ordered by id, a page of them held at a time; nothing is locked."""
@@ -285,7 +270,7 @@ class Library:
         last = ""
         while True:
             with reading(self._engine, KEEPER) as connection:
-                page = tuple(map(_demonstration, connection.execute(query.where(table.c.id > last))))
+                page = tuple(map(demonstration_of, connection.execute(query.where(table.c.id > last))))
             if not page:
                 return
             yield from page
@@ -293,7 +278,7 @@ class Library:
 
     def vectors(self, demonstrations: Sequence[Demonstration], progress: Progress = silent) -> NDArray[np.float32]:
         """Dense unit vectors (n, d) of the demonstrations' inputs; each text is embedded once in the library's life."""
-        return self._embeddings.vectors([one.input for one in demonstrations], progress)
+        return self._vectors.dense([one.input for one in demonstrations], progress)
 
     def hybrid_vectors(
         self, demonstrations: Sequence[Demonstration], progress: Progress = silent
@@ -302,34 +287,7 @@ class Library:
 
         Those of many texts are kept in a file beside an SQLite library, from which they are read the next time.
         """
-        if not demonstrations:
-            return hybrid_vectors(self.encoder.encode([]), lexical_vectors([]))
-        many = len(demonstrations) >= FEWEST_IN_FILE
-        keys = np.array([text_sha256(one.input) for one in demonstrations], "S64")
-        held, rows = self._vector_file.read() if many else NOTHING_HELD
-        place = rows_for(keys, held)
-        missing = np.flatnonzero(place < 0)
-        if not len(missing):
-            return rows[place]
-        some = [demonstrations[row] for row in missing.tolist()]
-        fresh = hybrid_vectors(self.vectors(some, progress), lexical_vectors([one.input for one in some]))
-        if many and len(missing) >= len(keys) * SHARE_TO_REWRITE:
-            self._keep(np.concatenate([held, keys[missing]]), np.concatenate([rows, fresh]) if len(held) else fresh)
-        if len(missing) == len(keys):
-            return fresh
-        vectors = rows[place]
-        vectors[missing] = fresh
-        return vectors
-
-    def _keep(self, keys: NDArray[np.bytes_], rows: NDArray[np.float32]) -> None:
-        """Write the file of vectors: of those texts that the library still has."""
-        with reading(self._engine, KEEPER) as connection:
-            forgotten = state_of(connection, "").forgotten
-            existing = connection.execute(select(table.c.text_sha256).distinct()).scalars().all()
-        still = np.isin(keys, np.array(existing, "S64"))
-        self._vector_file.write(keys[still], rows[still])
-        if self.state("").forgotten != forgotten:
-            self._vector_file.remove()
+        return self._vectors.hybrid([one.input for one in demonstrations], progress)
 
     def save(
         self, name: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], changes: Iterable[str] = ()
@@ -338,11 +296,7 @@ class Library:
 
         ``changes`` names the institutions whose ``revision`` moves on with it.
         """
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
-        with writing(self._engine) as connection:
-            upsert(connection, artifacts, [{"name": name, "header": dict(header), "arrays": buffer.getvalue()}])
-            moved_on(connection, changes)
+        self._artifacts.save(name, header, arrays, changes)
 
     def list_answers(self, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
         """Store which answers an institution gives at all, such as its list of codes, replacing the list before.
@@ -375,73 +329,8 @@ class Library:
 
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Read an artefact back. Raises NotFoundError where there is none, LibraryError where it is damaged."""
-        check_text("name", name)
-        with reading(self._engine) as connection:
-            row = connection.execute(select(artifacts).where(artifacts.c.name == name)).one_or_none()
-        if row is None:
-            raise NotFoundError(f"the library holds no {name}")
-        try:
-            with np.load(io.BytesIO(row.arrays), allow_pickle=False) as arrays:
-                return dict(row.header), dict(arrays)
-        except (ValueError, TypeError, OSError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
-            raise LibraryError(f"the library's {name} is damaged ({error}); learn or adapt again") from error
-
-
-def _beside(engine: Engine) -> Path | None:
-    """Where the file of vectors is: beside a library's own file, nowhere for a database."""
-    return None if is_postgresql(engine) else Path(f"{engine.url.database}-vectors.npz")
+        return self._artifacts.load(name)
 
 
 def _answers_of(institution: str) -> str:
     return f"answers of {institution}"
-
-
-def _chunks(items: Iterable[tuple[int, Demonstration]], size: int) -> Iterator[list[tuple[int, Demonstration]]]:
-    items = iter(items)
-    while chunk := list(islice(items, size)):
-        yield chunk
-
-
-@dataclass(frozen=True, slots=True)
-class _SortedOut:
-    fresh: list[Demonstration]
-    duplicates: int
-
-
-def _sorted_out(
-    connection: Connection, chunk: Sequence[tuple[int, Demonstration]], refused: Refused | None
-) -> _SortedOut:
-    """Tell what is new from what is there already; an id that stands for another text is an error, or ``refused``."""
-    keys = [one.key for _, one in chunk]
-    held_rows = connection.execute(with_keys(connection, table, keys))
-    known = {one.key: one for one in map(_demonstration, held_rows)}
-    fresh = []
-    duplicates = 0
-    for position, one in chunk:
-        held = known.setdefault(one.key, one)
-        if held is one:
-            fresh.append(one)
-        elif held == one:
-            duplicates += 1
-        else:
-            reason = f"id {one.id!r} of {one.institution!r} already stands for another text; give it its own id"
-            if refused is None:
-                raise DataError(reason)
-            refused(position, reason)
-    return _SortedOut(fresh, duplicates)
-
-
-def _row(one: Demonstration) -> dict[str, Any]:
-    return {
-        "institution": one.institution,
-        "id": one.id,
-        "input": one.input,
-        "output": one.output,
-        "metadata": dict(one.metadata),
-        "text_sha256": text_sha256(one.input),
-        "patient": one.patient,
-    }
-
-
-def _demonstration(row: Row[Any]) -> Demonstration:
-    return Demonstration(row.institution, row.input, row.output, row.id, row.metadata)

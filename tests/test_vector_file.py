@@ -22,7 +22,7 @@ MADE = demonstrations(4, 8)
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a library is; it counts as large from ten demonstrations on."""
-    monkeypatch.setattr("metachain.library.FEWEST_IN_FILE", 10)
+    monkeypatch.setattr("metachain.vectors.FEWEST_IN_FILE", 10)
     return tmp_path / "hospitals.db"
 
 
