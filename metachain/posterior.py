@@ -152,18 +152,18 @@ def past_of(prior: Prior, library: Library, institution: str) -> Past:
     """
     check_text("institution", institution)
     shared = library.sharing.with_(institution)
-    unshared = sorted({*prior.institutions, *prior.contributors} - shared.statistics - {institution})
-    if unshared:
-        raise SharingError(
-            f"the prior was learned from {unshared[0]!r}, which does not share with {institution!r}"
-            f"{_for(library.sharing.purpose)} (any more); learn again: metachain learn LIBRARY"
-        )
     among = [name for name in prior.institutions if name in shared.demonstrations and name != institution]
     demonstrations = library.shared_demonstrations(institution, among) if among else ()
     if not demonstrations:
         raise NotFoundError(
             f"no past institution that was learned from shares its demonstrations with {institution!r}"
             f"{_for(library.sharing.purpose)}; let some: metachain share LIBRARY INSTITUTION --with everyone, and learn"
+        )
+    unshared = sorted({*prior.institutions, *prior.contributors} - shared.statistics - {institution})
+    if unshared:
+        raise SharingError(
+            f"the prior was learned from {unshared[0]!r}, which does not share with {institution!r}"
+            f"{_for(library.sharing.purpose)} (any more); learn again: metachain learn LIBRARY"
         )
     pool = pool_of(library, demonstrations)
     return Past(pool, InstitutionIndex(pool), _digest(prior, pool.demonstrations), shared)

@@ -16,7 +16,7 @@ from metachain.posterior import Posterior, adapt, load_posterior, save_posterior
 from metachain.prior import Prior, learn, save_prior
 from metachain.profile import Profile, attention, consensus, reply_profile
 from metachain.selector import Selector
-from metachain.sharing import EVERYONE
+from metachain.sharing import EVERYONE, NOBODY, Audience, Grant
 from metachain.similarity import hybrid_vectors, lexical_vectors
 from metachain.transfer import standing
 
@@ -109,12 +109,15 @@ def test_nobody_to_learn_from_is_an_error(new_place: Callable[[], str]) -> None:
             adapt(prior, library, "hospital 4")
 
 
-def test_a_prior_of_those_who_do_not_share_is_refused(new_place: Callable[[], str]) -> None:
-    """A prior learned from institutions that this library has no rule of is not used."""
-    with filled(new_place(), PAST) as library:
+def test_a_prior_of_those_who_do_not_share_is_refused(tmp_path: Path) -> None:
+    """A prior is not used where one that it was learned from shares not even its statistics (any more)."""
+    with filled(tmp_path / "all.db", PAST) as library:
         prior = teach(library)
-    with filled(new_place(), NEW) as library, pytest.raises(SharingError, match="'hospital 0', which does not"):
-        adapt(prior, library, "new")
+        library.sharing.state("hospital 0", NOBODY)
+        with pytest.raises(SharingError, match=r"'hospital 0', which does not share with 'new' .any more.; learn again"):
+            adapt(prior, library, "new")
+        library.sharing.state("hospital 0", Grant(Audience("everyone"), "statistics"))
+        assert "hospital 0" not in scene_of(prior, library, "new").past.institutions
 
 
 def test_labels_never_seen_before_get_a_number(place: str) -> None:
