@@ -114,7 +114,7 @@ def test_a_prior_of_those_who_do_not_share_is_refused(tmp_path: Path) -> None:
     with filled(tmp_path / "all.db", PAST) as library:
         prior = teach(library)
         library.sharing.state("hospital 0", NOBODY)
-        with pytest.raises(SharingError, match=r"'hospital 0', which does not share with 'new' .any more.; learn again"):
+        with pytest.raises(SharingError, match=r"'hospital 0', which does not share with 'new' .any more.; learn"):
             adapt(prior, library, "new")
         library.sharing.state("hospital 0", Grant(Audience("everyone"), "statistics"))
         assert "hospital 0" not in scene_of(prior, library, "new").past.institutions
