@@ -10,6 +10,7 @@ from metachain.errors import DataError
 from metachain.files import check_writable
 from metachain.ingestion import Ingested, embed_stored, file_rows, ingest
 from metachain.library import Library
+from metachain.opening import without_password
 from metachain.sharing import Audience, Grant
 
 __all__ = ["Adding", "add_and_print"]
@@ -82,7 +83,9 @@ def _check_target(library: str, wanted: Adding) -> None:
 
 def _print(library: str, wanted: Adding, found: Ingested) -> None:
     if found.stored or found.duplicates or not found.rejected:
-        out.print(f"{found.stored} demonstrations added to {library}, {found.duplicates} were there already")
+        out.print(
+            f"{found.stored} demonstrations added to {without_password(library)}, {found.duplicates} were there already"
+        )
     if not found.rejected:
         return
     out.print(f"{found.rejected} row(s) rejected, written with their reasons to {wanted.target}")

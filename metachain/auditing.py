@@ -20,6 +20,7 @@ from metachain.errors import DataError
 from metachain.files import check_writable, writing_text
 from metachain.library import Library
 from metachain.moments import moment_said
+from metachain.opening import without_password
 
 __all__ = ["Asked", "print_audit", "prune_audit"]
 
@@ -74,9 +75,8 @@ def prune_audit(library: str, words: str) -> None:
     before = _before(words)
     with Library.open(library, create=False) as opened:
         count = opened.audit.prune(before)
-    out.print(
-        f"{count} selections before {before.isoformat(timespec='seconds')} are no longer in the audit of {library}"
-    )
+    moment = before.isoformat(timespec="seconds")
+    out.print(f"{count} selections before {moment} are no longer in the audit of {without_password(library)}")
 
 
 def _print(entries: Iterator[AuditEntry]) -> None:

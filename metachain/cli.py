@@ -213,6 +213,7 @@ def learn(
     from metachain.console import out, print_lesson, working
     from metachain.contribution import read_contribution
     from metachain.library import Library
+    from metachain.opening import without_password
     from metachain.prior import Prior, save_prior
     from metachain.prior import learn as learn_prior
 
@@ -225,7 +226,8 @@ def learn(
                 prior = learn_prior(opened, institution or None, statistics=given, minimum=minimum, progress=progress)
             save_prior(opened, prior, institution or None)
             further = f" and the statistics of {len(given)} more" if given else ""
-            out.print(f"learned from {len(prior.institutions)} institutions{further}; the prior is stored in {library}")
+            place = without_password(library)
+            out.print(f"learned from {len(prior.institutions)} institutions{further}; the prior is stored in {place}")
             print_lesson(prior.lesson)
             return prior
 

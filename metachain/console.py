@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 INTERRUPTED = 130
+KINDS = {"demonstration": "a demonstration", "institution": "an institution", "patient": "a patient"}
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # No markup and no emoji codes: what is printed holds other people's texts, and "[/b]" or ":x:" are words there.
@@ -193,7 +194,7 @@ def print_receipt(receipt: Receipt) -> None:
     erased = receipt.erased
     counts = ", ".join(f"{count} of {one_line(name)}" for name, count in erased.demonstrations.items()) or "none"
     out.print(
-        f"forgotten at {erased.at}: a {erased.what}. Demonstrations: {counts}; "
+        f"forgotten at {erased.at}: {KINDS[erased.what]}. Demonstrations: {counts}; "
         f"{erased.outcomes} recorded answers, {erased.embeddings} vectors"
     )
     out.print(f"receipt {erased.id}, SHA-256 of the records {erased.sha256}")

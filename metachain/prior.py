@@ -125,6 +125,12 @@ def learn(
     sources = sorted(shared.demonstrations & held)
     given = {one.institution for one in statistics}
     private = sorted((shared.statistics - shared.demonstrations - given) & held)
+    silent = sorted(held - shared.statistics)
+    if silent and len(sources) + len(private) + len(given) < minimum:
+        raise DataError(
+            f"learning needs at least {minimum} institutions; {len(silent)} of the library have no rule that lets it "
+            f"learn from them, such as {silent[0]!r}: metachain share LIBRARY --all --with everyone"
+        )
     return learned_from(library, sources, private, statistics=statistics, minimum=minimum, progress=progress)
 
 

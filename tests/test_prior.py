@@ -19,6 +19,7 @@ from metachain.guard import ARMS, LABELS
 from metachain.kriging import Settings
 from metachain.library import Library
 from metachain.prior import Lesson, Prior, learn, learn_lesson, load_prior, pool_of, save_prior, transfer_matrix
+from metachain.sharing import EVERYONE
 from metachain.study import Study
 
 MADE = hospitals(4, 16)
@@ -165,3 +166,13 @@ def test_a_prior_of_another_format_is_refused(tmp_path: Path) -> None:
         library.save("prior", {"format": "metachain-prior/99"}, {})
         with pytest.raises(LibraryError, match=r"metachain-prior/99.*learn again"):
             load_prior(library)
+
+
+def test_who_does_not_share_is_named(tmp_path: Path) -> None:
+    """Where too few share, the error says that others of the library have no rule that lets it learn from them."""
+    with Library.open(tmp_path / "x.db", BagOfWords()) as library:
+        library.add(hospitals(4, 8))
+        with pytest.raises(DataError, match=r"4 of the library have no rule .*'hospital 0': metachain share"):
+            learn(library)
+        library.sharing.state_all({f"hospital {number}": [EVERYONE] for number in range(3)})
+        assert learn(library).institutions == ("hospital 0", "hospital 1", "hospital 2")

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from behind import alter, rows
-from handmade import Tiny, demonstrations
+from handmade import Tiny, demonstrations, jsonl, metachain
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
@@ -141,6 +142,27 @@ def test_a_wrong_password_is_said_and_not_told(postgres_url: str, postgres: Post
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     assert "open-sesame" not in "".join(chain)
     assert "***" in chain[0]
+
+
+def test_no_command_prints_the_password(postgres_url: str, postgres: PostgresServer, tmp_path: Path) -> None:
+    """What a command says of a library in PostgreSQL shows its address without the password."""
+    data = jsonl(tmp_path / "d.jsonl", demonstrations())
+    said = []
+    for command in (
+        ("add", postgres_url, data, "--share", "everyone"),
+        ("learn", postgres_url),
+        ("share", postgres_url),
+        ("adapt", postgres_url, "new"),
+        ("select", postgres_url, "new", "x-ray of the knee 1"),
+        ("audit", postgres_url),
+        ("audit", postgres_url, "--prune", "1d"),
+        ("forget", postgres_url, "--institution", "h1"),
+    ):
+        done = metachain(*command)
+        assert done.returncode == 0, done.stderr
+        said += [done.stdout, done.stderr]
+    assert postgres.password not in "".join(said)
+    assert "metachain:***@127.0.0.1" in said[0]
 
 
 def test_what_is_not_there_is_said(postgres: PostgresServer, postgres_url: str) -> None:
