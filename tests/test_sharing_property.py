@@ -49,7 +49,7 @@ MADE = [
     for number, text in enumerate(TEXTS)
 ]
 QUERIES = [f"{text} {number}" for number in range(18) for text in TEXTS] + [one.input for one in MADE]
-CASES = 51_000
+CASES = 100_000
 """(rules, query), of each of the two engines."""
 LEARNED = Settings(0.3, 1.0, 0.05)
 
