@@ -53,18 +53,21 @@ def run_experiment(
     In a library each institution that plays the new one uses what is shared with it for the ``purpose``; a file has no
     rules. ``answering`` makes a model answer. Raises DataError, LibraryError, NotFoundError, StorageError, ModelError.
     """
-    with working() as progress, ExitStack() as stack:
+    with ExitStack() as stack:
+        library: Library | None = None
         allowed: dict[str, frozenset[str]] | None = None
         demonstrations: Sequence[Demonstration]
         if is_library(data):
             library = stack.enter_context(Library.open(data, create=False, purpose=purpose))
             demonstrations = library.demonstrations()
             allowed = {name: library.sharing.with_(name).demonstrations for name in library.institutions()}
-            check_comparable(demonstrations, plan, allowed)
-            vectors = library.vectors(demonstrations, progress)
         else:
             demonstrations = read_demonstrations(data)
-            check_comparable(demonstrations, plan)
+        check_comparable(demonstrations, plan, allowed)
+        progress = stack.enter_context(working())
+        if library:
+            vectors = library.vectors(demonstrations, progress)
+        else:
             vectors = cached_vectors([one.input for one in demonstrations], cache, progress)
         answerer = stack.enter_context(answering(cache)) if answering else None
         result = evaluate(

@@ -103,13 +103,16 @@ def _translating(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        raise _translated(error.orig, engine) from error
+    except engine.dialect.loaded_dbapi.Error as error:
+        # PostgreSQL's own driver is spoken to for COPY, and for vectors in binary form.
         raise _translated(error, engine) from error
     except JSONDecodeError as error:
         raise _damaged(engine, error) from error
 
 
-def _translated(error: DBAPIError, engine: Engine) -> LibraryError | StorageError:
-    reason = str(error.orig).strip().split("\n")[0]
+def _translated(error: BaseException | None, engine: Engine) -> LibraryError | StorageError:
+    reason = str(error).strip().split("\n")[0]
     for sign, what in ADVICE.items():
         if sign in reason:
             return StorageError(f"{place_of(engine)}: {reason}; {what}")

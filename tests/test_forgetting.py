@@ -175,7 +175,7 @@ def test_open_selectors_forget_at_once(library: Library) -> None:
     assert not any(RARE in one.input for one in shown)
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("new_place", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("closed", [True, False])
 def test_no_byte_of_it_is_left_in_the_files(library: Library, place: str, closed: bool) -> None:
     """Neither the file, nor its log, holds a trace of the texts afterwards, while it is open and when it is closed."""
@@ -189,7 +189,7 @@ def test_no_byte_of_it_is_left_in_the_files(library: Library, place: str, closed
     assert trace(Path(place).parent) == []
 
 
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_no_byte_of_it_is_left_in_the_tables(library: Library, postgres: "PostgresServer") -> None:
     """After PostgreSQL's own checkpoint none of its files holds a trace, its write-ahead log without old segments."""
     assert forget(library, patient=PATIENT).scrubbed

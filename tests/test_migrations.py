@@ -14,6 +14,7 @@ import pytest
 from handmade import Tiny, demonstrations, metachain
 
 from metachain.demonstration import Demonstration
+from metachain.errors import DataError
 from metachain.library import Library
 from metachain.outcomes import Outcome
 from metachain.posterior import adapt
@@ -116,16 +117,17 @@ def test_everything_is_there_afterwards(old: Path) -> None:
 def test_nothing_is_shared_until_it_is_said(old: Path) -> None:
     """Rules are stated by ``metachain share LIBRARY --all --with everyone``; until then nobody is shown anything."""
     with Library.open(old, Tiny()) as library:
-        prior = learn(library)
         assert library.sharing.grants() == {}
         assert library.shared_demonstrations("new") == ()
-        library.sharing.state_all({name: [EVERYONE] for name in prior.institutions})
-        library.sharing.state_all({name: [] for name in prior.institutions})
+        with pytest.raises(DataError, match="have no rule that lets it learn from them"):
+            learn(library)
+        library.sharing.state_all({name: [EVERYONE] for name in library.institutions()})
+        library.sharing.state_all({name: [] for name in library.institutions()})
         assert library.shared_demonstrations("new") == ()
     done = metachain("share", old, "--all", "--with", "everyone")
     assert done.returncode == 0, done.stderr
     with Library.open(old, Tiny()) as library:
-        assert adapt(prior, library, "new").labels == 0
+        assert adapt(learn(library), library, "new").labels == 0
         assert len(library.shared_demonstrations("new")) == len(MADE)
 
 
