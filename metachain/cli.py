@@ -385,6 +385,9 @@ def forget(
     patient: Annotated[
         str | None, typer.Option(metavar="KEY", help="Forget the demonstrations whose metadata.patient is this.")
     ] = None,
+    answer: Annotated[
+        str | None, typer.Option(metavar="ID", help="Forget one recorded answer, with its query and correction.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the receipt here.")] = None,
 ) -> None:
     """Forget exactly: rows, vectors, answers and all that was learned from them, which is learned again without."""
@@ -397,7 +400,12 @@ def forget(
         check_writable(json_file)
     with Library.open(library, create=False) as opened, working() as progress:
         receipt = forget_exactly(
-            opened, institution=institution, demonstration=demonstration, patient=patient, progress=progress
+            opened,
+            institution=institution,
+            demonstration=demonstration,
+            patient=patient,
+            answer=answer,
+            progress=progress,
         )
     print_receipt(receipt)
     if json_file:

@@ -36,7 +36,12 @@ __all__ = [
 ]
 
 INTERRUPTED = 130
-KINDS = {"demonstration": "a demonstration", "institution": "an institution", "patient": "a patient"}
+KINDS = {
+    "demonstration": "a demonstration",
+    "answer": "an answer",
+    "institution": "an institution",
+    "patient": "a patient",
+}
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # No markup and no emoji codes: what is printed holds other people's texts, and "[/b]" or ":x:" are words there.

@@ -17,12 +17,13 @@ from metachain.schema import artifacts, demonstrations, embeddings, grants, grou
 from metachain.similarity import text_sha256
 from metachain.storage import is_postgresql
 
-__all__ = ["Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]
+__all__ = ["POSTERIOR", "Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]
 
 KEYS_A_QUERY = 400
 READERS_MILLISECONDS = 2000
 """How long a scrub waits for readers of what was before."""
-LEARNED = ("prior", "posterior of ")
+POSTERIOR = "posterior of "
+LEARNED = ("prior", POSTERIOR)
 """Beginnings of the names of what is learned from demonstrations, and can be learned again without a model."""
 POLICY = "policy of "
 ANSWERS = "answers of "
@@ -30,15 +31,20 @@ ANSWERS = "answers of "
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """What is to be forgotten: one demonstration, an institution with all it has, or all of a patient's."""
+    """What is to be forgotten: one demonstration, a recorded answer, an institution with all it has, or a patient's."""
 
     institution: str | None = None
     id: str | None = None
+    """Of a demonstration."""
     patient: str | None = None
+    answer: str | None = None
+    """Id of an outcome; the demonstration that its correction became goes with it."""
 
     @property
     def kind(self) -> str:
-        """``demonstration``, ``patient`` or ``institution``."""
+        """``demonstration``, ``answer``, ``patient`` or ``institution``."""
+        if self.answer is not None:
+            return "answer"
         if self.id is not None:
             return "demonstration"
         return "institution" if self.patient is None else "patient"
@@ -57,7 +63,7 @@ class Erased:
     at: str
     """UTC, ISO 8601."""
     what: str
-    """``demonstration``, ``patient`` or ``institution``."""
+    """``demonstration``, ``answer``, ``patient`` or ``institution``."""
     demonstrations: dict[str, int]
     """Number by institution."""
     outcomes: int
@@ -78,7 +84,7 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
     """
     gone = connection.execute(select(demonstrations).where(*_meant(doomed))).all()
     lost = _outcomes_of(connection, doomed, gone)
-    names = _artifacts_of(connection, doomed, {(row.institution, row.id) for row in gone}, lost)
+    names = _artifacts_of(connection, doomed, gone, lost)
     if not (gone or lost or (doomed.whole_institution and _is_known(connection, doomed.institution))):
         return None
     connection.execute(delete(demonstrations).where(*_meant(doomed)))
@@ -88,7 +94,8 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
     ):
         for some in _batched(values, KEYS_A_QUERY):
             connection.execute(delete(table).where(key.in_(some)))
-    vectors = _delete_vectors(connection, {row.text_sha256 for row in gone})
+    texts = {row.text_sha256 for row in gone} | {text_sha256(row.input) for row in lost}
+    vectors = _delete_vectors(connection, texts)
     if doomed.whole_institution:
         connection.execute(delete(grants).where(grants.c.institution == doomed.institution))
         connection.execute(delete(groups).where(groups.c.institution == doomed.institution))
@@ -139,7 +146,7 @@ def scrub(engine: Engine) -> bool:
 def _is_known(connection: Connection, institution: str | None) -> bool:
     """Whether there is a rule or a list of answers of an institution that has no demonstrations."""
     rule = connection.execute(select(grants.c.number).where(grants.c.institution == institution)).first()
-    names = [f"{kind}{institution}" for kind in (ANSWERS, "posterior of ")]
+    names = [f"{kind}{institution}" for kind in (ANSWERS, POSTERIOR)]
     return (
         rule is not None
         or connection.execute(select(artifacts.c.name).where(artifacts.c.name.in_(names))).first() is not None
@@ -147,6 +154,8 @@ def _is_known(connection: Connection, institution: str | None) -> bool:
 
 
 def _meant(doomed: Doomed) -> list[ColumnElement[bool]]:
+    if doomed.answer is not None:
+        return [demonstrations.c.id == f"feedback {doomed.answer}"]
     named = {"institution": doomed.institution, "id": doomed.id, "patient": doomed.patient}
     return [demonstrations.c[column] == value for column, value in named.items() if value is not None]
 
@@ -164,7 +173,7 @@ def _outcomes_of(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]
         sources = {row.institution, *(institution for institution, _ in shown)}
         return (
             everything_of in sources
-            or row.id in corrected
+            or row.id in corrected | {doomed.answer}
             or bool(shown & keys)
             or (row.institution, text_sha256(row.input)) in asked
         )
@@ -174,15 +183,19 @@ def _outcomes_of(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]
 
 
 def _artifacts_of(
-    connection: Connection, doomed: Doomed, keys: set[tuple[str, str]], lost: Sequence[Row[Any]]
+    connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]], lost: Sequence[Row[Any]]
 ) -> list[str]:
-    models = {f"{POLICY}{row.model}" for row in lost}
-    stated = {f"{ANSWERS}{doomed.institution}"} if doomed.whole_institution else set()
+    """What demonstrations had a part in, or where none goes, answers alone."""
+    keys = {(row.institution, row.id) for row in gone}
+    learned = LEARNED if keys or doomed.whole_institution else ()
+    named = {f"{POLICY}{row.model}" for row in lost} | {f"{POSTERIOR}{row.institution}" for row in lost}
+    if doomed.whole_institution:
+        named.add(f"{ANSWERS}{doomed.institution}")
     found = []
     for name, header in connection.execute(select(artifacts.c.name, artifacts.c.header)):
         policy = header.get("policy", {}) if name.startswith(POLICY) else {}
         demoted = {(institution, id) for institution, id in policy.get("demoted", ())}
-        if name.startswith(LEARNED) or name in models or demoted & keys or name in stated:
+        if name.startswith(learned) or name in named or demoted & keys:
             found.append(name)
     return sorted(found)
 

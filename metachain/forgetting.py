@@ -7,16 +7,14 @@ result is the same as if they had never been there (machine unlearning in the se
 from dataclasses import dataclass
 
 from metachain.demonstration import check_text
-from metachain.erasure import Doomed, Erased
+from metachain.erasure import POSTERIOR, Doomed, Erased
 from metachain.errors import DataError, LibraryError, NotFoundError, SharingError
 from metachain.library import Library
 from metachain.posterior import adapt, save_posterior
-from metachain.prior import MINIMUM, OWN_PRIOR, PRIOR, Prior, learn, load_prior, save_prior
+from metachain.prior import MINIMUM, OWN_PRIOR, PRIOR, Prior, learn, load_prior, name_of, save_prior
 from metachain.progress import Progress, silent
 
 __all__ = ["Receipt", "forget"]
-
-POSTERIOR = "posterior of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Receipt:
     scrubbed: bool
     """False where another process was reading from before, so that the file's log holds old bytes until it is done."""
     learned_again: tuple[str, ...]
-    """Names of the priors and posteriors that were there and are there again."""
+    """Names of the priors and posteriors that had a part in it and are there again."""
     lost: tuple[str, ...]
     """Names of what had a part in it and can't be made again here: a model's policy, statistics of elsewhere, lists."""
 
@@ -39,43 +37,52 @@ def forget(
     institution: str | None = None,
     demonstration: str | None = None,
     patient: str | None = None,
+    answer: str | None = None,
     progress: Progress = silent,
 ) -> Receipt:
     """Forget a demonstration by its id (of an ``institution``, where several have it), an institution, or a patient.
 
-    A patient is all demonstrations whose ``metadata.patient`` is that key. When this returns they are gone from the
+    A patient is all demonstrations whose ``metadata.patient`` is that key. ``answer`` is the id of one recorded answer,
+    with its query and correction. When this returns they are gone from the
     database and its files, with the answers that models gave to or from them, their vectors, and every prior, posterior
     and policy that they had a part in; priors and posteriors have been learned again from what is left. Interrupted, it
     has forgotten all or nothing; what was learned may be missing then and is to be learned again. Raises DataError
     where it is not said what to forget, NotFoundError where there is none of it.
     """
-    doomed = _doomed(library, institution, demonstration, patient)
+    doomed = _doomed(library, institution, demonstration, patient, answer)
     priors = {owner: _prior(library, owner) for owner in _owners(library)}
     erased = library.erase(doomed)
     scrubbed = library.scrub()
     if erased is None:
         raise NotFoundError(f"the library holds nothing of that {doomed.kind}; check the name")
     for owner, prior in priors.items():
-        if not (doomed.whole_institution and owner == institution):
+        if name_of(owner) in erased.artifacts and not (doomed.whole_institution and owner == institution):
             _learn_again(library, owner, prior, progress)
     for name in erased.artifacts:
         adapted = name.removeprefix(POSTERIOR)
         if adapted != name and not (doomed.whole_institution and adapted == institution):
             _adapt_again(library, adapted)
     after, gone = set(library.learned()), set(erased.artifacts)
-    given = {f"statistics of {name}" for prior in priors.values() if prior for name in prior.contributors}
+    anew = [prior for owner, prior in priors.items() if prior and name_of(owner) in gone]
+    given = {f"statistics of {name}" for prior in anew for name in prior.contributors}
     elsewhere = given - {f"statistics of {name}" for name in (*library.institutions(), *erased.demonstrations)}
     return Receipt(erased, scrubbed, tuple(sorted(gone & after)), tuple(sorted((gone - after) | elsewhere)))
 
 
-def _doomed(library: Library, institution: str | None, demonstration: str | None, patient: str | None) -> Doomed:
-    for name, value in {"institution": institution, "demonstration": demonstration, "patient": patient}.items():
+def _doomed(
+    library: Library, institution: str | None, demonstration: str | None, patient: str | None, answer: str | None
+) -> Doomed:
+    one_of = {"demonstration": demonstration, "patient": patient, "answer": answer}
+    given = [name for name, value in one_of.items() if value is not None]
+    for name, value in {"institution": institution, **one_of}.items():
         if value is not None:
             check_text(name, value)
-    if demonstration is not None and patient is not None:
-        raise DataError("forget a demonstration or a patient, not both at once")
-    if institution is None and demonstration is None and patient is None:
-        raise DataError("say what to forget: an institution, a demonstration's id, or a patient's key")
+    if len(given) > 1:
+        raise DataError(f"forget one thing at a time, not {' and '.join(given)}")
+    if institution is None and not given:
+        raise DataError("say what to forget: an institution, a demonstration's id, a patient's key, or an answer's id")
+    if answer is not None:
+        return Doomed(answer=answer)
     if demonstration is not None and institution is None:
         holders = library.holders(demonstration)
         if len(holders) > 1:

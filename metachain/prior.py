@@ -42,6 +42,7 @@ __all__ = [
     "learn_lesson",
     "learned_from",
     "load_prior",
+    "name_of",
     "pool_of",
     "rehearsals",
     "rows_to_study",
@@ -280,7 +281,7 @@ def save_prior(library: Library, prior: Prior, institution: str | None = None) -
         "labelled": asdict(prior.lesson.labelled),
         "fingerprint": prior.fingerprint,
     }
-    library.save(_name(institution), header, {"transfer": prior.transfer, "scores": prior.lesson.scores})
+    library.save(name_of(institution), header, {"transfer": prior.transfer, "scores": prior.lesson.scores})
 
 
 def load_prior(library: Library, institution: str | None = None) -> Prior:
@@ -314,12 +315,13 @@ def load_prior(library: Library, institution: str | None = None) -> Prior:
 
 def _loaded(library: Library, institution: str | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     try:
-        return library.load(_name(institution))
+        return library.load(name_of(institution))
     except NotFoundError:
-        return library.load(_name(None))
+        return library.load(name_of(None))
 
 
-def _name(institution: str | None) -> str:
+def name_of(institution: str | None) -> str:
+    """What a library calls the prior of an institution; None: everybody's."""
     return PRIOR if institution is None else f"{OWN_PRIOR}{institution}"
 
 

@@ -165,6 +165,25 @@ def test_what_a_correction_made_can_be_withdrawn(library: Library) -> None:
     assert library.outcomes.known(["run-2"]) == {}
 
 
+def test_an_answer_is_forgotten_with_its_query(library: Library) -> None:
+    """One recorded answer goes, its correction too; only what it had a part in is learned again."""
+    asked = Outcome("run-3", "chain", "new", f"{RARE} of the newcomer", "model-b", (("h2", "y"),), ANSWER, score=0.5)
+    library.outcomes.record([asked])
+    library.record_feedback("run-3", correction="code 9")
+    library.vectors(library.demonstrations("new"))
+    prior = library.load("prior")[0]
+    receipt = forget(library, answer="run-2")
+    assert (receipt.erased.what, receipt.erased.demonstrations, receipt.erased.outcomes) == ("answer", {}, 1)
+    assert (receipt.learned_again, receipt.lost) == (("posterior of new",), ("policy of model-b",))
+    assert library.load("prior")[0] == prior
+    receipt = forget(library, answer="run-3")
+    assert (receipt.erased.demonstrations, receipt.erased.outcomes, receipt.erased.embeddings) == ({"new": 1}, 1, 1)
+    assert library.outcomes.known(["run-2", "run-3"]) == {}
+    assert [one.id for one in library.demonstrations("new")] == sorted(one.id for one in NEW)
+    with pytest.raises(NotFoundError, match="holds nothing of that answer"):
+        forget(library, answer="run-3")
+
+
 def test_open_selectors_forget_at_once(library: Library) -> None:
     """A selector that was made before, in this process or another, never shows again what was forgotten."""
     selector = Selector(library, load_posterior(library, "new"), k=3)
@@ -228,7 +247,7 @@ def test_nothing_to_forget_is_said(library: Library) -> None:
         forget(library, demonstration="nothing")
     with pytest.raises(DataError, match="say what to forget"):
         forget(library)
-    with pytest.raises(DataError, match="a demonstration or a patient, not both"):
+    with pytest.raises(DataError, match="one thing at a time, not demonstration and patient"):
         forget(library, demonstration="s1", patient=PATIENT)
     library.add([Demonstration("h2", "another", "code", id="s1")])
     before = library.state("new")
