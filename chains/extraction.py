@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from metachain.chains.few_shot import ChatRunnable, chat_runnable, selecting_and_prompt
 from metachain.chains.prompt_budget import prompt_budget
 from metachain.chains.telling import tellers
-from metachain.errors import DataError
+from metachain.errors import AnswerError, DataError
 from metachain.fence import json_within
 
 __all__ = ["extraction_chain"]
@@ -82,7 +82,7 @@ def _validated_or_refused(answer: AIMessage, schema: type[Schema]) -> Schema:
     try:
         return _validated(answer, schema)
     except ValidationError as error:
-        raise DataError(
+        raise AnswerError(
             f"the model's answer is no valid {schema.__name__}, nor was the one before it: {_problems(error)}; "
             f"got {str(answer.text)[:ANSWER_SHOWN]!r}: say in the instructions what the JSON must hold, "
             "and check that the demonstrations' outputs are such JSON"

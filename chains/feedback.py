@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import PromptValue
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.runnables.utils import Input, Output
 from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
@@ -153,7 +153,8 @@ def recorded(
     Record what you invoke: within a bigger chain a selection's id is that of this part's run.
     """
     recorder = FeedbackRecorder(library, model=model, metric=metric, reference=reference, raise_error=raise_error)
-    return chain.with_config(callbacks=[recorder])
+    # Not with_config, which would put a chain's own callbacks out of office.
+    return RunnableBinding(bound=chain, config={"callbacks": [recorder]})
 
 
 def _metric(metric: str | Callable[[str, str], object] | None, library: Library) -> Metric | None:

@@ -7,7 +7,7 @@ from langchain_core.example_selectors import BaseExampleSelector
 from langchain_core.runnables import Runnable, RunnableGenerator
 
 from metachain.chains.few_shot import ChatRunnable, few_shot_chain
-from metachain.errors import DataError
+from metachain.errors import AnswerError
 
 __all__ = ["SUMMARY_INSTRUCTIONS", "summarization_chain"]
 
@@ -62,7 +62,7 @@ async def _anot_blank(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
 
 def _refuse_unless(said: bool) -> None:
     if not said:
-        raise DataError(
+        raise AnswerError(
             "the model's summary is empty or blank: check that the text to be summarised is not, "
             "and whether the model refused or ran out of tokens"
         )

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, sel
 
 from metachain.moments import now
 from metachain.revisions import counted, moved_on
-from metachain.schema import artifacts, demonstrations, embeddings, grants, groups, outcomes, receipts
+from metachain.schema import artifacts, demonstrations, embeddings, grants, groups, keys, outcomes, receipts
 from metachain.similarity import text_sha256
 from metachain.storage import is_postgresql
 
@@ -80,7 +80,7 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
 
     That is: the outcomes whose query it was, or that were shown it, or were corrected to it; vectors of texts that no
     demonstration has any more; every prior and posterior; the policy of each model that lost an outcome or has demoted
-    what is gone; and an institution's lists, rules and memberships where all of it goes. None where there was nothing.
+    what is gone; and an institution's lists, rules, memberships and keys where all of it goes. None where there was nothing.
     """
     gone = connection.execute(select(demonstrations).where(*_meant(doomed))).all()
     lost = _outcomes_of(connection, doomed, gone)
@@ -99,6 +99,7 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
     if doomed.whole_institution:
         connection.execute(delete(grants).where(grants.c.institution == doomed.institution))
         connection.execute(delete(groups).where(groups.c.institution == doomed.institution))
+        connection.execute(delete(keys).where(keys.c.institution == doomed.institution))
         counted(connection, "rules")
     counted(connection, "forgotten")
     counts = Counter(row.institution for row in gone)

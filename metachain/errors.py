@@ -2,6 +2,7 @@
 
 MetachainError
 ├── DataError        (ValueError)       a record, a file or an argument is not what it must be
+│   └── AnswerError                     a language model's answer is not what it must be
 ├── NotFoundError    (LookupError)      an institution, a prior or a posterior is not in the library
 ├── LibraryError     (ValueError)       the library file is foreign, corrupt or of another format
 ├── StorageError     (PermissionError)  the library can't be written: read-only place, full disk, locked
@@ -12,6 +13,7 @@ Every message says what was wrong, what was got, and what to do.
 """
 
 __all__ = [
+    "AnswerError",
     "DataError",
     "LibraryError",
     "MetachainError",
@@ -28,6 +30,10 @@ class MetachainError(Exception):
 
 class DataError(MetachainError, ValueError):
     """A record, a file or an argument is not what it must be."""
+
+
+class AnswerError(DataError):
+    """A language model's answer is not what it must be."""
 
 
 class NotFoundError(MetachainError, LookupError):

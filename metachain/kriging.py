@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
+from scipy.special import softmax
 
 from metachain.index import SIMILARITY_DECIMALS
 from metachain.profile import Meaning, Profile, attention, co_treatment_features, consensus, mean_reply, replies_to
@@ -26,6 +27,7 @@ __all__ = [
     "fit",
     "judge",
     "kinship",
+    "leaning",
     "localised",
     "plausibility",
     "predict",
@@ -121,6 +123,19 @@ def localised(standing: Floats, kernel: Floats, evidence: Floats, belief: float)
     ``kernel`` (n, k) between the texts and the support, with zeros where a label must not speak for itself; (n, S).
     """
     return standing + 2 * belief * kernel @ evidence
+
+
+def leaning(fitted: Fit) -> Floats:
+    """``mean_i softmax_s(ℓ_s(x_i))``: the share of each past institution in what is expected near the labels; (S,).
+
+    Without labels it is ``softmax_s(ℓ⁰_s)``. Sums to 1.
+    """
+    if not fitted.features.shape[0]:
+        shares: Floats = softmax(fitted.standing)
+        return shares
+    kernel = (fitted.features @ fitted.features.T).toarray()
+    shares = softmax(localised(fitted.standing, kernel, fitted.evidence, fitted.settings.belief), axis=1).mean(axis=0)
+    return shares
 
 
 def prior_mean(texts: Profile, log_weights: Floats, labels: int) -> Floats:

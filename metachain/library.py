@@ -18,6 +18,7 @@ from metachain.demonstration import Demonstration, check_text
 from metachain.encoder import Encoder, MiniLM
 from metachain.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.keys import Keys
 from metachain.opening import open_engine
 from metachain.outcomes import Outcome, Outcomes, fed_back
 from metachain.progress import Progress, silent
@@ -65,6 +66,8 @@ class Library:
         """Who may use what of whom."""
         self.audit = Audit(engine, recording=audit)
         """Who was shown whose demonstrations."""
+        self.keys = Keys(engine)
+        """Who may ask a server of the library."""
 
     @classmethod
     def open(

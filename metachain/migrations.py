@@ -74,4 +74,5 @@ MIGRATIONS = (
     Migration(1, "demonstrations, embeddings, artifacts", _only_new_tables),
     Migration(2, "outcomes, revisions", _only_new_tables),
     Migration(3, "sharing rules, audit, receipts; hashes of texts and patients of demonstrations", _texts_are_hashed),
+    Migration(4, "keys of a server's callers", _only_new_tables),
 )

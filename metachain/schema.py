@@ -13,6 +13,7 @@ __all__ = [
     "embeddings",
     "grants",
     "groups",
+    "keys",
     "outcomes",
     "protected",
     "receipts",
@@ -20,7 +21,7 @@ __all__ = [
     "tables",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """``migrations`` says what each version added."""
 
 tables = MetaData()
@@ -75,6 +76,18 @@ groups = Table(
     Column("name", Name, primary_key=True),
     Column("institution", Name, primary_key=True),
 )
+
+keys = Table(
+    "keys",
+    tables,
+    Column("id", Name, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("institution", Name),
+    Column("scopes", JSON, nullable=False),
+    Column("made", Name, nullable=False),
+    Column("until", Name),
+)
+"""Of a server's callers. The secrets are not here, only their hashes; an administrator's has no institution."""
 
 artifacts = Table(
     "artifacts",

@@ -1,0 +1,1 @@
+"""What ``metachain.chains.server`` is put together from."""

@@ -1,0 +1,179 @@
+"""LangServe's routes for a chain: the one module that knows LangServe.
+
+LangServe is no longer developed, and its licence does not allow offering it to others as a hosted service. What is
+known to be wrong in 0.3.3 is mended here and in ``strict_json``.
+"""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from inspect import isclass
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from langchain_core.runnables import Runnable, RunnableLambda
+from langserve import APIHandler, CustomUserType
+from pydantic import BaseModel
+from sse_starlette.sse import EventSourceResponse, unpatch_uvicorn_signal_handler
+from starlette.responses import Response
+
+from metachain.chains.selection import INSTITUTION
+from metachain.chains.service.callers import allowing, only
+from metachain.chains.service.limits import Limits
+from metachain.chains.service.problems import documented, status_and_reason
+
+__all__ = ["add_chain", "add_playground"]
+
+logger = logging.getLogger(__name__)
+
+# It would cut streams off as soon as the server is asked to end, which waits for all other requests.
+unpatch_uvicorn_signal_handler()
+
+ASKER = allowing("ask", named=False)
+ADMINISTRATOR = allowing("admin", named=False)
+REFUSALS = documented(401, 403, 404, 413, 422, 429, 500, 502, 503, 504)
+SEEN = documented(401, 403, 429, 503, 504)
+EVENTS = {"text/event-stream": {"schema": {"type": "string", "description": "Events metadata, data, error, end."}}}
+
+
+def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: Limits) -> None:
+    """Add ``/NAME/invoke``, ``/batch``, ``/stream``, ``/input_schema`` and ``/output_schema``.
+
+    Neither ``/stream_log`` nor ``/stream_events``, which would show the whole prompt with others' demonstrations.
+    """
+    handler = _handler(name, chain.with_config(max_concurrency=limits.batch_concurrency))
+    options: dict[str, Any] = {"tags": [name]}
+
+    async def invoke(body: Any, request: Request, institution: str = ASKER) -> Response:
+        """Answer one input."""
+        _check_asker(request, institution, [body.input], [body.config])
+        answered: Response = await handler.invoke(request)
+        return answered
+
+    async def batch(body: Any, request: Request, institution: str = ASKER) -> Response:
+        """Answer several inputs."""
+        configs = body.config if isinstance(body.config, list) else [body.config]
+        if len(body.inputs) > limits.batch:
+            raise HTTPException(413, f"a batch has {limits.batch} inputs at most, got {len(body.inputs)}")
+        _check_asker(request, institution, body.inputs, configs)
+        answered: Response = await handler.batch(request)
+        return answered
+
+    async def stream(body: Any, request: Request, institution: str = ASKER) -> Response:
+        """Answer one input piece by piece, as server-sent events."""
+        _check_asker(request, institution, [body.input], [body.config])
+        return await _streamed((await handler.stream(request)).body_iterator)
+
+    # The chain's own types, which no annotation in a source can name.
+    invoke.__annotations__["body"] = handler.InvokeRequest
+    batch.__annotations__["body"] = handler.BatchRequest
+    stream.__annotations__["body"] = handler.StreamRequest
+    answers = {"invoke": (invoke, handler.InvokeResponse), "batch": (batch, handler.BatchResponse)}
+    for ending, (endpoint, model) in answers.items():
+        router.post(f"/{name}/{ending}", response_model=model, responses=REFUSALS, **options)(endpoint)
+    streamed = {**REFUSALS, 200: {"content": EVENTS, "description": "The answer, piece by piece."}}
+    router.post(f"/{name}/stream", response_class=EventSourceResponse, responses=streamed, **options)(stream)
+    _add_schemas(router, name, handler, ("input_schema", "output_schema"), ASKER, options)
+
+
+def add_playground(router: APIRouter, name: str, chain: Runnable[Any, Any]) -> None:
+    """Add ``/NAME/playground/`` for administrators, with ``/stream_log``, which it asks and which shows the prompt."""
+    handler = _handler(name, chain)
+
+    async def stream_log(body: Any, request: Request, institution: str = ADMINISTRATOR) -> Response:
+        """Answer one input with all that happens on the way."""
+        _check_asker(request, institution, [body.input], [body.config])
+        return await _streamed((await handler.stream_log(request)).body_iterator)
+
+    async def playground(file_path: str, request: Request, institution: str = ADMINISTRATOR) -> Response:
+        """LangServe's page to try the chain on."""
+        page: Response = await handler.playground(file_path, request)
+        return page
+
+    stream_log.__annotations__["body"] = handler.StreamLogRequest
+    router.post(f"/{name}/stream_log")(stream_log)
+    router.get(f"/{name}/playground/{{file_path:path}}", include_in_schema=False)(playground)
+    _add_schemas(router, name, handler, ("input_schema", "output_schema", "config_schema"), ADMINISTRATOR, {})
+
+
+def _add_schemas(
+    router: APIRouter, name: str, handler: APIHandler, kinds: tuple[str, ...], asker: Any, options: dict[str, Any]
+) -> None:
+    for kind in kinds:
+        told = f"The JSON schema of the chain's {kind.removesuffix('_schema')}."
+        answered = _schema_of(getattr(handler, kind), asker)
+        router.get(f"/{name}/{kind}", name=kind, description=told, responses=SEEN, **options)(answered)
+
+
+def _schema_of(found: Callable[[Request], Awaitable[Any]], asker: Any) -> Callable[..., Awaitable[dict[str, Any]]]:
+    async def schema(request: Request, institution: str = asker) -> dict[str, Any]:
+        read: dict[str, Any] = await found(request)
+        return read
+
+    return schema
+
+
+def _handler(name: str, chain: Runnable[Any, Any]) -> APIHandler:
+    return APIHandler(
+        _taking_models(chain), path=f"/{name}", config_keys=("configurable",), per_req_config_modifier=_asked_by
+    )
+
+
+def _taking_models(chain: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """LangServe hands a chain whose input is a Pydantic model a dict in its place: make it the model again."""
+    taken = chain.InputType
+    if isclass(taken) and issubclass(taken, BaseModel) and not issubclass(taken, CustomUserType):
+        return (RunnableLambda(taken.model_validate) | chain).with_types(input_type=taken, output_type=chain.OutputType)
+    return chain
+
+
+def _asked_by(config: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Put who asks into the run's config, over what the client has put there."""
+    institution = request.state.institution
+    if not institution:
+        return config
+    return {**config, "configurable": {**(config.get("configurable") or {}), INSTITUTION: institution}}
+
+
+def _check_asker(request: Request, institution: str, inputs: list[Any], configs: list[Any]) -> None:
+    """Refuse a body that names another institution than the one that asks, and note the latter for the run."""
+    request.state.institution = institution
+    if not institution:
+        return
+    for one in inputs:
+        only(institution, _get(one, INSTITUTION))
+    for one in configs:
+        only(institution, _get(_get(one, "configurable"), INSTITUTION))
+
+
+def _get(thing: Any, name: str) -> Any:
+    thing = getattr(thing, "root", thing)
+    return (thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, "")) or ""
+
+
+async def _streamed(events: AsyncIterator[dict[str, Any]]) -> EventSourceResponse:
+    """Send events on. What fails before the first becomes an answer of its own, later an event that says so."""
+    first = await anext(events, None)
+    if first is not None and first.get("event") == "error":
+        await _raise_what_follows(events)
+    return EventSourceResponse(_sent(first, events))
+
+
+async def _raise_what_follows(events: AsyncIterator[dict[str, Any]]) -> None:
+    """LangServe raises what it has said an error event of."""
+    async for _ in events:
+        pass
+    raise HTTPException(500, "the stream failed")
+
+
+async def _sent(first: dict[str, Any] | None, events: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    try:
+        if first is not None:
+            yield first
+        async for event in events:
+            if event.get("event") != "error":
+                yield event
+    except Exception as error:  # noqa: BLE001 - the client is told, and the log
+        status, reason = status_and_reason(error)
+        logger.warning("a stream failed: %s", type(error).__name__)
+        yield {"event": "error", "data": json.dumps({"status_code": status, "message": reason})}

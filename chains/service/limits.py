@@ -1,0 +1,126 @@
+"""How much a server takes at once, and middleware that says no quickly to what is more."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from math import isfinite
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from metachain.chains.service.problems import refusal
+from metachain.errors import DataError
+
+__all__ = ["BodySize", "InFlight", "Limits", "TimeLimit"]
+
+RETRY_AFTER = {"Retry-After": "1"}
+Who = Callable[[Scope], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one worker process. Raises DataError for a number that is not above 0."""
+
+    body_bytes: int = 1_000_000
+    """Of one request; more is answered 413."""
+    batch: int = 100
+    """Inputs of one batch, and examples of one adaptation; more are answered 413."""
+    texts: int = 10_000
+    """To choose from when asked what to label; more are answered 413."""
+    batch_concurrency: int = 8
+    """Inputs of one batch that are answered at the same time."""
+    requests: int = 64
+    """At the same time; one more is answered 503."""
+    requests_of_one: int = 32
+    """At the same time, of one key; one more is answered 429."""
+    seconds: float = 60.0
+    """For one request, its body and its answer; what is not answered by then is answered 504, and streams are cut."""
+
+    def __post_init__(self) -> None:
+        """Check all of them."""
+        for one in fields(self):
+            given = getattr(self, one.name)
+            if not (isinstance(given, int | float) and isfinite(given) and given > 0):
+                raise DataError(f"the limit {one.name!r} must be above 0, got {given!r}")
+
+
+class BodySize:
+    """Refuses bodies that are larger than so many bytes, said so or not."""
+
+    def __init__(self, app: ASGIApp, *, most: int) -> None:
+        self._app, self._most = app, most
+        self._reason = f"a request's body may have {most} bytes; send less at once"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse with 413."""
+        said = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
+        if said.isdecimal() and int(said) > self._most:
+            await refusal(413, self._reason)(scope, receive, send)
+            return
+        read = 0
+
+        async def receiving() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._most:
+                raise HTTPException(413, self._reason)
+            return message
+
+        await self._app(scope, receiving, send)
+
+
+class InFlight:
+    """Lets ``most`` requests of whom ``who`` names through at the same time, and refuses others at once."""
+
+    def __init__(self, app: ASGIApp, *, most: int, status: int, reason: str, who: Who) -> None:
+        self._app, self._most, self._status, self._reason, self._who = app, most, status, reason, who
+        self._running: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse; one whom ``who`` calls None is not counted."""
+        name = self._who(scope) if scope["type"] == "http" else None
+        if name is None:
+            await self._app(scope, receive, send)
+            return
+        if self._running[name] >= self._most:
+            await refusal(self._status, self._reason, RETRY_AFTER)(scope, receive, send)
+            return
+        self._running[name] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._running[name] -= 1
+            if not self._running[name]:
+                del self._running[name]
+
+
+class TimeLimit:
+    """Ends each request after a number of seconds: with 504 where no answer has begun, else by cutting it off."""
+
+    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
+        self._app, self._seconds = app, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer in time, or say that there was none."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                await self._app(scope, receive, sending)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            if not begun:
+                reason = f"this took longer than {self._seconds:g} seconds; ask again, or for less at once"
+                await refusal(504, reason, RETRY_AFTER)(scope, receive, send)

@@ -1,0 +1,52 @@
+"""Bodies that are strict JSON: UTF-8, no NaN, no lone surrogates, nothing nested deeper than anybody needs."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import orjson
+from fastapi import HTTPException, Request, Response
+from fastapi.routing import APIRoute
+
+__all__ = ["StrictRoute", "strictly_read"]
+
+DEEPEST = 64
+
+
+class StrictRoute(APIRoute):
+    """A route whose body must be strict JSON."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Answer with a request that reads strictly."""
+        answer = super().get_route_handler()
+
+        async def strictly(request: Request) -> Response:
+            return await answer(_StrictRequest(request.scope, request.receive))
+
+        return strictly
+
+
+def strictly_read(body: bytes) -> Any:
+    """Read strict JSON. Raises HTTPException 422."""
+    try:
+        read = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise HTTPException(422, f"the body is no strict JSON in UTF-8: {error.msg}") from None
+    level, depth = [read], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise HTTPException(422, f"the body is nested deeper than {DEEPEST} levels")
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return read
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        if not hasattr(self, "_strict"):
+            self._strict = strictly_read(await self.body())
+        return self._strict

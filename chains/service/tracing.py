@@ -1,0 +1,106 @@
+"""Spans of requests, selections and model calls for OpenTelemetry, where an exporter is configured: ids, no texts."""
+
+import os
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+
+from metachain.chains.shown import SELECTION_RUN
+from metachain.chains.telling import model_name, usage_of
+from metachain.errors import DataError
+
+__all__ = ["Spans", "is_configured", "trace"]
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+UNTRACED = "healthz,readyz,metrics"
+
+
+def is_configured() -> bool:
+    """Whether OpenTelemetry's own variables name where spans go."""
+    return any(os.environ.get(name) for name in ENDPOINTS)
+
+
+def trace(app: FastAPI) -> "Spans":
+    """Send spans of an app's requests where OpenTelemetry's variables say; returns the callback for its chains.
+
+    Raises DataError where the packages are not installed.
+    """
+    try:
+        from opentelemetry import trace as opentelemetry  # noqa: PLC0415
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+        from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415
+        from opentelemetry.sdk.resources import SERVICE_NAME, Resource  # noqa: PLC0415
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    except ImportError:
+        raise DataError(
+            f"{' or '.join(ENDPOINTS)} is set, but OpenTelemetry is not installed: pip install 'metachain[tracing]'"
+        ) from None
+    name = os.environ.get("OTEL_SERVICE_NAME", "metachain")
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    opentelemetry.set_tracer_provider(provider)
+    FastAPIInstrumentor.instrument_app(app, tracer_provider=provider, excluded_urls=UNTRACED)
+    app.router.on_shutdown.append(provider.shutdown)
+    return Spans(provider.get_tracer("metachain"))
+
+
+class Spans(BaseCallbackHandler):
+    """The callback that makes a span of each selection and each call of a model."""
+
+    run_inline = True
+
+    def __init__(self, tracer: Any) -> None:
+        self._tracer = tracer
+        self._open: dict[UUID, Any] = {}
+
+    def on_chain_start(
+        self, serialized: dict[str, Any], inputs: dict[str, Any], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        """Begin the span of a selection."""
+        if kwargs.get("name") == SELECTION_RUN:
+            self._open[run_id] = self._tracer.start_span(SELECTION_RUN)
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """End it, with who asked and what was chosen: ids alone."""
+        if run_id in self._open:
+            self._end(
+                run_id,
+                {
+                    "metachain.institution": outputs["institution"],
+                    "metachain.method": outputs["method"],
+                    "metachain.selection_id": outputs.get("selection_id", ""),
+                    "metachain.demonstrations": len(outputs["demonstrations"]),
+                },
+            )
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """End the span of a selection that failed."""
+        self._end(run_id, {"error.type": type(error).__name__})
+
+    def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        """Begin the span of a model's call."""
+        attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model_name(kwargs.get("metadata") or {})}
+        self._open[run_id] = self._tracer.start_span("chat", attributes=attributes)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        """End it, with its tokens."""
+        generated = [one for some in response.generations for one in some if isinstance(one, ChatGeneration)]
+        used = usage_of([one.message for one in generated])
+        self._end(run_id, {f"gen_ai.usage.{name}": tokens for name, tokens in used.items()})
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """End the span of a call that failed."""
+        self._end(run_id, {"error.type": type(error).__name__})
+
+    def _end(self, run_id: UUID, attributes: dict[str, Any]) -> None:
+        span = self._open.pop(run_id, None)
+        if span is not None:
+            span.set_attributes(attributes)
+            span.end()
