@@ -80,7 +80,8 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
 
     That is: the outcomes whose query it was, or that were shown it, or were corrected to it; vectors of texts that no
     demonstration has any more; every prior and posterior; the policy of each model that lost an outcome or has demoted
-    what is gone; and an institution's lists, rules, memberships and keys where all of it goes. None where there was nothing.
+    what is gone; and an institution's lists, rules, memberships and keys where all of it goes. None where there was
+    nothing.
     """
     gone = connection.execute(select(demonstrations).where(*_meant(doomed))).all()
     lost = _outcomes_of(connection, doomed, gone)

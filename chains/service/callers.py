@@ -77,8 +77,8 @@ def key_of(request: Request) -> Key:
 def allowing(scope: str, *, named: bool = True) -> Any:
     """The default of a parameter: the institution that asks, of a key that allows ``scope``.
 
-    ``named`` says that it must be known. A key that belongs to an institution asks for that one alone. An administrator's names one in the header
-    ``X-Institution``. Raises HTTPException 403 and 422.
+    ``named`` says that it must be known. A key that belongs to an institution asks for that one alone; an
+    administrator's names one in the header ``X-Institution``. Raises HTTPException 403 and 422.
     """
 
     def asker(

@@ -27,7 +27,7 @@ __all__ = ["add_chain", "add_playground"]
 logger = logging.getLogger(__name__)
 
 # It would cut streams off as soon as the server is asked to end, which waits for all other requests.
-unpatch_uvicorn_signal_handler()
+unpatch_uvicorn_signal_handler()  # type: ignore[no-untyped-call]
 
 ASKER = allowing("ask", named=False)
 ADMINISTRATOR = allowing("admin", named=False)
@@ -62,7 +62,7 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
     async def stream(body: Any, request: Request, institution: str = ASKER) -> Response:
         """Answer one input piece by piece, as server-sent events."""
         _check_asker(request, institution, [body.input], [body.config])
-        return await _streamed((await handler.stream(request)).body_iterator)
+        return await _streamed(await handler.stream(request))
 
     # The chain's own types, which no annotation in a source can name.
     invoke.__annotations__["body"] = handler.InvokeRequest
@@ -83,16 +83,24 @@ def add_playground(router: APIRouter, name: str, chain: Runnable[Any, Any]) -> N
     async def stream_log(body: Any, request: Request, institution: str = ADMINISTRATOR) -> Response:
         """Answer one input with all that happens on the way."""
         _check_asker(request, institution, [body.input], [body.config])
-        return await _streamed((await handler.stream_log(request)).body_iterator)
+        return await _streamed(await handler.stream_log(request))
 
-    async def playground(file_path: str, request: Request, institution: str = ADMINISTRATOR) -> Response:
+    async def playground(
+        file_path: str, request: Request, config_hash: str = "", institution: str = ADMINISTRATOR
+    ) -> Response:
         """LangServe's page to try the chain on."""
-        page: Response = await handler.playground(file_path, request)
+        page: Response = await handler.playground(file_path, request, config_hash=config_hash)
         return page
+
+    async def input_schema(config_hash: str, request: Request, institution: str = ADMINISTRATOR) -> Any:
+        """What the chain takes with a configuration, as the page asks while one is filled in."""
+        return await handler.input_schema(request, config_hash=config_hash)
 
     stream_log.__annotations__["body"] = handler.StreamLogRequest
     router.post(f"/{name}/stream_log")(stream_log)
-    router.get(f"/{name}/playground/{{file_path:path}}", include_in_schema=False)(playground)
+    router.get(f"/{name}/c/{{config_hash}}/input_schema")(input_schema)
+    for at in (f"/{name}/playground/{{file_path:path}}", f"/{name}/c/{{config_hash}}/playground/{{file_path:path}}"):
+        router.get(at)(playground)
     _add_schemas(router, name, handler, ("input_schema", "output_schema", "config_schema"), ADMINISTRATOR, {})
 
 
@@ -151,8 +159,9 @@ def _get(thing: Any, name: str) -> Any:
     return (thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, "")) or ""
 
 
-async def _streamed(events: AsyncIterator[dict[str, Any]]) -> EventSourceResponse:
+async def _streamed(answered: EventSourceResponse) -> EventSourceResponse:
     """Send events on. What fails before the first becomes an answer of its own, later an event that says so."""
+    events: Any = answered.body_iterator
     first = await anext(events, None)
     if first is not None and first.get("event") == "error":
         await _raise_what_follows(events)
