@@ -4,6 +4,7 @@ LangServe is no longer developed, and its licence does not allow offering it to 
 known to be wrong in 0.3.3 is mended here and in ``strict_json``.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -14,7 +15,7 @@ from fastapi import APIRouter, HTTPException, Request
 from langchain_core.runnables import Runnable, RunnableLambda
 from langserve import APIHandler, CustomUserType
 from pydantic import BaseModel
-from sse_starlette.sse import EventSourceResponse, unpatch_uvicorn_signal_handler
+from sse_starlette.sse import EventSourceResponse
 from starlette.responses import Response
 
 from metachain.chains.selection import INSTITUTION
@@ -26,14 +27,28 @@ __all__ = ["add_chain", "add_playground"]
 
 logger = logging.getLogger(__name__)
 
-# It would cut streams off as soon as the server is asked to end, which waits for all other requests.
-unpatch_uvicorn_signal_handler()  # type: ignore[no-untyped-call]
-
 ASKER = allowing("ask", named=False)
 ADMINISTRATOR = allowing("admin", named=False)
 REFUSALS = documented(401, 403, 404, 413, 422, 429, 500, 502, 503, 504)
 SEEN = documented(401, 403, 429, 503, 504)
-EVENTS = {"text/event-stream": {"schema": {"type": "string", "description": "Events metadata, data, error, end."}}}
+EVENT = {
+    "type": "object",
+    "description": "A server-sent event; data is JSON: the run's id, a piece of the answer, or what failed.",
+    "properties": {
+        "event": {"enum": ["metadata", "data", "error", "end"]},
+        "data": {"type": "string"},
+    },
+    "required": ["event"],
+}
+
+
+class Events(EventSourceResponse):
+    """A stream that goes on to its end, also when the server has been asked to end: it waits for all requests."""
+
+    @staticmethod
+    async def listen_for_exit_signal() -> None:
+        """Hear nothing."""
+        await asyncio.Event().wait()
 
 
 def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: Limits) -> None:
@@ -71,8 +86,11 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
     answers = {"invoke": (invoke, handler.InvokeResponse), "batch": (batch, handler.BatchResponse)}
     for ending, (endpoint, model) in answers.items():
         router.post(f"/{name}/{ending}", response_model=model, responses=REFUSALS, **options)(endpoint)
-    streamed = {**REFUSALS, 200: {"content": EVENTS, "description": "The answer, piece by piece."}}
-    router.post(f"/{name}/stream", response_class=EventSourceResponse, responses=streamed, **options)(stream)
+    streamed = {
+        **REFUSALS,
+        200: {"content": {"text/event-stream": {"schema": EVENT}}, "description": "The answer, piece by piece."},
+    }
+    router.post(f"/{name}/stream", response_class=Events, responses=streamed, **options)(stream)
     _add_schemas(router, name, handler, ("input_schema", "output_schema"), ASKER, options)
 
 
@@ -159,13 +177,13 @@ def _get(thing: Any, name: str) -> Any:
     return (thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, "")) or ""
 
 
-async def _streamed(answered: EventSourceResponse) -> EventSourceResponse:
+async def _streamed(answered: EventSourceResponse) -> Events:
     """Send events on. What fails before the first becomes an answer of its own, later an event that says so."""
     events: Any = answered.body_iterator
     first = await anext(events, None)
     if first is not None and first.get("event") == "error":
         await _raise_what_follows(events)
-    return EventSourceResponse(_sent(first, events))
+    return Events(_sent(first, events))
 
 
 async def _raise_what_follows(events: AsyncIterator[dict[str, Any]]) -> None:
