@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from langchain_core.runnables import Runnable, RunnableLambda
 from langserve import APIHandler, CustomUserType
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel, create_model
 from sse_starlette.sse import EventSourceResponse
 from starlette.responses import Response
 
@@ -140,9 +140,20 @@ def _schema_of(found: Callable[[Request], Awaitable[Any]], asker: Any) -> Callab
 
 
 def _handler(name: str, chain: Runnable[Any, Any]) -> APIHandler:
-    return APIHandler(
-        _taking_models(chain), path=f"/{name}", config_keys=("configurable",), per_req_config_modifier=_asked_by
-    )
+    served = _with_own_types(name, _taking_models(chain))
+    return APIHandler(served, path=f"/{name}", config_keys=("configurable",), per_req_config_modifier=_asked_by)
+
+
+def _with_own_types(name: str, chain: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """Name the models of plain types after the chain: LangServe takes two of one name for objects with a field root."""
+    models = {"input_type": chain.get_input_schema(), "output_type": chain.get_output_schema()}
+    root: Any = RootModel
+    own: dict[str, Any] = {
+        kind: create_model(f"{name}_{kind[:-5]}", __base__=root[model.model_fields["root"].annotation])
+        for kind, model in models.items()
+        if issubclass(model, RootModel)
+    }
+    return chain.with_types(**own) if own else chain
 
 
 def _taking_models(chain: Runnable[Any, Any]) -> Runnable[Any, Any]:

@@ -1,6 +1,7 @@
 """How much a server takes at once, and middleware that says no quickly to what is more."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -98,7 +99,7 @@ class InFlight:
 
 
 class TimeLimit:
-    """Ends each request after a number of seconds: with 504 where no answer has begun, else by cutting it off."""
+    """Ends each request after a number of seconds: with 504, or an event that says so where a stream has begun."""
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:
         self._app, self._seconds = app, seconds
@@ -108,11 +109,13 @@ class TimeLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = False
+        begun = streaming = False
 
         async def sending(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, streaming
             begun = True
+            if message["type"] == "http.response.start":
+                streaming = Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
             await send(message)
 
         try:
@@ -121,6 +124,10 @@ class TimeLimit:
         except TimeoutError:
             if not limit.expired():
                 raise
+            reason = f"this took longer than {self._seconds:g} seconds; ask again, or for less at once"
             if not begun:
-                reason = f"this took longer than {self._seconds:g} seconds; ask again, or for less at once"
                 await refusal(504, reason, RETRY_AFTER)(scope, receive, send)
+            elif streaming:
+                said = json.dumps({"status_code": 504, "message": reason})
+                last = f"event: error\r\ndata: {said}\r\n\r\n".encode()
+                await send({"type": "http.response.body", "body": last, "more_body": False})
