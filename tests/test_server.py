@@ -244,7 +244,7 @@ def test_feedback_is_for_ones_own_answers(served: Served) -> None:
     kept = served.ask("new", "/feedback", {"run_id": id, "score": 0.25, "correction": "code 9"})
     assert kept.json() == {"run_id": id, "score": 0.25, "correction": "code 9"}
     assert served.library.outcomes.get(id).correction == "code 9"
-    again = served.ask("new", "/classify/invoke", {"input": {"input": QUERY}})
+    again = served.ask("new", "/classify/invoke", {"input": {"input": "x-ray of the knee 8"}})
     assert again.json()["output"]["label"] == "code 9"
 
 
