@@ -1,11 +1,12 @@
 """A library behind a URL: chains by LangServe's protocol, and REST for what institutions ask beside answers."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from html import escape
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import Runnable, RunnableBinding
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -35,6 +36,10 @@ __all__ = ["Limits", "create_app"]
 RESERVED = frozenset({"adapt", "admin", "explain", "feedback", "healthz", "institutions", "label", "metrics", "readyz"})
 NUMBERS = "text/plain; version=0.0.4"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+HEAD = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>metachain</title>'
+)
 COUNTER = allowing(METRICS, named=False)
 ADMINISTRATOR = allowing(ADMIN, named=False)
 
@@ -62,6 +67,7 @@ def create_app(
     requests must be addressed to loopback then. Raises DataError for a name that is no plain one, or is taken.
     """
     given, metrics = limits or Limits(), Metrics()
+    closing: list[Callable[[], None]] = []
     for name in chains:
         if not name.isidentifier() or name in RESERVED:
             raise DataError(f"a chain's name must be a plain one such as 'classify', and not {name!r}")
@@ -71,13 +77,17 @@ def create_app(
         summary="Answers in each institution's own manner.",
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(library),
+        lifespan=_lifespan(library, closing),
         middleware=_middleware(library, metrics, given, unauthenticated=unauthenticated),
     )
     explain_errors(app)
-    callbacks = [metrics, *([trace(app)] if is_configured() else [])]
+    callbacks: list[BaseCallbackHandler] = [metrics]
+    if is_configured():
+        spans = trace(app)
+        callbacks.append(spans)
+        closing.append(spans.close)
     served = {
-        name: RunnableBinding(bound=recorded(chain, library), config={"callbacks": [*callbacks]})
+        name: RunnableBinding(bound=recorded(chain, library), config={"callbacks": callbacks})
         for name, chain in chains.items()
     }
     routes = APIRouter(route_class=StrictRoute)
@@ -116,12 +126,14 @@ def _key(scope: Scope) -> str | None:
     return key.id if key and key.id else None
 
 
-def _lifespan(library: Library) -> Any:
+def _lifespan(library: Library, closing: Sequence[Callable[[], None]]) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        """Load the encoder before the first request waits for it."""
+        """Load the encoder before the first request waits for it, and close what is to be closed in the end."""
         await run_in_threadpool(library.encoder.encode, ["warm"])
         yield
+        for close in closing:
+            await run_in_threadpool(close)
 
     return lifespan
 
@@ -169,8 +181,7 @@ def _admin(chains: Mapping[str, Runnable[Any, Any]]) -> FastAPI:
     @routes.get("/")
     def index(institution: str = ADMINISTRATOR) -> HTMLResponse:
         """What there is to try."""
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>metachain</title>'
-        return HTMLResponse(f"{head}<h1>Try a chain</h1><ul>{links}</ul></html>")
+        return HTMLResponse(f"{HEAD}<h1>Try a chain</h1><ul>{links}</ul></html>")
 
     app.include_router(routes)
     return app

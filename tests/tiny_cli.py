@@ -59,9 +59,11 @@ def working() -> Iterator[Progress]:
         yield show_and_stop
 
 
+# A server's workers are fresh interpreters that import this program.
+for module in (metachain.encoder, metachain.library, metachain.embedding_cache):
+    module.MiniLM = Tiny  # type: ignore[attr-defined]
+
 if __name__ == "__main__":
-    for module in (metachain.encoder, metachain.library, metachain.embedding_cache):
-        module.MiniLM = Tiny  # type: ignore[attr-defined]
     console.working = working
     event.listen(Engine, "after_cursor_execute", after_statement)
     event.listen(Engine, "commit", before_commit)

@@ -45,8 +45,7 @@ def trace(app: FastAPI) -> "Spans":
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     opentelemetry.set_tracer_provider(provider)
     FastAPIInstrumentor.instrument_app(app, tracer_provider=provider, excluded_urls=UNTRACED)
-    app.router.on_shutdown.append(provider.shutdown)
-    return Spans(provider.get_tracer("metachain"))
+    return Spans(provider)
 
 
 class Spans(BaseCallbackHandler):
@@ -54,9 +53,14 @@ class Spans(BaseCallbackHandler):
 
     run_inline = True
 
-    def __init__(self, tracer: Any) -> None:
-        self._tracer = tracer
+    def __init__(self, provider: Any) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("metachain")
         self._open: dict[UUID, Any] = {}
+
+    def close(self) -> None:
+        """Send what was not sent yet."""
+        self._provider.shutdown()
 
     def on_chain_start(
         self, serialized: dict[str, Any], inputs: dict[str, Any], *, run_id: UUID, **kwargs: Any
