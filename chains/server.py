@@ -29,6 +29,7 @@ from metachain.chains.service.tracing import is_configured, trace
 from metachain.errors import DataError, MetachainError
 from metachain.keys import ADMIN, METRICS
 from metachain.library import Library
+from metachain.prior import has_learned
 from metachain.retrievers.library import LibraryExampleSelector
 
 __all__ = ["Limits", "create_app"]
@@ -150,7 +151,7 @@ def _operators_routes(library: Library, metrics: Metrics) -> APIRouter:
     def readyz() -> Response:
         """Whether the library can be read and has learned."""
         try:
-            learned = any(name.startswith("prior") for name in library.learned())
+            learned = has_learned(library)
         except MetachainError:
             return JSONResponse({"status": "the library can't be read"}, 503)
         if not learned:

@@ -38,6 +38,7 @@ __all__ = [
     "PRIOR",
     "Lesson",
     "Prior",
+    "has_learned",
     "learn",
     "learn_lesson",
     "learned_from",
@@ -282,6 +283,11 @@ def save_prior(library: Library, prior: Prior, institution: str | None = None) -
         "fingerprint": prior.fingerprint,
     }
     library.save(name_of(institution), header, {"transfer": prior.transfer, "scores": prior.lesson.scores})
+
+
+def has_learned(library: Library) -> bool:
+    """Whether there is any prior in the library, everybody's or an institution's own."""
+    return any(name == PRIOR or name.startswith(OWN_PRIOR) for name in library.learned())
 
 
 def load_prior(library: Library, institution: str | None = None) -> Prior:

@@ -27,11 +27,11 @@ from metachain.chains.service.metrics import SHARED_FOLDER
 from metachain.chains.summarization import SUMMARY_INSTRUCTIONS, summarization_chain
 from metachain.console import out
 from metachain.deidentification import gate_named
-from metachain.errors import DataError
+from metachain.errors import DataError, NotFoundError
 from metachain.library import Library
 from metachain.opening import without_password
 from metachain.policies import load_policy
-from metachain.prior import load_prior
+from metachain.prior import has_learned
 from metachain.retrievers.library import LibraryExampleSelector
 
 __all__ = ["Serving", "app", "run", "standard_chains"]
@@ -82,7 +82,8 @@ def run(serving: Serving) -> None:
     what it must be, and where anybody beyond this machine could ask though there is no key.
     """
     with Library.open(serving.library, create=False, purpose=serving.purpose) as library:
-        load_prior(library)
+        if not has_learned(library):
+            raise NotFoundError("the library holds no prior; make one with: metachain learn LIBRARY")
         keys = len(library.keys.all())
         _chains(serving, library, LibraryExampleSelector(library))
     if not keys and not _is_loopback(serving.host):
