@@ -24,7 +24,9 @@ class Bench:
 
     def __init__(self, study: Study, words: csr_array, twin: NDArray[np.int64], transfer: NDArray[np.float64]) -> None:
         self.study = study
-        self._words, self._twin, self._transfer = words, twin, transfer
+        """All institutions."""
+        self._words, self._twin, self.transfer = words, twin, transfer
+        """(S, S) from ``prior.transfer_matrix``."""
         self._kept: dict[tuple[int, ...], Ground] = {}
 
     @classmethod
@@ -47,9 +49,9 @@ class Bench:
             self.study,
             past,
             np.zeros(0, np.intp),
-            redundancy(self._transfer, past),
-            screening(self._transfer, past),
-            learn_lesson(self.study, self._transfer, past),
+            redundancy(self.transfer, past),
+            screening(self.transfer, past),
+            learn_lesson(self.study, self.transfer, past),
             bm25_weights(self._words, rows),
             self._words,
             self._twin,

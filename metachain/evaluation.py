@@ -19,6 +19,7 @@ from metachain.errors import DataError
 from metachain.forecast import Forecast, calibration, forecast
 from metachain.holdout import PROTOCOLS, fewer_past, held_out_together, past_sizes, pasts_of
 from metachain.model_scoring import Answerer, ModelScorer
+from metachain.origins import MOST_TOLD, origins, transfer_told
 from metachain.plan import Plan, selectors_named
 from metachain.pool import make_pool
 from metachain.prior import Lesson
@@ -129,6 +130,7 @@ def evaluate(
             "tokens": answerer.tokens if answerer else 0,
         },
         "harm": harm(scores),
+        **_told_of_transfer(bench, choices),
         **({"calibration": calibration(forecasts)} if forecasts else {}),
         **({"ablation": worth(scores, {part: ablated_name(part) for part in plan.ablate})} if plan.ablate else {}),
         **({"metrics": {name: {"summary": summarise(rows)} for name, rows in further.items()}} if further else {}),
@@ -228,6 +230,16 @@ def _foreseen(episode: Episode) -> tuple[Shown, list[Forecast]]:
         return shown, []
     answers = np.where(shown < 0, -1, pool.answer[shown])
     return shown, [forecast(len(episode.support), answers, probability, pool.answer[query])]
+
+
+def _told_of_transfer(bench: Bench, choices: Sequence[Choice]) -> dict[str, Any]:
+    """Whose demonstrations ours has shown to whom, and the transfer matrix where it is not too large."""
+    pool = bench.study.pool
+    told: dict[str, Any] = {}
+    if len(pool.institutions) <= MOST_TOLD:
+        told["transfer"] = transfer_told(bench.transfer, pool.institutions)
+    ours = [(one.institution, one.labels, one.shown) for one in choices if one.selector == OURS]
+    return {**told, **({"origins": origins(ours, pool)} if ours else {})}
 
 
 def _told(scores: Sequence[Row]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,10 @@ __all__ = ["render_report", "write_report"]
 
 CONTRACT = ("dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost")
 SIZES = ("wide", "narrow")
-FILTERS = ("duration", "listed", "percent", "points", "score", "share", "whole")
+FILTERS = ("duration", "hundredths", "listed", "percent", "points", "score", "share", "whole")
+DRAWN = 60
+"""Rows and columns of a matrix that are drawn at most."""
+LEARNED, PLAIN = "learned selection", "plain nearest neighbours"
 KNOWN_COSTS = {"seconds": "time", "model_calls": "model calls", "tokens": "tokens"}
 
 
@@ -71,6 +74,7 @@ def _context(result: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{"result": result, "verdict": verdict(result), "ours": OURS, "baseline": BASELINE},
         "meanings": {**SELECTORS, **ABLATED},
+        "learned": LEARNED,
         "synthetic": bool(result["settings"].get("synthetic")),
         "command": result["settings"].get("command"),
         "metric": result["scores"][0]["metric"] if result["scores"] else None,
@@ -85,6 +89,8 @@ def _context(result: Mapping[str, Any]) -> dict[str, Any]:
         "fares": {one.institution: one for one in fares(result, max(paired))} if paired else {},
         "harm": {row["labels"]: row for row in result.get("harm", ())},
         **{"variants": variants(result), "worths": worths(result), "parts": PARTS},
+        **_matrices(result),
+        **{"guard": _guard(result)},
         **_calibration(result),
         **{"costs": _costs(result["cost"]), "settings": _settings(result)},
     }
@@ -96,6 +102,54 @@ def _calibration(result: Mapping[str, Any]) -> dict[str, Any]:
         "calibration": {row["labels"]: row for row in rows},
         "reliability_charts": {size: reliability_chart(rows, size) for size in SIZES if rows},
         **{"bins": bins, "tenths": {place: f"{10 * place} to {10 * place + 10} %" for place in range(BINS)}},
+    }
+
+
+def _matrices(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The transfer matrix, and whose demonstrations were shown to whom at the most labels; at most so many of each."""
+    told, found = result.get("transfer"), result.get("origins", ())
+    most = max((row["labels"] for row in found), default=0)
+    shares = {row["institution"]: row["shares"] for row in found if row["labels"] == most}
+    transfer = dict(zip(told["institutions"], told["rows"], strict=True)) if told else {}
+    named = sorted({*shares, *(name for row in shares.values() for name in row)})
+    return {
+        "transfer": heat(transfer, told["institutions"]) if told and len(transfer) > 1 else None,
+        "leaning": heat({name: [row.get(one, 0.0) for one in named] for name, row in shares.items()}, named),
+        "leaning_labels": most,
+        "drawn": DRAWN,
+    }
+
+
+def heat(rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> dict[str, Any] | None:
+    """Cells of a matrix, each with how deep its colour is, in [0, 1]: least where it is least off the diagonal."""
+    kept, names = list(rows.items())[:DRAWN], list(columns)[:DRAWN]
+    values = [value for name, row in kept for one, value in zip(names, row, strict=False) if one != name]
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    span = high - low or 1.0
+    cells = {
+        name: [
+            (value, min(max((value - low) / span, 0.0), 1.0), one == name)
+            for one, value in zip(names, row, strict=False)
+        ]
+        for name, row in kept
+    }
+    return {
+        "columns": names,
+        "cells": cells,
+        "low": low,
+        "high": high,
+        "left_out": max(len(rows), len(columns)) - DRAWN,
+    }
+
+
+def _guard(result: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """What the guard let choose where each institution was held out: with labels, and without."""
+    lessons = result["settings"].get("lessons", {})
+    return {
+        name: (LEARNED if one["settings"] else PLAIN, LEARNED if one["trusts_consensus"] else PLAIN)
+        for name, one in lessons.items()
     }
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-__all__ = ["duration", "listed", "percent", "points", "score", "share", "whole"]
+__all__ = ["duration", "hundredths", "listed", "percent", "points", "score", "share", "whole"]
 
 UNKNOWN = "–"
 
@@ -30,6 +30,13 @@ def score(value: float | None, *, signed: bool = False) -> str:
     if value is None or not math.isfinite(value):
         return UNKNOWN
     return _signed(value, 3) if signed else f"{value:.3f}".replace("-", "−")
+
+
+def hundredths(value: float) -> str:
+    """A share or score in [0, 1] in little room: ``0.634`` is ``.63``, ``1`` is ``1``, and nothing is a dot."""
+    if round(value, 2) == 0:
+        return "·"
+    return f"{value:.2f}".lstrip("0") if round(value, 2) < 1 else "1"
 
 
 def whole(count: float) -> str:

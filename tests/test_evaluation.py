@@ -65,7 +65,7 @@ def episodes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Episode, Shown]]:
 def test_the_result_has_the_keys_of_the_contract(result: dict[str, Any]) -> None:
     """Names and order are those that others build on."""
     top = ["dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost"]
-    assert list(result) == [*top, "harm", "calibration"]
+    assert list(result) == [*top, "harm", "transfer", "origins", "calibration"]
     assert {tuple(row) for row in result["scores"]} == {
         ("selector", "labels", "institution", "seed", "metric", "score", "n")
     }

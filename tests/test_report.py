@@ -396,3 +396,73 @@ def test_without_ablation_or_probabilities_there_is_nothing_of_them(page: str) -
     assert "worth-table" not in page
     assert "calibration" not in page
     assert "lack a part" not in page
+
+
+def matrices(institutions: int = 3) -> dict[str, Any]:
+    """What an evaluation tells of transfer and of whose demonstrations were shown; one name is hostile."""
+    names = ["<b>North</b>", *(f"site {number:03d}" for number in range(1, institutions))]
+    rows = [
+        [1.0 if a == b else round(0.1 + 0.2 * ((a + b) % 4), 2) for b in range(institutions)]
+        for a in range(institutions)
+    ]
+    shares = [
+        {"institution": name, "labels": labels, "shares": {names[-1]: 0.75, name: 0.25}}
+        for labels in (0, 16)
+        for name in names[:2]
+    ]
+    return {"transfer": {"institutions": names, "rows": rows}, "origins": shares}
+
+
+def test_matrices_are_heat_maps_with_their_numbers() -> None:
+    """Every cell has its number, deeper where it is higher, and the diagonal is marked; names are escaped."""
+    told = matrices()
+    page = render_report(evaluation(3, **told))
+    names, rows = told["transfer"]["institutions"], told["transfer"]["rows"]
+    table = page[page.index('<table class="heat" aria-labelledby="transfer-table"') :]
+    table = table[: table.index("</table>")]
+    cells = re.findall(r'<td style="--deep:([\d.]+)%"( class="own")?>([^<]+)</td>', table)
+    assert [told for _, _, told in cells] == [
+        f"{value:.2f}".lstrip("0") if value < 1 else "1" for row in rows for value in row
+    ]
+    assert [bool(own) for _, own, _ in cells] == [a == b for a in names for b in names]
+    off = [value for a, row in enumerate(rows) for b, value in enumerate(row) if a != b]
+    low, high = min(off), max(off)
+    for (deep, _, _), value in zip(cells, [value for row in rows for value in row], strict=True):
+        assert float(deep) == pytest.approx(100 * min((value - low) / (high - low), 1), abs=0.1)
+    assert "<b>North</b>" not in page
+    assert "&lt;b&gt;North&lt;/b&gt;" in page
+
+
+def test_leaning_is_that_at_the_most_labels() -> None:
+    """Shares of the last label count; what was not shown is a dot."""
+    page = render_report(evaluation(3, **matrices()))
+    assert "at 16 labels" in page
+    table = page[page.index('aria-labelledby="leaning-table">') :]
+    table = table[table.index("<tbody>") : table.index("</tbody>")]
+    cells = re.findall(r">([^<]+)</td>", table)
+    assert sorted(cells) == sorted([".25", ".75", "·", "·", ".25", ".75"])
+
+
+def test_a_large_matrix_is_drawn_in_part() -> None:
+    """And says how many are not."""
+    page = render_report(evaluation(3, **matrices(100)))
+    assert "The first 60 institutions are drawn, 40 more are not." in page
+    assert page.count("--deep:") < 2 * 60 * 60
+
+
+def test_what_the_guard_let_choose_is_told() -> None:
+    """For each institution held out, with and without labels, and in how many."""
+    result = evaluation(3)
+    chosen = {"scale": 4.0}
+    lessons = [{"settings": chosen, "trusts_consensus": True}, {"settings": chosen, "trusts_consensus": False}]
+    lessons += [{"settings": None, "trusts_consensus": False}]
+    result["settings"]["lessons"] = dict(zip("abc", lessons, strict=True))
+    page = render_report(result)
+    assert "let in for 2 of 3 institutions, without any label for 1." in page
+    assert cells_of(page, "guard-table", "b") == ["learned selection", "plain nearest neighbours"]
+
+
+def test_a_result_of_before_has_no_matrices(page: str) -> None:
+    """It renders all the same."""
+    for absent in ("transfer-table", "leaning-table", "guard-table"):
+        assert absent not in page
