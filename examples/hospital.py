@@ -1,18 +1,36 @@
-"""What the provider examples share: hospitals that are generated and synthetic, and one command line."""
+"""What the examples share: hospitals that are generated and synthetic, and one command line."""
 
 import argparse
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from metachain import EVERYONE, Library, adapt, learn
+from metachain import EVERYONE, Demonstration, Library, adapt, learn
 from metachain.chains import few_shot_chain, load_model
 from metachain.retrievers import MetaExampleSelector
 from metachain.world import generate_world
 
 LABELS = 16
+
+
+@contextmanager
+def a_new_hospital() -> Iterator[tuple[Library, str, list[Demonstration]]]:
+    """A library of past hospitals, the name of a new one, and all that the new one books; its system is not in it."""
+    world = generate_world()
+    name, system = world[-1].institution, world[-1].metadata["group"]
+    with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:
+        library.add((one for one in world if one.metadata["group"] != system), share=EVERYONE)
+        yield library, name, [one for one in world if one.institution == name]
+
+
+def right(answers: Sequence[str | None], asked: Sequence[Demonstration]) -> str:
+    """How many answers are what the hospital itself books."""
+    hits = sum(answer == one.output for answer, one in zip(answers, asked, strict=True))
+    return f"{hits} of {len(asked)} right"
 
 
 def asked_for(default: str) -> argparse.Namespace:

@@ -26,7 +26,7 @@ from metachain.records import Refused, chunks, demonstration_of, row_of, sorted_
 from metachain.revisions import State, moved_on, revision, state_of
 from metachain.schema import demonstrations as table
 from metachain.sharing import Grant, Sharing, stated
-from metachain.storage import KEEPER, Viewer, reading, writing
+from metachain.storage import KEEPER, Viewer, place_of, reading, writing
 from metachain.vectors import Vectors
 
 __all__ = ["Added", "Library"]
@@ -101,6 +101,11 @@ class Library:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def place(self) -> str:
+        """Its path or address, of the latter without the password."""
+        return place_of(self._engine)
 
     @property
     def encoder(self) -> Encoder:

@@ -1,6 +1,7 @@
 """The example scripts run as they stand, without a network; those of providers, offline and on loopback."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ PROVIDERS = {
     "ollama": "ollama_local.py",
     "openai": "openai_compatible.py",
 }
+ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "ANTHROPIC_API_KEY": "key", "OPENAI_API_KEY": "key"}
 OFFLINE = {*PROVIDERS.values(), "vertex_gemini.py", "vertex_claude.py"}
 
 
@@ -23,7 +25,7 @@ def run(script: str, folder: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / script), *arguments],
         cwd=folder,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "ANTHROPIC_API_KEY": "key", "OPENAI_API_KEY": "key"},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
@@ -32,10 +34,49 @@ def run(script: str, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("script", sorted(one.name for one in EXAMPLES.glob("*.py") if one.name != "hospital.py"))
+SCRIPTS = sorted(one.name for one in EXAMPLES.glob("*.py") if one.name != "hospital.py")
+RIGHT = re.compile(r"(\d+) of (\d+) (?:proposals )?right")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_example_runs(script: str, tmp_path: Path) -> None:
-    """Every example ends well and prints something."""
+    """Every example ends well and prints something; it is short, and its README names it."""
     assert run(script, tmp_path, *(["--model", "offline"] if script in OFFLINE else []))
+    assert len((EXAMPLES / script).read_text().splitlines()) < 80
+    assert f"`{script}`" in (EXAMPLES / "README.md").read_text()
+
+
+def shares(printed: str) -> list[float]:
+    """Shares of right answers, in the order in which they are told."""
+    return [int(hits) / int(asked) for hits, asked in RIGHT.findall(printed)]
+
+
+def test_the_staircase_leads_up(tmp_path: Path) -> None:
+    """More labels, and feedback, make more answers right, as the scripts print."""
+    (nearest,) = shares(run("step1_select.py", tmp_path))
+    none, few, some, many = shares(run("step3_adapt.py", tmp_path))
+    before, after = shares(run("step5_feedback.py", tmp_path))
+    assert none < few < some < many
+    assert many > nearest
+    assert before < after
+
+
+def test_the_application_learns_over_its_day(tmp_path: Path) -> None:
+    """Run in its own folder; its ``chains`` are its own, a blank line is reported, the last round beats the first."""
+    desk = EXAMPLES / "coding_desk"
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=desk, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rounds = shares(done.stdout)
+    assert len(rounds) == 4
+    assert rounds[-1] > rounds[0]
+    assert "not proposed: '   '" in done.stdout
+    whose = "import chains.coding, metachain.chains; print(chains.coding.__file__, metachain.chains.__file__)"
+    found = subprocess.run(
+        [sys.executable, "-c", whose], cwd=desk, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert [Path(one).resolve().parent for one in found] == [desk / "chains", (EXAMPLES.parent / "chains").resolve()]
 
 
 @each_client(*PROVIDERS)

@@ -1,0 +1,54 @@
+"""What coders do: they look at proposals, and say what is right."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chains.coding import Proposal
+from langchain_core.runnables import Runnable
+
+from metachain import Library
+from metachain.errors import DataError, ModelError
+
+__all__ = ["Desk", "Line"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One charge line with its proposal, waiting for a coder."""
+
+    text: str
+    proposal: Proposal
+
+
+@dataclass
+class Desk:
+    """The desk of one hospital."""
+
+    hospital: str
+    library: Library
+    chain: Runnable
+    waiting: list[Line] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Lines that nothing could be proposed for, with the reason, for somebody to look into."""
+
+    def take_in(self, text: str) -> None:
+        """Propose a code for a line, and put it on the desk."""
+        try:
+            proposal = self.chain.invoke({"line": text, "hospital": self.hospital})
+        except (DataError, ModelError) as error:
+            self.refused.append(f"{text!r}: {error}")
+            return
+        self.waiting.append(Line(text, proposal))
+
+    def work(self, coder: Callable[[Line], str]) -> tuple[int, int]:
+        """Let a coder settle all that waits; returns how many proposals were right, and how many there were."""
+        right = 0
+        for line in self.waiting:
+            code = coder(line)
+            if line.proposal.code == code:
+                right += 1
+                self.library.record_feedback(line.proposal.run, 1.0)
+            else:
+                self.library.record_feedback(line.proposal.run, 0.0, correction=code)
+        settled, self.waiting = len(self.waiting), []
+        return right, settled

@@ -1,0 +1,74 @@
+"""Step 7, serve: the library behind a URL, each hospital with a key that asks for itself alone.
+
+    python examples/step7_serve.py         # needs the extra metachain[serve]
+
+It starts ``metachain serve`` on this machine, asks as two hospitals do, corrects an answer, and ends it. The hospitals
+are generated and synthetic.
+"""
+
+import subprocess
+import sys
+import time
+
+import httpx
+from hospital import a_new_hospital
+from langserve import RemoteRunnable
+
+from metachain import adapt, learn
+from metachain.posterior import save_posterior
+from metachain.prior import save_prior
+
+PORT = 8765
+URL = f"http://127.0.0.1:{PORT}"
+
+
+def main() -> None:
+    """Print answers to two hospitals, what a key may not do, and what feedback changes."""
+    with a_new_hospital() as (library, name, own):
+        prior = learn(library)
+        library.add(own[:16])
+        save_prior(library, prior)
+        save_posterior(library, adapt(prior, library, name))
+        other = library.institutions()[0]
+        keys = {one: {"Authorization": f"Bearer {library.keys.make(one)[1]}"} for one in (name, other)}
+
+        place = str(library.place)
+        server = subprocess.Popen([sys.executable, "-m", "metachain", "serve", place, "--port", str(PORT)])
+        try:
+            wait_for(server)
+            query = own[20].input
+            for one, key in keys.items():
+                classify = RemoteRunnable(f"{URL}/classify/", headers=key)
+                print(f"{one} asks {query!r}: {classify.invoke({'input': query})['label']}")
+
+            body = {"input": {"input": query, "institution": other}}
+            refused = httpx.post(f"{URL}/classify/invoke", json=body, headers=keys[name])
+            print(f"{name} asks for {other}: {refused.status_code}, {refused.json()['detail']}")
+
+            body = {"examples": [{"input": one.input, "output": one.output} for one in own[16:20]]}
+            told = httpx.post(f"{URL}/adapt", json=body, headers=keys[name], timeout=60).json()
+            print(f"{name} gives {told['stored']} more labels: {told['labels']} now, selection by {told['method']}")
+
+            asked = {"input": {"input": query}}
+            answered = httpx.post(f"{URL}/classify/invoke", json=asked, headers=keys[name]).json()
+            judged = {"run_id": answered["metadata"]["run_id"], "correction": own[20].output}
+            kept = httpx.post(f"{URL}/feedback", json=judged, headers=keys[name]).json()
+            print(f"the right answer is kept: {kept['correction']}")
+        finally:
+            server.terminate()
+            server.wait(60)
+
+
+def wait_for(server: subprocess.Popen) -> None:
+    """Until it is ready."""
+    while server.poll() is None:
+        try:
+            if httpx.get(f"{URL}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    sys.exit("the server did not start")
+
+
+if __name__ == "__main__":
+    main()
