@@ -4,7 +4,9 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from loopback import serving
@@ -34,14 +36,21 @@ def run(script: str, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@cache
+def once(script: str) -> str:
+    """What a script prints offline, in an empty folder."""
+    with TemporaryDirectory() as folder:
+        return run(script, Path(folder), *(["--model", "offline"] if script in OFFLINE else []))
+
+
 SCRIPTS = sorted(one.name for one in EXAMPLES.glob("*.py") if one.name != "hospital.py")
 RIGHT = re.compile(r"(\d+) of (\d+) (?:proposals )?right")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_example_runs(script: str, tmp_path: Path) -> None:
+def test_example_runs(script: str) -> None:
     """Every example ends well and prints something; it is short, and its README names it."""
-    assert run(script, tmp_path, *(["--model", "offline"] if script in OFFLINE else []))
+    assert once(script)
     assert len((EXAMPLES / script).read_text().splitlines()) < 80
     assert f"`{script}`" in (EXAMPLES / "README.md").read_text()
 
@@ -51,11 +60,11 @@ def shares(printed: str) -> list[float]:
     return [int(hits) / int(asked) for hits, asked in RIGHT.findall(printed)]
 
 
-def test_the_staircase_leads_up(tmp_path: Path) -> None:
+def test_the_staircase_leads_up() -> None:
     """More labels, and feedback, make more answers right, as the scripts print."""
-    (nearest,) = shares(run("step1_select.py", tmp_path))
-    none, few, some, many = shares(run("step3_adapt.py", tmp_path))
-    before, after = shares(run("step5_feedback.py", tmp_path))
+    (nearest,) = shares(once("step1_select.py"))
+    none, few, some, many = shares(once("step3_adapt.py"))
+    before, after = shares(once("step5_feedback.py"))
     assert none < few < some < many
     assert many > nearest
     assert before < after
@@ -86,4 +95,4 @@ def test_a_providers_example_runs_through_its_client(case: Case, tmp_path: Path)
     with serving(case.wire()) as server:
         printed = run(script, tmp_path, "--base-url", server.url + case.base)
         assert len(server.received) == 3
-    assert printed == run(script, tmp_path, "--model", "offline")
+    assert printed == once(script)
