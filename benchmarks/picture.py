@@ -1,0 +1,35 @@
+"""The README's picture, from the scores of an evaluation.
+
+Run ``metachain evaluate chargemaster.jsonl --protocol group --labels 0,2,4,8,16,32 --selectors
+semantic,metachain,oracle --json scores.json``, then ``python benchmarks/picture.py scores.json docs/learning-curve.svg``.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from metachain.charts import learning_curve_chart
+from metachain.comparison import learning_curves
+
+STYLE = """<style>
+svg { --quiet: #5d646d; --vermillion: #c05200; --blue: #0072b2; color: #1a1d21;
+  font-family: system-ui, "Segoe UI", Roboto, Arial, sans-serif; }
+text { fill: currentColor; }
+@media (prefers-color-scheme: dark) {
+  svg { --quiet: #a2aab4; --vermillion: #f0782a; --blue: #4aa8e0; color: #e9ecef; }
+}
+</style>"""
+
+
+def main() -> None:
+    """Draw the curves as one file that wears light and dark."""
+    scores, picture = map(Path, sys.argv[1:3])
+    drawn = str(learning_curve_chart(learning_curves(json.loads(scores.read_text())), "wide"))
+    head, _, rest = drawn.partition(">")
+    picture.write_text(
+        f'{head} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{STYLE}{rest}\n'
+    )
+
+
+if __name__ == "__main__":
+    main()
