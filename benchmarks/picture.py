@@ -1,7 +1,8 @@
 """The README's picture, from the scores of an evaluation.
 
-Run ``metachain evaluate chargemaster.jsonl --protocol group --labels 0,2,4,8,16,32 --selectors
-semantic,metachain,oracle --json scores.json``, then ``python benchmarks/picture.py scores.json docs/learning-curve.svg``.
+Run ``metachain evaluate chargemaster.jsonl --protocol group --labels 0,2,4,8,16,32 --json scores.json``, which may name
+``--selectors semantic,metachain,oracle`` alone, then
+``python benchmarks/picture.py scores.json docs/learning-curve.svg``.
 """
 
 import json

@@ -99,6 +99,7 @@ def test_every_module_lists_what_it_offers(name: str) -> None:
 def test_errors_are_also_what_python_calls_them() -> None:
     """Every error is a MetachainError, and also the ValueError, LookupError, PermissionError or RuntimeError it is."""
     kinds = {
+        errors.AnswerError: ValueError,
         errors.DataError: ValueError,
         errors.NotFoundError: LookupError,
         errors.LibraryError: ValueError,
