@@ -13,7 +13,7 @@ from sqlalchemy import Engine, delete, select
 from metachain.bulk import upsert
 from metachain.demonstration import check_text
 from metachain.errors import LibraryError, NotFoundError
-from metachain.revisions import moved_on
+from metachain.revisions import counted, moved_on
 from metachain.schema import artifacts as table
 from metachain.storage import reading, writing
 
@@ -27,14 +27,25 @@ class Artifacts:
         self._engine = engine
 
     def save(
-        self, name: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], changes: Iterable[str] = ()
+        self,
+        name: str,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[Any]],
+        changes: Iterable[str] = (),
+        *,
+        counts: str = "",
     ) -> None:
-        """Store one, replacing what was there; the ``revision`` of the institutions in ``changes`` moves on with it."""
+        """Store one, replacing what was there.
+
+        The ``revision`` of the institutions in ``changes`` moves on with it, and the counter ``counts``.
+        """
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
         with writing(self._engine) as connection:
             upsert(connection, table, [{"name": name, "header": dict(header), "arrays": buffer.getvalue()}])
             moved_on(connection, changes)
+            if counts:
+                counted(connection, counts)
 
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Read one back. Raises NotFoundError where there is none, LibraryError where it is damaged."""

@@ -298,13 +298,19 @@ class Library:
         return self._vectors.hybrid([one.input for one in demonstrations], progress)
 
     def save(
-        self, name: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], changes: Iterable[str] = ()
+        self,
+        name: str,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[Any]],
+        changes: Iterable[str] = (),
+        *,
+        counts: str = "",
     ) -> None:
         """Store a learned artefact under a name (JSON header, npz arrays), replacing what was there.
 
-        ``changes`` names the institutions whose ``revision`` moves on with it.
+        ``changes`` names the institutions whose ``revision`` moves on with it, ``counts`` a counter of ``State``.
         """
-        self._artifacts.save(name, header, arrays, changes)
+        self._artifacts.save(name, header, arrays, changes, counts=counts)
 
     def list_answers(self, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
         """Store which answers an institution gives at all, such as its list of codes, replacing the list before.

@@ -282,7 +282,8 @@ def save_prior(library: Library, prior: Prior, institution: str | None = None) -
         "labelled": asdict(prior.lesson.labelled),
         "fingerprint": prior.fingerprint,
     }
-    library.save(name_of(institution), header, {"transfer": prior.transfer, "scores": prior.lesson.scores})
+    arrays = {"transfer": prior.transfer, "scores": prior.lesson.scores}
+    library.save(name_of(institution), header, arrays, counts="learned")
 
 
 def has_learned(library: Library) -> bool:

@@ -22,6 +22,8 @@ class State:
     """Changes of the library's sharing rules and groups."""
     forgotten: int
     """How often something of the library was forgotten."""
+    learned: int
+    """How often a prior was stored."""
 
 
 def moved_on(connection: Connection, institutions: Iterable[str]) -> None:
@@ -31,7 +33,7 @@ def moved_on(connection: Connection, institutions: Iterable[str]) -> None:
 
 
 def counted(connection: Connection, name: str) -> None:
-    """Count one more change of the library's ``rules``, or of what is ``forgotten``."""
+    """Count one more change of the library's ``rules``, of what is ``forgotten`` or of what was ``learned``."""
     _one_more(connection, counters, "name", name)
 
 
@@ -45,10 +47,11 @@ def revision(engine: Engine, institution: str) -> int:
 def state_of(connection: Connection, institution: str) -> State:
     """All numbers that matter to an institution's selector."""
     own = select(revisions.c.number).where(revisions.c.institution == institution).scalar_subquery()
-    rules, forgotten = (
-        select(counters.c.number).where(counters.c.name == name).scalar_subquery() for name in ("rules", "forgotten")
+    counts = (
+        select(counters.c.number).where(counters.c.name == name).scalar_subquery()
+        for name in ("rules", "forgotten", "learned")
     )
-    row = connection.execute(select(own, rules, forgotten)).one()
+    row = connection.execute(select(own, *counts)).one()
     return State(*(number or 0 for number in row))
 
 

@@ -16,8 +16,9 @@ __all__ = ["Selectors"]
 class Selectors:
     """The selectors of a library that has learned, at most one for each institution; safe to share among threads.
 
-    A selector is made at an institution's first question and kept. It sees the institution's later labels and feedback;
-    of other institutions it knows what the library held when it was made.
+    A selector is made at an institution's first question, and anew when a prior was stored meanwhile, by whichever
+    process. It sees the institution's later labels and feedback; of other institutions it knows what the library held
+    when it was made.
     """
 
     def __init__(self, library: Library, k: int | None = None, policy: Policy = DEFAULT) -> None:
@@ -26,17 +27,22 @@ class Selectors:
         self._library = library
         self._k = None if k is None else checked_shots(k)
         self._policy = policy
-        self._made: dict[str, Selector] = {}
+        self._made: dict[str, tuple[int, Selector]] = {}
+        """With how often a prior had been stored before it was made."""
         self._making = Lock()
 
     def of(self, institution: str) -> Selector:
         """The institution's own. Raises NotFoundError where the library has not learned, or does not know it."""
-        if institution not in self._made:
+        learned = self._library.state(institution).learned
+        known = self._made.get(institution)
+        if known is None or known[0] < learned:
             with self._making:
-                if institution not in self._made:
+                known = self._made.get(institution)
+                if known is None or known[0] < learned:
                     posterior = _posterior(self._library, institution)
-                    self._made[institution] = Selector(self._library, posterior, self._k, self._policy)
-        return self._made[institution]
+                    known = learned, Selector(self._library, posterior, self._k, self._policy)
+                    self._made[institution] = known
+        return known[1]
 
 
 def _posterior(library: Library, institution: str) -> Posterior:

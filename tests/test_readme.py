@@ -2,11 +2,17 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from handmade import Tiny, demonstrations, jsonl, metachain
+
+from metachain.library import Library
+from metachain.sharing import EVERYONE
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -56,3 +62,32 @@ def test_commands_exist() -> None:
     named = set(re.findall(r"^    metachain ([a-z]+)", text, re.MULTILINE))
     assert named
     assert all(f" {name} " in shown for name in named), named
+
+
+def test_the_commands_of_the_readme_run_in_their_order(tmp_path: Path) -> None:
+    """Word by word, on generated files, with the tiny encoder; those that serve or need another model are left out."""
+    block = (ROOT / "README.md").read_text().split("## On the command line")[1].split("## ")[0]
+    commands = [line.strip() for line in block.splitlines() if line.startswith("    metachain ")]
+    made = demonstrations(4, 24)
+    names = dict(zip(("h0", "h1", "h2", "h3"), ("mercy", "general", "north", "south"), strict=True))
+    past = [replace(one, institution=names[one.institution], id="") for one in made]
+    jsonl(tmp_path / "past.jsonl", past)
+    rows = [f"{one.institution},{one.input},{one.output}" for one in past]
+    (tmp_path / "past.csv").write_text("\n".join(["institution,description,output", *rows]))
+    few = [replace(one, institution="st-marys", id="") for one in made[:6]]
+    jsonl(tmp_path / "few.jsonl", few)
+    jsonl(tmp_path / "unlabelled.jsonl", [replace(one, institution="st-marys", id="") for one in made[6:12]])
+    (tmp_path / "codes.txt").write_text("code 0\ncode 1\ncode 2\ncode 3\n")
+    with Library.open(tmp_path / "site.db", Tiny()) as site:
+        site.add(past, share=EVERYONE)
+        site.add([replace(one, institution="st-marys", id="") for one in made[:24]], share=EVERYONE)
+    ran = 0
+    for command in commands:
+        words = shlex.split(command, comments=True)[1:]
+        if "serve" in words or "ollama:llama3" in words:
+            continue
+        done = metachain(*words, cwd=tmp_path)
+        assert done.returncode == 0, (command, done.stderr)
+        ran += 1
+    assert ran > 15
+    assert (tmp_path / "report.html").exists()

@@ -9,9 +9,11 @@ from handmade import Tiny, demonstrations, learned_library
 
 from metachain.errors import DataError, NotFoundError
 from metachain.library import Library
-from metachain.posterior import Posterior, save_posterior
+from metachain.posterior import Posterior, adapt, save_posterior
+from metachain.prior import learn, load_prior, save_prior
 from metachain.retrievers.selectors import Selectors
 from metachain.selector import Selector
+from metachain.sharing import EVERYONE
 
 QUERY = "xray chest ward a"
 NEW = "hospital 5"
@@ -70,3 +72,21 @@ def test_bad_arguments_are_refused(ready: Library) -> None:
         Selectors(place)
     with pytest.raises(DataError, match="k must be"):
         Selectors(ready, -1)
+
+
+def test_a_prior_that_another_process_stores_is_used_from_then_on(place: str) -> None:
+    """With what others have added meanwhile; until then the selector is the one that was made."""
+    made = demonstrations(4)
+    with Library.open(learned_library(place, made[:24]), Tiny()) as library, Library.open(place, Tiny()) as other:
+        selectors = Selectors(library)
+        first = selectors.of("new")
+        other.add(made[24:], share=EVERYONE)
+        assert selectors.of("new") is first
+        save_prior(other, learn(other))
+        second = selectors.of("new")
+        assert second is not first
+        assert second.posterior.prior.institutions == ("h0", "h1", "h2", "h3")
+        assert selectors.of("new") is second
+        shown = {one.institution for one in second.select("x-ray of the knee 7", 20).demonstrations}
+        alone = Selector(library, adapt(load_prior(library), library, "new")).select("x-ray of the knee 7", 20)
+        assert shown == {one.institution for one in alone.demonstrations}
