@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: .venv/.user
 	HF_HUB_OFFLINE=1 $(BIN)/metachain demo
@@ -15,6 +15,9 @@ check: .venv/.developer
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/.developer
+	$(BIN)/mkdocs build --strict
 
 .venv/.user: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

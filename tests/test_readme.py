@@ -79,7 +79,7 @@ def test_the_commands_of_the_readme_run_in_their_order(tmp_path: Path) -> None:
     jsonl(tmp_path / "unlabelled.jsonl", [replace(one, institution="st-marys", id="") for one in made[6:12]])
     (tmp_path / "codes.txt").write_text("code 0\ncode 1\ncode 2\ncode 3\n")
     with Library.open(tmp_path / "site.db", Tiny()) as site:
-        site.add(past, share=EVERYONE)
+        site.add((one for one in past if one.institution != "mercy"), share=EVERYONE)
         site.add([replace(one, institution="st-marys", id="") for one in made[:24]], share=EVERYONE)
     ran = 0
     for command in commands:
