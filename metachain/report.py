@@ -37,7 +37,7 @@ SIZES = ("wide", "narrow")
 FILTERS = ("duration", "hundredths", "listed", "percent", "points", "score", "share", "whole")
 DRAWN = 60
 """Rows and columns of a matrix that are drawn at most."""
-LEARNED, PLAIN = "learned selection", "plain nearest neighbours"
+LEARNED, PLAIN = "learned", "nearest neighbours"
 KNOWN_COSTS = {"seconds": "time", "model_calls": "model calls", "tokens": "tokens"}
 
 

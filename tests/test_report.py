@@ -459,7 +459,7 @@ def test_what_the_guard_let_choose_is_told() -> None:
     result["settings"]["lessons"] = dict(zip("abc", lessons, strict=True))
     page = render_report(result)
     assert "let in for 2 of 3 institutions, without any label for 1." in page
-    assert cells_of(page, "guard-table", "b") == ["learned selection", "plain nearest neighbours"]
+    assert cells_of(page, "guard-table", "b") == ["learned", "nearest neighbours"]
 
 
 def test_a_result_of_before_has_no_matrices(page: str) -> None:
