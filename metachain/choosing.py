@@ -1,7 +1,8 @@
 """Choosing demonstrations from what is known for an institution in one state of the library."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -12,15 +13,17 @@ from metachain.encoder import Encoder
 from metachain.errors import DataError
 from metachain.index import Neighbours, similarities
 from metachain.kriging import judge, kinship
+from metachain.library import Library
 from metachain.policy import Policy
-from metachain.posterior import Past, Posterior, Scene
+from metachain.posterior import Past, Posterior, Scene, read_past, usable
+from metachain.prior import Prior
 from metachain.profile import reply_profile
 from metachain.revisions import State
 from metachain.selection import Chosen, Selection, distinct, plausible_answers, twins
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import NEIGHBOURS
 
-__all__ = ["Chooser", "Ground", "Side", "checked_shots"]
+__all__ = ["Chooser", "Ground", "Grounds", "Side", "checked_shots"]
 
 KIN = 0.3
 """Co-treatment above which a label is worth naming as a reason."""
@@ -43,6 +46,30 @@ class Ground:
         """The ground that a past is."""
         seen: dict[tuple[str, str], int] = {}
         return cls(past, seen, twins(past.pool.demonstrations, seen))
+
+
+class Grounds:
+    """One ground for all institutions that may use the same of the same prior; safe to share among threads.
+
+    What an institution may use is asked for each by itself. Grounds of before a change of the rules, or of before
+    something was forgotten, are let go.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, int, int, tuple[str, ...]], Ground] = {}
+        self._reading = Lock()
+
+    def of(self, prior: Prior, version: str, library: Library, institution: str, forgotten: int) -> Ground:
+        """The ground of an institution; ``forgotten`` is of a state read before. Raises what ``past_of`` does."""
+        allowed = usable(prior, library, institution)
+        moment = version, allowed.shared.rules, forgotten
+        key = (*moment, allowed.institutions)
+        with self._reading:
+            found = self._held.get(key)
+            if found is None:
+                found = Ground.of(read_past(prior, library, institution, allowed))
+                self._held = {known: one for known, one in self._held.items() if known[:3] == moment} | {key: found}
+        return replace(found, past=replace(found.past, shared=allowed.shared))
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,16 @@ __all__ = [
     "Past",
     "Posterior",
     "Scene",
+    "Usable",
     "adapt",
     "load_posterior",
     "past_of",
     "posterior_of",
+    "read_past",
     "save_posterior",
     "scene_before",
     "scene_of",
+    "usable",
     "version_of",
 ]
 
@@ -73,6 +76,15 @@ class Posterior:
         lesson = self.prior.lesson
         learned = lesson.settings is not None if self.evidence else lesson.trusts_consensus
         return "metachain" if learned else "nearest"
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """What an institution may use at one moment."""
+
+    shared: Shared
+    institutions: tuple[str, ...]
+    """Of a prior, those that share their demonstrations with it, in alphabetical order, less itself."""
 
 
 @dataclass(frozen=True)
@@ -150,23 +162,33 @@ def past_of(prior: Prior, library: Library, institution: str) -> Past:
     NotFoundError where there are none, and SharingError where one that the prior was learned from shares not even its
     statistics.
     """
+    return read_past(prior, library, institution, usable(prior, library, institution))
+
+
+def usable(prior: Prior, library: Library, institution: str) -> Usable:
+    """What an institution may learn from now; raises SharingError as ``past_of`` does."""
     check_text("institution", institution)
     shared = library.sharing.with_(institution)
-    among = [name for name in prior.institutions if name in shared.demonstrations and name != institution]
-    demonstrations = library.shared_demonstrations(institution, among) if among else ()
+    among = tuple(name for name in prior.institutions if name in shared.demonstrations and name != institution)
+    unshared = sorted({*prior.institutions, *prior.contributors} - shared.statistics - {institution})
+    if among and unshared:
+        raise SharingError(
+            f"the prior was learned from {unshared[0]!r}, which does not share with {institution!r}"
+            f"{_for(library.sharing.purpose)} (any more); learn again: metachain learn LIBRARY"
+        )
+    return Usable(shared, among)
+
+
+def read_past(prior: Prior, library: Library, institution: str, allowed: Usable) -> Past:
+    """Read and index it; raises NotFoundError as ``past_of`` does."""
+    demonstrations = library.shared_demonstrations(institution, allowed.institutions) if allowed.institutions else ()
     if not demonstrations:
         raise NotFoundError(
             f"no past institution that was learned from shares its demonstrations with {institution!r}"
             f"{_for(library.sharing.purpose)}; let some: metachain share LIBRARY INSTITUTION --with everyone, and learn"
         )
-    unshared = sorted({*prior.institutions, *prior.contributors} - shared.statistics - {institution})
-    if unshared:
-        raise SharingError(
-            f"the prior was learned from {unshared[0]!r}, which does not share with {institution!r}"
-            f"{_for(library.sharing.purpose)} (any more); learn again: metachain learn LIBRARY"
-        )
     pool = pool_of(library, demonstrations)
-    return Past(pool, InstitutionIndex(pool), _digest(prior, pool.demonstrations), shared)
+    return Past(pool, InstitutionIndex(pool), _digest(prior, pool.demonstrations), allowed.shared)
 
 
 def _for(purpose: str) -> str:

@@ -9,13 +9,13 @@ import numpy as np
 from sqlalchemy import Connection
 
 from metachain.audit import AuditEntry, new_id
-from metachain.choosing import Chooser, Ground, Side, checked_shots
+from metachain.choosing import Chooser, Ground, Grounds, Side, checked_shots
 from metachain.demonstration import Demonstration
 from metachain.errors import SharingError
 from metachain.library import Library
 from metachain.moments import now
 from metachain.policy import DEFAULT, Policy
-from metachain.posterior import Posterior, Scene, past_of, posterior_of, scene_before, version_of
+from metachain.posterior import Posterior, Scene, posterior_of, scene_before, version_of
 from metachain.revisions import State, state_of
 from metachain.selection import Selection, twins
 from metachain.sharing import Sharing
@@ -36,11 +36,20 @@ class Selector:
     show at most, the policy's own number where None. Where the library has changed since the posterior was made, the
     posterior is computed anew from the same prior. Safe to share among threads.
 
+    Selectors that are given the same ``grounds`` hold what is shared with all of them once.
+
     Each selection is an entry of ``library.audit`` before it is handed out, and was permitted in the moment of that
     entry: what the rules have forbidden meanwhile is chosen anew.
     """
 
-    def __init__(self, library: Library, posterior: Posterior, k: int | None = None, policy: Policy = DEFAULT) -> None:
+    def __init__(
+        self,
+        library: Library,
+        posterior: Posterior,
+        k: int | None = None,
+        policy: Policy = DEFAULT,
+        grounds: Grounds | None = None,
+    ) -> None:
         self.policy = policy
         self.k = policy.shots if k is None else checked_shots(k)
         self.institution = posterior.institution
@@ -50,8 +59,8 @@ class Selector:
         self._prior_version = version_of(self._prior)
         self._renewing = Lock()
         state = library.state(self.institution)
-        ground = Ground.of(past_of(self._prior, library, self.institution))
-        self._side = self._sided(state, ground, None, posterior)
+        self._grounds = grounds or Grounds()
+        self._side = self._sided(state, self._ground(state), None, posterior)
 
     @property
     def posterior(self) -> Posterior:
@@ -128,8 +137,10 @@ class Selector:
     def _renewed(self, side: Side, state: State) -> Side:
         if (state.rules, state.forgotten) == (side.state.rules, side.state.forgotten) and not _has_ended(side):
             return self._sided(state, side.ground, side.scene, side.posterior)
-        ground = Ground.of(past_of(self._prior, self._library, self.institution))
-        return self._sided(state, ground, None, side.posterior)
+        return self._sided(state, self._ground(state), None, side.posterior)
+
+    def _ground(self, state: State) -> Ground:
+        return self._grounds.of(self._prior, self._prior_version, self._library, self.institution, state.forgotten)
 
     def _sided(self, state: State, ground: Ground, known: Scene | None, posterior: Posterior) -> Side:
         scene = scene_before(ground.past, self._prior, self._library, self.institution, known)

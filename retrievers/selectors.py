@@ -2,7 +2,7 @@
 
 from threading import Lock
 
-from metachain.choosing import checked_shots
+from metachain.choosing import Grounds, checked_shots
 from metachain.errors import DataError, NotFoundError
 from metachain.library import Library
 from metachain.policy import DEFAULT, Policy
@@ -29,6 +29,7 @@ class Selectors:
         self._policy = policy
         self._made: dict[str, tuple[int, Selector]] = {}
         """With how often a prior had been stored before it was made."""
+        self._grounds = Grounds()
         self._making = Lock()
 
     def of(self, institution: str) -> Selector:
@@ -40,7 +41,7 @@ class Selectors:
                 known = self._made.get(institution)
                 if known is None or known[0] < learned:
                     posterior = _posterior(self._library, institution)
-                    known = learned, Selector(self._library, posterior, self._k, self._policy)
+                    known = learned, Selector(self._library, posterior, self._k, self._policy, self._grounds)
                     self._made[institution] = known
         return known[1]
 

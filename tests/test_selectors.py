@@ -4,16 +4,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from handmade import Tiny, demonstrations, learned_library
 
-from metachain.errors import DataError, NotFoundError
+from metachain.errors import DataError, NotFoundError, SharingError
 from metachain.library import Library
 from metachain.posterior import Posterior, adapt, save_posterior
 from metachain.prior import learn, load_prior, save_prior
-from metachain.retrievers.selectors import Selectors
+from metachain.retrievers.selectors import Selectors, _posterior
 from metachain.selector import Selector
-from metachain.sharing import EVERYONE
+from metachain.sharing import EVERYONE, Audience, Grant
 
 QUERY = "xray chest ward a"
 NEW = "hospital 5"
@@ -90,3 +91,31 @@ def test_a_prior_that_another_process_stores_is_used_from_then_on(place: str) ->
         shown = {one.institution for one in second.select("x-ray of the knee 7", 20).demonstrations}
         alone = Selector(library, adapt(load_prior(library), library, "new")).select("x-ray of the knee 7", 20)
         assert shown == {one.institution for one in alone.demonstrations}
+
+
+def test_institutions_that_may_use_the_same_hold_it_once(place: str) -> None:
+    """Selections are those of selectors made alone; a past institution and one that may use less have their own."""
+    made = demonstrations(4)
+    with Library.open(learned_library(place, made), Tiny()) as library:
+        library.sharing.state("h3", Grant(Audience("institution", ("new", "newer", "h0", "h1", "h2"))))
+        save_prior(library, learn(library))
+        save_prior(library, learn(library, "new"), "new")
+        save_prior(library, learn(library, "newer"), "newer")
+        for name in ("newer", "newest"):
+            library.add([replace(one, institution=name, id="") for one in made[:3]])
+        selectors = Selectors(library)
+        held = {}
+        for name in ("new", "newer", "newest", "h0"):
+            selector = selectors.of(name)
+            held[name] = selector._side.ground.past.pool.vectors
+            alone = Selector(library, _posterior(library, name))
+            for query in ("x-ray of the knee 7", "x-ray of the chest 0"):
+                assert selector.select(query, 6) == alone.select(query, 6)
+            assert ("h3" in selector._side.ground.past.pool.institutions) == (name in {"new", "newer"})
+        assert np.shares_memory(held["new"], held["newer"])
+        assert not np.shares_memory(held["new"], held["newest"])
+        assert not np.shares_memory(held["new"], held["h0"])
+        library.sharing.state("h3")
+        with pytest.raises(SharingError, match="h3"):
+            selectors.of("newer").select("x-ray", 40)
+        assert selectors.of("newest").select("x-ray", 40).demonstrations
