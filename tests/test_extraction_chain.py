@@ -20,7 +20,7 @@ from test_few_shot import Fixed, Sent, fixed
 from metachain.chains import OfflineChatModel, extraction_chain
 from metachain.demonstration import Demonstration
 from metachain.encoder import MiniLM
-from metachain.errors import DataError
+from metachain.errors import AnswerError, DataError
 from metachain.fence import json_within
 from metachain.library import Library
 from metachain.posterior import adapt
@@ -245,7 +245,7 @@ async def test_all_ways_ask_once_more() -> None:
     assert chain.batch([QUERY] * 3) == [ORDER] * 3 == await chain.abatch([QUERY] * 3)
     assert list(chain.stream(QUERY)) == [ORDER] == [one async for one in chain.astream(QUERY)]
     refused = extraction_chain(Scripted(first="?", second="?"), SHOWN, Order)
-    assert [type(one) for one in refused.batch([QUERY] * 2, return_exceptions=True)] == [DataError] * 2
+    assert [type(one) for one in refused.batch([QUERY] * 2, return_exceptions=True)] == [AnswerError] * 2
     with pytest.raises(DataError):
         _ = [one async for one in refused.astream(QUERY)]
 
