@@ -112,7 +112,7 @@ def test_evaluate_is_an_instrument(tmp_path: Path, data: Path) -> None:
     assert [row for row in found["scores"] if "-" not in row["selector"]] == plain["scores"]
     assert [row for row in found["summary"] if "-" not in row["selector"]] == plain["summary"]
     assert [found[key] for key in ("harm", "calibration")] == [plain[key] for key in ("harm", "calibration")]
-    assert list(found)[-5:] == ["harm", "calibration", "ablation", "readers", "past"]
+    assert list(found)[-7:] == ["harm", "transfer", "origins", "calibration", "ablation", "readers", "past"]
     assert {row["part"] for row in found["ablation"]} == {"vote", "guard"}
     assert list(found["readers"]) == ["majority", "copy", "dense"]
     assert [part["past"] for part in found["past"]] == [2]

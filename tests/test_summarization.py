@@ -14,7 +14,7 @@ from test_few_shot import Fixed, Sent, fixed
 from metachain.chains import few_shot_chain, summarization_chain
 from metachain.chains.summarization import SUMMARY_INSTRUCTIONS
 from metachain.demonstration import Demonstration
-from metachain.errors import DataError
+from metachain.errors import AnswerError, DataError
 from metachain.library import Library
 from metachain.posterior import Posterior
 from metachain.retrievers import MetaExampleSelector
@@ -80,26 +80,26 @@ async def test_a_blank_summary_is_an_error(blank: str) -> None:
     """However it is run; streamed, the error comes after what little was said."""
     chain = summarization_chain(Scripted(first=blank), SHOWN)
     message = "the model's summary is empty or blank"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(AnswerError, match=message):
         chain.invoke(NOTE)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(AnswerError, match=message):
         await chain.ainvoke(NOTE)
     seen: list[str] = []
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(AnswerError, match=message):
         seen.extend(chain.stream(NOTE))
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(AnswerError, match=message):
         _ = [chunk async for chunk in chain.astream(NOTE)]
     assert "".join(seen) == blank
     for found in (chain.batch([NOTE] * 2, return_exceptions=True), await chain.abatch([NOTE], return_exceptions=True)):
-        assert {type(one) for one in found} == {DataError}
+        assert {type(one) for one in found} == {AnswerError}
 
 
 def test_callbacks_see_the_error() -> None:
     """A trace shows that the step, and with it the chain, ended in the error."""
     errors = Errors()
-    with pytest.raises(DataError):
+    with pytest.raises(AnswerError):
         summarization_chain(Scripted(first=""), SHOWN).invoke(NOTE, {"callbacks": [errors]})
-    assert errors.kinds == [DataError] * 2
+    assert errors.kinds == [AnswerError] * 2
 
 
 def test_a_refusal_in_words_is_handed_on() -> None:
