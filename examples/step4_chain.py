@@ -1,4 +1,4 @@
-"""Step 4, chain: the selector inside LangChain Runnables, called in all their ways.
+"""Step 4, chain: the selector inside LangChain Runnables, called in several ways.
 
     python examples/step4_chain.py
 
@@ -20,7 +20,7 @@ LABELS = 16
 
 
 async def main() -> None:
-    """Ask by invoke, batch, stream and their asynchronous twins, and print an answer with its reason."""
+    """Ask in several ways, synchronously and not, and print an answer with its reason."""
     with a_new_hospital() as (library, name, own):
         prior = learn(library)
         library.add(own[:LABELS])

@@ -1,6 +1,6 @@
-"""One agent for two hospitals: each question is answered from the demonstrations chosen for whoever asks.
+"""Step 6, agent: one agent for two hospitals, each answered from the demonstrations chosen for whoever asks.
 
-    python examples/agent.py
+    python examples/step6_agent.py
 
 The hospitals are generated and synthetic. Put "anthropic:…", "ollama:…" or any chat model in place of the offline
 one, which reads demonstrations and can't call tools; so what an agent's tools would tell is printed beside it.

@@ -6,9 +6,11 @@ It starts ``metachain serve`` on this machine, asks as two hospitals do, correct
 are generated and synthetic.
 """
 
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import httpx
 from hospital import a_new_hospital
@@ -18,7 +20,9 @@ from metachain import adapt, learn
 from metachain.posterior import save_posterior
 from metachain.prior import save_prior
 
-PORT = 8765
+with socket.socket() as found:
+    found.bind(("127.0.0.1", 0))
+    PORT = found.getsockname()[1]
 URL = f"http://127.0.0.1:{PORT}"
 
 
@@ -61,12 +65,12 @@ def main() -> None:
 
 def wait_for(server: subprocess.Popen) -> None:
     """Until it is ready."""
-    while server.poll() is None:
-        try:
+    end = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < end:
+        with suppress(httpx.TransportError):
             if httpx.get(f"{URL}/readyz").status_code == 200:
                 return
-        except httpx.TransportError:
-            time.sleep(0.2)
+        time.sleep(0.2)
     sys.exit("the server did not start")
 
 

@@ -42,13 +42,15 @@ class Desk:
 
     def work(self, coder: Callable[[Line], str]) -> tuple[int, int]:
         """Let a coder settle all that waits; returns how many proposals were right, and how many there were."""
-        right = 0
-        for line in self.waiting:
+        right = settled = 0
+        while self.waiting:
+            line = self.waiting[0]
             code = coder(line)
             if line.proposal.code == code:
                 right += 1
                 self.library.record_feedback(line.proposal.run, 1.0)
             else:
                 self.library.record_feedback(line.proposal.run, 0.0, correction=code)
-        settled, self.waiting = len(self.waiting), []
+            settled += 1
+            self.waiting.pop(0)
         return right, settled
