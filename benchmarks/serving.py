@@ -87,6 +87,8 @@ def main() -> None:
             server.send_signal(signal.SIGTERM)
             server.wait(READY_SECONDS)
     print(", ".join(f"{name} {version(name)}" for name in PACKAGES), f"{os.cpu_count()} cores")
+    if any(one.wrong or one.leaked for one in (*answers, *crowd)):
+        sys.exit("an answer was wrong or leaked")
 
 
 def build(place: str) -> tuple[list[Asked], dict[str, str]]:

@@ -148,7 +148,7 @@ def _guard(result: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """What the guard let choose where each institution was held out: with labels, and without."""
     lessons = result["settings"].get("lessons", {})
     return {
-        name: (LEARNED if one["settings"] else PLAIN, LEARNED if one["trusts_consensus"] else PLAIN)
+        name: (LEARNED if one.get("settings") else PLAIN, LEARNED if one.get("trusts_consensus") else PLAIN)
         for name, one in lessons.items()
     }
 

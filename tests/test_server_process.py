@@ -144,7 +144,7 @@ def test_the_playground_works_in_a_browser(server: Server, tmp_path: Path, width
 
 
 def test_what_is_under_way_is_answered_before_the_end(tmp_path: Path) -> None:
-    """After SIGTERM nobody new is let in, an answer and a stream under way are given to their end, status 0."""
+    """After SIGTERM nobody new is let in, an answer and a stream under way are given to their end."""
     with serving(str(tmp_path / "hospitals.db"), tmp_path, *OWN_CHAINS) as server, ThreadPoolExecutor() as pool:
         body = {"input": {"input": "x"}}
         slow, drip = (pool.submit(server.post, "h0", path, body) for path in ("/slow/invoke", "/drip/stream"))
@@ -210,7 +210,7 @@ def test_several_workers_serve_one_library(tmp_path: Path) -> None:
         for number in range(4):
             examples = [{"input": f"x-ray of the ankle {number} {side}", "output": f"code {number}"} for side in "lr"]
             assert server.post("new", "/adapt", {"examples": examples}).status_code == 200
-            assert {labels_of(server) for _ in range(6)} == {2 * (number + 1)}
+            assert {labels_of(server) for _ in range(20)} == {2 * (number + 1)}
         asked = counted(server, "metachain_selections_total")
         for _ in range(10):
             server.post("h0", "/classify/invoke", {"input": {"input": "x-ray"}})
@@ -257,6 +257,9 @@ def test_the_log_has_ids_and_no_text(tmp_path: Path) -> None:
         assert "fault" in server.post("new", "/fail/stream", said).text
         server.post("new", "/classify/invoke", {"input": {"input": "a patient's own words", "institution": "h1"}})
         httpx.post(f"{server.url}/classify/invoke", content=b"a patient's own words")
+        body: Any = {"content": b"a patient's own words", "headers": server.headers("new")}
+        body["headers"]["content-type"] = "application/json"
+        assert httpx.post(f"{server.url}/classify/invoke", **body).status_code == 422
         httpx.get(f"{server.url}/a patient's own words", headers=server.headers("new"))
         assert server.stop() in {0, -signal.SIGTERM}
         log, text = server.log(), server.log_file.read_text()
@@ -268,6 +271,7 @@ def test_the_log_has_ids_and_no_text(tmp_path: Path) -> None:
         (500, "/fail/stream"),
         (403, "/classify/invoke"),
         (401, "unknown"),
+        (422, "/classify/invoke"),
         (404, "unknown"),
     ]
     assert all(one["seconds"] >= 0 and len(one["request"]) == 32 for one in requests)
