@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-OUTWARD = re.compile(r"(?:src|href)=\"(https?:)?//[^\"]+\"[^>]*(?:rel=\"(?:stylesheet|preconnect)\")?")
 
 
 def test_it_builds_and_is_self_contained(tmp_path: Path) -> None:
