@@ -16,7 +16,7 @@ from langchain_core.messages import BaseMessage
 
 from metachain.chains import OfflineChatModel
 
-__all__ = ["Asked", "Loopback", "Reply", "Wire", "serving", "words_of"]
+__all__ = ["Asked", "Loopback", "Reply", "Wire", "running", "serving", "words_of"]
 
 RETRY_AFTER = "1"
 TOO_LONG = 1.5
@@ -157,10 +157,17 @@ def serving(wire: Wire) -> Iterator[Loopback]:
 
     with Server(("127.0.0.1", 0), Handler) as server:
         state.url = f"http://127.0.0.1:{server.server_port}"
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
+        with running(server):
             yield state
-        finally:
-            server.shutdown()
-            thread.join()
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Let a server answer, in a thread of its own, until the block ends."""
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
