@@ -67,7 +67,10 @@ class Audit:
         """Whether selections are recorded: as the library was opened."""
 
     def record(self, entries: Iterable[AuditEntry], provided: Callable[[Connection], bool] | None = None) -> bool:
-        """Store entries in one transaction, on disk when this returns; one with a known id replaces what was there.
+        """Store entries in one transaction; one with a known id replaces what was there.
+
+        When this returns they survive the process, however it ends; the disk is not waited for, so that a machine that
+        loses its power may lose the last ones.
 
         Where ``provided`` says no, asked in that transaction, nothing is stored; returns whether it said yes. A library
         opened with ``audit=False`` only asks it. Raises StorageError where the library can't be written.
@@ -76,7 +79,7 @@ class Audit:
         if not self.recording:
             return provided is None or self._holds(provided)
         try:
-            with writing(self._engine) as connection:
+            with writing(self._engine, waiting=False) as connection:
                 if provided is not None and not provided(connection):
                     return False
                 upsert(connection, table, rows)

@@ -125,7 +125,7 @@ class Chooser:
             return []
         side = self.side
         vectors = hybrid_vectors(self.encoder.encode(normalised), lexical_vectors(normalised))
-        near = side.ground.past.index.nearest(vectors, NEIGHBOURS)
+        near = side.ground.past.index.near(vectors, NEIGHBOURS)
         rows, similarity = _candidates_near(side, normalised, vectors, near)
         past, posterior = side.scene.past, side.posterior
         profile = reply_profile(near, past.answer, len(past.answers), past.meaning)

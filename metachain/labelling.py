@@ -133,7 +133,7 @@ def _profile(library: Library, scene: Scene, texts: Sequence[str], progress: Pro
     progress("embedding", len(texts), len(texts))
     vectors = hybrid_vectors(unit_rows(np.concatenate(dense)), lexical_vectors(texts))
     past = scene.past
-    return reply_profile(scene.index.nearest(vectors, NEIGHBOURS), past.answer, len(past.answers), past.meaning)
+    return reply_profile(scene.index.near(vectors, NEIGHBOURS), past.answer, len(past.answers), past.meaning)
 
 
 def _reason(x: int, texts: Sequence[str], kin: csr_array, expected: Floats, answers: Sequence[str]) -> str:

@@ -297,7 +297,7 @@ def _nearest(past: Past, library: Library, asked: Sequence[Demonstration], known
     for start in range(0, len(names), SEARCHED_TOGETHER):
         some = names[start : start + SEARCHED_TOGETHER]
         dense = library.vectors([missing[name] for name in some])
-        near = past.index.nearest(hybrid_vectors(dense, lexical_vectors(some)), NEIGHBOURS)
+        near = past.index.near(hybrid_vectors(dense, lexical_vectors(some)), NEIGHBOURS)
         found.update(zip(some, zip(near.rows, near.similarity, strict=True), strict=True))
     shape = (len(texts), len(past.pool.institutions), NEIGHBOURS)
     return Neighbours(

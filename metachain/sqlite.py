@@ -62,8 +62,13 @@ def _may_be_written(path: Path) -> bool:
 
 
 def _begin(connection: Connection) -> None:
-    writing_now = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing_now else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("writing", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # Written ahead, a transaction is with the operating system when it ends, and on disk where that is waited for.
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options['waiting'] else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _prepare(engine: Engine, path: Path) -> None:

@@ -60,17 +60,22 @@ def reading(engine: Engine, viewer: Viewer | None = None) -> Iterator[Connection
 
 
 @contextmanager
-def writing(engine: Engine, viewer: Viewer | None = None, *, alone: bool = False) -> Iterator[Connection]:
+def writing(
+    engine: Engine, viewer: Viewer | None = None, *, alone: bool = False, waiting: bool = True
+) -> Iterator[Connection]:
     """One transaction: all of it is stored when the block ends, or none of it.
 
-    An SQLite file has one writer at a time; ``alone`` asks the same of PostgreSQL.
+    An SQLite file has one writer at a time; ``alone`` asks the same of PostgreSQL. Without ``waiting`` for the disk the
+    process may be killed and nothing is lost, but when the machine loses its power the last transactions may be.
     """
     with (
         _translating(engine),
-        engine.connect().execution_options(writing=True) as connection,
+        engine.connect().execution_options(writing=True, waiting=waiting) as connection,
         connection.begin(),
     ):
         _let_see(connection, viewer)
+        if not waiting and is_postgresql(engine):
+            connection.execute(text("SET LOCAL synchronous_commit = off"))
         if alone and is_postgresql(engine):
             connection.execute(text("SELECT pg_advisory_xact_lock(:writers)"), {"writers": WRITERS})
         yield connection
