@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -56,6 +56,9 @@ class AuditEntry:
         """Raise DataError for a blank id, institution or method."""
         for name in ("id", "institution", "method"):
             check_text(name, getattr(self, name))
+
+
+COLUMNS = tuple(one.name for one in fields(AuditEntry))
 
 
 class Audit:
@@ -177,7 +180,7 @@ def _moment(name: str, at: datetime) -> str:
 
 
 def _row(one: AuditEntry) -> dict[str, Any]:
-    return {**asdict(one), "shown": [list(key) for key in one.shown]}
+    return {name: getattr(one, name) for name in COLUMNS} | {"shown": [list(key) for key in one.shown]}
 
 
 def _entry(row: RowMapping) -> AuditEntry:

@@ -1,7 +1,8 @@
 """Many rows at once, on both engines."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,19 @@ def upsert(connection: Connection, table: Table, rows: Rows, changing: Sequence[
     """Insert rows; where one of the same key is there, its columns ``changing`` (all, where None) are replaced."""
     if not rows:
         return
-    statement = insert_into(connection, table)
     keys = [column.name for column in table.primary_key]
     names = [name for name in rows[0] if name not in keys] if changing is None else changing
+    kind = postgresql.insert if is_postgresql(connection) else sqlite.insert
+    connection.execute(_replacing(kind, table, tuple(keys), tuple(names)), list(rows))
+
+
+@cache
+def _replacing(
+    kind: Callable[[Table], Any], table: Table, keys: tuple[str, ...], names: tuple[str, ...]
+) -> postgresql.Insert | sqlite.Insert:
+    statement: postgresql.Insert | sqlite.Insert = kind(table)
     fresh = {name: statement.excluded[name] for name in names}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=fresh), list(rows))
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=fresh)
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:

@@ -88,11 +88,11 @@ class InstitutionIndex:
         for number, (own, held) in enumerate(zip(self._rows, self._vectors, strict=True)):
             width = min(r, len(held))
             near, positions = faiss.knn(vectors, held, width, metric=faiss.METRIC_INNER_PRODUCT)
-            near = _rounded(near)
-            order = np.lexsort((positions, -near), axis=1)
-            similarity[:, number, :width] = np.take_along_axis(near, order, axis=1)
-            rows[:, number, :width] = own[np.take_along_axis(positions, order, axis=1)]
-        return Neighbours(rows, similarity)
+            similarity[:, number, :width] = near
+            rows[:, number, :width] = own[0] + positions
+        similarity = _rounded(similarity)
+        order = np.lexsort((rows, -similarity), axis=2)
+        return Neighbours(np.take_along_axis(rows, order, axis=2), np.take_along_axis(similarity, order, axis=2))
 
     @cached_property
     def _scan(self) -> Any:

@@ -3,13 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, Table, bindparam, select
 
 from metachain.bulk import insert_into
 from metachain.schema import counters, revisions
 from metachain.storage import reading
 
 __all__ = ["State", "counted", "moved_on", "revision", "state_of"]
+
+STATE = select(
+    select(revisions.c.number).where(revisions.c.institution == bindparam("asking")).scalar_subquery(),
+    *(
+        select(counters.c.number).where(counters.c.name == name).scalar_subquery()
+        for name in ("rules", "forgotten", "learned")
+    ),
+)
+"""The fields of ``State`` in their order, None where nothing was counted. Every selection asks, so it is built once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +55,7 @@ def revision(engine: Engine, institution: str) -> int:
 
 def state_of(connection: Connection, institution: str) -> State:
     """All numbers that matter to an institution's selector."""
-    own = select(revisions.c.number).where(revisions.c.institution == institution).scalar_subquery()
-    counts = (
-        select(counters.c.number).where(counters.c.name == name).scalar_subquery()
-        for name in ("rules", "forgotten", "learned")
-    )
-    row = connection.execute(select(own, *counts)).one()
+    row = connection.execute(STATE, {"asking": institution}).one()
     return State(*(number or 0 for number in row))
 
 
