@@ -2,11 +2,10 @@
 
     python benchmarks/shortlist.py DATA.jsonl [LIBRARY]
 
-A large pool is scanned once, and of each text only the rows that are among the L nearest of all institutions together
-can be an institution's neighbours (``index.SHORTLIST``). The file's hospitals are too few and too small to need that;
-here it is done to them all the same, as many rows on the list for each institution as 2048 are for 1,000 institutions,
-and fewer. Each hospital's whole group is held out; what is learned from the others is learned without a shortlist, as
-it always is. LIBRARY keeps the embeddings between runs.
+With a shortlist only the rows that are among the L nearest of all institutions together can be an institution's
+neighbours: a way to make searching a thousand institutions cheap, which metachain does not go because of what this
+finds. Each hospital's whole group is held out; what is learned from the others is learned without a shortlist. LIBRARY
+keeps the embeddings between runs.
 """
 
 import sys
@@ -67,7 +66,8 @@ def main(arguments):
     tuned = np.isin(pool.institutions, development_hospitals(demonstrations))
     for title, part in (("development", tuned), ("test", ~tuned), ("all", np.ones(len(tuned), bool))):
         print(f"\n{part.sum()} {title} hospitals, {len(SEEDS)} draws each: accuracy with {LABELS} labels\n")
-        print("| shortlist | for each institution | " + " | ".join(f"{k} labels" for k in LABELS) + " | worst hospital |")
+        heads = ["shortlist", "for each institution", *(f"{k} labels" for k in LABELS), "worst hospital"]
+        print(f"| {' | '.join(heads)} |")
         print("|---" * (3 + len(LABELS)) + "|")
         print("| none | – | " + " | ".join(f"{x:.3f}" for x in scores[0, part].mean(axis=0)) + " | – |")
         for place, length in enumerate(LISTS, 1):

@@ -1,4 +1,4 @@
-"""Nearest neighbours within each institution: exact, and of a large pool from one scan."""
+"""Nearest neighbours within each institution: exact, and of a large pool at half precision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from metachain.pool import Pool
 
-__all__ = ["LARGE", "SHORTLIST", "InstitutionIndex", "Neighbours", "shortlisted", "similarities"]
+__all__ = ["LARGE", "InstitutionIndex", "Neighbours", "similarities"]
 
 LARGE = 50_000
-"""Rows from which on a pool is scanned once for a shortlist, in place of every institution for its own."""
-SHORTLIST = 2048
-"""Rows of a large pool, of all institutions together, that can be neighbours of a text."""
+"""Rows from which on a pool is scanned at half precision, in one call for all institutions."""
 ROWS_A_STEP = 65_536
 SIMILARITY_DECIMALS = 5
 """Similarities are rounded before they are compared, so that the last bits of a matrix product decide nothing."""
@@ -49,35 +47,35 @@ class InstitutionIndex:
     Safe to share among threads.
     """
 
-    def __init__(self, pool: Pool, *, large: int = LARGE, shortlist: int = SHORTLIST) -> None:
+    def __init__(self, pool: Pool, *, large: int = LARGE) -> None:
         self._rows = pool.rows
         self._owner = pool.owner
         self._all = pool.vectors
         # A pool is sorted by institution, so that each has a slice of it.
         self._vectors = [pool.vectors[rows[0] : rows[-1] + 1] for rows in pool.rows]
         self._is_large = len(pool.vectors) >= large
-        self._shortlist = min(shortlist, len(pool.vectors))
         self._building = Lock()
 
     def near(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
-        """``nearest``, in a large pool of those rows alone that are on a shortlist: the 2048 nearest of all.
+        """``nearest`` for few texts: a large pool is read once, at half precision, whatever the number of institutions.
 
-        Institutions far from a text then have fewer than r, or none. O(N d) for each text in any case; a large pool is
-        read at half precision once, and what is on the shortlist is compared in full.
+        O(N d) for each text. Similarities of a large pool are exact to about 0.0001.
         """
         if not self._is_large:
             return self.nearest(vectors, r)
         with self._building:
             scan = self._scan
-        vectors = np.ascontiguousarray(vectors, np.float32)
-        _, found = scan.search(vectors, self._shortlist)
-        rows = np.full((len(vectors), len(self._rows), r), -1, np.int64)
-        similarity = np.full(rows.shape, -np.inf, np.float32)
-        for text, listed in enumerate(found):
-            # Not by BLAS, whose threads wait for each other beside a busy neighbour.
-            exact = _rounded(np.einsum("ld,d->l", self._all[listed], vectors[text]))
-            shortlisted(listed, exact, self._owner[listed], rows[text], similarity[text])
-        return Neighbours(rows, similarity)
+        institutions = np.arange(len(self._rows))[:, None]
+        known = np.zeros(institutions.shape, np.float32)
+        # Each institution is a list of an inverted file, and one call asks every list for its own nearest.
+        found = [
+            scan.search_preassigned(np.tile(np.float32(vector), (len(institutions), 1)), r, institutions, known)
+            for vector in vectors
+        ]
+        shape = len(vectors), len(institutions), r
+        similarity = np.array([near for near, _ in found], np.float32).reshape(shape)
+        rows = np.array([places for _, places in found], np.int64).reshape(shape)
+        return _in_order(rows, np.where(rows < 0, -np.inf, similarity))
 
     def nearest(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
         """Find in every institution the ``r`` rows nearest to each of n vectors (n, d); ties go to the lower row."""
@@ -90,37 +88,29 @@ class InstitutionIndex:
             near, positions = faiss.knn(vectors, held, width, metric=faiss.METRIC_INNER_PRODUCT)
             similarity[:, number, :width] = near
             rows[:, number, :width] = own[0] + positions
-        similarity = _rounded(similarity)
-        order = np.lexsort((rows, -similarity), axis=2)
-        return Neighbours(np.take_along_axis(rows, order, axis=2), np.take_along_axis(similarity, order, axis=2))
+        return _in_order(rows, similarity)
 
     @cached_property
     def _scan(self) -> Any:
-        scan = faiss.IndexScalarQuantizer(
-            self._all.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-        )
+        size = self._all.shape[1]
+        lists = faiss.IndexFlatIP(size)
+        lists.add(np.zeros((len(self._rows), size), np.float32))
+        half = faiss.ScalarQuantizer.QT_fp16
+        scan = faiss.IndexIVFScalarQuantizer(lists, size, len(self._rows), half, faiss.METRIC_INNER_PRODUCT, False)
+        scan.is_trained = True  # there is nothing to learn about halves, and which list a row goes to is known
         for start in range(0, len(self._all), ROWS_A_STEP):
-            scan.add(np.ascontiguousarray(self._all[start : start + ROWS_A_STEP]))
+            some = np.ascontiguousarray(self._all[start : start + ROWS_A_STEP])
+            numbers, owners = np.arange(start, start + len(some)), self._owner[start : start + len(some)]
+            given = [faiss.swig_ptr(one) for one in (some, numbers, owners)]
+            scan.add_core(len(some), *given)
         return scan
 
 
-def shortlisted(
-    listed: NDArray[np.int64],
-    exact: NDArray[np.float32],
-    owner: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    similarity: NDArray[np.float32],
-) -> None:
-    """Fill in each institution's nearest of a shortlist of L rows; ``rows`` and ``similarity`` (S, R), -1 and -inf.
-
-    ``exact`` (L,) is the similarity and ``owner`` (L,) the institution of each of the rows ``listed`` (L,).
-    """
-    order = np.lexsort((listed, -exact, owner))
-    listed, exact, owner = listed[order], exact[order], owner[order]
-    place = np.arange(len(listed)) - np.searchsorted(owner, owner)
-    kept = place < rows.shape[1]
-    rows[owner[kept], place[kept]] = listed[kept]
-    similarity[owner[kept], place[kept]] = exact[kept]
+def _in_order(rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> Neighbours:
+    """Neighbours in the order of their rounded similarity, the lower row first where two tie."""
+    similarity = _rounded(similarity)
+    order = np.lexsort((rows, -similarity), axis=2)
+    return Neighbours(np.take_along_axis(rows, order, axis=2), np.take_along_axis(similarity, order, axis=2))
 
 
 def similarities(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -29,8 +29,6 @@ REPLY_TEMPERATURE = 0.06
 COVERAGE_TEMPERATURE = 0.15
 VOTE_TEMPERATURE = 0.2
 VOTERS = 8
-FARTHEST = -1.0
-"""Least of all similarities."""
 
 Floats = NDArray[np.float64]
 Meaning = NDArray[np.float32] | None
@@ -41,10 +39,9 @@ class Profile:
     """Replies of S institutions, over C answers, to each of n texts: sparse, at most R answers an institution."""
 
     replies: csr_array
-    """(n, S·C): column ``s·C + y`` holds g_s(x, y), the share of answer y among s's nearest; they sum to 1, or to 0 where
-    s has none near the text."""
+    """(n, S·C): column ``s·C + y`` holds g_s(x, y), the share of answer y among s's nearest; they sum to 1."""
     coverage: Floats
-    """(n, S): similarity of each institution's nearest demonstration, in [-1, 1]; -1 where it has none to reply with."""
+    """(n, S): similarity of each institution's nearest demonstration, in [-1, 1]."""
     vote: Floats
     """(n, C): share of each answer among the 8 nearest of all institutions together; rows sum to 1."""
     answers: int
@@ -70,17 +67,13 @@ def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: in
     ``neighbours`` of n texts in S institutions; ``answer`` (N,) the answer number of each row of the pool;
     ``answers`` C; ``meaning`` (C, d) where answers are texts.
     """
-    n, s, _ = neighbours.rows.shape
-    near = neighbours.similarity.astype(np.float64)
-    coverage = np.maximum(near[:, :, 0], FARTHEST)
-    weights = np.exp((near - coverage[:, :, None]) / REPLY_TEMPERATURE)
-    texts, institutions, places = np.nonzero(neighbours.rows >= 0)
-    shares = (weights / np.maximum(weights.sum(axis=2, keepdims=True), 1))[texts, institutions, places]
-    columns = institutions * answers + answer[neighbours.rows[texts, institutions, places]]
-    bounds = np.concatenate([[0], np.cumsum((neighbours.rows >= 0).sum(axis=(1, 2)))])
-    replies = csr_array((shares, columns, bounds), shape=(n, s * answers))
+    n, s, r = neighbours.rows.shape
+    weights = softmax(neighbours.similarity.astype(np.float64) / REPLY_TEMPERATURE, axis=2)
+    columns = np.arange(s)[None, :, None] * answers + np.where(neighbours.rows < 0, 0, answer[neighbours.rows])
+    replies = csr_array((weights.ravel(), columns.ravel(), np.arange(0, n * s * r + 1, s * r)), shape=(n, s * answers))
     replies.sum_duplicates()
     replies.eliminate_zeros()
+    coverage = neighbours.similarity[:, :, 0].astype(np.float64)
     return Profile(replies, coverage, nearest_vote(neighbours, answer, answers), answers, meaning)
 
 

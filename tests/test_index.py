@@ -68,6 +68,32 @@ def test_the_presence_of_others_changes_nothing() -> None:
     assert np.array_equal(among.similarity[:, 1], by_itself.similarity[:, 0])
 
 
+@given(SEEDS, SIZES, st.integers(1, 9))
+@briefly
+def test_a_large_pool_is_searched_at_half_precision(seed: int, sizes: list[int], r: int) -> None:
+    """The same number of rows of each institution, similarities right to a few ten-thousandths, nearest first."""
+    pool, asked = random_pool(seed, sizes), unit_vectors(seed + 1, 3)
+    exact, near = InstitutionIndex(pool).nearest(asked, r), InstitutionIndex(pool, large=1).near(asked, r)
+    there = near.rows >= 0
+    assert np.array_equal(there, exact.rows >= 0)
+    assert np.allclose(near.similarity[there], exact.similarity[there], atol=2e-3)
+    assert np.isneginf(near.similarity[~there]).all()
+    texts, institutions, _ = np.nonzero(there)
+    assert np.array_equal(pool.owner[near.rows[there]], institutions)
+    own = np.einsum("ed,ed->e", pool.vectors[near.rows[there]], asked[texts])
+    assert np.allclose(near.similarity[there], own, atol=2e-3)
+    for text in near.similarity.reshape(-1, r):
+        assert (text[:-1] >= text[1:]).all()
+
+
+def test_ties_in_a_large_pool_go_to_the_lower_row() -> None:
+    """Rows with the same vector come in their order at half precision too."""
+    pool = random_pool(0, [6])
+    alike = make_pool(pool.demonstrations, np.repeat(pool.vectors[:1], 6, axis=0))
+    near = InstitutionIndex(alike, large=1).near(pool.vectors[:2], 6)
+    assert near.rows[:, 0].tolist() == [list(range(6))] * 2
+
+
 def test_take_and_flat_only_rearrange() -> None:
     """``take`` keeps the texts and institutions named, and ``flat`` lays institutions side by side."""
     near = InstitutionIndex(random_pool(7, [3, 5, 2])).nearest(unit_vectors(8, 4), 4)
