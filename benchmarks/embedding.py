@@ -256,7 +256,9 @@ def print_result(result: Row) -> None:
             print(f"\na query of 20 words beside busy neighbours, ms, {value}")
             print_rows(["neighbours", "threads", "waiting"], result["busy"], value, 1)
     if result["int8"]:
-        print("\n" + json.dumps(result["int8"]))
+        print("\n| instead | selections changed | nearest eight changed |\n|---|---|---|")
+        for row in result["int8"]:
+            print(f"| {row['encoder']} | {row['selections']:.1%} | {row['nearest']:.1%} |")
 
 
 def main() -> None:
@@ -281,7 +283,7 @@ def main() -> None:
         "queries": [row for words in (20, 200) for row in queries_in_turn(encoders, words, arguments.queries)],
         "batches": [row for words in (20, 200) for size in (32, 128) for row in batches_in_turn(encoders, words, size)],
         "busy": beside_neighbours(arguments.queries) if arguments.busy else [],
-        "int8": changed_selections(arguments.int8) if arguments.int8 else {},
+        "int8": changed_selections(arguments.int8) if arguments.int8 else [],
     }
     print_result(result)
     if arguments.json:
