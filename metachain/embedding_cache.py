@@ -1,6 +1,5 @@
 """Dense vectors kept by text and model, so that nothing is embedded twice."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, delete
 
 from metachain.bulk import insert_new, vectors_of
+from metachain.cache_folder import cache_folder
 from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, LibraryError, StorageError
 from metachain.opening import open_engine
@@ -111,8 +111,7 @@ def cached_vectors(texts: Sequence[str], path: Path | None, progress: Progress =
 @contextmanager
 def cache_engine(path: Path | None) -> Iterator[Engine]:
     """Open the file in which ``cached_vectors`` keeps them; raises what it raises."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = path or home / "metachain" / "embeddings.db"
+    path = path or cache_folder() / "embeddings.db"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
