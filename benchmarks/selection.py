@@ -195,7 +195,7 @@ def in_a_fresh_process(place: Path, asking: str, how: str) -> dict[str, Any]:
 def table(results: Sequence[dict[str, Any]]) -> str:
     """As in docs/benchmarks.md."""
     lines = [
-        "| rows | shared by | raw p50 / p99 ms | selection p50 / p99 ms | bar ms | 8 callers, raw | 8, selection | recall@50 |",
+        "| rows | shared by | raw p50 / p99 ms | selection p50 / p99 ms | bar ms | 8 raw | 8 selection | recall@50 |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in results:
