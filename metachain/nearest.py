@@ -1,0 +1,157 @@
+"""Which demonstrations are nearest to a vector, found where they lie: in the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Text, TextClause, bindparam, select, text
+
+from metachain.demonstration import Demonstration
+from metachain.placing import USABLE, index_name
+from metachain.schema import demonstrations, embeddings
+from metachain.storage import is_postgresql
+
+__all__ = ["NARROW", "Key", "Near", "approximately", "exactly", "nearest_keys"]
+
+NARROW = 20_000
+"""Admitted demonstrations up to which all of them are compared, though there is an index (``benchmarks``)."""
+SPARE = 3
+"""How many times as many are fetched from the index, in half precision, as are kept by their exact similarity."""
+SEARCHED, SCANNED = 100, 200_000
+"""hnsw.ef_search, at least; and hnsw.max_scan_tuples, how far a filtered scan goes on."""
+ROWS_AT_ONCE = 10_000
+STEP = 100_000
+"""Similarities are compared to five decimals, as in ``index``."""
+
+PLACED = "SELECT institution, id, vector FROM placed WHERE fingerprint = :fingerprint AND institution = ANY(:names)"
+JOINED = f"""
+    SELECT d.institution, d.id, e.vector FROM demonstrations d JOIN embeddings e ON e.text_sha256 = d.text_sha256
+    WHERE e.fingerprint = :fingerprint AND d.institution = ANY(:names) AND {USABLE.replace("vector)", "e.vector)")}
+"""
+BEST = f"""
+    SELECT institution, id, -round({STEP} * (vector <#> CAST(:vector AS vector))) AS steps FROM ({{source}}) AS source
+    ORDER BY steps DESC, institution, id LIMIT :k
+"""
+
+Key = tuple[str, str, float]
+"""Institution, id, and similarity in [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A demonstration that was found."""
+
+    demonstration: Demonstration
+    similarity: float
+    """Inner product of unit vectors, in [-1, 1], to five decimals."""
+
+
+def nearest_keys(
+    connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
+) -> list[list[Key]]:
+    """Of each of n unit vectors (n, d) the ``k`` nearest demonstrations of institutions, ties by institution and id.
+
+    The connection reads on behalf of somebody (``storage.Viewer``). In PostgreSQL an index is used where there is one
+    and ``names`` have many demonstrations; it misses a few of the nearest, but never returns fewer than there are.
+    """
+    if not is_postgresql(connection):
+        return _read_through(connection, fingerprint, names, vectors, k)
+    valid = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+    indexed = bool(connection.execute(valid, {"name": index_name(fingerprint, vectors.shape[1])}).scalar())
+    wide = indexed and _are_many(connection, fingerprint, names, max(NARROW, SPARE * k))
+    found = []
+    for vector in vectors:
+        keys = approximately(connection, fingerprint, names, vector, k) if wide else []
+        if len(keys) < k:
+            keys = exactly(connection, fingerprint, names, vector, k, placed=indexed)
+        found.append(keys)
+    return found
+
+
+def approximately(
+    connection: Connection,
+    fingerprint: str,
+    names: Sequence[str],
+    vector: NDArray[np.float32],
+    k: int,
+    *,
+    scan: str = "relaxed_order",
+) -> list[Key]:
+    """The nearest by the index, whose scan filters and goes on (pgvector's ``hnsw.iterative_scan``) until it has k.
+
+    It may end with fewer.
+    """
+    width = SPARE * k
+    settings = {
+        "hnsw.iterative_scan": scan,
+        "hnsw.ef_search": str(min(1000, max(SEARCHED, width))),
+        "hnsw.max_scan_tuples": str(SCANNED),
+        "plan_cache_mode": "force_custom_plan",
+        "enable_sort": "off",
+        "enable_seqscan": "off",
+    }
+    connection.execute(
+        text("SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items()))
+    )
+    size = len(vector)
+    near = f"""
+        WITH near AS MATERIALIZED (
+            {PLACED} ORDER BY vector::halfvec({size}) <#> CAST(CAST(:vector AS vector) AS halfvec({size})) LIMIT :width)
+        {BEST.format(source="SELECT * FROM near")}
+    """
+    # Written out, so that the planner sees that the index of this encoder's vectors is meant.
+    statement = text(near).bindparams(bindparam("fingerprint", type_=Text(), literal_execute=True))
+    given = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "width": width, "k": k}
+    return _keys(connection, statement, given)
+
+
+def exactly(
+    connection: Connection,
+    fingerprint: str,
+    names: Sequence[str],
+    vector: NDArray[np.float32],
+    k: int,
+    *,
+    placed: bool,
+) -> list[Key]:
+    """The nearest of all; ``placed`` says whether the encoder's vectors are in that table."""
+    connection.execute(text("SELECT set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true)"))
+    given: dict[str, Any] = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k}
+    if not placed:
+        given["size"] = len(vector)
+    return _keys(connection, text(BEST.format(source=PLACED if placed else JOINED)), given)
+
+
+def _keys(connection: Connection, statement: TextClause, given: dict[str, Any]) -> list[Key]:
+    return [(institution, id, steps / STEP) for institution, id, steps in connection.execute(statement, given)]
+
+
+def _are_many(connection: Connection, fingerprint: str, names: Sequence[str], than: int) -> bool:
+    """Whether institutions have more than so many demonstrations placed; no more are counted."""
+    counted = text(f"SELECT count(*) FROM (SELECT 1 FROM ({PLACED}) AS source LIMIT :enough) AS enough")  # noqa: S608
+    given = {"fingerprint": fingerprint, "names": list(names), "enough": than + 1}
+    return int(connection.execute(counted, given).scalar_one()) > than
+
+
+def _read_through(
+    connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
+) -> list[list[Key]]:
+    """The nearest of all, a page of vectors held at a time."""
+    query = (
+        select(demonstrations.c.institution, demonstrations.c.id, embeddings.c.vector)
+        .join(embeddings, embeddings.c.text_sha256 == demonstrations.c.text_sha256)
+        .where(embeddings.c.fingerprint == fingerprint, demonstrations.c.institution.in_(names))
+    )
+    best: list[list[Key]] = [[] for _ in vectors]
+    for page in connection.execute(query).partitions(ROWS_AT_ONCE):
+        rows = [row for row in page if len(row.vector) == vectors.shape[1] and abs(np.linalg.norm(row.vector) - 1) < 1e-3]
+        if not rows:
+            continue
+        similarity = np.rint(STEP * (vectors @ np.stack([row.vector for row in rows]).T))
+        for number, steps in enumerate(similarity):
+            least = np.partition(steps, -k)[-k] if k < len(steps) else -np.inf
+            some = [(rows[place].institution, rows[place].id, steps[place] / STEP) for place in np.flatnonzero(steps >= least)]
+            best[number] = sorted([*best[number], *some], key=lambda key: (-key[2], *key[:2]))[:k]
+    return best
