@@ -176,7 +176,8 @@ def postgres_server(
     """Run a server whose files are in a new folder within ``folder`` (or within that for temporary files), then end it.
 
     METACHAIN_TEST_POSTGRES chooses the version, 16 (as it is when not set) or 18. PostgreSQL refuses to be run by
-    root, for whom ``nobody`` runs it. ``durable`` waits for the disk at each commit, ``options`` are the server's. Raises ModuleNotFoundError where
+    root, for whom ``nobody`` runs it. ``durable`` waits for the disk at each
+    commit, ``options`` are the server's. Raises ModuleNotFoundError where
     the package is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="postgres-", dir=folder) as made:

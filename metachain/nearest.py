@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Text, TextClause, bindparam, select, text
 
 from metachain.demonstration import Demonstration
-from metachain.placing import USABLE, index_name
+from metachain.placing import index_name
 from metachain.schema import demonstrations, embeddings
 from metachain.storage import is_postgresql
 
-__all__ = ["NARROW", "Key", "Near", "approximately", "exactly", "nearest_keys"]
+__all__ = ["Key", "Near", "approximately", "exactly", "nearest_keys"]
 
-NARROW = 20_000
-"""Admitted demonstrations up to which all of them are compared, though there is an index (``benchmarks``)."""
+EVEN = 10.0
+"""How many compared demonstrations cost as much as one step of a filtered scan of the index (``postgres_scale``)."""
 SPARE = 3
 """How many times as many are fetched from the index, in half precision, as are kept by their exact similarity."""
 SEARCHED, SCANNED = 100, 200_000
@@ -26,13 +26,22 @@ STEP = 100_000
 """Similarities are compared to five decimals, as in ``index``."""
 
 PLACED = "SELECT institution, id, vector FROM placed WHERE fingerprint = :fingerprint AND institution = ANY(:names)"
-JOINED = f"""
+JOINED = """
     SELECT d.institution, d.id, e.vector FROM demonstrations d JOIN embeddings e ON e.text_sha256 = d.text_sha256
-    WHERE e.fingerprint = :fingerprint AND d.institution = ANY(:names) AND {USABLE.replace("vector)", "e.vector)")}
+    WHERE e.fingerprint = :fingerprint AND d.institution = ANY(:names)
+        AND vector_dims(e.vector) = :size AND abs(vector_norm(e.vector) - 1) < 0.001
 """
-BEST = f"""
-    SELECT institution, id, -round({STEP} * (vector <#> CAST(:vector AS vector))) AS steps FROM ({{source}}) AS source
+HELD = """
+    SELECT c.reltuples FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indexrelid = to_regclass(:name) AND i.indisvalid
+"""
+BEST = """
+    SELECT institution, id, -round({step} * (vector <#> CAST(:vector AS vector))) AS steps FROM ({source}) AS source
     ORDER BY steps DESC, institution, id LIMIT :k
+"""
+NEAR = """
+    WITH near AS MATERIALIZED (
+        {placed} ORDER BY vector::halfvec({size}) <#> CAST(CAST(:vector AS vector) AS halfvec({size})) LIMIT :width)
 """
 
 Key = tuple[str, str, float]
@@ -58,9 +67,10 @@ def nearest_keys(
     """
     if not is_postgresql(connection):
         return _read_through(connection, fingerprint, names, vectors, k)
-    valid = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
-    indexed = bool(connection.execute(valid, {"name": index_name(fingerprint, vectors.shape[1])}).scalar())
-    wide = indexed and _are_many(connection, fingerprint, names, max(NARROW, SPARE * k))
+    name = index_name(fingerprint, vectors.shape[1])
+    held = connection.execute(text(HELD), {"name": name}).scalar()
+    indexed = held is not None
+    wide = held is not None and _are_many(connection, fingerprint, names, _narrow(held, k))
     found = []
     for vector in vectors:
         keys = approximately(connection, fingerprint, names, vector, k) if wide else []
@@ -95,12 +105,7 @@ def approximately(
     connection.execute(
         text("SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items()))
     )
-    size = len(vector)
-    near = f"""
-        WITH near AS MATERIALIZED (
-            {PLACED} ORDER BY vector::halfvec({size}) <#> CAST(CAST(:vector AS vector) AS halfvec({size})) LIMIT :width)
-        {BEST.format(source="SELECT * FROM near")}
-    """
+    near = NEAR.format(placed=PLACED, size=len(vector)) + BEST.format(step=STEP, source="SELECT * FROM near")
     # Written out, so that the planner sees that the index of this encoder's vectors is meant.
     statement = text(near).bindparams(bindparam("fingerprint", type_=Text(), literal_execute=True))
     given = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "width": width, "k": k}
@@ -121,11 +126,19 @@ def exactly(
     given: dict[str, Any] = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k}
     if not placed:
         given["size"] = len(vector)
-    return _keys(connection, text(BEST.format(source=PLACED if placed else JOINED)), given)
+    return _keys(connection, text(BEST.format(step=STEP, source=PLACED if placed else JOINED)), given)
 
 
 def _keys(connection: Connection, statement: TextClause, given: dict[str, Any]) -> list[Key]:
     return [(institution, id, steps / STEP) for institution, id, steps in connection.execute(statement, given)]
+
+
+def _narrow(held: float, k: int) -> int:
+    """Up to how many admitted demonstrations all are compared, though there is an index of so many.
+
+    Comparing m takes time in proportion to m, and the scan passes over ``held / m`` for each of k that it finds.
+    """
+    return max(k, int(np.sqrt(EVEN * k * max(held, 0))))
 
 
 def _are_many(connection: Connection, fingerprint: str, names: Sequence[str], than: int) -> bool:
@@ -146,12 +159,17 @@ def _read_through(
     )
     best: list[list[Key]] = [[] for _ in vectors]
     for page in connection.execute(query).partitions(ROWS_AT_ONCE):
-        rows = [row for row in page if len(row.vector) == vectors.shape[1] and abs(np.linalg.norm(row.vector) - 1) < 1e-3]
+        rows = [
+            row for row in page if len(row.vector) == vectors.shape[1] and abs(np.linalg.norm(row.vector) - 1) < 1e-3
+        ]
         if not rows:
             continue
         similarity = np.rint(STEP * (vectors @ np.stack([row.vector for row in rows]).T))
         for number, steps in enumerate(similarity):
             least = np.partition(steps, -k)[-k] if k < len(steps) else -np.inf
-            some = [(rows[place].institution, rows[place].id, steps[place] / STEP) for place in np.flatnonzero(steps >= least)]
+            some = [
+                (rows[place].institution, rows[place].id, steps[place] / STEP)
+                for place in np.flatnonzero(steps >= least)
+            ]
             best[number] = sorted([*best[number], *some], key=lambda key: (-key[2], *key[:2]))[:k]
     return best

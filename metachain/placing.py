@@ -1,4 +1,4 @@
-"""What PostgreSQL searches: each demonstration beside its vector, current within the transaction that changes either."""
+"""What PostgreSQL searches: each demonstration beside its vector, kept current by whatever changes either."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -9,14 +9,12 @@ from sqlalchemy import Connection, Engine, text
 from metachain.errors import DataError
 from metachain.storage import KEEPER, is_postgresql, place_of, write_alone, writing
 
-__all__ = ["USABLE", "build", "index_name", "place", "place_again", "rewrite"]
+__all__ = ["build", "index_name", "place", "place_again", "rewrite"]
 
 LINKS, BREADTH = 16, 64
 """HNSW's m and ef_construction (Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search")."""
 LARGEST = 4000
 """Numbers of a vector that pgvector indexes in half precision."""
-USABLE = "vector_dims(vector) = :size AND abs(vector_norm(vector) - 1) < 0.001"
-"""Of a vector: neither damaged nor of an encoder's other size."""
 PLACE = """
     INSERT INTO placed (institution, id, fingerprint, vector)
     SELECT d.institution, d.id, e.fingerprint, e.vector
@@ -65,7 +63,9 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
         raise DataError(f"vectors of {size} numbers can't be indexed, {LARGEST} can; search without an index is exact")
     with writing(engine, KEEPER, alone=True) as connection:
         connection.execute(
-            text("INSERT INTO indexed VALUES (:fingerprint, :size) ON CONFLICT (fingerprint) DO UPDATE SET size = :size"),
+            text(
+                "INSERT INTO indexed VALUES (:fingerprint, :size) ON CONFLICT (fingerprint) DO UPDATE SET size = :size"
+            ),
             {"fingerprint": fingerprint, "size": size},
         )
         connection.execute(text(f"{PLACE} {OF_AN_ENCODER} ON CONFLICT DO NOTHING"), {"fingerprint": fingerprint})
