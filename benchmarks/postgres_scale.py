@@ -2,8 +2,9 @@
 
     python benchmarks/postgres_scale.py [--rows 1000000] [--address postgresql+psycopg://…] [--json FILE]
 
-Vectors of 384 numbers are synthetic: clusters of about a hundred, whose members are spread over the institutions at
-random. Queries are further members. What is found is checked against NumPy over the same vectors. PostgreSQL runs on
+Vectors of 384 numbers are synthetic: clusters of about a thousand, as where each of a thousand institutions has its own
+words for a thing, whose members vary in 32 directions and are spread over the institutions at random. Queries are
+further members. What is found is checked against NumPy over the same vectors. PostgreSQL runs on
 this machine (benchmarks/postgres.py, which says how to choose its version) with the settings in SERVER, or is the
 ``--address`` of a library's database, which is filled where it is empty and used again where it is not.
 """
@@ -28,7 +29,7 @@ from metachain.sharing import EVERYONE
 from metachain.similarity import text_sha256, unit_rows
 from metachain.storage import Viewer, reading
 
-SIZE, IN_A_CLUSTER, SPREAD = 384, 100, 0.8
+SIZE, DIRECTIONS, IN_A_CLUSTER, SPREAD = 384, 32, 1000, 0.6
 CHUNK = 50_000
 ASKS = "asking"
 WIDTHS = (10, 50)
@@ -62,13 +63,14 @@ def said(words):
 def members(centres, count, seed):
     """Vectors (count, 384) of random clusters."""
     rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((count, SIZE), np.float32) * np.float32(SPREAD / np.sqrt(SIZE))
-    return unit_rows(centres[rng.integers(0, len(centres), count)] + noise)
+    directions = np.random.default_rng(1).standard_normal((DIRECTIONS, SIZE), np.float32)
+    varied = np.float32(SPREAD) * rng.standard_normal((count, DIRECTIONS), np.float32)
+    return unit_rows((centres[rng.integers(0, len(centres), count)] + varied) @ directions)
 
 
 def world(rows, institutions):
     """All vectors (rows, 384), and the number (rows,) of the institution of each."""
-    centres = unit_rows(np.random.default_rng(0).standard_normal((max(1, rows // IN_A_CLUSTER), SIZE), np.float32))
+    centres = np.random.default_rng(0).standard_normal((max(1, rows // IN_A_CLUSTER), DIRECTIONS), np.float32)
     vectors = np.empty((rows, SIZE), np.float32)
     for start in range(0, rows, CHUNK):
         vectors[start : start + CHUNK] = members(centres, min(CHUNK, rows - start), 1 + start)
@@ -151,7 +153,10 @@ def ways(library, names, queries, best, share):
 
             def by_index(query, k=k, scan=scan):
                 with reading(library._engine, viewer) as connection:
-                    return [id for _, id, _ in approximately(connection, fingerprint, names, query, k, scan=scan)]
+                    found = approximately(
+                        connection, fingerprint, names, query, 3 * k, breadth=max(100, 3 * k), scan=scan
+                    )
+                    return [id for _, id, _ in found[:k]]
 
             rows.append(row(*timed(by_index, queries, 10), best, k, share=share, way=f"index, {scan}"))
 

@@ -15,12 +15,15 @@ from metachain.storage import is_postgresql
 
 __all__ = ["Key", "Near", "approximately", "exactly", "nearest_keys"]
 
-EVEN = 10.0
-"""How many compared demonstrations cost as much as one step of a filtered scan of the index (``postgres_scale``)."""
+EVEN = 30.0
+"""How many demonstrations are compared in the time that a filtered scan takes to pass over one of those that it keeps
+(``postgres_scale``)."""
 SPARE = 3
 """How many times as many are fetched from the index, in half precision, as are kept by their exact similarity."""
-SEARCHED, SCANNED = 100, 200_000
-"""hnsw.ef_search, at least; and hnsw.max_scan_tuples, how far a filtered scan goes on."""
+SEARCHED, BROADEST = 100, 1000
+"""The least and the greatest hnsw.ef_search."""
+SCANNED, MEMORY = 40_000, 4
+"""hnsw.max_scan_tuples and hnsw.scan_mem_multiplier: how far a filtered scan goes on."""
 ROWS_AT_ONCE = 10_000
 STEP = 100_000
 """Similarities are compared to five decimals, as in ``index``."""
@@ -41,7 +44,7 @@ BEST = """
 """
 NEAR = """
     WITH near AS MATERIALIZED (
-        {placed} ORDER BY vector::halfvec({size}) <#> CAST(CAST(:vector AS vector) AS halfvec({size})) LIMIT :width)
+        {placed} ORDER BY vector::halfvec({size}) <#> CAST(CAST(:vector AS vector) AS halfvec({size})) LIMIT :k)
 """
 
 Key = tuple[str, str, float]
@@ -67,17 +70,41 @@ def nearest_keys(
     """
     if not is_postgresql(connection):
         return _read_through(connection, fingerprint, names, vectors, k)
-    name = index_name(fingerprint, vectors.shape[1])
-    held = connection.execute(text(HELD), {"name": name}).scalar()
-    indexed = held is not None
-    wide = held is not None and _are_many(connection, fingerprint, names, _narrow(held, k))
+    held = connection.execute(text(HELD), {"name": index_name(fingerprint, vectors.shape[1])}).scalar()
+    few: bool | None = None
     found = []
     for vector in vectors:
-        keys = approximately(connection, fingerprint, names, vector, k) if wide else []
-        if len(keys) < k:
-            keys = exactly(connection, fingerprint, names, vector, k, placed=indexed)
-        found.append(keys)
+        keys: list[Key] = []
+        if held is not None and not few:
+            keys, few = _by_index(connection, fingerprint, names, vector, k, held, few=few)
+        found.append(keys or exactly(connection, fingerprint, names, vector, k, placed=held is not None))
     return found
+
+
+def _by_index(
+    connection: Connection,
+    fingerprint: str,
+    names: Sequence[str],
+    vector: NDArray[np.float32],
+    k: int,
+    held: float,
+    *,
+    few: bool | None,
+) -> tuple[list[Key], bool | None]:
+    """The nearest by an index of so many, or none where the exact search is better; and whether few are admitted.
+
+    That is asked only where the filter leaves too little of what a plain scan finds.
+    """
+    width = SPARE * k
+    breadth = min(BROADEST, max(SEARCHED, width))
+    keys = approximately(connection, fingerprint, names, vector, width, breadth=breadth, scan="off")
+    if len(keys) < width:
+        few = not _are_many(connection, fingerprint, names, _narrow(held, k)) if few is None else few
+        if few:
+            return [], few
+        broader = min(BROADEST, breadth * width // max(1, len(keys)))
+        keys = approximately(connection, fingerprint, names, vector, width, breadth=broader, scan="relaxed_order")
+    return (keys[:k] if len(keys) >= k else []), few
 
 
 def approximately(
@@ -87,17 +114,19 @@ def approximately(
     vector: NDArray[np.float32],
     k: int,
     *,
-    scan: str = "relaxed_order",
+    breadth: int,
+    scan: str,
 ) -> list[Key]:
-    """The nearest by the index, whose scan filters and goes on (pgvector's ``hnsw.iterative_scan``) until it has k.
+    """At most the ``k`` nearest by the index, whose scan keeps ``breadth`` candidates (ef_search) and filters them.
 
-    It may end with fewer.
+    With a ``scan`` other than ``off`` it goes on until ``k`` are found (pgvector's ``hnsw.iterative_scan``); it may end
+    before.
     """
-    width = SPARE * k
     settings = {
         "hnsw.iterative_scan": scan,
-        "hnsw.ef_search": str(min(1000, max(SEARCHED, width))),
-        "hnsw.max_scan_tuples": str(SCANNED),
+        "hnsw.ef_search": breadth,
+        "hnsw.max_scan_tuples": SCANNED,
+        "hnsw.scan_mem_multiplier": MEMORY,
         "plan_cache_mode": "force_custom_plan",
         "enable_sort": "off",
         "enable_seqscan": "off",
@@ -108,8 +137,7 @@ def approximately(
     near = NEAR.format(placed=PLACED, size=len(vector)) + BEST.format(step=STEP, source="SELECT * FROM near")
     # Written out, so that the planner sees that the index of this encoder's vectors is meant.
     statement = text(near).bindparams(bindparam("fingerprint", type_=Text(), literal_execute=True))
-    given = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "width": width, "k": k}
-    return _keys(connection, statement, given)
+    return _keys(connection, statement, {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k})
 
 
 def exactly(

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -111,7 +111,7 @@ def test_without_an_index_they_are_the_same(place: str) -> None:
 
 @pytest.mark.usefixtures("by_index")
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("scanned", [200_000, 1])
+@pytest.mark.parametrize("scanned", [40_000, 1])
 def test_a_filter_starves_nobody(library: Library, scanned: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One institution of many gives k: by the index, whose scan goes on, or exactly, where the scan ends early."""
     monkeypatch.setattr(module, "SCANNED", scanned)
@@ -128,24 +128,23 @@ def test_a_filter_starves_nobody(library: Library, scanned: int, monkeypatch: py
 
 @pytest.mark.usefixtures("by_index")
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
-def test_the_index_filters_within_its_scan(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan has one scan of the index with the filter in it; without going on it returns fewer."""
+def test_a_scan_that_ends_early_is_not_believed(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without going on it finds too few, and then all are compared."""
     short = module.approximately
 
-    def once(*given: object, **_rest: object) -> list[module.Key]:
-        return short(*given, scan="off")  # type: ignore[arg-type]
+    def once(*given: Any, **rest: Any) -> list[module.Key]:
+        return short(*given, **{**rest, "scan": "off", "breadth": 10})
 
     exact: list[str] = []
     slow = module.exactly
     monkeypatch.setattr(module, "approximately", once)
-    monkeypatch.setattr(module, "SEARCHED", 10)
     monkeypatch.setattr(module, "exactly", lambda *given, **rest: exact.append("asked") or slow(*given, **rest))
     found = library.nearest("new", QUERIES, 20, ["h21"])
     assert exact == ["asked"] * len(QUERIES)
     assert [keys(some) for some in found] == [brute(MADE, query, 20, {"h21"}) for query in QUERIES]
 
 
-@pytest.mark.parametrize("even", [10.0, 0.0])
+@pytest.mark.parametrize("even", [30.0, 0.0])
 def test_nobody_is_shown_what_is_not_shared(library: Library, even: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random rules of audience, group, purpose and moment, against an oracle that reads them as plain words."""
     monkeypatch.setattr(module, "EVEN", even)
@@ -197,7 +196,7 @@ def test_the_database_guards_what_is_searched(library: Library, place: str) -> N
     assert rows(place, "DELETE FROM placed WHERE institution = 'h02' RETURNING id", asks="h03") == []
 
 
-@pytest.mark.parametrize("even", [10.0, 0.0])
+@pytest.mark.parametrize("even", [30.0, 0.0])
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_a_forgotten_predicate_finds_nothing_more(
     library: Library, even: float, monkeypatch: pytest.MonkeyPatch
@@ -209,7 +208,7 @@ def test_a_forgotten_predicate_finds_nothing_more(
     assert {one.demonstration.institution for some in library.nearest("new", QUERIES, 9) for one in some} == {"h05"}
 
 
-@pytest.mark.parametrize("even", [10.0, 0.0])
+@pytest.mark.parametrize("even", [30.0, 0.0])
 def test_what_is_added_or_embedded_later_is_found(
     library: Library, even: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,7 +228,7 @@ def test_what_is_added_or_embedded_later_is_found(
     assert first[1].demonstration.output == "code 3"
 
 
-@pytest.mark.parametrize("even", [10.0, 0.0])
+@pytest.mark.parametrize("even", [30.0, 0.0])
 def test_what_is_forgotten_is_not_found(
     library: Library, place: str, even: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,8 +296,8 @@ def test_a_build_that_was_interrupted_is_done_anew(library: Library, place: str,
     """An index that is not valid is not searched, and is built again."""
     database = place.rpartition("/")[2]
     postgres.administer(
-        f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{NAME}'::regclass",
-        database=database,  # noqa: S608
+        f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{NAME}'::regclass",  # noqa: S608
+        database=database,
     )
     assert keys(library.nearest("new", QUERIES[:1], 5)[0]) == brute(MADE, QUERIES[0], 5, ALL)
     assert library.index() == len(MADE)
