@@ -174,7 +174,7 @@ class Library:
         if correction is not None:
             check_text("correction", correction)
             correction = self._admitted(Demonstration("any", "any", correction)).output
-        with writing(self._engine, KEEPER) as connection:
+        with writing(self._engine, KEEPER, alone=correction is not None) as connection:
             changed = fed_back(connection, id, score, correction)
             if changed is not None and correction is not None:
                 one = Demonstration(changed.institution, changed.input, correction, f"feedback {id}", {"feedback": id})

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from metachain.errors import DataError
-from metachain.storage import KEEPER, is_postgresql, place_of, write_alone, writing
+from metachain.storage import KEEPER, is_postgresql, place_of, writing
 
 __all__ = ["build", "index_name", "place", "place_again", "rewrite"]
 
@@ -35,12 +35,11 @@ def index_name(fingerprint: str, size: int) -> str:
 def place(connection: Connection, texts: Iterable[str]) -> None:
     """Place the demonstrations of some texts (their SHA-256) that have a vector of an encoder that is indexed.
 
-    The connection is the keeper's, and within a transaction. SQLite needs nothing of the kind.
+    The connection is the keeper's and writes alone, so that of two that bring a text, one its vector and one a
+    demonstration, the later sees the earlier. SQLite needs nothing of the kind.
     """
     if not is_postgresql(connection) or not connection.execute(text("SELECT 1 FROM indexed LIMIT 1")).scalar():
         return
-    # Of two that bring a text, one its vector and one a demonstration, the later must see the earlier.
-    write_alone(connection)
     connection.execute(text(f"{PLACE} {OF_TEXTS} {OR_AGAIN}"), {"texts": list(texts)})
 
 

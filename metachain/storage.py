@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from metachain.errors import LibraryError, StorageError
 
-__all__ = ["KEEPER", "Viewer", "is_postgresql", "place_of", "reading", "write_alone", "writing"]
+__all__ = ["KEEPER", "Viewer", "is_postgresql", "place_of", "reading", "writing"]
 
 WRITERS = 0x6D636C62
 """The advisory lock of those who must write alone: the bytes of "mclb"."""
@@ -71,15 +71,9 @@ def writing(engine: Engine, viewer: Viewer | None = None, *, alone: bool = False
         connection.begin(),
     ):
         _let_see(connection, viewer)
-        if alone:
-            write_alone(connection)
+        if alone and is_postgresql(engine):
+            connection.execute(text("SELECT pg_advisory_xact_lock(:writers)"), {"writers": WRITERS})
         yield connection
-
-
-def write_alone(connection: Connection) -> None:
-    """Wait in PostgreSQL until no other process writes alone, then be the one, until the transaction ends."""
-    if is_postgresql(connection):
-        connection.execute(text("SELECT pg_advisory_xact_lock(:writers)"), {"writers": WRITERS})
 
 
 def is_postgresql(bound: Engine | Connection) -> bool:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -272,6 +273,30 @@ def test_another_process_adds(library: Library, place: str) -> None:
     here = Path(__file__).parent
     subprocess.run([sys.executable, "-c", OTHER_PROCESS, place], cwd=here, check=True, timeout=60)
     assert library.nearest("new", Tiny().encode(["knee"]), 1)[0][0].demonstration.id == "from elsewhere"
+
+
+@pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
+def test_what_is_written_while_the_index_is_built_is_in_it(place: str) -> None:
+    """Demonstrations, vectors and corrections that come meanwhile, from two others, are placed and found."""
+    with Library.open(place, Tiny()) as library, Library.open(place, Tiny()) as other, ThreadPoolExecutor() as pool:
+        library.add(MADE, share=EVERYONE)
+        library.vectors(MADE)
+        runs = [Outcome(f"run {number}", "chain", "h01", f"knee {number}", "m", (), "code") for number in range(20)]
+        other.outcomes.record(runs)
+
+        def write(number: int) -> None:
+            one = Demonstration("h01", f"knee {number}", "code", id=f"late {number}")
+            other.add([one])
+            other.vectors([one])
+
+        building = pool.submit(library.index)
+        writing = [pool.submit(write, number) for number in range(20)]
+        correcting = [pool.submit(library.record_feedback, one.id, correction="code") for one in runs]
+        for one in (building, *writing, *correcting):
+            one.result()
+        library.vectors(library.demonstrations("h01"))
+        assert rows(place, "SELECT count(*) FROM placed", keeper="yes") == [(len(MADE) + 40,)]
+        assert len(library.nearest("new", QUERIES, 100, ["h01"])[0]) == EACH + 40
 
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
