@@ -42,7 +42,7 @@ SERVER = {
     "max_wal_size": "16GB",
     "checkpoint_timeout": "30min",
 }
-SECONDS = 8
+SECONDS = 5
 
 
 class Synthetic:
@@ -232,12 +232,25 @@ def sizes(library):
     return {**{key: float(value) for key, value in megabytes.items()}, "settings": settings}
 
 
+def print_tables(figures):
+    """The figures, in Markdown."""
+    print("| admitted | way | k | p50, ms | p99, ms | recall | returned, fewest |\n|---|---|---|---|---|---|---|")
+    for one in figures["ways"]:
+        times = f"{one['p50_ms']:.1f} | {one['p99_ms']:.1f}"
+        found = f"{one['recall']:.3f} | {one['returned']:.1f}, {one['fewest']}"
+        print(f"| {one['share']:.1%} | {one['way']} | {one['k']} | {times} | {found} |")
+    print("\n| admitted | callers in processes | p50, ms | p99, ms | a second |\n|---|---|---|---|---|")
+    for one in figures["together"]:
+        times = f"{one['p50_ms']:.1f} | {one['p99_ms']:.1f} | {one['a_second']:.0f}"
+        print(f"| {one['share']:.1%} | {one['callers']} in {one['processes']} | {times} |")
+
+
 def main():
-    """Fill, index, measure, and print the figures as JSON."""
+    """Fill, index, measure, and print tables."""
     parser = argparse.ArgumentParser(description="Nearest-neighbour search inside PostgreSQL.")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--institutions", type=int, default=1000)
-    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--address", help="Of a database to use, in place of a server of its own.")
     parser.add_argument("--json", help="File to write the figures to.")
     given = parser.parse_args()
@@ -273,11 +286,10 @@ def main():
             names = [name_of(one) for one in range(max(1, round(share * given.institutions)))]
             for processes, callers in ((1, 1), (1, 8), (2, 8), (4, 8)):
                 figures["together"].append(together(address, queries, names, share, processes, callers))
-    written = json.dumps(figures, indent=1)
     if given.json:
         with open(given.json, "w") as file:
-            file.write(written)
-    print(written)
+            json.dump(figures, file, indent=1)
+    print_tables(figures)
 
 
 if __name__ == "__main__":

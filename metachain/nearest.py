@@ -22,6 +22,8 @@ SPARE = 3
 """How many times as many are fetched from the index, in half precision, as are kept by their exact similarity."""
 SEARCHED, BROADEST = 100, 1000
 """The least and the greatest hnsw.ef_search."""
+SURELY = 3
+"""How many times the bound the share that passed a scan must speak for, that the admitted are not counted."""
 SCANNED, MEMORY = 40_000, 4
 """hnsw.max_scan_tuples and hnsw.scan_mem_multiplier: how far a filtered scan goes on."""
 ROWS_AT_ONCE = 10_000
@@ -93,13 +95,15 @@ def _by_index(
 ) -> tuple[list[Key], bool | None]:
     """The nearest by an index of so many, or none where the exact search is better; and whether few are admitted.
 
-    That is asked only where the filter leaves too little of what a plain scan finds.
+    That is counted only where the filter leaves too little of what a plain scan finds, and so little that it may be.
     """
     width = SPARE * k
     breadth = min(BROADEST, max(SEARCHED, width))
     keys = approximately(connection, fingerprint, names, vector, width, breadth=breadth, scan="off")
     if len(keys) < width:
-        few = not _are_many(connection, fingerprint, names, _narrow(held, k)) if few is None else few
+        bound = _narrow(held, k)
+        if few is None and len(keys) * held <= SURELY * bound * breadth:
+            few = not _are_many(connection, fingerprint, names, bound)
         if few:
             return [], few
         broader = min(BROADEST, breadth * width // max(1, len(keys)))
