@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -48,6 +48,7 @@ class PostgresServer:
     """Of the data, the log and nothing else; its owner is the user that runs the server."""
     user: str
     durable: bool
+    options: Mapping[str, str | int] = field(default_factory=dict)
     port: int = 0
     password: str = field(default_factory=lambda: token_hex(8))
     _process: subprocess.Popen[bytes] | None = None
@@ -100,7 +101,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server on the port it had, or a free one; returns when it answers."""
         self.port = self.port or _free_port()
-        options = {**OPTIONS, "port": self.port, "fsync": "on" if self.durable else "off"}
+        options = {**OPTIONS, "port": self.port, "fsync": "on" if self.durable else "off", **self.options}
         settings = [f"--{name}={value}" for name, value in options.items()]
         command = [str(self.installed / "bin" / "postgres"), "-D", str(self.folder / "data"), *settings]
         with self.log.open("ab") as log:
@@ -169,18 +170,21 @@ def running(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def postgres_server(folder: Path | None = None, *, durable: bool = False) -> Iterator[PostgresServer]:
+def postgres_server(
+    folder: Path | None = None, *, durable: bool = False, options: Mapping[str, str | int] | None = None
+) -> Iterator[PostgresServer]:
     """Run a server whose files are in a new folder within ``folder`` (or within that for temporary files), then end it.
 
     METACHAIN_TEST_POSTGRES chooses the version, 16 (as it is when not set) or 18. PostgreSQL refuses to be run by
-    root, for whom ``nobody`` runs it. ``durable`` waits for the disk at each commit. Raises ModuleNotFoundError where
+    root, for whom ``nobody`` runs it. ``durable`` waits for the disk at each
+    commit, ``options`` are the server's. Raises ModuleNotFoundError where
     the package is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="postgres-", dir=folder) as made:
         place, user = Path(made), "nobody" if os.getuid() == 0 else getpass.getuser()
         if os.getuid() == 0:
             shutil.chown(place, user)
-        server = PostgresServer(installed(), place, user, durable)
+        server = PostgresServer(installed(), place, user, durable, options or {})
         server.installed = _runnable(server)
         try:
             server.make()

@@ -110,6 +110,23 @@ def add(
 
 
 @app.command()
+def index(library: LibraryPath) -> None:
+    """Build the index by which PostgreSQL finds the nearest demonstrations itself; it is kept current from then on.
+
+    What is not embedded yet is embedded first. Others may read and write meanwhile.
+    """
+    from metachain.console import out, working
+    from metachain.ingestion import embed_stored
+    from metachain.library import Library
+    from metachain.opening import without_password
+
+    with Library.open(library, create=False) as opened:
+        with working() as progress:
+            embed_stored(opened, opened.institutions(), progress)
+        out.print(f"{opened.index()} demonstrations are indexed in {without_password(library)}")
+
+
+@app.command()
 def share(
     library: LibraryPath,
     institution: Annotated[

@@ -13,10 +13,11 @@ from metachain.cache_folder import cache_folder
 from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError, LibraryError, StorageError
 from metachain.opening import open_engine
+from metachain.placing import place
 from metachain.progress import Progress, silent
 from metachain.schema import embeddings
 from metachain.similarity import normalise_text, text_sha256, unit_rows
-from metachain.storage import reading, writing
+from metachain.storage import KEEPER, reading, writing
 
 __all__ = ["EmbeddingCache", "cache_engine", "cached_vectors"]
 
@@ -85,11 +86,12 @@ class EmbeddingCache:
             for key, vector in vectors.items()
         ]
         try:
-            with writing(self._engine, alone=True) as connection:
+            with writing(self._engine, KEEPER, alone=True) as connection:
                 # What is damaged is there under the same keys.
                 own = embeddings.c.fingerprint == self.encoder.fingerprint
                 connection.execute(delete(embeddings).where(own, embeddings.c.text_sha256.in_(list(vectors))))
                 insert_new(connection, embeddings, rows)
+                place(connection, vectors)
         except StorageError:
             return  # a cache that can't be written costs time, not answers
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, select, text
 
 from metachain.moments import now
+from metachain.placing import rewrite
 from metachain.revisions import counted, moved_on
 from metachain.schema import artifacts, demonstrations, embeddings, grants, groups, keys, outcomes, receipts
 from metachain.similarity import text_sha256
@@ -135,6 +136,7 @@ def scrub(engine: Engine) -> bool:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for table in (demonstrations, outcomes, embeddings, artifacts):
                 connection.execute(text(f"VACUUM FULL {table.name}"))
+            rewrite(connection)
         return True
     with engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection

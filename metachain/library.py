@@ -13,19 +13,22 @@ from sqlalchemy import Engine, func, select
 
 from metachain.artifacts import Artifacts
 from metachain.audit import Audit
-from metachain.bulk import insert_new, upsert
+from metachain.bulk import insert_new, upsert, with_keys
 from metachain.demonstration import Demonstration, check_text
 from metachain.encoder import Encoder, MiniLM
 from metachain.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.keys import Keys
+from metachain.nearest import Near, nearest_keys
 from metachain.opening import open_engine
 from metachain.outcomes import Outcome, Outcomes, fed_back
+from metachain.placing import build, place, place_again
 from metachain.progress import Progress, silent
 from metachain.records import Refused, chunks, demonstration_of, row_of, sorted_out
 from metachain.revisions import State, moved_on, revision, state_of
 from metachain.schema import demonstrations as table
 from metachain.sharing import Grant, Sharing, stated
+from metachain.similarity import text_sha256
 from metachain.storage import KEEPER, Viewer, place_of, reading, writing
 from metachain.vectors import Vectors
 
@@ -132,6 +135,7 @@ class Library:
             for chunk in chunks(self._passed(demonstrations, refused), ROWS_A_QUERY):
                 found = sorted_out(connection, chunk, refused)
                 insert_new(connection, table, [row_of(one) for one in found.fresh])
+                place(connection, [text_sha256(one.input) for one in found.fresh])
                 changed.update(one.institution for one in found.fresh)
                 institutions.update(one.institution for _, one in chunk)
                 stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
@@ -170,11 +174,13 @@ class Library:
         if correction is not None:
             check_text("correction", correction)
             correction = self._admitted(Demonstration("any", "any", correction)).output
-        with writing(self._engine, KEEPER) as connection:
+        with writing(self._engine, KEEPER, alone=correction is not None) as connection:
             changed = fed_back(connection, id, score, correction)
             if changed is not None and correction is not None:
                 one = Demonstration(changed.institution, changed.input, correction, f"feedback {id}", {"feedback": id})
-                upsert(connection, table, [row_of(self._admitted(one))])
+                row = row_of(self._admitted(one))
+                upsert(connection, table, [row])
+                place_again(connection, row)
         return changed or self.outcomes.get(id)
 
     def _admitted(self, demonstration: Demonstration) -> Demonstration:
@@ -270,6 +276,43 @@ class Library:
             query = query.where(table.c.institution.in_(names))
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
             return tuple(map(demonstration_of, connection.execute(query)))
+
+    def index(self) -> int:
+        """Build what ``nearest`` searches in PostgreSQL, for this encoder; how many demonstrations it holds.
+
+        Those that were never embedded are left out until they are. It is kept current from then on, and built anew
+        where that was interrupted. A million take minutes, in which others may read and write. Raises DataError for an
+        SQLite file, and for vectors that are too long.
+        """
+        return build(self._engine, self.encoder.fingerprint, self.encoder.encode(["size"]).shape[1])
+
+    def nearest(
+        self, institution: str, vectors: NDArray[np.float32], k: int, among: Iterable[str] = ()
+    ) -> tuple[tuple[Near, ...], ...]:
+        """Of each of n unit vectors (n, d) the ``k`` nearest demonstrations that an institution may use, nearest first.
+
+        Those are its own and what others share with it now, of institutions named ``among`` (of all, where none is),
+        as far as this encoder has embedded them. The database finds them, so that nobody's vectors are loaded: by the
+        index (``index``), or exactly where there is none or few are admitted, and in an SQLite file. There are fewer
+        than ``k`` only where fewer may be used. Ties go by institution and id. Raises DataError for vectors that are no
+        (n, d) finite numbers, or a ``k`` under 1.
+        """
+        names = set(among)
+        for name in (institution, *names):
+            check_text("institution", name)
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        if vectors.ndim != 2 or not vectors.shape[1] or not np.isfinite(vectors).all():
+            raise DataError(f"vectors must be finite numbers of shape (n, d), got shape {vectors.shape}")
+        if k < 1:
+            raise DataError(f"k must be 1 or more, got {k}")
+        with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
+            admitted = {institution, *connection.execute(self.sharing.allowing(institution)).scalars()}
+            admitted &= names or admitted
+            found = nearest_keys(connection, self.encoder.fingerprint, sorted(admitted), vectors, k)
+            keys = sorted({key[:2] for keys in found for key in keys})
+            rows = connection.execute(with_keys(connection, table, keys)) if keys else ()
+            held = {one.key: one for one in map(demonstration_of, rows)}
+        return tuple(tuple(Near(held[key[:2]], key[2]) for key in keys) for keys in found)
 
     def stream(self, institution: str) -> Iterator[Demonstration]:
         """Demonstrations of one institution, ordered by id, a page of them held at a time; nothing is locked."""

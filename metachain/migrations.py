@@ -75,4 +75,5 @@ MIGRATIONS = (
     Migration(2, "outcomes, revisions", _only_new_tables),
     Migration(3, "sharing rules, audit, receipts; hashes of texts and patients of demonstrations", _texts_are_hashed),
     Migration(4, "keys of a server's callers", _only_new_tables),
+    Migration(5, "demonstrations with their vectors, for PostgreSQL to search", _only_new_tables),
 )

@@ -7,7 +7,7 @@ from sqlalchemy.exc import ArgumentError
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
 from metachain.migrations import migrate, refuse_newer
-from metachain.schema import SCHEMA_VERSION, protected, tables
+from metachain.schema import SCHEMA_VERSION, demonstrations, placed, protected, tables
 from metachain.storage import place_of, reading, writing
 
 __all__ = ["open_postgresql"]
@@ -15,6 +15,7 @@ __all__ = ["open_postgresql"]
 OLDEST = 15
 CONNECT_SECONDS = 10
 VERSION_TABLE = "metachain_schema"
+SHAREABLE = (demonstrations, placed)
 
 SHARED = """
     institution IN (
@@ -126,8 +127,7 @@ def _bring_up_to_date(connection: Connection) -> None:
     if not version:
         connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
     migrate(connection, version)
-    if not version:
-        _guard(connection)
+    _guard(connection)
     connection.execute(text(f"UPDATE {VERSION_TABLE} SET version = {SCHEMA_VERSION}"))  # noqa: S608
 
 
@@ -136,8 +136,11 @@ def _version(connection: Connection) -> int:
 
 
 def _guard(connection: Connection) -> None:
-    """Let the database itself refuse what a query forgot to."""
+    """Let the database itself refuse what a query forgot to; what is guarded already is left as it is."""
+    guarded = set(connection.execute(text("SELECT relname FROM pg_class WHERE relforcerowsecurity")).scalars())
     for table in protected:
+        if table.name in guarded:
+            continue
         for kind in ("ENABLE", "FORCE"):
             connection.execute(text(f"ALTER TABLE {table.name} {kind} ROW LEVEL SECURITY"))
         connection.execute(
@@ -146,4 +149,5 @@ def _guard(connection: Connection) -> None:
         connection.execute(
             text(f"CREATE POLICY own ON {table.name} USING (institution = current_setting('metachain.asks', true))")
         )
-    connection.execute(text(f"CREATE POLICY shared ON demonstrations FOR SELECT USING ({SHARED})"))
+        if table in SHAREABLE:
+            connection.execute(text(f"CREATE POLICY shared ON {table.name} FOR SELECT USING ({SHARED})"))

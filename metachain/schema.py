@@ -1,6 +1,18 @@
 """The schema of a library, the same in an SQLite file and in PostgreSQL."""
 
-from sqlalchemy import JSON, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    Column,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 from metachain.vectors_column import VectorColumn
 
@@ -13,15 +25,17 @@ __all__ = [
     "embeddings",
     "grants",
     "groups",
+    "indexed",
     "keys",
     "outcomes",
+    "placed",
     "protected",
     "receipts",
     "revisions",
     "tables",
 ]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """``migrations`` says what each version added."""
 
 tables = MetaData()
@@ -52,6 +66,27 @@ embeddings = Table(
     Column("vector", VectorColumn, nullable=False),
 )
 """Derived: what is missing or damaged is computed again."""
+
+indexed = Table(
+    "indexed",
+    tables,
+    Column("fingerprint", Name, primary_key=True),
+    Column("size", Integer, nullable=False),
+)
+"""Encoders whose vectors, of so many numbers, ``placed`` holds; PostgreSQL alone has any."""
+
+placed = Table(
+    "placed",
+    tables,
+    Column("institution", Name, primary_key=True),
+    Column("id", Name, primary_key=True),
+    Column("fingerprint", Name, primary_key=True),
+    Column("vector", VectorColumn, nullable=False),
+    ForeignKeyConstraint(
+        ["institution", "id"], ["demonstrations.institution", "demonstrations.id"], ondelete="CASCADE"
+    ),
+)
+"""Each demonstration with its vector in one row, so that one index scan searches and filters."""
 
 grants = Table(
     "grants",
@@ -162,5 +197,5 @@ receipts = Table(
 )
 """What was forgotten: kinds, numbers and hashes. No text."""
 
-protected = (demonstrations, outcomes)
+protected = (demonstrations, outcomes, placed)
 """Tables whose rows PostgreSQL shows to their institution, to those it shares with, and to the library's keeper."""
