@@ -1,4 +1,4 @@
-"""Where LangChain's words meet ours: embeddings, the example selector, the retriever."""
+"""Where LangChain's words meet ours: embeddings, example selectors, the retriever, vector stores."""
 
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from metachain.retrievers.library import LibraryExampleSelector
     from metachain.retrievers.retriever import DemonstrationRetriever
     from metachain.retrievers.selector import MetaExampleSelector
+    from metachain.retrievers.vector_store import DemonstrationVectorStore
 
 __all__ = [
     "DemonstrationRetriever",
+    "DemonstrationVectorStore",
     "EncoderEmbeddings",
     "LangChainEncoder",
     "LibraryExampleSelector",
@@ -37,5 +39,6 @@ _HOMES = {
     "LibraryExampleSelector": "library",
     "DemonstrationRetriever": "retriever",
     "MetaExampleSelector": "selector",
+    "DemonstrationVectorStore": "vector_store",
 }
 __getattr__ = lazily(__name__, _HOMES)

@@ -31,6 +31,7 @@ PUBLIC = {
     ],
     "metachain.retrievers": [
         "DemonstrationRetriever",
+        "DemonstrationVectorStore",
         "EncoderEmbeddings",
         "LangChainEncoder",
         "LibraryExampleSelector",
