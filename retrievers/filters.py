@@ -43,10 +43,10 @@ class MetadataColumns:
         A function is asked about every document, for every query. Raises DataError for a filter that says nothing
         known.
         """
-        if callable(condition):
-            return np.fromiter((bool(condition(one)) for one in islice(self._documents, count)), np.bool_, count)
         if not isinstance(condition, Mapping):
-            raise DataError(f"'filter' must be a mapping or a function, got {type(condition).__name__}")
+            if not callable(condition):
+                raise DataError(f"'filter' must be a mapping or a function, got {type(condition).__name__}")
+            return np.fromiter((bool(condition(one)) for one in islice(self._documents, count)), np.bool_, count)
         admitted = np.ones(count, np.bool_)
         for key, wanted in condition.items():
             if not isinstance(key, str) or key.startswith("$"):
