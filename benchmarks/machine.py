@@ -13,8 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 __all__ = ["PACKAGES", "Machine", "machine"]
 
 PACKAGES = ("metachain", "numpy", "faiss-cpu", "langchain-core", "langchain-community", "sentence-transformers", "dspy")
@@ -58,7 +56,7 @@ def machine(packages: Iterable[str] = PACKAGES) -> Machine:
     return Machine(
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        memory=psutil.virtual_memory().total,
+        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         load=round(os.getloadavg()[0], 2),
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
