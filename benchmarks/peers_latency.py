@@ -160,7 +160,7 @@ def _ratios(results: Sequence[dict[str, Any]]) -> str:
         return ""
     return (
         f"At {results[0]['size']:,} with this filter our store takes {p50[OURS] / p50[FLOOR]:.1f} times as long as the "
-        f"floor, and LangChain's FAISS selector, made correct, {p50[LANGCHAIN] / p50[OURS]:.0f} times as long as our store."
+        f"floor, and LangChain's FAISS selector, made correct, {p50[LANGCHAIN] / p50[OURS]:.0f} times as long as ours."
     )
 
 

@@ -111,7 +111,10 @@ def _comparable(value: object) -> Hashable:
     """A value itself, or, of a list or an object, what is the same for equal ones."""
     if isinstance(value, Hashable) and not isinstance(value, tuple):
         return value
-    return ("json", json.dumps(value, sort_keys=True))
+    try:
+        return ("json", json.dumps(value, sort_keys=True))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"'filter' must compare with what JSON can hold ({error})") from None
 
 
 def _known() -> str:

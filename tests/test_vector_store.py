@@ -107,6 +107,7 @@ def test_what_langchain_loses_is_found() -> None:
         ({"n": {"$gt": 3}}, r"compares 'n' with '\$gt'; what is known is \$eq"),
         ({"n": {"$in": 3}}, r"give \$in of 'n' a list, got int"),
         ({"$and": []}, r"must name keys of the metadata, got '\$and'"),
+        ({"n": {"$eq": {1}}}, r"must compare with what JSON can hold"),
         ({3: 4}, "must name keys of the metadata, got 3"),
         ("institution = 'a'", "must be a mapping or a function, got str"),
     ],
