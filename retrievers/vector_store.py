@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from json import dumps, loads
+from json import JSONEncoder, loads
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
@@ -23,6 +23,7 @@ from metachain.retrievers.store_files import read_folder, write_folder
 
 __all__ = ["DemonstrationVectorStore"]
 
+ENCODER = JSONEncoder(allow_nan=False)
 SAME_MODEL = 0.99
 """Cosine that a text has at least with itself, embedded again by the same model."""
 
@@ -245,7 +246,7 @@ def _named(documents: Sequence[Document], ids: Sequence[str | None] | None) -> l
 
 def _plain(metadata: dict[str, Any], place: int) -> dict[str, Any]:
     try:
-        held: dict[str, Any] = loads(dumps(metadata, allow_nan=False))
+        held: dict[str, Any] = loads(ENCODER.encode(metadata))
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"the metadata of document {place} must hold what JSON can ({error})") from None
     return held
