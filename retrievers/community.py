@@ -9,9 +9,9 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.example_selectors import SemanticSimilarityExampleSelector
 
-from metachain.demonstration import Demonstration, made_of
+from metachain.demonstration import Demonstration
 from metachain.errors import DataError
-from metachain.retrievers.documents import record_of_document
+from metachain.retrievers.documents import demonstration_of
 
 __all__ = ["demonstrations_from_faiss", "documents_of_faiss", "semantic_example_selector"]
 
@@ -45,20 +45,10 @@ def demonstrations_from_faiss(
     its text; other metadata are kept, and a string ``id`` among them becomes the demonstration's. Nothing is unpickled:
     the store is one that you have loaded or made. Raises DataError that names the document which lacks something.
     """
-    demonstrations = []
-    for key, document in _documents(store):
-        held = document.metadata
-        missing = [name for name in (institution_key, output_key) if name not in held]
-        if missing:
-            raise DataError(
-                f"document {key!r} has no {' and no '.join(map(repr, missing))} in its metadata, it has: "
-                f"{', '.join(map(repr, held)) or 'nothing'}; name other keys with institution_key=, output_key="
-            )
-        try:
-            demonstrations.append(made_of(record_of_document(document, institution_key, output_key, input_key)))
-        except DataError as error:
-            raise DataError(f"document {key!r} of the store: {error}") from None
-    return demonstrations
+    return [
+        demonstration_of(document, institution_key, output_key, input_key, name=key)
+        for key, document in _documents(store)
+    ]
 
 
 def documents_of_faiss(store: Any) -> Iterator[Document]:

@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from langchain_core.documents import Document
 
+from metachain.demonstration import Demonstration, made_of
 from metachain.errors import DataError
 from metachain.ingestion import Ingested, ingest
 from metachain.library import Library
 from metachain.rows import Row
 from metachain.sharing import Grant
 
-__all__ = ["document_rows", "ingest_documents", "record_of_document"]
+__all__ = ["demonstration_of", "document_of", "document_rows", "ingest_documents", "record_of_document"]
 
 
 def ingest_documents(
@@ -65,3 +67,44 @@ def record_of_document(document: Document, institution_key: str, output_key: str
         record["id"] = held["id"]
     record["metadata"] = {key: value for key, value in held.items() if key not in ours and key != "id"}
     return record
+
+
+def demonstration_of(
+    document: Document,
+    institution_key: str = "institution",
+    output_key: str = "output",
+    input_key: str = "input",
+    name: str | None = None,
+) -> Demonstration:
+    """The demonstration that a document is, as ``ingest_documents`` says.
+
+    Raises DataError that calls the document by ``name``, else by its id, and says what it lacks.
+    """
+    held = document.metadata
+    called = document.id if name is None else name
+    missing = [key for key in (institution_key, output_key) if key not in held]
+    if missing:
+        raise DataError(
+            f"document {called!r} has no {' and no '.join(map(repr, missing))} in its metadata, it has: "
+            f"{', '.join(map(repr, held)) or 'nothing'}; name other keys with institution_key=, output_key="
+        )
+    try:
+        return made_of(record_of_document(document, institution_key, output_key, input_key))
+    except DataError as error:
+        raise DataError(f"document {called!r} of the store: {error}") from None
+
+
+def document_of(demonstration: Demonstration) -> Document:
+    """A demonstration as a document, which ``demonstration_of`` turns back into the same one.
+
+    The text is the input; institution, output and id are in the metadata, which may hold none of these names yet. The
+    document's id is a UUID made of institution and id, so that storing it again replaces it. Raises DataError.
+    """
+    ours = {"institution": demonstration.institution, "output": demonstration.output, "id": demonstration.id}
+    if taken := {*ours, "input"} & set(demonstration.metadata):
+        raise DataError(
+            f"demonstration {demonstration.id!r} has {sorted(taken)[0]!r} in its metadata, where a document keeps its "
+            f"own; give that another name"
+        )
+    name = str(uuid5(NAMESPACE_OID, "\0".join(demonstration.key)))
+    return Document(id=name, page_content=demonstration.input, metadata={**demonstration.metadata, **ours})

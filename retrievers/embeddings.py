@@ -11,7 +11,7 @@ from metachain.encoder import Encoder, MiniLM
 from metachain.errors import DataError
 from metachain.similarity import unit_rows
 
-__all__ = ["EncoderEmbeddings", "LangChainEncoder"]
+__all__ = ["EncoderEmbeddings", "LangChainEncoder", "unit_vectors"]
 
 PROBE = "a text"
 """Embedded where there are no texts, to find how long the model's vectors are."""
@@ -39,29 +39,13 @@ class LangChainEncoder:
 
         Raises DataError where the model returns anything but one finite vector of the same size for each text.
         """
-        rows = self._embed(list(texts) or [PROBE])
+        asked = list(texts) or [PROBE]
+        rows = unit_vectors(self._embeddings.embed_documents(asked), len(asked), self.fingerprint)
         if self._dimensions is None:
             self._dimensions = rows.shape[1]
         if rows.shape[1] != self._dimensions:
-            raise self._refusal(f"vectors of {rows.shape[1]} numbers, earlier ones had {self._dimensions}")
+            raise _refusal(self.fingerprint, f"vectors of {rows.shape[1]} numbers, earlier ones had {self._dimensions}")
         return rows[: len(texts)]
-
-    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
-        try:
-            rows = np.asarray(self._embeddings.embed_documents(texts), np.float64)
-        except (ValueError, TypeError) as error:
-            raise self._refusal(f"something that is not {len(texts)} equally long vectors ({error})") from error
-        if rows.ndim != 2 or len(rows) != len(texts) or rows.shape[1] == 0:
-            raise self._refusal(f"an array of shape {rows.shape} for {len(texts)} texts")
-        if not np.isfinite(rows).all():
-            raise self._refusal("NaN or infinite numbers")
-        largest = np.abs(rows).max(axis=1, keepdims=True)
-        return unit_rows(np.asarray(rows / np.where(largest == 0, 1, largest), np.float32))
-
-    def _refusal(self, got: str) -> DataError:
-        return DataError(
-            f"the embedding model {self.fingerprint!r} must return one vector for each text, it returned {got}"
-        )
 
 
 class EncoderEmbeddings(Embeddings):
@@ -86,3 +70,24 @@ class EncoderEmbeddings(Embeddings):
     async def aembed_query(self, text: str) -> list[float]:
         """Embed one text without holding up the event loop."""
         return (await self.aembed_documents([text]))[0]
+
+
+def unit_vectors(given: object, count: int, model: str) -> NDArray[np.float32]:
+    """What an embedding model returned for ``count`` texts as (count, d) rows of unit length (a zero row stays zero).
+
+    Raises DataError that names the model where it is anything but one finite vector of the same size for each text.
+    """
+    try:
+        rows = np.asarray(given, np.float64)
+    except (ValueError, TypeError) as error:
+        raise _refusal(model, f"something that is not {count} equally long vectors ({error})") from error
+    if rows.ndim != 2 or len(rows) != count or rows.shape[1] == 0:
+        raise _refusal(model, f"an array of shape {rows.shape} for {count} texts")
+    if not np.isfinite(rows).all():
+        raise _refusal(model, "NaN or infinite numbers")
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    return unit_rows(np.asarray(rows / np.where(largest == 0, 1, largest), np.float32))
+
+
+def _refusal(model: str, got: str) -> DataError:
+    return DataError(f"the embedding model {model!r} must return one vector for each text, it returned {got}")
