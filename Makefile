@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs bench clean
 
 demo: .venv/.user
 	HF_HUB_OFFLINE=1 $(BIN)/metachain demo
@@ -16,6 +16,13 @@ check: .venv/.developer
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: .venv/.measurer
+	mkdir -p build/bench
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/embedding.py --json build/bench/embedding.json
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/selection.py --json build/bench/selection.json
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/learning.py --json build/bench/learning.json
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/peers_latency.py --json build/bench/peers.json
+
 docs: .venv/.developer
 	$(BIN)/mkdocs build --strict
 
@@ -26,6 +33,10 @@ docs: .venv/.developer
 
 .venv/.developer: .venv/.user
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+.venv/.measurer: .venv/.developer
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,bench]"
 	touch $@
 
 clean:
