@@ -5,6 +5,7 @@ from pathlib import Path
 
 from metachain.columns import named_columns
 from metachain.console import one_line, out, short, working
+from metachain.dask_workers import workers_at
 from metachain.deidentification import gate_named
 from metachain.errors import DataError
 from metachain.files import check_writable
@@ -32,6 +33,7 @@ class Adding:
     share: str
     deidentify: str
     embed: bool
+    dask: str = ""
 
     @property
     def target(self) -> Path:
@@ -68,7 +70,11 @@ def add_and_print(library: str, wanted: Adding) -> None:
             "embedding so many texts takes long: Ctrl-C keeps what is done, and the same command goes on; "
             "--no-embed leaves it for later"
         )
-    with Library.open(library, create=False) as opened, working() as progress:
+    with (
+        workers_at(wanted.dask) as workers,
+        Library.open(library, create=False, workers=workers) as opened,
+        working() as progress,
+    ):
         embed_stored(opened, found.institutions, progress)
 
 

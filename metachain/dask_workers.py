@@ -5,10 +5,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from metachain import __version__
 from metachain.errors import DataError, MetachainError
 from metachain.workers import HERE, Workers
 
@@ -141,13 +141,13 @@ def _check(client: "Client") -> None:
     except TimeoutError:
         where = client.scheduler.address if client.scheduler else "ADDRESS"
         raise DataError(f"the Dask scheduler has no workers; start some: dask worker {where}") from None
+    ours = _version()
     found: dict[str, Any] = client.run(_version, on_error="return")
-    wrong = {name: one for name, one in found.items() if one != __version__}
-    if wrong:
-        name, one = min(wrong.items())
-        raise DataError(
-            f"the Dask worker {name} has no metachain {__version__} ({one}); install the same version on all of them"
-        )
+    for name, theirs in found.items():
+        if theirs != ours:
+            raise DataError(
+                f"the Dask worker {name} has no metachain {ours} ({theirs}); install the same version on all of them"
+            )
 
 
 @contextmanager
@@ -166,13 +166,11 @@ def _told() -> Iterator[None]:
             f"Dask workers died {error.allowed_failures + 1} times doing the same; see whether their memory suffices"
         ) from error
     except (Lost, CancelledError, CommClosedError) as error:
-        raise DataError(
-            "the Dask cluster was lost; what was stored is kept, run again when it is back"
-        ) from error
+        raise DataError("the Dask cluster was lost; what was stored is kept, run again when it is back") from error
 
 
 def _version() -> str:
-    return __version__
+    return str(import_module("metachain").__version__)
 
 
 def _kept(function: Callable[[Item], Result]) -> Callable[[Item], Result]:

@@ -10,8 +10,8 @@ import oracles
 import pytest
 from oracles import BagOfWords, hospitals
 
-from metachain import turns as playing
 from metachain import plan as planned
+from metachain import turns as playing
 from metachain.baselines import bm25_weights
 from metachain.calibration import expected_calibration_error, reliability
 from metachain.demonstration import Demonstration
