@@ -15,7 +15,7 @@ from metachain.workers import HERE, Workers
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["LOCAL", "DaskWorkers", "LostError", "workers_at"]
+__all__ = ["LOCAL", "DaskWorkers", "LostError", "local_cluster", "workers_at"]
 
 LOCAL = "local"
 SECONDS_TO_CONNECT = 10
@@ -101,7 +101,7 @@ def workers_at(address: str) -> Iterator[Workers]:
         yield HERE
         return
     try:
-        from distributed import Client, LocalCluster  # noqa: PLC0415
+        from distributed import Client  # noqa: PLC0415
     except ImportError:
         raise DataError("--dask needs a package that is not installed: pip install 'metachain[dask]'") from None
     kind, _, number = address.partition(":")
@@ -111,18 +111,22 @@ def workers_at(address: str) -> Iterator[Workers]:
         return
     if number and not (number.isdecimal() and int(number)):
         raise DataError(f"--dask {LOCAL}:N starts N workers, 1 or more, got {address!r}")
-    with (
-        LocalCluster(
-            n_workers=int(number) if number else None,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            silence_logs="CRITICAL",
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with local_cluster(int(number) if number else None) as cluster, Client(cluster) as client:
         yield DaskWorkers(client)
+
+
+def local_cluster(workers: int | None = None) -> Any:
+    """A ``LocalCluster`` of so many processes of one thread each (None: one for each core) on 127.0.0.1 alone."""
+    from distributed import LocalCluster  # noqa: PLC0415
+
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs="CRITICAL",
+    )
 
 
 def _connected(make: "type[Client]", address: str) -> "Client":
