@@ -125,6 +125,8 @@ def local_cluster(workers: int | None = None) -> Any:
         processes=True,
         host="127.0.0.1",
         dashboard_address=None,
+        # Else its server of counters warns where the usual port is taken.
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
         silence_logs="CRITICAL",
     )
 
