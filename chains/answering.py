@@ -12,12 +12,14 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from metachain.answer_cache import AnswerCache
 from metachain.chains.call_budget import LIMITS, CallBudget
 from metachain.chains.calling import Answer, ModelCaller
+from metachain.chains.dask_model import model_at
 from metachain.chains.few_shot import turn
 from metachain.chains.models import load_model
 from metachain.console import asking
 from metachain.errors import DataError, ModelError
 from metachain.model_scoring import ShownPrompt
 from metachain.progress import AskedProgress, unasked
+from metachain.workers import HERE, Workers
 
 __all__ = ["ModelAnswerer", "answering_with", "load_countable", "messages_of"]
 
@@ -90,13 +92,19 @@ class ModelAnswerer:
 
 
 def answering_with(
-    spec: str, *, calls: int | None, instructions: str, max_concurrency: int, requests_per_second: float | None
+    spec: str,
+    *,
+    calls: int | None,
+    instructions: str,
+    max_concurrency: int,
+    requests_per_second: float | None,
+    workers: Workers = HERE,
 ) -> Callable[[Path | None], AbstractContextManager[ModelAnswerer]]:
     """Load a model at once, and give what makes it answer, with progress shown, and the cache's file once it is known.
 
     Raises DataError as ``load_model`` and ``ModelCaller`` do.
     """
-    model = load_countable(spec)
+    model = load_countable(spec, workers=workers)
     ModelCaller(model, max_concurrency=max_concurrency, requests_per_second=requests_per_second).close()
 
     @contextmanager
@@ -124,12 +132,13 @@ def messages_of(prompt: ShownPrompt, instructions: str = "") -> list[BaseMessage
     return [*told, *turns, HumanMessage(query)]
 
 
-def load_countable(spec: str, answer_tokens: int | None = None) -> BaseChatModel:
+def load_countable(spec: str, answer_tokens: int | None = None, workers: Workers = HERE) -> BaseChatModel:
     """``load_model`` without the client's own retries, which a ``ModelCaller`` could not count.
 
-    ``answer_tokens`` is the longest answer, by whatever name the model's class has for it.
+    ``answer_tokens`` is the longest answer, by whatever name the model's class has for it. Dask's ``workers`` send the
+    calls where they are given (``model_at``).
     """
     fields = type(load_model(spec)).model_fields
     limits = [name for name in LIMITS if name in fields][:1] if answer_tokens else []
     without_retries = {"max_retries": 0} if "max_retries" in fields else {}
-    return load_model(spec, **without_retries, **dict.fromkeys(limits, answer_tokens))
+    return model_at(workers, spec, {**without_retries, **dict.fromkeys(limits, answer_tokens)})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from metachain.columns import named_columns
 from metachain.console import one_line, out, short, working
+from metachain.dask_workers import workers_at
 from metachain.deidentification import gate_named
 from metachain.errors import DataError
 from metachain.files import check_writable
@@ -12,6 +13,7 @@ from metachain.ingestion import Ingested, embed_stored, file_rows, ingest
 from metachain.library import Library
 from metachain.opening import without_password
 from metachain.sharing import Audience, Grant
+from metachain.workers import Workers
 
 __all__ = ["Adding", "add_and_print"]
 
@@ -32,6 +34,7 @@ class Adding:
     share: str
     deidentify: str
     embed: bool
+    dask: str = ""
 
     @property
     def target(self) -> Path:
@@ -42,8 +45,14 @@ class Adding:
 def add_and_print(library: str, wanted: Adding) -> None:
     """Store what is good, print how much that is and what was rejected, and embed what is new.
 
-    What is wrong with the whole file is said before a library is made. Raises DataError where no row could be used.
+    What is wrong with the whole file is said before a library is made, and so is a Dask cluster that can't be reached.
+    Raises DataError where no row could be used.
     """
+    with workers_at(wanted.dask if wanted.embed else "") as workers:
+        _add(library, wanted, workers)
+
+
+def _add(library: str, wanted: Adding, workers: Workers) -> None:
     columns = named_columns(wanted.columns)
     gate = gate_named(wanted.deidentify)
     grant = Grant(Audience.read(wanted.share)) if wanted.share else None
@@ -68,7 +77,7 @@ def add_and_print(library: str, wanted: Adding) -> None:
             "embedding so many texts takes long: Ctrl-C keeps what is done, and the same command goes on; "
             "--no-embed leaves it for later"
         )
-    with Library.open(library, create=False) as opened, working() as progress:
+    with Library.open(library, create=False, workers=workers) as opened, working() as progress:
         embed_stored(opened, found.institutions, progress)
 
 

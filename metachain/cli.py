@@ -48,6 +48,14 @@ Recorded = Annotated[
     bool, typer.Option("--audit/--no-audit", help="Whether the selection is recorded in the library's audit.")
 ]
 Model = Annotated[str, typer.Option(help='"offline", or provider:name such as anthropic:claude-haiku-4-5.')]
+Dask = Annotated[
+    str,
+    typer.Option(
+        envvar="METACHAIN_DASK",
+        metavar="ADDRESS",
+        help="Work on a Dask cluster: its scheduler's address, such as tcp://127.0.0.1:8786; or local, or local:4.",
+    ),
+]
 
 
 def main() -> None:
@@ -94,6 +102,7 @@ def add(
     ] = "",
     deidentify: Deidentify = "off",
     no_embed: Annotated[bool, typer.Option("--no-embed", help="Leave embedding for later.")] = False,
+    dask: Dask = "",
 ) -> None:
     """Add demonstrations to a library (made where there is none); adding them again changes nothing.
 
@@ -104,7 +113,7 @@ def add(
     from metachain.adding import Adding, add_and_print
 
     wanted = Adding(
-        data, format, strict, rejected, tuple(column or ()), institution or None, share, deidentify, not no_embed
+        data, format, strict, rejected, tuple(column or ()), institution or None, share, deidentify, not no_embed, dask
     )
     add_and_print(library, wanted)
 
@@ -219,6 +228,7 @@ def learn(
         str, typer.Option("--for", help="Learn for this institution alone, from what is shared with it in particular.")
     ] = "",
     purpose: Purpose = "",
+    dask: Dask = "",
 ) -> None:
     """Learn from every institution in the library who transfers to whom, and whether learning pays.
 
@@ -229,13 +239,17 @@ def learn(
     """
     from metachain.console import out, print_lesson, working
     from metachain.contribution import read_contribution
+    from metachain.dask_workers import workers_at
     from metachain.library import Library
     from metachain.opening import without_password
     from metachain.prior import Prior, save_prior
     from metachain.prior import learn as learn_prior
 
     given = [read_contribution(path) for path in statistics or ()]
-    with Library.open(library, create=False, purpose=purpose) as opened:
+    with (
+        workers_at(dask) as workers,
+        Library.open(library, create=False, purpose=purpose, workers=workers) as opened,
+    ):
         opened.check_writable()
 
         def learned() -> Prior:
@@ -267,7 +281,7 @@ def learn(
             instructions=instructions,
             seed=seed,
         )
-        collect_and_print(opened, learned, wanted)
+        collect_and_print(opened, learned, wanted, workers)
 
 
 @app.command()
@@ -563,9 +577,11 @@ def evaluate(
         Path | None, typer.Option(help="Keep embeddings, and a model's answers, in this file, not in the user's cache.")
     ] = None,
     purpose: Purpose = "",
+    dask: Dask = "",
 ) -> None:
     """Compare every selector on institutions that each play the new one."""
     from metachain import experiment
+    from metachain.dask_workers import workers_at
     from metachain.plan import Plan
 
     plan = Plan(
@@ -582,29 +598,32 @@ def evaluate(
     if selectors:
         plan = replace(plan, selectors=experiment.listed_names(selectors))
     _check_targets(Path(data), json_file, report)
-    answering = None
-    if model != "offline":
-        from metachain.chains.answering import answering_with
-        from metachain.evaluation import check_model_alone
+    with workers_at(dask) as workers:
+        answering = None
+        if model != "offline":
+            from metachain.chains.answering import answering_with
+            from metachain.evaluation import check_model_alone
 
-        check_model_alone(plan, model)
-        answering = answering_with(
-            model,
-            calls=calls,
-            instructions=instructions,
-            max_concurrency=max_concurrency,
-            requests_per_second=requests_per_second,
+            check_model_alone(plan, model)
+            answering = answering_with(
+                model,
+                calls=calls,
+                instructions=instructions,
+                max_concurrency=max_concurrency,
+                requests_per_second=requests_per_second,
+                workers=workers,
+            )
+        experiment.run_experiment(
+            data,
+            plan,
+            cache=cache,
+            json_file=json_file,
+            report=report,
+            per_institution=per_institution,
+            answering=answering,
+            purpose=purpose,
+            workers=workers,
         )
-    experiment.run_experiment(
-        data,
-        plan,
-        cache=cache,
-        json_file=json_file,
-        report=report,
-        per_institution=per_institution,
-        answering=answering,
-        purpose=purpose,
-    )
 
 
 @app.command()

@@ -19,6 +19,7 @@ from metachain.metrics import suited_metric
 from metachain.policy import CANDIDATES
 from metachain.prior import Prior
 from metachain.progress import Asked, AskedProgress
+from metachain.workers import HERE, Workers
 
 __all__ = ["Collecting", "collect_and_print"]
 
@@ -40,15 +41,15 @@ class Collecting:
     instructions: str
     seed: int
 
-    def caller(self, progress: AskedProgress) -> ModelCaller:
-        """What asks the model; raises DataError for a model, a price or a number that can't be."""
+    def caller(self, progress: AskedProgress, workers: Workers = HERE) -> ModelCaller:
+        """What asks the model, from ``workers``; raises DataError for a model, a price or a number that can't be."""
         prices = None
         if self.input_price is not None and self.output_price is not None:
             prices = Prices(self.input_price, self.output_price)
         elif self.money is not None:
             raise DataError("--money needs --input-price and --output-price, each of a million tokens")
         return ModelCaller(
-            load_countable(self.model, self.answer_tokens),
+            load_countable(self.model, self.answer_tokens, workers),
             budget=CallBudget(self.calls, self.tokens, self.money, prices),
             max_concurrency=self.max_concurrency,
             requests_per_second=self.requests_per_second,
@@ -56,7 +57,9 @@ class Collecting:
         )
 
 
-def collect_and_print(library: Library, learned: Callable[[], Prior], wanted: Collecting) -> None:
+def collect_and_print(
+    library: Library, learned: Callable[[], Prior], wanted: Collecting, workers: Workers = HERE
+) -> None:
     """Learn the prior, then from the model's answers, and print how its policies fared.
 
     What is wrong with ``wanted`` is said before anything is learned.
@@ -68,7 +71,7 @@ def collect_and_print(library: Library, learned: Callable[[], Prior], wanted: Co
         def overall(asked: Asked) -> None:
             show(replace(asked, done=asked.calls, total=wanted.calls))
 
-        with wanted.caller(overall) as caller:
+        with wanted.caller(overall, workers) as caller:
             prior = learned()
             collected = collect(
                 library,

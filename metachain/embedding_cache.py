@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from metachain.progress import Progress, silent
 from metachain.schema import embeddings
 from metachain.similarity import normalise_text, text_sha256, unit_rows
 from metachain.storage import KEEPER, reading, writing
+from metachain.workers import HERE, Workers
 
 __all__ = ["EmbeddingCache", "cache_engine", "cached_vectors"]
 
@@ -27,11 +29,12 @@ LENGTH_TOLERANCE = 1e-3
 
 
 class EmbeddingCache:
-    """The ``embeddings`` table of one library and the encoder that fills it."""
+    """The ``embeddings`` table of one library, the encoder that fills it and the workers on which that runs."""
 
-    def __init__(self, engine: Engine, encoder: Encoder) -> None:
+    def __init__(self, engine: Engine, encoder: Encoder, workers: Workers = HERE) -> None:
         self.encoder = encoder
         self._engine = engine
+        self._workers = workers
 
     def vectors(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
         """Unit vectors (n, d) of n texts, in normalised form; what is missing is embedded and stored, chunk by chunk.
@@ -43,34 +46,30 @@ class EmbeddingCache:
         keys = [text_sha256(text) for text in texts]
         found = self._stored(sorted(set(keys)))
         if len({len(vector) for vector in found.values()}) > 1:
-            size = self._embedded(normalised[:1]).shape[1]
+            size = _embedded(self.encoder, normalised[:1]).shape[1]
             found = {key: vector for key, vector in found.items() if len(vector) == size}
         missing = {key: text for key, text in zip(keys, normalised, strict=True) if key not in found}
         wanted = sorted(missing, key=lambda key: (len(missing[key]), key))
-        stored, start = set(found), 0
-        while start < len(wanted):
-            progress("embedding", start, len(wanted))
-            chunk = wanted[start : start + TEXTS_A_COMMIT]
-            fresh = self._embedded([missing[key] for key in chunk])
-            found.update(zip(chunk, fresh, strict=True))
-            self._store({key: found[key] for key in chunk})
-            outdated = sorted(key for key in stored if len(found[key]) != fresh.shape[1])
-            missing.update((key, text) for key, text in zip(keys, normalised, strict=True) if key in outdated)
-            stored.difference_update(outdated)
-            wanted += outdated
-            start += len(chunk)
+        stored, done, total = set(found), 0, len(wanted)
         if wanted:
-            progress("embedding", len(wanted), len(wanted))
+            progress("embedding", 0, total)
+        while wanted:
+            # The vectors' last bits depend on what is embedded together, so that is the same wherever it is done.
+            chunks = [wanted[start : start + TEXTS_A_COMMIT] for start in range(0, total, TEXTS_A_COMMIT)]
+            workers = self._workers if len(chunks) > 1 else HERE
+            texts_of = ([missing[key] for key in chunk] for chunk in chunks)
+            outdated: list[str] = []
+            for chunk, fresh in zip(chunks, workers.map(partial(_embedded, self.encoder), texts_of), strict=True):
+                found.update(zip(chunk, fresh, strict=True))
+                self._store({key: found[key] for key in chunk})
+                outdated += sorted(key for key in stored if len(found[key]) != fresh.shape[1])
+                stored.difference_update(outdated)
+                done += len(chunk)
+                total = max(total, done)
+                progress("embedding", done, total)
+            missing = {key: text for key, text in zip(keys, normalised, strict=True) if key in outdated}
+            wanted = outdated
         return np.stack([found[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
-
-    def _embedded(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        rows = np.asarray(self.encoder.encode(texts), np.float32)
-        if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
-            raise DataError(
-                f"the encoder {self.encoder.fingerprint} returned {rows.shape} for {len(texts)} texts; "
-                "an encoder returns one row of finite numbers for each"
-            )
-        return unit_rows(rows)
 
     def _stored(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         found: dict[str, NDArray[np.float32]] = {}
@@ -96,18 +95,30 @@ class EmbeddingCache:
             return  # a cache that can't be written costs time, not answers
 
 
+def _embedded(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+    rows = np.asarray(encoder.encode(texts), np.float32)
+    if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
+        raise DataError(
+            f"the encoder {encoder.fingerprint} returned {rows.shape} for {len(texts)} texts; "
+            "an encoder returns one row of finite numbers for each"
+        )
+    return unit_rows(rows)
+
+
 def _is_whole(vector: NDArray[np.float32]) -> bool:
     """Whether a stored vector is of unit length; one of zeros is as likely a damaged page as a text without meaning."""
     return abs(float(np.linalg.norm(vector)) - 1) < LENGTH_TOLERANCE
 
 
-def cached_vectors(texts: Sequence[str], path: Path | None, progress: Progress = silent) -> NDArray[np.float32]:
+def cached_vectors(
+    texts: Sequence[str], path: Path | None, progress: Progress = silent, workers: Workers = HERE
+) -> NDArray[np.float32]:
     """Embed texts with all-MiniLM-L6-v2, kept in the file ``path``, or in the user's cache folder where it is None.
 
     Raises StorageError where the folder can't be made, LibraryError where the file is of another kind.
     """
     with cache_engine(path) as engine:
-        return EmbeddingCache(engine, MiniLM()).vectors(texts, progress)
+        return EmbeddingCache(engine, MiniLM(), workers).vectors(texts, progress)
 
 
 @contextmanager

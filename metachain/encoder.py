@@ -6,7 +6,7 @@ from functools import cached_property
 from hashlib import file_digest, sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,10 @@ class MiniLM:
 
     def __init__(self) -> None:
         self._loading = Lock()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        """A copy elsewhere loads the weights that are there."""
+        return type(self), ()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed n texts; (n, 384) float32 rows of unit length."""

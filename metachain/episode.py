@@ -71,7 +71,7 @@ class Ground:
     @cached_property
     def nearest_dense(self) -> Rows:
         """(n, 20) nearest past rows by the dense embedding alone."""
-        return _largest(self.dense(self.query) @ self.dense(self.rows).T, self.rows, FETCHED_FOR_DIVERSITY)
+        return _largest(similarities(self.dense(self.query), self.dense(self.rows)), self.rows, FETCHED_FOR_DIVERSITY)
 
     @cached_property
     def nearest_bm25(self) -> Rows:

@@ -2,8 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any
 
@@ -14,42 +14,26 @@ from metachain import __version__
 from metachain.ablation import ablated_name
 from metachain.bench import Bench
 from metachain.demonstration import Demonstration
-from metachain.episode import Episode, Ground, Shown, explained
 from metachain.errors import DataError
-from metachain.forecast import Forecast, calibration, forecast
-from metachain.holdout import PROTOCOLS, fewer_past, held_out_together, past_sizes, pasts_of
+from metachain.forecast import calibration
+from metachain.holdout import PROTOCOLS, held_out_together, past_sizes, pasts_of
 from metachain.model_scoring import Answerer, ModelScorer
 from metachain.origins import MOST_TOLD, origins, transfer_told
-from metachain.plan import Plan, selectors_named
+from metachain.plan import Plan
 from metachain.pool import make_pool
 from metachain.prior import Lesson
 from metachain.progress import Progress, silent
 from metachain.reader import READER_TEMPERATURE
 from metachain.scoring import Scorer, scorer_for
 from metachain.similarity import hybrid_vectors, lexical_vectors
-from metachain.study import Study, institution_rng, split
+from metachain.study import Study
 from metachain.summary import OURS, harm, summarise, worth
+from metachain.turns import Choice, Draw, Row, Turn, Turns, scored
+from metachain.workers import HERE, Workers
 
 __all__ = ["PROTOCOLS", "Plan", "check_comparable", "check_model_alone", "evaluate"]
 
-EVALUATION_STREAM = 1000
-"""Keeps evaluation's random draws apart from the guard's rehearsals."""
 DEFAULTS = Plan()
-
-Row = dict[str, Any]
-Score = Callable[[NDArray[np.intp], Shown, Sequence[str]], dict[str, dict[str, float]]]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What one selector shows for the queries of one institution."""
-
-    selector: str
-    labels: int
-    institution: str
-    seed: int
-    query: NDArray[np.intp]
-    shown: Shown
 
 
 def check_comparable(
@@ -80,6 +64,7 @@ def evaluate(
     dataset: str = "",
     allowed: Mapping[str, frozenset[str]] | None = None,
     answerer: Answerer | None = None,
+    workers: Workers = HERE,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Compare selectors on institutions that each play the new one; the dictionary of the ``evaluate --json`` contract.
@@ -88,8 +73,9 @@ def evaluate(
     institution (or group) held out, and from those that it may use: ``allowed`` names them by institution, and one
     without an entry may use nobody; where it is None all may use all, as in a file, which has no rules and belongs to
     whoever evaluates it. An institution that may use nobody is not scored. With an ``answerer`` a model answers in
-    place of the offline reader: all prompts are gathered first, then asked at once. Raises DataError where fewer than
-    two institutions, or groups, are there.
+    place of the offline reader: all prompts are gathered first, then asked at once. ``workers`` do an institution each;
+    who they are changes nothing but the time it takes. Raises DataError where fewer than two institutions, or groups,
+    are there.
     """
     if answerer:
         check_model_alone(plan, answerer.name)
@@ -100,20 +86,24 @@ def evaluate(
     sizes = past_sizes(pasts, plan.past)
     bench = Bench.of(Study.of(pool, np.arange(len(pool.owner)), progress))
     scorer = scorer_for(pool, plan.metric)
-    lessons, choices, forecasts = _with_all(bench, pasts, plan, scorer, progress)
+    turns = Turns(bench, pasts, plan, () if answerer else plan.readers)
+    played = _with_all(turns, workers, progress)
+    choices = [one for turn in played for one in turn.choices]
     if not choices:
         raise DataError(
             "nothing to score: in every institution all queries have a text that is among the labels too, "
             "or --selectors names only 'support', which needs labels"
         )
-    fewer = _with_fewer(bench, pasts, replace(plan, past=sizes), scorer, progress)
-    read: Score = scorer
+    fewer = _with_fewer(turns, sizes, workers, progress)
     if answerer:
-        every = [(one.query, one.shown) for one in (*choices, *chain.from_iterable(fewer.values()))]
+        every = [(one.query, one.shown) for turn in chain(played, *fewer.values()) for one in turn.choices]
         read = ModelScorer.asking(pool, scorer.metrics, every, answerer)
-    by_reader = _scored(choices, read, plan.readers, progress)
+        played, fewer = _read_by(read, played), {size: _read_by(read, some) for size, some in fewer.items()}
+    by_reader = {name: _rows(played, name) for name in plan.readers}
     scores = by_reader.pop(plan.readers[0])
-    past = {size: _scored(some, read, plan.readers[:1])[plan.readers[0]] for size, some in fewer.items()}
+    past = {size: _rows(some, plan.readers[0]) for size, some in fewer.items()}
+    forecasts = [one for turn in played for one in turn.forecasts]
+    lessons = {pool.institutions[turn.target]: turn.lesson for turn in played}
     further = {name: [row for row in scores if row["metric"] == name] for name in scorer.metrics[1:]}
     return {
         "dataset": dataset,
@@ -139,97 +129,38 @@ def evaluate(
     }
 
 
-def _with_all(
-    bench: Bench, pasts: Sequence[NDArray[np.intp]], plan: Plan, scorer: Scorer, progress: Progress
-) -> tuple[dict[str, Lesson], list[Choice], list[Forecast]]:
-    """What was learned for each institution held out, all choices, and forecasts, with all not held out."""
-    names = bench.study.pool.institutions
-    lessons: dict[str, Lesson] = {}
-    choices: list[Choice] = []
-    forecasts: list[Forecast] = []
-    for target, name in enumerate(names):
-        progress("evaluating", target, len(names))
-        if not len(pasts[target]):
-            continue
-        ground = bench.ground(pasts[target])
-        lessons[name] = ground.lesson
-        for seed in plan.seeds:
-            chosen, sure = _trial(ground, target, seed, plan, scorer)
-            choices += chosen
-            forecasts += sure
-    progress("evaluating", len(names), len(names))
-    return lessons, choices, forecasts
+def _with_all(turns: Turns, workers: Workers, progress: Progress) -> list[Turn]:
+    """The turn of each institution that may learn from anybody, in order."""
+    together: dict[bytes, list[int]] = {}
+    for target, past in enumerate(turns.pasts):
+        if len(past):
+            together.setdefault(past.tobytes(), []).append(target)
+    found: list[Turn] = []
+    progress("evaluating", 0, sum(map(len, together.values())))
+    for some in workers.map(turns.with_all, together.values()):
+        found += some
+        progress("evaluating", len(found), sum(map(len, together.values())))
+    return sorted(found, key=lambda turn: turn.target)
 
 
-def _with_fewer(
-    bench: Bench, pasts: Sequence[NDArray[np.intp]], plan: Plan, scorer: Scorer, progress: Progress
-) -> dict[int, list[Choice]]:
-    """Choices where only so many past institutions, drawn anew for each seed, are learned from; by their number."""
-    pool, done = bench.study.pool, 0
-    choices: dict[int, list[Choice]] = {size: [] for size in plan.past}
-    total = len(pool.institutions) * len(plan.seeds) * len(plan.past)
-    for target, name in enumerate(pool.institutions):
-        for seed in plan.seeds if len(pasts[target]) else ():
-            for size in plan.past:
-                progress("with fewer past", done, total)
-                ground = bench.learn(fewer_past(pasts[target], size, name, seed))
-                choices[size] += _trial(ground, target, seed, plan, scorer)[0]
-                done += 1
-    if plan.past:
-        progress("with fewer past", total, total)
-    return choices
-
-
-def _trial(ground: Ground, target: int, seed: int, plan: Plan, scorer: Scorer) -> tuple[list[Choice], list[Forecast]]:
-    """One institution and one random support: what every selector chooses, and how sure ours is."""
-    found: list[Choice] = []
-    forecasts: list[Forecast] = []
-    pool = ground.study.pool
-    name = pool.institutions[target]
-    support, query = split(pool, target, max(plan.labels), plan.queries, EVALUATION_STREAM, seed)
-    if not len(query):
-        return found, forecasts
-    ground = replace(ground, query=query, closeness=scorer.closeness)
-    for k in plan.labels:
-        if k > len(support):
-            continue
-        episode = Episode(ground, support[:k], plan.shots, institution_rng(name, EVALUATION_STREAM, seed, k))
-        for selector, select in selectors_named(plan.compared).items():
-            if selector == "support" and k == 0:
-                continue
-            if selector == OURS:
-                shown, sure = _foreseen(episode)
-                forecasts += sure
-            else:
-                shown = select(episode)
-            found.append(Choice(selector, k, name, seed, query, shown))
-    return found, forecasts
-
-
-def _scored(
-    choices: Sequence[Choice], score: Score, readers: Sequence[str], progress: Progress = silent
-) -> dict[str, list[Row]]:
-    """Rows of each reader's scores; all readers read the same choices."""
-    found: dict[str, list[Row]] = {reader: [] for reader in readers}
-    for done, one in enumerate(choices):
-        progress("scoring", done, len(choices))
-        row = {"selector": one.selector, "labels": one.labels, "institution": one.institution, "seed": one.seed}
-        for reader, by_metric in score(one.query, one.shown, readers).items():
-            found[reader] += [
-                {**row, "metric": metric, "score": value, "n": len(one.query)} for metric, value in by_metric.items()
-            ]
-    progress("scoring", len(choices), len(choices))
+def _with_fewer(turns: Turns, sizes: Sequence[int], workers: Workers, progress: Progress) -> dict[int, list[Turn]]:
+    """Turns where only so many past institutions, drawn anew for each seed, are learned from; by their number."""
+    able = [target for target, past in enumerate(turns.pasts) if len(past)]
+    draws = [Draw(target, seed, size) for target in able for seed in turns.plan.seeds for size in sizes]
+    found: dict[int, list[Turn]] = {size: [] for size in sizes}
+    for done, (draw, turn) in enumerate(zip(draws, workers.map(turns.with_fewer, draws), strict=True), start=1):
+        found[draw.size].append(turn)
+        progress("with fewer past", done, len(draws))
     return found
 
 
-def _foreseen(episode: Episode) -> tuple[Shown, list[Forecast]]:
-    """What ours shows, and how sure it is of these answers; of texts, which are seldom right to the letter, nothing."""
-    pool, query = episode.ground.study.pool, episode.ground.query
-    shown, probability = explained(episode)
-    if pool.meaning is not None:
-        return shown, []
-    answers = np.where(shown < 0, -1, pool.answer[shown])
-    return shown, [forecast(len(episode.support), answers, probability, pool.answer[query])]
+def _read_by(model: ModelScorer, turns: Sequence[Turn]) -> list[Turn]:
+    """The turns with scores of a model in place of the reader."""
+    return [replace(one, scores=scored(one.choices, model, DEFAULTS.readers)) for one in turns]
+
+
+def _rows(turns: Sequence[Turn], reader: str) -> list[Row]:
+    return [row for turn in turns for row in turn.scores[reader]]
 
 
 def _told_of_transfer(bench: Bench, choices: Sequence[Choice]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from metachain.readers import READERS
 from metachain.report import write_report
 from metachain.tables import print_evaluation, print_institutions
 from metachain.verdict import verdict
+from metachain.workers import HERE, Workers
 
 __all__ = [
     "listed_names",
@@ -47,18 +48,20 @@ def run_experiment(
     per_institution: bool = False,
     answering: Answering | None = None,
     purpose: str = "",
+    workers: Workers = HERE,
 ) -> None:
     """Evaluate a file or a library, print tables and verdict, and write what is asked for.
 
     In a library each institution that plays the new one uses what is shared with it for the ``purpose``; a file has no
-    rules. ``answering`` makes a model answer. Raises DataError, LibraryError, NotFoundError, StorageError, ModelError.
+    rules. ``answering`` makes a model answer; ``workers`` embed and evaluate. Raises DataError, LibraryError,
+    NotFoundError, StorageError, ModelError.
     """
     with ExitStack() as stack:
         library: Library | None = None
         allowed: dict[str, frozenset[str]] | None = None
         demonstrations: Sequence[Demonstration]
         if is_library(data):
-            library = stack.enter_context(Library.open(data, create=False, purpose=purpose))
+            library = stack.enter_context(Library.open(data, create=False, purpose=purpose, workers=workers))
             demonstrations = library.demonstrations()
             allowed = {name: library.sharing.with_(name).demonstrations for name in library.institutions()}
         else:
@@ -68,7 +71,7 @@ def run_experiment(
         if library:
             vectors = library.vectors(demonstrations, progress)
         else:
-            vectors = cached_vectors([one.input for one in demonstrations], cache, progress)
+            vectors = cached_vectors([one.input for one in demonstrations], cache, progress, workers)
         answerer = stack.enter_context(answering(cache)) if answering else None
         result = evaluate(
             demonstrations,
@@ -77,6 +80,7 @@ def run_experiment(
             dataset=Path(data).name,
             allowed=allowed,
             answerer=answerer,
+            workers=workers,
             progress=progress,
         )
     told = [without_password(one) if one == str(data) else one for one in sys.argv[1:]]

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ __all__ = [
 
 FORMATS = ("jsonl", "csv", "tsv", "parquet", "dataset")
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet"}
-ROWS_A_PAGE = 1024
+ROWS_A_PAGE = 16 * 1024
 REJECTED_AT_ONCE = 100
 
 
@@ -154,10 +155,14 @@ def embed_stored(library: Library, institutions: Iterable[str], progress: Progre
     done, total = 0, sum(counts.get(name, 0) for name in names)
     stored = chain.from_iterable(map(library.stream, names))
     while page := list(islice(stored, ROWS_A_PAGE)):
-        progress("embedding", done, total)
-        library.vectors(page)
+        library.vectors(page, partial(_further, progress, done, total))
         done += len(page)
-    progress("embedding", done, total)
+        progress("embedding", done, total)
+
+
+def _further(progress: Progress, before: int, total: int, stage: str, done: int, _: int) -> None:
+    """Progress within a page."""
+    progress(stage, before + done, total)
 
 
 def _rows(

@@ -31,6 +31,7 @@ from metachain.sharing import Grant, Sharing, stated
 from metachain.similarity import text_sha256
 from metachain.storage import KEEPER, Viewer, place_of, reading, writing
 from metachain.vectors import Vectors
+from metachain.workers import HERE, Workers
 
 __all__ = ["Added", "Library"]
 
@@ -57,10 +58,17 @@ class Library:
     """Institutions' demonstrations, their embeddings, and what was learned from them."""
 
     def __init__(
-        self, engine: Engine, encoder: Encoder, purpose: str = "", gate: Gate | None = None, *, audit: bool = True
+        self,
+        engine: Engine,
+        encoder: Encoder,
+        purpose: str = "",
+        gate: Gate | None = None,
+        *,
+        audit: bool = True,
+        workers: Workers = HERE,
     ) -> None:
         self._engine = engine
-        self._vectors = Vectors(engine, encoder)
+        self._vectors = Vectors(engine, encoder, workers)
         self._artifacts = Artifacts(engine)
         self._gate = gate
         self.outcomes = Outcomes(engine)
@@ -82,16 +90,17 @@ class Library:
         purpose: str = "",
         gate: Gate | None = None,
         audit: bool = True,
+        workers: Workers = HERE,
     ) -> Self:
         """Open the library at a path or a PostgreSQL address, making an empty one where there is none.
 
         It is made only where ``create`` is set. ``purpose`` is what others' demonstrations are used for: what they
         share for other purposes alone is not to be had. ``gate`` is passed by every demonstration on its way in, such
         as ``metachain.deidentification.Gate("redact")``. Selections are recorded in ``audit`` unless that is
-        False. Raises NotFoundError, LibraryError, StorageError or DataError, each of which names the place and says
-        what to do.
+        False. ``workers`` embed where there is much to embed. Raises NotFoundError, LibraryError, StorageError or
+        DataError, each of which names the place and says what to do.
         """
-        return cls(open_engine(place, create=create), encoder or MiniLM(), purpose, gate, audit=audit)
+        return cls(open_engine(place, create=create), encoder or MiniLM(), purpose, gate, audit=audit, workers=workers)
 
     def close(self) -> None:
         """Let go of the file or the connections."""

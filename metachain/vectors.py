@@ -15,6 +15,7 @@ from metachain.schema import demonstrations as table
 from metachain.similarity import hybrid_vectors, lexical_vectors, text_sha256
 from metachain.storage import KEEPER, is_postgresql, reading
 from metachain.vector_file import VectorFile, rows_for
+from metachain.workers import HERE, Workers
 
 __all__ = ["Vectors"]
 
@@ -28,9 +29,9 @@ NOTHING_HELD = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
 class Vectors:
     """Of one library and one encoder."""
 
-    def __init__(self, engine: Engine, encoder: Encoder) -> None:
+    def __init__(self, engine: Engine, encoder: Encoder, workers: Workers = HERE) -> None:
         self._engine = engine
-        self._embeddings = EmbeddingCache(engine, encoder)
+        self._embeddings = EmbeddingCache(engine, encoder, workers)
         path = None if is_postgresql(engine) else Path(f"{engine.url.database}-vectors.npz")
         self._file = VectorFile(path, encoder.fingerprint)
 

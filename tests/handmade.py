@@ -40,6 +40,19 @@ class Tiny:
         return unit_rows(np.array(digests, np.float32).reshape(-1, 16) - 127.5)
 
 
+class Product(Tiny):
+    """A tiny encoder whose last bits depend on what is embedded together, as those of a matrix product do."""
+
+    fingerprint = "product/1"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed n texts; (n, 64) float32 rows of unit length."""
+        self.seen += texts
+        counts = np.array([np.bincount(list(text.encode()), minlength=256) for text in texts], np.float32)
+        matrix = np.random.default_rng(0).normal(size=(256, 64)).astype(np.float32)
+        return unit_rows(counts * np.float32(1.37) @ matrix)
+
+
 def demonstrations(institutions: int = 3, each: int = 8) -> list[Demonstration]:
     """Institutions that answer the same texts by two conventions, in two groups."""
     return [

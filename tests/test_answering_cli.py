@@ -20,7 +20,7 @@ OPTIONS = ("--labels", "0,4", "--seeds", "1", "--queries", "4", "--selectors", "
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     """Run evaluate in this process with the tiny encoder; status, standard output, standard error."""
     monkeypatch.setattr("metachain.embedding_cache.MiniLM", Tiny)
-    monkeypatch.setattr("metachain.chains.answering.load_countable", lambda spec: OfflineChatModel())
+    monkeypatch.setattr("metachain.chains.answering.load_countable", lambda spec, workers: OfflineChatModel())
     monkeypatch.setenv("COLUMNS", "300")
     data = jsonl(tmp_path / "data.jsonl", demonstrations(3, 12))
 

@@ -10,8 +10,8 @@ import oracles
 import pytest
 from oracles import BagOfWords, hospitals
 
-from metachain import evaluation as evaluating
 from metachain import plan as planned
+from metachain import turns as playing
 from metachain.baselines import bm25_weights
 from metachain.calibration import expected_calibration_error, reliability
 from metachain.demonstration import Demonstration
@@ -442,7 +442,7 @@ def test_calibration_is_that_of_what_metachain_shows(result: dict[str, Any], mon
         seen.append((episode, *explained(episode)))
         return seen[-1][1:]
 
-    monkeypatch.setattr(evaluating, "explained", noted)
+    monkeypatch.setattr(playing, "explained", noted)
     again = evaluated(MADE, replace(PLAN, selectors=("metachain",)))
     assert again["calibration"] == result["calibration"]
     assert len(seen) == 4 * 2 * 2

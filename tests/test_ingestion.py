@@ -208,12 +208,13 @@ def test_rejected_rows_that_can_not_be_written_store_nothing(library: Library, t
     assert library.counts() == {}
 
 
-def test_what_is_stored_is_embedded_page_by_page(library: Library) -> None:
+def test_what_is_stored_is_embedded_page_by_page(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the institutions named are embedded, each text once, with progress in demonstrations."""
+    monkeypatch.setattr("metachain.ingestion.ROWS_A_PAGE", 1200)
     library.add(Demonstration(f"h{number % 3}", f"text {number % 1000}", f"{number}") for number in range(3000))
     told: list[tuple[str, int, int]] = []
     embed_stored(library, {"h0", "h1", "gone"}, lambda *what: told.append(what))
-    assert told == [("embedding", done, 2000) for done in (0, 1024, 2000)]
+    assert told == [("embedding", done, 2000) for done in (0, 1000, 1200, 2000)]
     assert isinstance(library.encoder, Tiny)
     assert len(library.encoder.seen) == len(set(library.encoder.seen)) == 1000
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from handmade import Tiny, demonstrations, jsonl, metachain
 
-from metachain.demonstration import Demonstration, read_demonstrations
+from metachain.demonstration import Demonstration
+from metachain.embedding_cache import TEXTS_A_COMMIT
 from metachain.library import Library
 from metachain.sharing import EVERYONE
 
@@ -51,12 +52,6 @@ def held(library: Path) -> tuple[int, int]:
     return rows, vectors
 
 
-def first_page(data: Path) -> int:
-    """How many new texts are among the first 1024 that are stored, by institution and id, which are embedded first."""
-    stored = sorted([*demonstrations(), *read_demonstrations(data)], key=lambda one: one.key)
-    return len({one.input for one in stored[:1024]} - {one.input for one in demonstrations()})
-
-
 @pytest.mark.parametrize(
     ("moment", "rows", "pages"),
     [("insert:2", 24, 0), ("commit:1", 24, 0), ("embedding:0", 24 + MANY, 0), ("embedding:1024", 24 + MANY, 1)],
@@ -67,7 +62,7 @@ def test_sudden_death_while_adding(library: Path, data: Path, moment: str, rows:
     assert done.returncode == -signal.SIGKILL
     if moment == "commit:1":
         assert Path(f"{library}-wal").exists()
-    assert held(library) == (rows, 8 + pages * first_page(data))
+    assert held(library) == (rows, 8 + pages * TEXTS_A_COMMIT)
 
 
 @pytest.mark.parametrize(("moment", "rows", "pages"), [("insert:3", 24, 0), ("embedding:1024", 24 + MANY, 1)])
@@ -76,7 +71,7 @@ def test_ctrl_c_while_adding(library: Path, data: Path, moment: str, rows: int, 
     done = metachain("add", library, data, "--share", "everyone", stop=f"SIGINT {moment}")
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
-    assert held(library) == (rows, 8 + pages * first_page(data))
+    assert held(library) == (rows, 8 + pages * TEXTS_A_COMMIT)
     again = metachain("add", library, data, "--share", "everyone")
     assert again.returncode == 0
     assert f"{24 + MANY - rows} demonstrations added to {library}" in again.stdout
