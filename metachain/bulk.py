@@ -1,7 +1,7 @@
 """Many rows at once, on both engines."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,7 +21,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An insertion in the words of the connection's engine, which know conflicts."""
-    return postgresql.insert(table) if is_postgresql(connection) else sqlite.insert(table)
+    return _insertion(table, for_postgresql=is_postgresql(connection))
 
 
 def upsert(connection: Connection, table: Table, rows: Rows, changing: Sequence[str] | None = None) -> None:
@@ -30,15 +30,20 @@ def upsert(connection: Connection, table: Table, rows: Rows, changing: Sequence[
         return
     keys = [column.name for column in table.primary_key]
     names = [name for name in rows[0] if name not in keys] if changing is None else changing
-    kind = postgresql.insert if is_postgresql(connection) else sqlite.insert
-    connection.execute(_replacing(kind, table, tuple(keys), tuple(names)), list(rows))
+    statement = _replacing(table, tuple(keys), tuple(names), for_postgresql=is_postgresql(connection))
+    connection.execute(statement, list(rows))
+
+
+def _insertion(table: Table, *, for_postgresql: bool) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if for_postgresql else sqlite.insert(table)
 
 
 @cache
 def _replacing(
-    kind: Callable[[Table], Any], table: Table, keys: tuple[str, ...], names: tuple[str, ...]
+    table: Table, keys: tuple[str, ...], names: tuple[str, ...], *, for_postgresql: bool
 ) -> postgresql.Insert | sqlite.Insert:
-    statement: postgresql.Insert | sqlite.Insert = kind(table)
+    """Built once: every selection stores its audit entry by one."""
+    statement = _insertion(table, for_postgresql=for_postgresql)
     fresh = {name: statement.excluded[name] for name in names}
     return statement.on_conflict_do_update(index_elements=list(keys), set_=fresh)
 

@@ -59,7 +59,7 @@ class InstitutionIndex:
     def near(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
         """``nearest`` for few texts: a large pool is read once, at half precision, whatever the number of institutions.
 
-        O(N d) for each text. Similarities of a large pool are exact to about 0.0001.
+        O(N d) for each text. Similarities of unit vectors in a large pool are off by 2⁻¹¹ at most.
         """
         if not self._is_large:
             return self.nearest(vectors, r)
