@@ -18,10 +18,10 @@ from peers import integrated_variance, k_center, vote_k
 
 from metachain import Library, read_demonstrations
 from metachain.bench import Bench
-from metachain.design import design
+from metachain.departures import Departures
+from metachain.design import InnerProducts, design
 from metachain.episode import Episode
 from metachain.kriging import PLAIN, fit, judge
-from metachain.labelling import departure_features
 from metachain.plan import selectors_named
 from metachain.pool import make_pool
 from metachain.profile import co_treatment_features
@@ -43,7 +43,8 @@ def orders(ground, rows, counts, seed):
     kin = co_treatment_features(profile)
     dense = ground.dense(rows)
     most = min(max(BUDGETS), len(rows))
-    chosen = design(kin, departure_features(profile, ground.standing), counts, np.ones(len(rows), bool), most)
+    departures, free = Departures.of(profile, ground.standing), np.ones(len(rows), bool)
+    chosen = design(InnerProducts(kin), departures, counts, free, most)
     return {
         "random": [np.random.default_rng([seed, draw]).permutation(len(rows))[:most] for draw in range(DRAWS)],
         "vote-k": [vote_k(dense, most)],

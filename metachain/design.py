@@ -1,6 +1,7 @@
 """Which points to observe so that a kriging predictor errs least elsewhere, chosen greedily."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from scipy.sparse import csr_array
 
 from metachain.kriging import NOISE
 
-__all__ = ["design"]
+__all__ = ["Covariance", "InnerProducts", "design"]
 
 SCALE = 3.0
 """c, the variance that the predictor ascribes to answers; from 3 to 10 it hardly matters on development hospitals."""
@@ -17,6 +18,35 @@ PAIRS = 10_000_000
 """Kernel entries held at most: with very many texts the error is summed over fewer of them."""
 
 Floats = NDArray[np.float64]
+
+
+class Covariance(Protocol):
+    """Of n points, computed where it is asked for: nothing n × n is held."""
+
+    @property
+    def own(self) -> Floats:
+        """Variance of each; (n,)."""
+
+    def between(self, rows: NDArray[np.intp]) -> Floats:
+        """Covariance of r of them and all; (r, n)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InnerProducts:
+    """``K(x, x') = ψ(x)·ψ(x')``."""
+
+    features: csr_array
+    """(n, ·) ψ."""
+
+    @property
+    def own(self) -> Floats:
+        """Variance of each; (n,)."""
+        return np.asarray(self.features.multiply(self.features).sum(axis=1)).ravel()
+
+    def between(self, rows: NDArray[np.intp]) -> Floats:
+        """Covariance of r of them and all; (r, n)."""
+        products: Floats = (self.features @ self.features[rows].T).toarray(order="F").T
+        return products
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +64,12 @@ class _Observed:
 
 
 def design(
-    kin: csr_array, errors: csr_array, counts: Floats, free: NDArray[np.bool_], budget: int
+    kin: Covariance, errors: Covariance, counts: Floats, free: NDArray[np.bool_], budget: int
 ) -> list[tuple[int, float]]:
     """Choose up to ``budget`` texts to observe, one after the other, each with the share of the error it removes.
 
-    The predictor krigs with ``K = c ψ·ψ'`` (``kin`` (n, ·) holds ψ) and noise 0.3; the truth departs from the prior
-    mean with covariance ``E = ρ·ρ'`` (``errors`` (n, ·)). Observing x leaves ``E ← (I - k eᵀ) E (I - k eᵀ)ᵀ`` with
+    The predictor krigs with ``K = c κ``, κ of ``kin``, and noise 0.3; the truth departs from the prior mean with
+    covariance E, of ``errors``. Observing x leaves ``E ← (I - k eᵀ) E (I - k eᵀ)ᵀ`` with
     ``k = K(·, x) / (K(x, x) + 0.3)`` and e the unit vector of x, and ``K ← K - K(·, x) K(x, ·) / (K(x, x) + 0.3)``. The
     text chosen lowers the remaining error ``Σ_q n_q E(q, q)`` most, by
     ``Σ_q n_q [2 k_q E(q, x) - k_q² E(x, x)]``. If the truth varied as the predictor thinks, E(q, x) = K(q, x) and an
@@ -64,14 +94,14 @@ def design(
 class _State:
     """K and E after the observations so far: between references and all texts in full, else column by column."""
 
-    def __init__(self, kin: csr_array, errors: csr_array, counts: Floats) -> None:
+    def __init__(self, kin: Covariance, errors: Covariance, counts: Floats) -> None:
         self._kin, self._errors = kin, errors
         self._references = _spread(len(counts))
         self._counts = counts[self._references]
-        self._across = SCALE * (kin[self._references] @ kin.T).toarray()
-        self._truth = (errors[self._references] @ errors.T).toarray()
-        self._variance = SCALE * np.asarray(kin.multiply(kin).sum(axis=1)).ravel()
-        self._error = np.asarray(errors.multiply(errors).sum(axis=1)).ravel()
+        self._across = SCALE * kin.between(self._references)
+        self._truth = errors.between(self._references)
+        self._variance = SCALE * kin.own
+        self._error = errors.own
         self._observed: list[_Observed] = []
 
     def gains(self) -> Floats:
@@ -97,8 +127,8 @@ class _State:
 
     def _columns(self, x: int) -> tuple[Floats, Floats]:
         """``K(·, x)`` and ``E(·, x)`` as they are now; (n,) each."""
-        column = SCALE * (self._kin @ self._kin[[x]].T).toarray().ravel()
-        error = (self._errors @ self._errors[[x]].T).toarray().ravel()
+        column = SCALE * self._kin.between(np.array([x]))[0]
+        error = self._errors.between(np.array([x]))[0]
         for one in self._observed:
             column -= one.pivot * one.weight * one.weight[x]
             error -= one.weight * one.error[x] + (one.error - one.own * one.weight) * one.weight[x]

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array, hstack
+from scipy.sparse import csr_array
 
 from metachain.demonstration import check_text
-from metachain.design import design
+from metachain.departures import Departures
+from metachain.design import InnerProducts, design
 from metachain.errors import DataError
 from metachain.library import Library
 from metachain.posterior import Posterior, Scene, scene_of
@@ -22,9 +23,9 @@ from metachain.profile import Profile, attention, co_treatment_features, consens
 from metachain.progress import Progress, silent
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text, unit_rows
 from metachain.study import NEIGHBOURS
-from metachain.transfer import familiarity, standing
+from metachain.transfer import standing
 
-__all__ = ["Suggestion", "departure_features", "suggest_labels"]
+__all__ = ["Suggestion", "suggest_labels"]
 
 TEXTS_AT_ONCE = 1024
 
@@ -72,7 +73,7 @@ def suggest_labels(
     weights = standing(posterior.prior.transfer, numbers)
     kin = co_treatment_features(profile)
     counts = np.array([max(given.count[name], 1) for name in names], float)
-    chosen = design(kin, departure_features(profile, weights), counts, free, budget)
+    chosen = design(InnerProducts(kin), Departures.of(profile, weights), counts, free, budget)
     expected = consensus(profile, attention(profile, weights))
     return tuple(
         Suggestion(
@@ -82,25 +83,6 @@ def suggest_labels(
         )
         for x, gain in chosen
     )
-
-
-def departure_features(profile: Profile, log_weights: Floats) -> csr_array:
-    """``[ρ(x) / √mean_x |ρ(x)|², ψ(x)]``: how a new institution is expected to depart from the consensus; (n, 2·S·C).
-
-    Half as past institutions depart from it, ``ρ(x) = concat_s √(w_s f_s(x)) (g_s(x, ·) - m(x, ·))``, half in ways not
-    seen yet, alike where answers are alike (ψ, ``profile.co_treatment_features``).
-
-    ``w_s = exp(ℓ⁰_s)`` from ``transfer.standing`` (S,), ``f_s`` its familiarity with x, m the prior mean before any
-    label. ρ(x)·ρ(x') is the covariance of answers between institutions, as past ones show it: an empirical Bayes prior.
-    """
-    texts, institutions, _ = profile.entries
-    trust = np.sqrt(np.exp(log_weights) * familiarity(profile))
-    expected = csr_array(consensus(profile, attention(profile, log_weights)))
-    told = (profile.replies.data * trust[texts, institutions], profile.replies.indices, profile.replies.indptr)
-    common = hstack([diags_array(column) @ expected for column in trust.T], format="csr")
-    departures = csr_array(csr_array(told, shape=profile.replies.shape) - common)
-    size = np.sqrt(departures.multiply(departures).sum() / max(departures.shape[0], 1))
-    return csr_array(hstack([departures / (size or 1.0), co_treatment_features(profile)], format="csr"))
 
 
 @dataclass(frozen=True, slots=True)

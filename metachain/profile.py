@@ -69,7 +69,10 @@ def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: in
     """
     n, s, r = neighbours.rows.shape
     weights = softmax(neighbours.similarity.astype(np.float64) / REPLY_TEMPERATURE, axis=2)
-    columns = np.arange(s)[None, :, None] * answers + np.where(neighbours.rows < 0, 0, answer[neighbours.rows])
+    given = np.where(neighbours.rows < 0, 0, answer[neighbours.rows])
+    order = np.argsort(given, axis=2, kind="stable")
+    weights, given = np.take_along_axis(weights, order, axis=2), np.take_along_axis(given, order, axis=2)
+    columns = np.arange(s)[None, :, None] * answers + given
     replies = csr_array((weights.ravel(), columns.ravel(), np.arange(0, n * s * r + 1, s * r)), shape=(n, s * answers))
     replies.sum_duplicates()
     replies.eliminate_zeros()
@@ -80,7 +83,7 @@ def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: in
 def nearest_vote(neighbours: Neighbours, answer: NDArray[np.int64], answers: int) -> Floats:
     """What plain nearest neighbours would say: ``softmax_j(h(x, x_j) / 0.2)`` over the 8 nearest of all; (n, C)."""
     rows, similarity = neighbours.flat()
-    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :VOTERS]
+    nearest = _first(similarity, VOTERS)
     rows, similarity = np.take_along_axis(rows, nearest, axis=1), np.take_along_axis(similarity, nearest, axis=1)
     vote = np.zeros((len(rows), answers))
     weights = softmax(similarity.astype(np.float64) / VOTE_TEMPERATURE, axis=1)
@@ -110,15 +113,19 @@ def co_treatment_features(profile: Profile) -> csr_array:
 
 def consensus(profile: Profile, weights: Floats) -> Floats:
     """``m(x, ·) = Σ_s π_s(x) g_s(x, ·)`` for weights π (n, S); (n, C), rows sum to 1."""
-    shares: Floats = _shares(profile, weights).toarray()
-    return shares
+    texts, answers, shares = _shares(profile, weights)
+    n, c = profile.replies.shape[0], profile.answers
+    expected: Floats = np.bincount(texts * c + answers, weights=shares, minlength=n * c).reshape(n, c)
+    return expected
 
 
 def mean_reply(profile: Profile, weights: Floats) -> Floats:
     """Consensus for weights π (n, S), (n, C); where answers are texts ``Σ_y m(x, y) φ(y)``, (n, d)."""
     if profile.meaning is None:
         return consensus(profile, weights)
-    return np.asarray(_shares(profile, weights) @ profile.meaning.astype(np.float64))
+    texts, answers, shares = _shares(profile, weights)
+    together = csr_array((shares, (texts, answers)), shape=(profile.replies.shape[0], profile.answers))
+    return np.asarray(together @ profile.meaning.astype(np.float64))
 
 
 def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:
@@ -136,10 +143,19 @@ def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:
     return shares
 
 
-def _shares(profile: Profile, weights: Floats) -> csr_array:
+def _first(similarity: NDArray[np.float32], k: int) -> NDArray[np.intp]:
+    """Places of the ``k`` greatest of each row (n, m), the greatest first, equals in their order; (n, min(k, m))."""
+    k = min(k, similarity.shape[1])
+    least = np.partition(similarity, -k, axis=1)[:, -k]
+    some = [np.flatnonzero(row >= bound) for row, bound in zip(similarity, least, strict=True)]
+    found = [places[np.argsort(-row[places], kind="stable")[:k]] for row, places in zip(similarity, some, strict=True)]
+    return np.array(found, np.intp).reshape(len(similarity), k)
+
+
+def _shares(profile: Profile, weights: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    """Text, answer number and ``π_s(x) g_s(x, y)`` of every stored reply."""
     texts, institutions, answers = profile.entries
-    shares = weights[texts, institutions] * profile.replies.data
-    return csr_array((shares, (texts, answers)), shape=(profile.replies.shape[0], profile.answers))
+    return texts, answers, weights[texts, institutions] * profile.replies.data
 
 
 def _mean_replies(profile: Profile, meaning: NDArray[np.float32]) -> csr_array:

@@ -27,10 +27,11 @@ from oracles import (
 from scipy.sparse import csr_array
 
 from metachain.demonstration import Demonstration
-from metachain.design import design
+from metachain.departures import Departures
+from metachain.design import InnerProducts, design
 from metachain.errors import DataError
 from metachain.index import InstitutionIndex
-from metachain.labelling import Suggestion, departure_features, suggest_labels
+from metachain.labelling import Suggestion, suggest_labels
 from metachain.library import Library
 from metachain.posterior import adapt
 from metachain.prior import Prior, learn, pool_of
@@ -92,12 +93,12 @@ def test_the_truth_is_expected_to_vary_as_the_formula_says(seed: int, text: bool
     meaning = random_meaning(seed) if text else None
     profile, told = random_profile(seed, random_pool(seed, [5, 9, 3]), 6, meaning=meaning)
     log_weights = -np.abs(np.random.default_rng(seed).normal(size=3))
-    features = departure_features(profile, log_weights)
+    found = Departures.of(profile, log_weights)
     expected = departures(told, log_weights.tolist(), profile.answers)
     size = np.trace(expected) / len(told)
     if size > 1e-12:
         np.testing.assert_allclose(
-            (features @ features.T).toarray(),
+            found.between(np.arange(len(told))),
             expected / size + kernel(told, told),
             rtol=1e-6,
             atol=1e-5 if text else 1e-9,
@@ -113,8 +114,8 @@ def test_each_choice_is_the_best_by_kriging_anew(seed: int) -> None:
     """
     rng = np.random.default_rng(seed)
     profile, _ = random_profile(seed, random_pool(seed, [5, 9, 3]), 9)
-    features, errors = co_treatment_features(profile), departure_features(profile, np.zeros(3))
-    kin, truth = (features @ features.T).toarray(), (errors @ errors.T).toarray()
+    features, errors = InnerProducts(co_treatment_features(profile)), Departures.of(profile, np.zeros(3))
+    kin, truth = features.between(np.arange(9)), errors.between(np.arange(9))
     counts, free = rng.integers(1, 4, 9).astype(float), rng.random(9) < 0.8
     observed = np.flatnonzero(~free).tolist()
     for x, gain in design(features, errors, counts, free, 4):
@@ -129,7 +130,7 @@ def test_each_choice_is_the_best_by_kriging_anew(seed: int) -> None:
 def test_with_very_many_texts_the_error_is_summed_over_some() -> None:
     """With more texts than references, the asked number of different texts is still chosen."""
     rng = np.random.default_rng(0)
-    rows = csr_array(rng.random((1100, 6)))
+    rows = InnerProducts(csr_array(rng.random((1100, 6))))
     found = design(rows, rows, np.ones(1100), np.ones(1100, bool), 5)
     assert len({x for x, _ in found}) == 5
     assert all(0 < gain <= 1 for _, gain in found)
@@ -167,9 +168,9 @@ def test_suggestions_are_the_design_among_the_institutions_that_stand(
         vectors = hybrid_vectors(library.encoder.encode(asked), lexical_vectors(asked))
     near = InstitutionIndex(past).nearest(vectors, 8)
     profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
-    errors = departure_features(profile, standing(prior.transfer, range(5)))
+    errors = Departures.of(profile, standing(prior.transfer, range(5)))
     ones = np.ones(len(asked))
-    expected = design(co_treatment_features(profile), errors, ones, ones.astype(bool), 6)
+    expected = design(InnerProducts(co_treatment_features(profile)), errors, ones, ones.astype(bool), 6)
     assert [one.text for one in found] == [asked[x] for x, _ in expected]
     assert [one.gain for one in found] == pytest.approx([gain for _, gain in expected], abs=1e-5)
 
