@@ -85,7 +85,7 @@ class EmbeddingCache:
             for key, vector in vectors.items()
         ]
         try:
-            with writing(self._engine, KEEPER, alone=True) as connection:
+            with writing(self._engine, KEEPER, alone=True, waiting=False) as connection:
                 # What is damaged is there under the same keys.
                 own = embeddings.c.fingerprint == self.encoder.fingerprint
                 connection.execute(delete(embeddings).where(own, embeddings.c.text_sha256.in_(list(vectors))))

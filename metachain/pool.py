@@ -113,9 +113,16 @@ def make_pool(
     answer_number = {name: number for number, name in enumerate(names)}
     return Pool(
         ordered,
-        np.ascontiguousarray(vectors[order]),
+        _ordered(vectors, order),
         institutions,
         np.array([institution_number[one.institution] for one in ordered], np.int64),
         names,
         np.array([answer_number[one.output] for one in ordered], np.int64),
     )
+
+
+def _ordered(vectors: NDArray[np.float32], order: Sequence[int]) -> NDArray[np.float32]:
+    """Rows in an order; where they are in it already, the very array, of which a second would take gigabytes."""
+    numbers = np.asarray(order, np.intp)
+    in_order = np.array_equal(numbers, np.arange(len(numbers)))
+    return np.ascontiguousarray(vectors if in_order else vectors[numbers])

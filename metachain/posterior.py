@@ -20,7 +20,7 @@ from metachain.prior import Prior, load_prior, pool_of
 from metachain.profile import reply_profile
 from metachain.scored import ScoredAnswer, scored_answers
 from metachain.sharing import Shared
-from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
+from metachain.similarity import normalise_text
 from metachain.study import NEIGHBOURS
 from metachain.transfer import shared_answers, standing
 
@@ -108,8 +108,10 @@ class Scene:
     support: Pool
     """Its own; answers numbered as in ``past``."""
     scored: tuple[ScoredAnswer, ...]
+    vectors: NDArray[np.float32]
+    """(m, d) hybrid vectors of the support's inputs and then of the scored answers'."""
     near: Neighbours
-    """In every past institution, of the support's inputs and then of the scored answers'."""
+    """In every past institution, of the same."""
     index: InstitutionIndex
     list_given: tuple[str, ...]
     """The answers that the institution says it gives at all; empty where it gave no list."""
@@ -119,7 +121,7 @@ class Scene:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Normalised, of the rows of ``near``."""
+        """Normalised, of the rows of ``vectors``."""
         own = (normalise_text(one.input) for one in self.support.demonstrations)
         return (*own, *(one.input for one in self.scored))
 
@@ -204,19 +206,21 @@ def scene_before(past: Past, prior: Prior, library: Library, institution: str, k
         own = library.demonstrations(institution)
     except NotFoundError:
         own = ()
-    support = _support(past, library, own, known)
+    support = make_pool(own, _vectors(past, library, own, known), past.pool.answers)
     outcomes = library.outcomes.of(origin="chain", institution=institution)
     texts = past.pool.meaning is not None
     labelled = [one.input for one in own]
     scored = scored_answers(outcomes, labelled, None if texts else frozenset(support.answers))
     further = sorted({one.answer for one in scored} - set(support.answers))
     pool = past.pool.answering((*support.answers, *further))
-    near = _nearest(past, library, (*support.demonstrations, *_asked(institution, scored)), known)
+    asked = [Demonstration(institution, one.input, one.answer) for one in scored]
+    vectors = np.concatenate([support.vectors, _vectors(past, library, asked, known)])
+    near = _nearest(past, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
     listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
     digest = sha256(repr((past.digest, list_given, scored)).encode())
     _include(digest, own)
-    return Scene(pool, support, scored, near, past.index, list_given, listed, digest.hexdigest())
+    return Scene(pool, support, scored, vectors, near, past.index, list_given, listed, digest.hexdigest())
 
 
 def save_posterior(library: Library, posterior: Posterior) -> None:
@@ -269,35 +273,31 @@ def load_posterior(library: Library, institution: str) -> Posterior:
         raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error
 
 
-def _support(past: Past, library: Library, own: Sequence[Demonstration], known: Scene | None) -> Pool:
-    """As ``pool_of`` makes it; vectors that are ``known`` are taken over."""
-    if known is None or not len(own):
-        return pool_of(library, own, past.pool.answers)
-    before = (one.input for one in known.support.demonstrations)
-    vectors = dict(zip(before, known.support.vectors, strict=True))
-    fresh = [one for one in own if one.input not in vectors]
-    if fresh:
-        texts = [one.input for one in fresh]
-        vectors.update(zip(texts, hybrid_vectors(library.vectors(fresh), lexical_vectors(texts)), strict=True))
-    return make_pool(own, np.array([vectors[one.input] for one in own]), past.pool.answers)
+def _vectors(past: Past, library: Library, asked: Sequence[Demonstration], known: Scene | None) -> NDArray[np.float32]:
+    """Hybrid vectors (n, d) of n inputs; those that are ``known`` are taken over."""
+    if not asked:
+        return np.zeros((0, past.pool.vectors.shape[1]), np.float32)
+    texts = [normalise_text(one.input) for one in asked]
+    found = dict(zip(known.inputs, known.vectors, strict=True)) if known is not None else {}
+    missing = {text: one for text, one in zip(texts, asked, strict=True) if text not in found}
+    if missing:
+        found.update(zip(missing, library.hybrid_vectors(list(missing.values())), strict=True))
+    return np.array([found[text] for text in texts])
 
 
-def _asked(institution: str, scored: Sequence[ScoredAnswer]) -> list[Demonstration]:
-    return [Demonstration(institution, one.input, one.answer) for one in scored]
-
-
-def _nearest(past: Past, library: Library, asked: Sequence[Demonstration], known: Scene | None) -> Neighbours:
-    """Neighbours of inputs, which are the same whether they are searched for alone, with others or were ``known``."""
+def _nearest(
+    past: Past, asked: Sequence[Demonstration], vectors: NDArray[np.float32], known: Scene | None
+) -> Neighbours:
+    """Neighbours of n inputs, which are the same whether they are searched for alone, with others or were ``known``."""
     texts = [normalise_text(one.input) for one in asked]
     found: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
     if known is not None:
         found.update(zip(known.inputs, zip(known.near.rows, known.near.similarity, strict=True), strict=True))
-    missing = {text: one for text, one in zip(texts, asked, strict=True) if text not in found}
+    missing = {text: vector for text, vector in zip(texts, vectors, strict=True) if text not in found}
     names = list(missing)
     for start in range(0, len(names), SEARCHED_TOGETHER):
         some = names[start : start + SEARCHED_TOGETHER]
-        dense = library.vectors([missing[name] for name in some])
-        near = past.index.near(hybrid_vectors(dense, lexical_vectors(some)), NEIGHBOURS)
+        near = past.index.near(np.array([missing[name] for name in some]), NEIGHBOURS)
         found.update(zip(some, zip(near.rows, near.similarity, strict=True), strict=True))
     shape = (len(texts), len(past.pool.institutions), NEIGHBOURS)
     return Neighbours(

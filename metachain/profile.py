@@ -115,8 +115,8 @@ def consensus(profile: Profile, weights: Floats) -> Floats:
     """``m(x, ·) = Σ_s π_s(x) g_s(x, ·)`` for weights π (n, S); (n, C), rows sum to 1."""
     texts, answers, shares = _shares(profile, weights)
     n, c = profile.replies.shape[0], profile.answers
-    expected: Floats = np.bincount(texts * c + answers, weights=shares, minlength=n * c).reshape(n, c)
-    return expected
+    expected = np.asarray(np.bincount(texts * c + answers, weights=shares, minlength=n * c), np.float64)
+    return expected.reshape(n, c)
 
 
 def mean_reply(profile: Profile, weights: Floats) -> Floats:

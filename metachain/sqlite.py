@@ -1,8 +1,10 @@
 """A library in an SQLite file."""
 
+import json
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
@@ -34,6 +36,7 @@ def open_sqlite(path: Path, *, create: bool) -> Engine:
         creator=lambda: _connect(database),
         pool_reset_on_return="rollback",
         hide_parameters=True,
+        json_deserializer=_object,
     )
     event.listen(engine, "begin", _begin)
     _prepare(engine, path)
@@ -54,6 +57,11 @@ def _connect(database: str) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
     return connection
+
+
+def _object(written: str) -> Any:
+    """Most metadata are empty, and reading that they are would take a third of the time that a library is read in."""
+    return {} if written == "{}" else json.loads(written)
 
 
 def _may_be_written(path: Path) -> bool:
