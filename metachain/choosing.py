@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,11 @@ from metachain.index import Neighbours, similarities
 from metachain.kriging import judge, kinship
 from metachain.library import Library
 from metachain.policy import Policy
-from metachain.posterior import Past, Posterior, Scene, read_past, usable
+from metachain.posterior import Past, Posterior, Scene, posterior_of, read_past, scene_before, usable, version_of
 from metachain.prior import Prior
 from metachain.profile import reply_profile
 from metachain.revisions import State
-from metachain.selection import Chosen, Selection, distinct, plausible_answers, twins
+from metachain.selection import Chosen, Selection, distinct, first_of_each, plausible_answers, twins
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.study import NEIGHBOURS
 
@@ -29,6 +29,7 @@ KIN = 0.3
 """Co-treatment above which a label is worth naming as a reason."""
 
 Floats = NDArray[np.floating]
+Number = TypeVar("Number", bound=np.number)
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ class Ground:
 
     past: Past
     seen: dict[tuple[str, str], int]
-    """Numbers of the first of each text and answer."""
+    """From ``first_of_each``."""
     twin: NDArray[np.int64]
     """(N,) from ``twins``."""
 
     @classmethod
     def of(cls, past: Past) -> Self:
         """The ground that a past is."""
-        seen: dict[tuple[str, str], int] = {}
+        seen = first_of_each(past.pool.demonstrations)
         return cls(past, seen, twins(past.pool.demonstrations, seen))
 
 
@@ -71,6 +72,12 @@ class Grounds:
                 self._held = {known: one for known, one in self._held.items() if known[:3] == moment} | {key: found}
         return replace(found, past=replace(found.past, shared=allowed.shared))
 
+    def adapt(self, prior: Prior, library: Library, institution: str) -> Posterior:
+        """As ``posterior.adapt``, without reading anew what is held here."""
+        forgotten = library.state(institution).forgotten
+        ground = self.of(prior, version_of(prior), library, institution, forgotten)
+        return posterior_of(prior, scene_before(ground.past, prior, library, institution), institution)
+
 
 @dataclass(frozen=True)
 class Side:
@@ -82,10 +89,8 @@ class Side:
     posterior: Posterior
     own_texts: NDArray[np.object_]
     """(k,) normalised inputs of the support."""
-    answer: NDArray[np.int64]
-    """(N,) answer number of past rows, and of the support's after them."""
-    twin: NDArray[np.int64]
-    """(N,) from ``twins``, of the same rows."""
+    own_twin: NDArray[np.int64]
+    """(k,) from ``twins``, of the support's rows after the past's."""
 
     def demonstration(self, row: int) -> Demonstration:
         """That of a row, of the past's or after them of the support's."""
@@ -94,11 +99,17 @@ class Side:
 
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Vectors (n, j, d) of rows (n, j), zeros where there is none (-1)."""
-        past, own = self.scene.past.vectors, self.scene.support.vectors
-        found = past[np.clip(rows, 0, len(past) - 1)]
-        found[rows >= len(past)] = own[rows[rows >= len(past)] - len(past)]
+        found = _of_rows(rows, self.scene.past.vectors, self.scene.support.vectors)
         found[rows < 0] = 0
         return found
+
+    def answers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Answer numbers (n, j) of rows (n, j), -1 where there is none."""
+        return np.where(rows < 0, -1, _of_rows(rows, self.scene.past.answer, self.scene.support.answer))
+
+    def twins(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number of the first of the same text and answer (n, j), of rows (n, j); whatever where there is none."""
+        return _of_rows(rows, self.ground.twin, self.own_twin)
 
 
 @dataclass(frozen=True)
@@ -130,7 +141,7 @@ class Chooser:
         past, posterior = side.scene.past, side.posterior
         profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
         kin = kinship(posterior.fit, profile)
-        answer = np.where(rows < 0, -1, side.answer[rows])
+        answer = side.answers(rows)
         probability = plausible_answers(judge(posterior.fit, profile, answer, kin), answer)
         left_out = _left_out(side, rows, without, self.policy)
         rows, similarity = np.where(left_out, -1, rows), np.where(left_out, -np.inf, similarity)
@@ -158,9 +169,17 @@ def _candidates_near(
     near_rows, near_similarity = near.flat()
     similarity = similarities(vectors, side.scene.support.vectors)
     itself = np.array(normalised, object)[:, None] == side.own_texts[None, :]
-    own_rows = len(side.answer) - own + np.arange(own)
+    own_rows = len(side.ground.twin) + np.arange(own)
     rows = np.concatenate([np.where(itself, -1, own_rows), near_rows], axis=1)
-    return distinct(rows, np.concatenate([similarity, near_similarity], axis=1), side.twin)
+    return distinct(rows, np.concatenate([similarity, near_similarity], axis=1), side.twins(rows))
+
+
+def _of_rows(rows: NDArray[np.int64], past: NDArray[Number], own: NDArray[Number]) -> NDArray[Number]:
+    """What belongs to rows (n, j) of the past (N, …), or after them of the support (k, …); (n, j, …)."""
+    found = past[np.clip(rows, 0, len(past) - 1)]
+    is_own = rows >= len(past)
+    found[is_own] = own[rows[is_own] - len(past)]
+    return found
 
 
 def _left_out(

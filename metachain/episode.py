@@ -106,7 +106,7 @@ class Episode:
         vectors, (past, near) = self.ground.study.pool.vectors, self.ground.near.flat()
         rows = self.candidates(past)
         own = similarities(vectors[self.ground.query], vectors[self.support])
-        return distinct(rows, np.concatenate([own, near], axis=1), self.ground.twin)
+        return distinct(rows, np.concatenate([own, near], axis=1), self.ground.twin[rows])
 
     def best(self, rows: Rows, score: Floats) -> Shown:
         """The ``shots`` candidates (n, m) with the highest score (n, m)."""

@@ -129,7 +129,7 @@ class Stage:
         near, past_similarity = study.near(draw.query, past).flat()
         rows = np.concatenate([np.tile(draw.support, (len(draw.query), 1)), near], axis=1)
         own = similarities(pool.vectors[draw.query], pool.vectors[draw.support])
-        rows, similarity = distinct(rows, np.concatenate([own, past_similarity], axis=1), self._twin)
+        rows, similarity = distinct(rows, np.concatenate([own, past_similarity], axis=1), self._twin[rows])
         answer = np.where(rows < 0, -1, pool.answer[rows])
         probability = plausible_answers(judge(fitted, query, answer), answer)
         return _Candidates(rows, similarity, probability)

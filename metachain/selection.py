@@ -1,7 +1,8 @@
 """What was chosen for one query, in the order it is shown, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ __all__ = [
     "Chosen",
     "Selection",
     "distinct",
+    "first_of_each",
     "nearest_first",
     "plausible_answers",
     "plausible_first",
@@ -25,6 +27,8 @@ PLAUSIBILITY_WEIGHT = 10.0
 KEPT_SHARE = 0.8
 KEPT_SHARE_OF_TEXTS = 0.5
 """Lower, for texts differ in degree: one that is less plausible contradicts nothing."""
+
+NOBODY: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 Floats = NDArray[np.floating]
 
@@ -86,9 +90,9 @@ def distinct(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Candidate rows (n, m) and their similarity, with -1 and -inf for what is none or a twin of one further left.
 
-    ``twin`` (N,) from ``twins``.
+    ``twin`` (n, m) are the rows' numbers from ``twins``, whatever where there is no row.
     """
-    dropped = repeated(np.where(rows < 0, -1, twin[rows])) | (rows < 0)
+    dropped = repeated(np.where(rows < 0, -1, twin)) | (rows < 0)
     return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
 
 
@@ -145,12 +149,25 @@ def plausible_alone(first: NDArray[np.intp], plausibility: NDArray[np.float64], 
 
 
 def twins(
-    demonstrations: Sequence[Demonstration], seen: dict[tuple[str, str], int] | None = None, first: int = 0
+    demonstrations: Sequence[Demonstration], before: Mapping[tuple[str, str], int] = NOBODY, first: int = 0
 ) -> NDArray[np.int64]:
     """Number of the first demonstration with the same input and output, for each; (N,).
 
-    They are numbered from ``first`` on; ``seen`` holds those before them, and is added to.
+    They are numbered from ``first`` on; ``before`` (``first_of_each``) are those before them.
     """
-    seen = {} if seen is None else seen
-    keys = ((normalise_text(one.input), one.output) for one in demonstrations)
-    return np.array([seen.setdefault(key, row) for row, key in enumerate(keys, first)], np.int64)
+    own: dict[tuple[str, str], int] = {}
+    keys = map(_key, demonstrations)
+    numbers = [before[key] if key in before else own.setdefault(key, row) for row, key in enumerate(keys, first)]
+    return np.array(numbers, np.int64)
+
+
+def first_of_each(demonstrations: Sequence[Demonstration]) -> dict[tuple[str, str], int]:
+    """Number of the first demonstration of each input, normalised, and output."""
+    found: dict[tuple[str, str], int] = {}
+    for row, one in enumerate(demonstrations):
+        found.setdefault(_key(one), row)
+    return found
+
+
+def _key(one: Demonstration) -> tuple[str, str]:
+    return normalise_text(one.input), one.output

@@ -148,9 +148,8 @@ class Selector:
             posterior = posterior_of(posterior.prior, scene, self.institution)
         support = scene.support
         texts = np.array([normalise_text(one.input) for one in support.demonstrations], object)
-        twin = np.concatenate([ground.twin, twins(support.demonstrations, dict(ground.seen), len(ground.twin))])
-        answer = np.concatenate([scene.past.answer, support.answer])
-        return Side(state, ground, scene, posterior, texts, answer, twin)
+        own_twin = twins(support.demonstrations, ground.seen, len(ground.twin))
+        return Side(state, ground, scene, posterior, texts, own_twin)
 
 
 def _has_ended(side: Side) -> bool:

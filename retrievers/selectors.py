@@ -6,7 +6,7 @@ from metachain.choosing import Grounds, checked_shots
 from metachain.errors import DataError, NotFoundError
 from metachain.library import Library
 from metachain.policy import DEFAULT, Policy
-from metachain.posterior import Posterior, adapt, load_posterior
+from metachain.posterior import Posterior, load_posterior
 from metachain.prior import load_prior
 from metachain.selector import Selector
 
@@ -40,21 +40,20 @@ class Selectors:
             with self._making:
                 known = self._made.get(institution)
                 if known is None or known[0] < learned:
-                    posterior = _posterior(self._library, institution)
+                    posterior = self._posterior(institution)
                     known = learned, Selector(self._library, posterior, self._k, self._policy, self._grounds)
                     self._made[institution] = known
         return known[1]
 
-
-def _posterior(library: Library, institution: str) -> Posterior:
-    """What is stored, or made now for an institution that has labels but was never adapted to."""
-    prior = load_prior(library, institution)  # before the try: that nothing was learned at all is another error
-    try:
-        return load_posterior(library, institution)
-    except NotFoundError:
-        if institution in library.institutions():
-            return adapt(prior, library, institution)
-        raise NotFoundError(
-            f"the library knows no institution {institution!r}: it has no labels and was never adapted to; "
-            f"check the name, or adapt first: metachain adapt LIBRARY {institution!r} SUPPORT.jsonl"
-        ) from None
+    def _posterior(self, institution: str) -> Posterior:
+        """What is stored, or made now for an institution that has labels but was never adapted to."""
+        prior = load_prior(self._library, institution)  # first: that nothing was learned at all is another error
+        try:
+            return load_posterior(self._library, institution)
+        except NotFoundError:
+            if next(self._library.stream(institution), None) is not None:
+                return self._grounds.adapt(prior, self._library, institution)
+            raise NotFoundError(
+                f"the library knows no institution {institution!r}: it has no labels and was never adapted to; "
+                f"check the name, or adapt first: metachain adapt LIBRARY {institution!r} SUPPORT.jsonl"
+            ) from None

@@ -12,7 +12,7 @@ from metachain.errors import DataError, NotFoundError, SharingError
 from metachain.library import Library
 from metachain.posterior import Posterior, adapt, save_posterior
 from metachain.prior import learn, load_prior, save_prior
-from metachain.retrievers.selectors import Selectors, _posterior
+from metachain.retrievers.selectors import Selectors
 from metachain.selector import Selector
 from metachain.sharing import EVERYONE, Audience, Grant
 
@@ -108,7 +108,7 @@ def test_institutions_that_may_use_the_same_hold_it_once(place: str) -> None:
         for name in ("new", "newer", "newest", "h0"):
             selector = selectors.of(name)
             held[name] = selector._side.ground.past.pool.vectors
-            alone = Selector(library, _posterior(library, name))
+            alone = Selector(library, adapt(load_prior(library, name), library, name))
             for query in ("x-ray of the knee 7", "x-ray of the chest 0"):
                 assert selector.select(query, 6) == alone.select(query, 6)
             assert ("h3" in selector._side.ground.past.pool.institutions) == (name in {"new", "newer"})
