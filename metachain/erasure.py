@@ -18,7 +18,7 @@ from metachain.schema import artifacts, demonstrations, embeddings, grants, grou
 from metachain.similarity import text_sha256
 from metachain.storage import is_postgresql
 
-__all__ = ["POSTERIOR", "Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]
+__all__ = ["ANSWERS", "POSTERIOR", "Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]
 
 KEYS_A_QUERY = 400
 READERS_MILLISECONDS = 2000

@@ -15,9 +15,10 @@ from metachain.delimited import delimited_rows
 from metachain.demonstration import MAX_REPORTED, Demonstration
 from metachain.errors import DataError
 from metachain.jsonlines import json_rows
-from metachain.library import ROWS_A_QUERY, Library
+from metachain.library import Library
 from metachain.parquet import parquet_rows
 from metachain.progress import Progress, silent
+from metachain.records import ROWS_A_QUERY
 from metachain.rejects import RejectedFile
 from metachain.rows import Rejected, Row, demonstration_of
 from metachain.sharing import Grant

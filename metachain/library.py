@@ -1,57 +1,40 @@
 """The persistent collection of institutions and their demonstrations, in an SQLite file or in PostgreSQL."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
+from metachain.answer_lists import list_answers, listed_answers
 from metachain.artifacts import Artifacts
 from metachain.audit import Audit
-from metachain.bulk import insert_new, upsert, with_keys
+from metachain.bulk import with_keys
 from metachain.demonstration import Demonstration, check_text
 from metachain.encoder import Encoder, MiniLM
 from metachain.erasure import Doomed, Erased, erase, receipts_of, scrub
-from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.errors import DataError
+from metachain.holdings import counts_of, demonstrations_held, holders_of, page_after, shared_with
+from metachain.intake import Added, Gate, admitted, take_correction, take_in
 from metachain.keys import Keys
 from metachain.nearest import Near, nearest_keys
 from metachain.opening import open_engine
 from metachain.outcomes import Outcome, Outcomes, fed_back
-from metachain.placing import build, place, place_again
+from metachain.placing import build
 from metachain.progress import Progress, silent
-from metachain.records import Refused, chunks, demonstration_of, row_of, sorted_out
-from metachain.revisions import State, moved_on, revision, state_of
+from metachain.records import Refused, demonstration_of
+from metachain.revisions import State, revision, state_of
 from metachain.schema import demonstrations as table
-from metachain.sharing import Grant, Sharing, stated
-from metachain.similarity import text_sha256
+from metachain.sharing import Grant, Sharing
 from metachain.storage import KEEPER, Viewer, place_of, reading, writing
 from metachain.vectors import Vectors
 from metachain.workers import HERE, Workers
 
 __all__ = ["Added", "Library"]
-
-ROWS_A_QUERY = 400
-
-
-class Gate(Protocol):
-    """What demonstrations pass on their way in, such as ``metachain.deidentification.Gate``."""
-
-    def passed(self, demonstration: Demonstration) -> Demonstration:
-        """What may be stored of one. Raises DataError where that is nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """What became of the demonstrations handed to ``Library.add``."""
-
-    stored: int
-    duplicates: int
-    """Already there (or twice in the same call), and so left as they were."""
 
 
 class Library:
@@ -137,32 +120,8 @@ class Library:
         they do; without it they share with nobody. Raises DataError where an id of an institution is taken by another
         text, or the gate refuses one; with ``refused`` that is told, and the others are stored.
         """
-        stored = duplicates = 0
-        institutions: set[str] = set()
-        changed: set[str] = set()
         with writing(self._engine, KEEPER, alone=True) as connection:
-            for chunk in chunks(self._passed(demonstrations, refused), ROWS_A_QUERY):
-                found = sorted_out(connection, chunk, refused)
-                insert_new(connection, table, [row_of(one) for one in found.fresh])
-                place(connection, [text_sha256(one.input) for one in found.fresh])
-                changed.update(one.institution for one in found.fresh)
-                institutions.update(one.institution for _, one in chunk)
-                stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
-            moved_on(connection, changed)
-            if share is not None:
-                stated(connection, institutions, share)
-        return Added(stored, duplicates)
-
-    def _passed(
-        self, demonstrations: Iterable[Demonstration], refused: Refused | None
-    ) -> Iterator[tuple[int, Demonstration]]:
-        for position, one in enumerate(demonstrations):
-            try:
-                yield position, self._admitted(one)
-            except DataError as error:
-                if refused is None:
-                    raise
-                refused(position, str(error))
+            return take_in(connection, self._gate, demonstrations, share, refused)
 
     def record_feedback(
         self, selection_id: str | UUID, score: float | None = None, *, correction: str | None = None
@@ -182,18 +141,12 @@ class Library:
         id = str(selection_id)
         if correction is not None:
             check_text("correction", correction)
-            correction = self._admitted(Demonstration("any", "any", correction)).output
+            correction = admitted(self._gate, Demonstration("any", "any", correction)).output
         with writing(self._engine, KEEPER, alone=correction is not None) as connection:
             changed = fed_back(connection, id, score, correction)
             if changed is not None and correction is not None:
-                one = Demonstration(changed.institution, changed.input, correction, f"feedback {id}", {"feedback": id})
-                row = row_of(self._admitted(one))
-                upsert(connection, table, [row])
-                place_again(connection, row)
+                take_correction(connection, self._gate, changed, correction)
         return changed or self.outcomes.get(id)
-
-    def _admitted(self, demonstration: Demonstration) -> Demonstration:
-        return self._gate.passed(demonstration) if self._gate else demonstration
 
     def erase(self, doomed: Doomed) -> Erased | None:
         """Take demonstrations out, with all that may depend on them (``erasure.erase``), in one transaction.
@@ -216,9 +169,8 @@ class Library:
 
     def holders(self, id: str) -> tuple[str, ...]:
         """Institutions that have a demonstration of an id, in alphabetical order."""
-        query = select(table.c.institution).where(table.c.id == id).order_by(table.c.institution)
         with reading(self._engine, KEEPER) as connection:
-            return tuple(connection.execute(query).scalars())
+            return holders_of(connection, id)
 
     def learned(self) -> tuple[str, ...]:
         """Names of what was learned or listed, in alphabetical order."""
@@ -241,9 +193,8 @@ class Library:
 
     def counts(self) -> dict[str, int]:
         """Number of demonstrations by institution, in alphabetical order."""
-        query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
         with reading(self._engine, KEEPER) as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+            return counts_of(connection)
 
     def institutions(self) -> tuple[str, ...]:
         """Names of all institutions, in alphabetical order."""
@@ -257,16 +208,8 @@ class Library:
         """
         for name in institutions:
             check_text("institution", name)
-        query = select(table).order_by(table.c.institution, table.c.id)
-        if institutions:
-            query = query.where(table.c.institution.in_(institutions))
         with reading(self._engine, KEEPER) as connection:
-            rows = connection.execute(query).all()
-        absent = set(institutions) - {row.institution for row in rows}
-        if absent:
-            known = ", ".join(self.institutions()[:8]) or "none yet"
-            raise NotFoundError(f"no demonstrations of {sorted(absent)[0]!r} in the library; it has: {known}")
-        return tuple(demonstration_of(row) for row in rows)
+            return demonstrations_held(connection, institutions)
 
     def shared_demonstrations(self, institution: str, among: Iterable[str] = ()) -> tuple[Demonstration, ...]:
         """What others share with an institution now, of those named ``among`` (of all, where none is), in that order.
@@ -276,15 +219,8 @@ class Library:
         names = list(among)
         for name in (institution, *names):
             check_text("institution", name)
-        query = (
-            select(table)
-            .where(table.c.institution.in_(self.sharing.allowing(institution)), table.c.institution != institution)
-            .order_by(table.c.institution, table.c.id)
-        )
-        if names:
-            query = query.where(table.c.institution.in_(names))
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
-            return tuple(map(demonstration_of, connection.execute(query)))
+            return shared_with(connection, institution, self.sharing.allowing(institution), names)
 
     def index(self) -> int:
         """Build what ``nearest`` searches in PostgreSQL, for this encoder; how many demonstrations it holds.
@@ -326,11 +262,10 @@ class Library:
     def stream(self, institution: str) -> Iterator[Demonstration]:
         """Demonstrations of one institution, ordered by id, a page of them held at a time; nothing is locked."""
         check_text("institution", institution)
-        query = select(table).where(table.c.institution == institution).order_by(table.c.id).limit(ROWS_A_QUERY)
         last = ""
         while True:
             with reading(self._engine, KEEPER) as connection:
-                page = tuple(map(demonstration_of, connection.execute(query.where(table.c.id > last))))
+                page = page_after(connection, institution, last)
             if not page:
                 return
             yield from page
@@ -370,33 +305,12 @@ class Library:
         Returns them once each, in alphabetical order. An empty list forgets the one before. Raises DataError that
         names the position of one that is blank or no text.
         """
-        check_text("institution", institution)
-        if isinstance(answers, str):
-            raise DataError("answers must be a list of texts, got a single string")
-        given = list(answers)
-        for position, answer in enumerate(given):
-            check_text(f"answers[{position}]", answer)
-        names = sorted(set(given))
-        self.save(_answers_of(institution), {"answers": names}, {}, [institution])
-        return tuple(names)
+        return list_answers(self._artifacts, institution, answers)
 
     def listed_answers(self, institution: str) -> tuple[str, ...]:
         """Answers that an institution gives at all, in alphabetical order; empty where no list was given."""
-        check_text("institution", institution)
-        try:
-            header, _ = self.load(_answers_of(institution))
-            return tuple(header["answers"])
-        except NotFoundError:
-            return ()
-        except KeyError:
-            raise LibraryError(
-                f"the library's list of answers of {institution!r} is damaged; list them again"
-            ) from None
+        return listed_answers(self._artifacts, institution)
 
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Read an artefact back. Raises NotFoundError where there is none, LibraryError where it is damaged."""
         return self._artifacts.load(name)
-
-
-def _answers_of(institution: str) -> str:
-    return f"answers of {institution}"

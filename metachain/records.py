@@ -13,7 +13,9 @@ from metachain.errors import DataError
 from metachain.schema import demonstrations as table
 from metachain.similarity import text_sha256
 
-__all__ = ["Refused", "SortedOut", "chunks", "demonstration_of", "row_of", "sorted_out"]
+__all__ = ["ROWS_A_QUERY", "Refused", "SortedOut", "chunks", "demonstration_of", "row_of", "sorted_out"]
+
+ROWS_A_QUERY = 400
 
 Refused = Callable[[int, str], None]
 """Told the position of a demonstration that was not stored, from 0, and why."""

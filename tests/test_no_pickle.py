@@ -8,7 +8,15 @@ import pytest
 HERE = Path(__file__).parent.parent
 SOURCES = sorted(
     path
-    for folder in ("metachain", "retrievers", "chains", "examples", "benchmarks")
+    for folder in (
+        "metachain",
+        "metachain/commands",
+        "retrievers",
+        "chains",
+        "chains/service",
+        "examples",
+        "benchmarks",
+    )
     for path in HERE.glob(f"{folder}/*.py")
 )
 UNSAFE = {"pickle", "cPickle", "_pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal", "jsonpickle"}

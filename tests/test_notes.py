@@ -2,7 +2,8 @@
 
 import pytest
 from deidentification import NOTES, SEED, shares, wilson
-from notes import DEVELOPMENT, HELD_OUT, notes
+from note_templates import DEVELOPMENT, HELD_OUT
+from notes import notes
 
 pytest.importorskip("presidio_analyzer", reason="needs the extra 'deidentify'")
 

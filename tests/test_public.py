@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 import metachain
-from metachain import errors
+from metachain import commands, errors
 
 PUBLIC = {
     "metachain": [
@@ -68,7 +68,12 @@ PUBLIC = {
     ],
 }
 NAMES = [(package, name) for package, names in PUBLIC.items() for name in names]
-MODULES = sorted(module.name for module in pkgutil.iter_modules(metachain.__path__) if module.name != "__main__")
+MODULES = sorted(
+    module.name
+    for package in (metachain, commands)
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    if module.name != "metachain.__main__"
+)
 
 
 @pytest.mark.parametrize("package", PUBLIC)
@@ -94,7 +99,7 @@ def test_every_public_name_is_there_and_documented(package: str, name: str) -> N
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_lists_what_it_offers(name: str) -> None:
     """Every module says what it is, and each name in its ``__all__`` is there."""
-    module = importlib.import_module(f"metachain.{name}")
+    module = importlib.import_module(name)
     assert module.__doc__
     assert [one for one in module.__all__ if not hasattr(module, one)] == []
 

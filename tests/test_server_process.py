@@ -22,7 +22,7 @@ from langchain_core.runnables import RunnableLambda
 from langserve import RemoteRunnable
 from playwright.sync_api import sync_playwright
 from receiver import receiving
-from serving import PATIENCE, Server, serving
+from server_process import PATIENCE, Server, serving
 from slow_chains import PIECES
 
 from metachain.chains.service.running import standard_chains
