@@ -72,7 +72,6 @@ def queries() -> list[str]:
 def fill(place: Path, count: int, institutions: int) -> None:
     """Make the library with a drawn prior, and a posterior of each institution that asks."""
     names = [f"hospital {number:03}" for number in range(institutions)]
-    rng = np.random.default_rng(0)
     with Library.open(place, Stand()) as library:
         started = time.perf_counter()
         them = made(count, institutions)
@@ -88,14 +87,20 @@ def fill(place: Path, count: int, institutions: int) -> None:
                 for number, name in enumerate(names)
             }
         )
-        lesson = Lesson(Settings(0.3, 0.3, 0.05), True, np.full((3, 1), np.nan))
-        prior = Prior(tuple(names), rng.uniform(0.2, 0.8, (institutions, institutions)), lesson, Stand.fingerprint)
+        prior = drawn_prior(names, Stand.fingerprint)
         save_prior(library, prior)
         started = time.perf_counter()
         for asking in SHARES:
             library.add(Demonstration(asking, f"mri of the {WORDS[n % 12]} {n} views", "0012") for n in range(LABELS))
             save_posterior(library, adapt(prior, library, asking))
         print(f"embedded by the stand-in, adapted {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
+
+
+def drawn_prior(names: Sequence[str], fingerprint: str) -> Prior:
+    """One that trusts labels and consensus, its transfer between institutions drawn."""
+    drawn = np.random.default_rng(0).uniform(0.2, 0.8, (len(names), len(names)))
+    lesson = Lesson(Settings(0.3, 0.3, 0.05), True, np.full((3, 1), np.nan))
+    return Prior(tuple(names), drawn, lesson, fingerprint)
 
 
 def opened(place: Path, asking: str, *, killed: bool = False) -> dict[str, Any]:
