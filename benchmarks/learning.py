@@ -128,7 +128,7 @@ def table(told: dict[str, dict[int, float]]) -> str:
     """As in docs/benchmarks.md."""
     lines = ["| what, in seconds | " + " | ".join(["", "", "", "", "grows by the power"]) + " |", "|---" * 6 + "|"]
     for what, taken in told.items():
-        cells = [f"{cause:,}: {one:.4f}" for cause, one in taken.items()]
+        cells = [f"{cause:,}: {one:.3g}" for cause, one in taken.items()]
         lines.append("| " + " | ".join([what, *cells, *[""] * (4 - len(cells)), growth(taken)]) + " |")
     return "\n".join(lines)
 
