@@ -110,7 +110,7 @@ def measured(tenth: bool) -> dict[str, dict[int, float]]:
             told[f"{what}, by labels"] = seconds_by_labels
         posterior = adapt(prior, library, NEW)
         told["choose 8 to label, by texts"] = {}
-        for texts in TEXTS:
+        for texts in (number // less for number in TEXTS):
             offered = [f"ct of the {WORDS[number % 12]} number {number}" for number in range(texts)]
             told["choose 8 to label, by texts"][texts] = seconds(
                 lambda posterior=posterior, offered=offered: suggest_labels(library, posterior, offered, 8)
@@ -136,7 +136,7 @@ def table(told: dict[str, dict[int, float]]) -> str:
 def main() -> None:
     """Measure, or read what was measured; print a table, and draw."""
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    given.add_argument("--quick", action="store_true", help="a tenth of the demonstrations")
+    given.add_argument("--quick", action="store_true", help="a tenth of the demonstrations and of the texts")
     given.add_argument("--json", type=Path)
     given.add_argument("--plot", type=Path, metavar="SVG")
     given.add_argument("--measured", type=Path, metavar="JSON")
