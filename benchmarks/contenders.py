@@ -19,83 +19,15 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.example_selectors import MaxMarginalRelevanceExampleSelector, SemanticSimilarityExampleSelector
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
-from langchain_core.vectorstores.utils import maximal_marginal_relevance
+from learned import Learned
 from sentence_transformers.util import dot_score, semantic_search
+from synthetic import Allowed, Data, Query, Search
 
 from metachain.retrievers import DemonstrationVectorStore
 
-__all__ = ["CONTENDERS", "FLOOR", "LANGCHAIN", "OURS", "Contender", "Data", "Query", "Search", "synthetic"]
+__all__ = ["CONTENDERS", "FLOOR", "LANGCHAIN", "LEARNED", "OURS", "Contender", "langchain_store"]
 
-CENTRES, SPREAD = 500, 0.6
-FETCHED = 20
-"""LangChain's default ``fetch_k``."""
 BATCH = 10_000
-
-Allowed = tuple[str, ...] | None
-"""Institutions whose demonstrations may be found; None where all may, and no filter is given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is asked: a text, and the unit vector (d,) that it is embedded as."""
-
-    text: str
-    vector: np.ndarray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Data:
-    """n synthetic demonstrations, and queries."""
-
-    vectors: np.ndarray
-    """(n, d) unit rows."""
-    places: np.ndarray
-    """(n,) the number of each one's institution."""
-    names: tuple[str, ...]
-    """Of the institutions."""
-    queries: tuple[Query, ...]
-
-    def text(self, row: int) -> str:
-        """The input of a demonstration."""
-        return f"demonstration {row}"
-
-    def example(self, row: int) -> dict[str, Any]:
-        """A demonstration as LangChain's selectors take it."""
-        return {"input": self.text(row), "output": "x", "institution": self.names[self.places[row]], "row": row}
-
-    def mask(self, allowed: Allowed) -> np.ndarray:
-        """Which demonstrations may be found; (n,)."""
-        wanted = np.array([allowed is None or name in allowed for name in self.names])
-        return wanted[self.places]
-
-    def exact(self, query: Query, allowed: Allowed, k: int) -> list[int]:
-        """The k nearest that may be found, nearest first, by a product with all of them."""
-        near = np.where(self.mask(allowed), self.vectors @ query.vector, -np.inf)
-        found = np.argpartition(-near, min(k, len(near) - 1))[:k]
-        return [int(row) for row in found[np.argsort(-near[found])] if near[row] > -np.inf]
-
-    def exact_diverse(self, query: Query, allowed: Allowed, k: int) -> list[int]:
-        """The k of the 20 nearest that LangChain's maximal marginal relevance chooses."""
-        near = self.exact(query, allowed, FETCHED)
-        return [near[place] for place in maximal_marginal_relevance(query.vector, list(self.vectors[near]), k=k)]
-
-
-def synthetic(count: int, institutions: int, queries: int, dimensions: int = 384, seed: int = 0) -> Data:
-    """Unit vectors around 500 centres, dealt to institutions at random, and queries around the same centres."""
-    rng = np.random.default_rng(seed)
-    centres = rng.standard_normal((CENTRES, dimensions), np.float32)
-
-    def drawn(number: int) -> np.ndarray:
-        rows = rng.standard_normal((number, dimensions), np.float32)
-        rows *= SPREAD
-        rows += centres[rng.integers(CENTRES, size=number)]
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows
-
-    vectors, asked = drawn(count), drawn(queries)
-    places = rng.permutation(np.arange(count) % institutions)
-    names = tuple(f"hospital {number:03}" for number in range(institutions))
-    return Data(vectors, places, names, tuple(Query(f"query {n}", one) for n, one in enumerate(asked)))
 
 
 class Lookup(Embeddings):
@@ -120,9 +52,6 @@ class Arrays(Lookup):
     def embed_documents(self, texts: list[str]) -> Any:
         """Vectors of demonstrations (n, d)."""
         return self._vectors[[int(one.split()[-1]) for one in texts]]
-
-
-Search = Callable[[Query, Allowed, int], Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +169,12 @@ def sentence_transformers_search(data: Data, score: Callable[..., Any] | None = 
 
 NEAREST, DIVERSE = SemanticSimilarityExampleSelector, MaxMarginalRelevanceExampleSelector
 FLOOR = "raw FAISS, `IndexFlatIP` (the floor)"
+LEARNED = "metachain, the whole learned selection"
 OURS = "metachain `DemonstrationVectorStore`"
 LANGCHAIN = "LangChain `SemanticSimilarityExampleSelector`, FAISS, made correct (`fetch_k` = all)"
 CONTENDERS = (
     Contender(FLOOR, raw_faiss, most=1_000_000),
+    Contender(LEARNED, Learned),
     Contender(OURS, ours, most=1_000_000),
     Contender("metachain `DemonstrationVectorStore`, MMR", partial(ours, diverse=True), diverse=True),
     Contender(

@@ -1,11 +1,13 @@
 """What learning costs, and how it grows: no model is called, and all vectors exist.
 
-    python benchmarks/learning.py [--quick] [--json FILE]
+    python benchmarks/learning.py [--quick] [--json FILE] [--plot FILE]
+    python benchmarks/learning.py --measured FILE [--plot FILE]
 
 Demonstrations are synthetic, their dense vectors random (benchmarks/opening.py). Measured are learning a prior,
 adapting to labels, renewing a selector's posterior after a change of what is the institution's own (as after each
 feedback), what of that is arithmetic alone (the posterior of a scene at hand), and choosing 8 of many texts to label.
-Each figure is the median of a few runs, of learning one run.
+Each figure is the median of a few runs, of learning one run, after one on a small library that does not count. The plot
+(benchmarks/growth.py) is an SVG; ``--measured`` prints and draws what such a JSON file holds, and measures nothing.
 """
 
 import argparse
@@ -15,9 +17,9 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from growth import growth_picture
 from machine import machine
 from opening import WORDS, Stand, made
 
@@ -29,7 +31,9 @@ from metachain.prior import Prior, learn
 from metachain.selector import Selector
 from metachain.sharing import EVERYONE
 
-INSTITUTIONS, EACH = (10, 20, 50), (200, 400, 800)
+INSTITUTIONS, EACH = (5, 10, 20, 50), (200, 400, 800, 1600)
+SIZE, FEW = 800, 10
+"""Demonstrations of each where institutions are counted, and institutions where demonstrations are."""
 LABELS, TEXTS = (4, 16, 64, 256), (1_000, 10_000)
 NEW = "new hospital"
 
@@ -68,7 +72,8 @@ def adapted(library: Library, prior: Prior) -> dict[str, dict[int, float]]:
         posterior = posterior_of(prior, scene, NEW)
         found["arithmetic"][labels] = seconds(lambda scene=scene: posterior_of(prior, scene, NEW), 20)
         selector = Selector(library, posterior)
-        found["adapt"][labels] = seconds(lambda: adapt(prior, library, NEW), 3) if labels <= 64 else float("nan")
+        if labels <= 64:
+            found["adapt"][labels] = seconds(lambda: adapt(prior, library, NEW), 3)
         found["renew"][labels] = renewed(library, selector)
     return found
 
@@ -85,49 +90,69 @@ def renewed(library: Library, selector: Selector) -> float:
     return float(np.median(taken))
 
 
-def growth(measured: dict[Any, float]) -> str:
+def growth(taken: dict[int, float]) -> str:
     """By what power of its cause each next figure has grown."""
-    pairs = pairwise(sorted(measured.items()))
+    pairs = pairwise(sorted((cause, one) for cause, one in taken.items()))
     return ", ".join(f"{np.log(b[1] / a[1]) / np.log(b[0] / a[0]):.1f}" for a, b in pairs)
 
 
+def measured(tenth: bool) -> dict[str, dict[int, float]]:
+    """Seconds by what grows, of all that is measured."""
+    less = 10 if tenth else 1
+    learned(INSTITUTIONS[0], 50)
+    told = {
+        "learn, by institutions": {one: learned(one, SIZE // less) for one in INSTITUTIONS},
+        "learn, by demonstrations of each of 10": {one // less: learned(FEW, one // less) for one in EACH},
+    }
+    with tempfile.TemporaryDirectory() as folder, library_of(folder, INSTITUTIONS[-1], SIZE // less) as library:
+        prior = learn(library)
+        for what, seconds_by_labels in adapted(library, prior).items():
+            told[f"{what}, by labels"] = seconds_by_labels
+        posterior = adapt(prior, library, NEW)
+        told["choose 8 to label, by texts"] = {}
+        for texts in (number // less for number in TEXTS):
+            offered = [f"ct of the {WORDS[number % 12]} number {number}" for number in range(texts)]
+            told["choose 8 to label, by texts"][texts] = seconds(
+                lambda posterior=posterior, offered=offered: suggest_labels(library, posterior, offered, 8)
+            )
+    return told
+
+
+def learned(institutions: int, each: int) -> float:
+    """Seconds to learn a prior from a library of so many institutions, of so many demonstrations each."""
+    with tempfile.TemporaryDirectory() as folder, library_of(folder, institutions, each) as library:
+        return seconds(lambda: learn(library))
+
+
+def table(told: dict[str, dict[int, float]]) -> str:
+    """As in docs/benchmarks.md."""
+    lines = ["| what, in seconds | " + " | ".join(["", "", "", "", "grows by the power"]) + " |", "|---" * 6 + "|"]
+    for what, taken in told.items():
+        cells = [f"{cause:,}: {one:.3g}" for cause, one in taken.items()]
+        lines.append("| " + " | ".join([what, *cells, *[""] * (4 - len(cells)), growth(taken)]) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure, or read what was measured; print a table, and draw."""
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    given.add_argument("--quick", action="store_true", help="a tenth of the demonstrations")
+    given.add_argument("--quick", action="store_true", help="a tenth of the demonstrations and of the texts")
     given.add_argument("--json", type=Path)
+    given.add_argument("--plot", type=Path, metavar="SVG")
+    given.add_argument("--measured", type=Path, metavar="JSON")
     asked = given.parse_args()
-    on, each = machine(), tuple(number // (10 if asked.quick else 1) for number in EACH)
-    told: dict[str, dict[int, float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        told["learn, by institutions"] = {}
-        for institutions in INSTITUTIONS:
-            with library_of(folder, institutions, each[-1]) as library:
-                told["learn, by institutions"][institutions] = seconds(lambda library=library: learn(library))
-        told["learn, by demonstrations of each of 10"] = {}
-        for number in each:
-            with library_of(folder, INSTITUTIONS[0], number) as library:
-                told["learn, by demonstrations of each of 10"][number] = seconds(lambda library=library: learn(library))
-        with library_of(folder, INSTITUTIONS[-1], each[-1]) as library:
-            prior = learn(library)
-            for what, measured in adapted(library, prior).items():
-                told[f"{what}, by labels"] = measured
-            posterior = adapt(prior, library, NEW)
-            told["choose 8 to label, by texts"] = {}
-            for texts in TEXTS:
-                offered = [f"ct of the {WORDS[number % 12]} number {number}" for number in range(texts)]
-                told["choose 8 to label, by texts"][texts] = seconds(
-                    lambda posterior=posterior, offered=offered: suggest_labels(library, posterior, offered, 8)
-                )
-    print(
-        "| what, in seconds | " + " | ".join(["", "", "", "", "grows by the power"]) + " |\n|---|---|---|---|---|---|"
-    )
-    for what, measured in told.items():
-        cells = [f"{cause:,}: {taken:.4f}" for cause, taken in measured.items()]
-        print("| " + " | ".join([what, *cells, *[""] * (4 - len(cells)), growth(measured)]) + " |")
-    print(on.line())
+    if asked.measured:
+        found = json.loads(asked.measured.read_text(encoding="utf-8"))
+    else:
+        on = machine()
+        found = {"each": SIZE // 10 if asked.quick else SIZE, "seconds": measured(asked.quick)}
+        found |= {"machine": on.record(), "line": on.line()}
+    told = {what: {int(cause): one for cause, one in taken.items()} for what, taken in found["seconds"].items()}
+    print(f"{table(told)}\n{found['line']}")
     if asked.json:
-        asked.json.write_text(json.dumps({"machine": on.record(), "seconds": told}, indent=1), encoding="utf-8")
+        asked.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    if asked.plot:
+        asked.plot.write_text(growth_picture(told, found["each"]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -25,15 +25,20 @@ text { fill: currentColor; }
 DRAWN = ("semantic", "metachain", "oracle")
 
 
+def standalone(drawn: str, width: int | None = None, height: int | None = None) -> str:
+    """A drawing of ``metachain.svg`` as a file of its own, of so many pixels where it is not scaled."""
+    head, _, rest = drawn.partition(">")
+    size = f' width="{width}" height="{height}"' if width else ""
+    head = f'{head} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"{size}'
+    return f"{head}>{STYLE}{rest}\n"
+
+
 def main() -> None:
     """Draw the curves as one file that wears light and dark."""
     scores, picture = map(Path, sys.argv[1:3])
     curves = learning_curves(json.loads(scores.read_text()))
     drawn = str(learning_curve_chart({name: curves[name] for name in DRAWN}, "wide"))
-    head, _, rest = drawn.partition(">")
-    picture.write_text(
-        f'{head} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{STYLE}{rest}\n'
-    )
+    picture.write_text(standalone(drawn))
 
 
 if __name__ == "__main__":

@@ -35,12 +35,14 @@ class Timing:
         return asdict(self)
 
 
-def timed(call: Callable[[T], object], given: Sequence[T], seconds: float = 1.0, least: int = 5) -> Timing:
-    """Call with one of ``given`` after the other, over and over, for some seconds; two calls before do not count.
+def timed(
+    call: Callable[[T], object], given: Sequence[T], seconds: float = 1.0, least: int = 5, before: int = 2
+) -> Timing:
+    """Call with one of ``given`` after the other, over and over, for some seconds; ``before`` calls do not count.
 
     At least ``least`` calls are made, however long they take. What a call raises is raised.
     """
-    for one in given[:2]:
+    for one in given[:before]:
         call(one)
     begun = perf_counter()
     waited = _waits(call, given, 0, begun + seconds, least)
