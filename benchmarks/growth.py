@@ -62,7 +62,11 @@ def panels(institutions: int, each: int) -> tuple[Panel, ...]:
         Panel(
             f"adapt, beside {institutions} institutions of {each:,}",
             "labels k",
-            {"arithmetic, by labels": "arithmetic", "renew, by labels": "renew", "adapt, by labels": "adapt"},
+            {
+                "arithmetic, by labels": "arithmetic",
+                "renew, a new list, by labels": "renew",
+                "adapt, the past at hand, by labels": "adapt",
+            },
             "k² S R + k³",
             lambda k: k**2 * settled + k**3,
         ),

@@ -3,9 +3,11 @@
     python benchmarks/learning.py [--quick] [--json FILE] [--plot FILE]
     python benchmarks/learning.py --measured FILE [--plot FILE]
 
-Demonstrations are synthetic, their dense vectors random (benchmarks/opening.py). Measured are learning a prior,
-adapting to labels, renewing a selector's posterior after a change of what is the institution's own (as after each
-feedback), what of that is arithmetic alone (the posterior of a scene at hand), and choosing 8 of many texts to label.
+Demonstrations are synthetic, their dense vectors random (benchmarks/opening.py). Measured are learning a prior;
+adapting to labels where the past is read for it (as from the command line) and where it is at hand (as in a server, to
+an institution that asks for the first time); renewing a selector's posterior after a new label (as a correction is),
+whose text is searched for, and after a new list of answers, where as after a score there is nothing to search for;
+what of that is arithmetic alone (the posterior of a scene at hand); and choosing 8 of many texts to label.
 Each figure is the median of a few runs, of learning one run, after one on a small library that does not count. The plot
 (benchmarks/growth.py) is an SVG; ``--measured`` prints and draws what such a JSON file holds, and measures nothing.
 """
@@ -23,6 +25,7 @@ from growth import growth_picture
 from machine import machine
 from opening import WORDS, Stand, made
 
+from metachain.choosing import Grounds
 from metachain.demonstration import Demonstration
 from metachain.labelling import suggest_labels
 from metachain.library import Library
@@ -34,6 +37,7 @@ from metachain.sharing import EVERYONE
 INSTITUTIONS, EACH = (5, 10, 20, 50), (200, 400, 800, 1600)
 SIZE, FEW = 800, 10
 """Demonstrations of each where institutions are counted, and institutions where demonstrations are."""
+CHANGES = 3
 LABELS, TEXTS = (4, 16, 64, 256), (1_000, 10_000)
 NEW = "new hospital"
 
@@ -63,30 +67,46 @@ def library_of(folder: str, institutions: int, each: int) -> Library:
 
 def adapted(library: Library, prior: Prior) -> dict[str, dict[int, float]]:
     """Seconds to adapt and to renew, by the number of labels."""
-    found: dict[str, dict[int, float]] = {"adapt": {}, "arithmetic": {}, "renew": {}}
+    names = (
+        "adapt, reading the past",
+        "adapt, the past at hand",
+        "renew, a new label",
+        "renew, a new list",
+        "arithmetic",
+    )
+    found: dict[str, dict[int, float]] = {name: {} for name in names}
+    grounds = Grounds()
     held = 0
     for labels in LABELS:
-        library.add(label(number) for number in range(held, labels))
+        library.add(label(number) for number in range(held, labels - CHANGES))
+        selector = Selector(library, grounds.adapt(prior, library, NEW), grounds=grounds)
+        later = iter(range(max(held, labels - CHANGES), labels))
+        found["renew, a new label"][labels] = renewed(selector, lambda later=later: library.add([label(next(later))]))
         held = labels
+        longer = iter(range(5, 5 + CHANGES))
+        found["renew, a new list"][labels] = renewed(selector, lambda longer=longer: listed(library, next(longer)))
+        library.list_answers(NEW, [])
         scene = scene_of(prior, library, NEW)
-        posterior = posterior_of(prior, scene, NEW)
         found["arithmetic"][labels] = seconds(lambda scene=scene: posterior_of(prior, scene, NEW), 20)
-        selector = Selector(library, posterior)
         if labels <= 64:
-            found["adapt"][labels] = seconds(lambda: adapt(prior, library, NEW), 3)
-        found["renew"][labels] = renewed(library, selector)
+            found["adapt, the past at hand"][labels] = seconds(lambda: grounds.adapt(prior, library, NEW), 5)
+            found["adapt, reading the past"][labels] = seconds(lambda: adapt(prior, library, NEW), 3)
     return found
 
 
-def renewed(library: Library, selector: Selector) -> float:
-    """Seconds of looking at the posterior after a change, which is another list of answers each time."""
+def listed(library: Library, answers: int) -> None:
+    """Say that the new institution gives so many answers."""
+    library.list_answers(NEW, [f"{one:04}" for one in range(answers)])
+
+
+def renewed(selector: Selector, change: Callable[[], object]) -> float:
+    """Seconds of looking at the posterior after a change of what is the institution's own; median of three changes."""
     taken = []
-    for number in range(5):
-        library.list_answers(NEW, [f"{one:04}" for one in range(5 + number)])
+    for _ in range(CHANGES):
+        change()
         begun = time.perf_counter()
         _ = selector.posterior
         taken.append(time.perf_counter() - begun)
-    library.list_answers(NEW, [])
     return float(np.median(taken))
 
 
