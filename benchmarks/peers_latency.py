@@ -218,15 +218,16 @@ def _bars(results: Sequence[dict[str, Any]], k: int) -> str:
         return ""
     floor, learned, langchain = (of[name]["alone"]["p50"] for name in (FLOOR, LEARNED, LANGCHAIN))
     faster = langchain / learned
-    returned = ", ".join(f"{of[name]['returned']:.1f} by {name}" for name in of if of[name]["filters"] != "no")
+    returned = "; ".join(f"{one['returned'] - one['outside']:.1f} by {name}" for name, one in of.items())
     return (
         f"The whole learned selection takes {learned / floor:.1f} times as long as the floor, which searches 384 "
         f"numbers a demonstration where the selection searches 896; LangChain's FAISS selector, made correct, takes "
         f"{faster:.0f} times as long as the whole learned selection (bar: {FASTER}, "
         f"{'held' if faster >= FASTER else 'missed'}). Its filter is whose demonstrations the asking hospital may use, "
         f"and {of[LEARNED]['own']:.1f} of what it shows are that hospital's own labels. It found {k} of {k} for every "
-        f"query, and leaves out those that contradict the answer it holds for right. Of {k} there were returned: "
-        f"{returned}. It is filled with up to {most_of(LEARNED):,} here; benchmarks/selection.py measures a million."
+        f"query, and leaves out those that contradict the answer it holds for right. Of {k} admitted ones there were "
+        f"returned: {returned}. The selection is filled with up to {most_of(LEARNED):,} here; a million is in "
+        f"[the whole selection](#the-whole-selection)."
     )
 
 
