@@ -95,8 +95,7 @@ def test_a_library_is_that_of_one_process(
 
 
 def interrupted(mark: object, moment: str, *arguments: object) -> CompletedProcess[str]:
-    """Run a command with two workers until Ctrl-C at a moment, as a terminal sends it; none of its processes is left."""
-    begun = monotonic()
+    """Run a command on two workers until Ctrl-C at a moment, as a terminal sends it; none of its processes is left."""
     done = metachain(
         *arguments,
         *("--dask", "local:2"),
@@ -104,7 +103,6 @@ def interrupted(mark: object, moment: str, *arguments: object) -> CompletedProce
         environment={"TINY_MARK": str(mark)},
         start_new_session=True,
     )
-    print(monotonic() - begun)
     assert done.returncode == 130
     assert TOLD in done.stderr
     assert "Traceback" not in done.stderr
