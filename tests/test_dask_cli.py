@@ -135,7 +135,7 @@ def test_ctrl_c_while_embedding(place: str, tmp_path: Path) -> None:
 def test_ctrl_c_while_a_model_is_asked(place: str) -> None:
     """The answers that had arrived are kept, in PostgreSQL."""
     with Library.open(place, Tiny()) as library:
-        library.add(WORLD, share=EVERYONE)
+        library.add(WORLD[:HALF], share=EVERYONE)
     interrupted(place, "commit:30", "learn", place, "--model", "offline", "--calls", 200)
     ((kept,),) = rows(place, "SELECT count(*) FROM outcomes", keeper="yes")
     assert 10 < kept < 40
@@ -145,8 +145,8 @@ def test_ctrl_c_while_evaluating(tmp_path: Path) -> None:
     """An older result is left as it was."""
     scores = tmp_path / "scores.json"
     scores.write_text("older")
-    data = jsonl(tmp_path / "data.jsonl", demonstrations(4, 40))
-    options = ("--labels", "0,4", "--json", scores, "--cache", tmp_path / "cache.db")
+    data = jsonl(tmp_path / "data.jsonl", demonstrations(4, 24))
+    options = ("--labels", "0,4", "--seeds", "1", "--json", scores, "--cache", tmp_path / "cache.db")
     interrupted(tmp_path, "evaluating:1", "evaluate", data, *options)
     assert scores.read_text() == "older"
     assert sorted(os.listdir(tmp_path)) == ["cache.db", "data.jsonl", "scores.json"]
