@@ -68,10 +68,15 @@ class PostgresServer:
         """Of the process that listens, while the server runs."""
         return 0 if self._process is None else self._process.pid
 
-    def create_database(self) -> str:
-        """Make an empty database that the ordinary role owns and that has pgvector; its name."""
+    def create_database(self, like: str = "") -> str:
+        """Make a database that the ordinary role owns and that has pgvector; its name.
+
+        It is empty, or a copy of another, to which nobody is connected.
+        """
         name = f"db_{next(self._numbers)}"
-        self.administer(f"CREATE DATABASE {name} OWNER {ROLE}")
+        self.administer(
+            f"CREATE DATABASE {name} OWNER {ROLE}" + (f" TEMPLATE {like} STRATEGY FILE_COPY" if like else "")
+        )
         return name
 
     def drop_database(self, name: str) -> None:

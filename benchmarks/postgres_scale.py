@@ -23,7 +23,7 @@ from psycopg.types.json import Json
 from sqlalchemy import text
 
 from metachain import Library
-from metachain.nearest import approximately, exactly
+from metachain.nearest import SEARCHED, SPARE, approximately, exactly
 from metachain.placing import index_name
 from metachain.sharing import EVERYONE
 from metachain.similarity import text_sha256, unit_rows
@@ -153,9 +153,9 @@ def ways(library, names, queries, best, share):
 
             def by_index(query, k=k, scan=scan):
                 with reading(library._engine, viewer) as connection:
-                    found = approximately(
-                        connection, fingerprint, names, query, 3 * k, breadth=max(100, 3 * k), scan=scan
-                    )
+                    width = SPARE * k
+                    breadth = max(SEARCHED, width)
+                    found = approximately(connection, fingerprint, names, query, width, breadth=breadth, scan=scan)
                     return [id for _, id, _ in found[:k]]
 
             rows.append(row(*timed(by_index, queries, 10), best, k, share=share, way=f"index, {scan}"))

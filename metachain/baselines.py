@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.feature_extraction.text import CountVectorizer
 
 __all__ = ["bm25_weights", "maximal_marginal_relevance", "word_counts"]
 
@@ -15,6 +14,8 @@ Floats = NDArray[np.floating]
 
 def word_counts(texts: list[str]) -> csr_array:
     """How often each word of two or more characters occurs in each of n lower-cased texts; (n, V)."""
+    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 - takes a second
+
     try:
         return csr_array(CountVectorizer(token_pattern=r"(?u)\w+").fit_transform(texts))
     except ValueError:  # no text holds a word

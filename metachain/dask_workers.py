@@ -1,11 +1,13 @@
 """Work done on a Dask cluster: of this machine, or at an address."""
 
 import asyncio
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -22,6 +24,9 @@ SECONDS_TO_CONNECT = 10
 ITEMS_AHEAD = 4
 """Of each thread: so many are sent before the first one's result is handed on."""
 TAKE = "take"
+BEFORE, TRIM = "distributed.nanny.pre-spawn-environ", "MALLOC_TRIM_THRESHOLD_"
+"""What Dask sets in the environment of workers; glibc, told when to give memory back, gives every large array's back
+and has the system clear it again for the next, which took a tenth of an evaluation."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -116,19 +121,34 @@ def workers_at(address: str) -> Iterator[Workers]:
 
 
 def local_cluster(workers: int | None = None) -> Any:
-    """A ``LocalCluster`` of so many processes of one thread each (None: one for each core) on 127.0.0.1 alone."""
+    """A ``LocalCluster`` of so many processes of one thread each (None: one for each core) on 127.0.0.1 alone.
+
+    Ctrl-C, which a terminal sends to all processes of a command, is for this one: it closes the others.
+    """
+    import dask.config  # noqa: PLC0415
     from distributed import LocalCluster  # noqa: PLC0415
 
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        # Else its server of counters warns where the usual port is taken.
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-        silence_logs="CRITICAL",
-    )
+    given = {name: value for name, value in dask.config.get(BEFORE).items() if name != TRIM}
+    resource_tracker.ensure_running()  # it would unblock what is blocked where it is started
+    with dask.config.set({BEFORE: given}), ThreadPoolExecutor(1, initializer=_deaf) as deaf:
+        made = deaf.submit(
+            LocalCluster,
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            # Else its server of counters warns where the usual port is taken.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            silence_logs="CRITICAL",
+        )
+        return made.result()
+
+
+def _deaf() -> None:
+    """Keep Ctrl-C from this thread, the threads that it starts, and the processes that they do."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _connected(make: "type[Client]", address: str) -> "Client":

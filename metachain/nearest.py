@@ -18,9 +18,9 @@ __all__ = ["Key", "Near", "approximately", "exactly", "nearest_keys"]
 EVEN = 30.0
 """How many demonstrations are compared in the time that a filtered scan takes to pass over one of those that it keeps
 (``postgres_scale``)."""
-SPARE = 3
+SPARE = 2
 """How many times as many are fetched from the index, in half precision, as are kept by their exact similarity."""
-SEARCHED, BROADEST = 100, 1000
+SEARCHED, BROADEST = 200, 1000
 """The least and the greatest hnsw.ef_search."""
 SURELY = 3
 """How many times the bound the share that passed a scan must speak for, that the admitted are not counted."""
@@ -106,7 +106,7 @@ def _by_index(
             few = not _are_many(connection, fingerprint, names, bound)
         if few:
             return [], few
-        broader = min(BROADEST, breadth * width // max(1, len(keys)))
+        broader = min(BROADEST, max(breadth, breadth * k // max(1, len(keys))))
         keys = approximately(connection, fingerprint, names, vector, width, breadth=broader, scan="relaxed_order")
     return (keys[:k] if len(keys) >= k else []), few
 

@@ -11,7 +11,7 @@ from metachain.storage import KEEPER, is_postgresql, place_of, writing
 
 __all__ = ["build", "index_name", "place", "place_again", "rewrite"]
 
-LINKS, BREADTH = 16, 64
+LINKS, BREADTH = 16, 128
 """HNSW's m and ef_construction (Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search")."""
 LARGEST = 4000
 """Numbers of a vector that pgvector indexes in half precision."""

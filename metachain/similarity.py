@@ -6,19 +6,17 @@ keeps inner products unbiased, needs no fitting and so carries nothing from one 
 """
 
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import HashingVectorizer
 
 __all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise_text", "text_sha256", "unit_rows"]
 
 Vectors = NDArray[np.float32]
 LEXICAL_DIMENSIONS = 512
-_hashing = HashingVectorizer(
-    analyzer="char_wb", ngram_range=(2, 4), n_features=LEXICAL_DIMENSIONS, norm=None, dtype=np.float32
-)
 
 
 def normalise_text(text: str) -> str:
@@ -35,7 +33,7 @@ def lexical_vectors(texts: Sequence[str]) -> Vectors:
     """Hash character 2-4-grams within words, counts damped by ``log(1 + n)``; (n, 512), unit rows (or zero)."""
     if not texts:
         return np.zeros((0, LEXICAL_DIMENSIONS), np.float32)
-    counts = _hashing.transform([normalise_text(text) for text in texts])
+    counts = _hashing().transform([normalise_text(text) for text in texts])
     counts.data = np.sign(counts.data) * np.log1p(np.abs(counts.data))
     return unit_rows(np.asarray(counts.toarray(), np.float32))
 
@@ -49,3 +47,12 @@ def unit_rows(rows: Vectors) -> Vectors:
     """Scale each row to unit length; zero rows stay zero."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(lengths == 0, 1, lengths), np.float32)
+
+
+@cache
+def _hashing() -> Any:
+    from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415 - takes a second
+
+    return HashingVectorizer(
+        analyzer="char_wb", ngram_range=(2, 4), n_features=LEXICAL_DIMENSIONS, norm=None, dtype=np.float32
+    )

@@ -120,17 +120,25 @@ def postgres_superuser_url(postgres: "PostgresServer", postgres_url: str) -> str
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Names places where a new library can be opened, in each engine: paths, or addresses."""
+def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Names places where a new library can be opened, in each engine: paths, or addresses.
+
+    Given the path of a library that is closed, or the name of its database, a copy of it is there.
+    """
     if request.param == "sqlite":
         numbers = count()
-        yield lambda: str(tmp_path / f"library {next(numbers)}.db")
+
+        def path(like: str = "") -> str:
+            new = tmp_path / f"library {next(numbers)}.db"
+            return str(shutil.copy(like, new) if like else new)
+
+        yield path
         return
     server: PostgresServer = request.getfixturevalue("postgres")
     made: list[str] = []
 
-    def address() -> str:
-        made.append(server.create_database())
+    def address(like: str = "") -> str:
+        made.append(server.create_database(like))
         return server.url(made[-1])
 
     yield address
@@ -139,6 +147,6 @@ def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
 
 
 @pytest.fixture
-def place(new_place: Callable[[], str]) -> str:
+def place(new_place: Callable[..., str]) -> str:
     """Where a new library can be opened, in each engine: a path, or an address."""
     return new_place()

@@ -261,6 +261,18 @@ def test_nobody_else_can_reach_a_local_cluster(client: Client) -> None:
     assert set(listening) == {"127.0.0.1"}
 
 
+def test_ctrl_c_at_a_terminal_ends_no_worker(client: Client) -> None:
+    """It is sent to all processes of a command; workers leave it to the first, those too that a nanny starts anew."""
+    killed, until = next(iter(client.run(os.getpid).values())), monotonic() + 30
+    os.kill(killed, signal.SIGKILL)
+    while len(pids := set(client.run(os.getpid, on_error="ignore").values()) - {killed}) < 2:
+        assert monotonic() < until
+        sleep(0.05)
+    for pid in pids:
+        os.kill(pid, signal.SIGINT)
+    assert list(client.run(signal.sigpending).values()) == [{signal.SIGINT}] * 2
+
+
 def test_what_is_wrong_is_told(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what to do about it."""
     monkeypatch.setattr(dask_workers, "SECONDS_TO_CONNECT", 0.5)

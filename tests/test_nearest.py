@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,14 +53,44 @@ with Library.open(sys.argv[1], Tiny()) as library:
 """
 
 
-@pytest.fixture
-def library(place: str) -> Iterator[Library]:
+def filled(place: str) -> str:
     """Two dozen hospitals that share with everyone, all embedded; indexed where there is PostgreSQL."""
     with Library.open(place, Tiny()) as opened:
         opened.add(MADE, share=EVERYONE)
         opened.vectors(MADE)
         if "://" in place:
             opened.index()
+    return place
+
+
+@pytest.fixture(scope="module")
+def filled_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """They are in a file, made once, of which tests get copies."""
+    return filled(str(tmp_path_factory.mktemp("filled") / "library.db"))
+
+
+@pytest.fixture(scope="module")
+def filled_database(postgres: "PostgresServer") -> Iterator[str]:
+    """They are in a database of this name, made once."""
+    name = postgres.create_database()
+    filled(postgres.url(name))
+    yield name
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, new_place: Callable[..., str]) -> str:
+    """Where a new library can be opened, in each engine; where a test asks for ``library``, it is there already."""
+    if "library" not in request.fixturenames:
+        return new_place()
+    engine = request.node.callspec.params["new_place"]
+    return new_place(request.getfixturevalue("filled_file" if engine == "sqlite" else "filled_database"))
+
+
+@pytest.fixture
+def library(place: str) -> Iterator[Library]:
+    """A test's own copy of what ``filled`` makes."""
+    with Library.open(place, Tiny()) as opened:
         yield opened
 
 

@@ -2,7 +2,7 @@
 
 ``TINY_STOP="SIGINT embedding:1024"`` sends the signal to this very process when the stage ``embedding`` reports 1024;
 ``"SIGKILL insert:2"`` when the second INSERT has been executed; ``"SIGKILL commit:1"`` right before the first commit
-that follows an INSERT.
+that follows an INSERT. ``"SIGINT+ …"`` sends it to all processes of its group, as a terminal does.
 """
 
 import os
@@ -30,7 +30,7 @@ original = console.working
 def stop_at(reached: str) -> None:
     """Send the signal where this is the moment."""
     if reached == moment:
-        os.kill(os.getpid(), signal.Signals[name])
+        (os.killpg if name.endswith("+") else os.kill)(os.getpid(), signal.Signals[name.rstrip("+")])
 
 
 def after_statement(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
