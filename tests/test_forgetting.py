@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from handmade import HERE, Tiny, demonstrations, learned_library
+from traces import files_with
 
 from metachain.demonstration import Demonstration
 from metachain.erasure import records_sha256
@@ -220,9 +221,9 @@ def test_no_byte_of_it_is_left_in_the_tables(library: Library, postgres: "Postgr
 
 def trace(folder: Path) -> list[str]:
     """Names of files below a folder that hold a word of the secrets, in UTF-8 or UTF-16."""
-    words = [word.encode(code) for word in (RARE, ANSWER, PATIENT) for code in ("utf-8", "utf-16-le")]
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [path.name for path in files if any(word in path.read_bytes() for word in words)]
+    return files_with(
+        folder, [word.encode(code) for word in (RARE, ANSWER, PATIENT) for code in ("utf-8", "utf-16-le")]
+    )
 
 
 def test_a_reader_from_before_is_told_of(tmp_path: Path) -> None:

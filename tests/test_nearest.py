@@ -15,6 +15,7 @@ from handmade import Tiny, metachain
 from numpy.typing import NDArray
 from oracles import Rule, permitted
 from sqlalchemy import select
+from traces import files_with
 
 import metachain.nearest as module
 from metachain.demonstration import Demonstration
@@ -292,9 +293,7 @@ def test_no_byte_of_a_forgotten_vector_is_left(library: Library, postgres: "Post
 
 
 def _files_with(folder: Path, vector: np.ndarray) -> list[str]:
-    words = [vector.tobytes(), vector.astype(np.float16).tobytes()]
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [path.name for path in files if any(word in path.read_bytes() for word in words)]
+    return files_with(folder, [vector.tobytes(), vector.astype(np.float16).tobytes()])
 
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
