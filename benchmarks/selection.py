@@ -120,6 +120,7 @@ def drawn_prior(names: Sequence[str], fingerprint: str) -> Prior:
 def opened(place: Path, asking: str, *, killed: bool = False) -> dict[str, Any]:
     """In a fresh process: open the library and answer the first query; then measure, or be killed where wanted."""
     process = psutil.Process()
+    lexical_vectors(["so that what this imports is there"])
     before, begun = process.memory_info().rss, time.perf_counter()
     known = Known(queries())
     library = Library.open(place, known, create=False)
