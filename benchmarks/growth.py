@@ -18,8 +18,8 @@ from metachain.svg import INK, OKABE_ITO, QUIET, inline_svg
 
 __all__ = ["growth_picture"]
 
-WIDTH, PANEL = 480, 232
-LEFT, RIGHT, BELOW, ABOVE = 62, 96, 52, 34
+WIDTH, PANEL = 494, 232
+LEFT, RIGHT, BELOW, ABOVE = 76, 96, 52, 34
 FONT, LINE = 14, 17
 NEIGHBOURS = 8
 MARKERS = ("o", "s", "^")
