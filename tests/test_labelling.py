@@ -107,6 +107,29 @@ def test_the_truth_is_expected_to_vary_as_the_formula_says(seed: int, text: bool
 
 @briefly
 @given(SEEDS)
+def test_the_truth_varies_between_some_as_between_all(seed: int) -> None:
+    """Of some rows, in any order, the covariance is that of all; its own is the diagonal; pieces make no difference."""
+    profile, _ = random_profile(seed, random_pool(seed, [5, 9, 3]), 7)
+    found = Departures.of(profile, -np.abs(np.random.default_rng(seed).normal(size=3)))
+    every = found.between(np.arange(7))
+    np.testing.assert_allclose(found.own, np.diag(every), atol=1e-9)
+    some = np.random.default_rng(seed).permutation(7)[:3]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("metachain.departures.HELD", 1)
+        np.testing.assert_allclose(found.between(some), every[some], atol=1e-9)
+
+
+@briefly
+@given(SEEDS)
+def test_nothing_departs_where_all_answer_alike(seed: int) -> None:
+    """Then no rounding is taken for a departure: what is left is co-treatment."""
+    profile, _ = random_profile(seed, random_pool(seed, [5, 9, 3], answers=1), 6)
+    found = Departures.of(profile, -np.abs(np.random.default_rng(seed).normal(size=3)))
+    np.testing.assert_array_equal(found.between(np.arange(6)), InnerProducts(found.kin).between(np.arange(6)))
+
+
+@briefly
+@given(SEEDS)
 def test_each_choice_is_the_best_by_kriging_anew(seed: int) -> None:
     """Every text chosen removes most error among all that were free, as kriging from scratch for each candidate finds.
 
