@@ -119,3 +119,23 @@ def test_institutions_that_may_use_the_same_hold_it_once(place: str) -> None:
         with pytest.raises(SharingError, match="h3"):
             selectors.of("newer").select("x-ray", 40)
         assert selectors.of("newest").select("x-ray", 40).demonstrations
+
+
+def test_what_is_shared_is_read_once_for_all_that_may_use_it(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Institutions that were never adapted to are adapted to on what is held; so is one whose posterior is stored."""
+    made = demonstrations(3)
+    with Library.open(learned_library(place, made), Tiny()) as library:
+        for name in ("newer", "newest"):
+            library.add([replace(one, institution=name, id="") for one in made[:3]])
+        read: list[str] = []
+        shared = Library.shared_demonstrations
+
+        def counted(self: Library, institution: str, among: Any = ()) -> Any:
+            read.append(institution)
+            return shared(self, institution, among)
+
+        monkeypatch.setattr(Library, "shared_demonstrations", counted)
+        selectors = Selectors(library)
+        for name in ("newer", "newest", "new"):
+            assert selectors.of(name).select("x-ray of the knee 7", 6).demonstrations
+        assert read == ["newer"]
