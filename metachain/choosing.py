@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from metachain.profile import reply_profile
 from metachain.revisions import State
 from metachain.selection import Chosen, Selection, distinct, first_of_each, plausible_answers, twins
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
+from metachain.stacked import taken
 from metachain.study import NEIGHBOURS
 
 __all__ = ["Chooser", "Ground", "Grounds", "Side", "checked_shots"]
@@ -29,7 +30,6 @@ KIN = 0.3
 """Co-treatment above which a label is worth naming as a reason."""
 
 Floats = NDArray[np.floating]
-Number = TypeVar("Number", bound=np.number)
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,17 @@ class Side:
 
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Vectors (n, j, d) of rows (n, j), zeros where there is none (-1)."""
-        found = _of_rows(rows, self.scene.past.vectors, self.scene.support.vectors)
+        found = taken(rows, self.scene.past.vectors, self.scene.support.vectors)
         found[rows < 0] = 0
         return found
 
     def answers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Answer numbers (n, j) of rows (n, j), -1 where there is none."""
-        return np.where(rows < 0, -1, _of_rows(rows, self.scene.past.answer, self.scene.support.answer))
+        return np.where(rows < 0, -1, taken(rows, self.scene.past.answer, self.scene.support.answer))
 
     def twins(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Number of the first of the same text and answer (n, j), of rows (n, j); whatever where there is none."""
-        return _of_rows(rows, self.ground.twin, self.own_twin)
+        return taken(rows, self.ground.twin, self.own_twin)
 
 
 @dataclass(frozen=True)
@@ -172,14 +172,6 @@ def _candidates_near(
     own_rows = len(side.ground.twin) + np.arange(own)
     rows = np.concatenate([np.where(itself, -1, own_rows), near_rows], axis=1)
     return distinct(rows, np.concatenate([similarity, near_similarity], axis=1), side.twins(rows))
-
-
-def _of_rows(rows: NDArray[np.int64], past: NDArray[Number], own: NDArray[Number]) -> NDArray[Number]:
-    """What belongs to rows (n, j) of the past (N, …), or after them of the support (k, …); (n, j, …)."""
-    found = past[np.clip(rows, 0, len(past) - 1)]
-    is_own = rows >= len(past)
-    found[is_own] = own[rows[is_own] - len(past)]
-    return found
 
 
 def _left_out(

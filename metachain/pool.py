@@ -14,6 +14,7 @@ from metachain.errors import DataError
 from metachain.metrics import are_texts
 from metachain.overlap import word_bags
 from metachain.similarity import lexical_vectors, normalise_text
+from metachain.stacked import Stacked
 
 __all__ = ["Pool", "make_pool"]
 
@@ -33,7 +34,7 @@ class Pool:
     """(n,) number of each row's answer."""
 
     @cached_property
-    def meaning(self) -> NDArray[np.float32] | None:
+    def meaning(self) -> NDArray[np.float32] | Stacked | None:
         """(C, 512) unit vector of each answer where the demonstrations' answers are texts; None where they are labels.
 
         They are hashed character n-grams (``similarity.lexical_vectors``): nothing is fitted, so nothing leaks.
@@ -91,7 +92,9 @@ class Pool:
         wider = replace(self, answers=tuple(answers))
         further = wider.answers[len(self.answers) :]
         meaning = self.meaning
-        vars(wider)["meaning"] = None if meaning is None else np.concatenate([meaning, lexical_vectors(further)])
+        vars(wider)["meaning"] = meaning
+        if meaning is not None and further:
+            vars(wider)["meaning"] = Stacked(meaning, lexical_vectors(further))
         return wider
 
 

@@ -13,6 +13,7 @@ from scipy.special import softmax
 
 from metachain.index import Neighbours
 from metachain.similarity import unit_rows
+from metachain.stacked import Stacked
 
 __all__ = [
     "Profile",
@@ -31,7 +32,7 @@ VOTE_TEMPERATURE = 0.2
 VOTERS = 8
 
 Floats = NDArray[np.float64]
-Meaning = NDArray[np.float32] | None
+Meaning = NDArray[np.float32] | Stacked | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def mean_reply(profile: Profile, weights: Floats) -> Floats:
         return consensus(profile, weights)
     texts, answers, shares = _shares(profile, weights)
     together = csr_array((shares, (texts, answers)), shape=(profile.replies.shape[0], profile.answers))
-    return np.asarray(together @ profile.meaning.astype(np.float64))
+    return _summed(together, profile.meaning)
 
 
 def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:
@@ -158,8 +159,16 @@ def _shares(profile: Profile, weights: Floats) -> tuple[NDArray[np.intp], NDArra
     return texts, answers, weights[texts, institutions] * profile.replies.data
 
 
-def _mean_replies(profile: Profile, meaning: NDArray[np.float32]) -> csr_array:
+def _summed(shares: csr_array, meaning: NDArray[np.float32] | Stacked) -> Floats:
+    """``shares @ meaning`` (m, d), looking at the answers that occur in it (m, C) alone."""
+    used, places = np.unique(shares.indices, return_inverse=True)
+    narrow = csr_array((shares.data, places, shares.indptr), shape=(shares.shape[0], len(used)))
+    summed: Floats = narrow @ meaning[used].astype(np.float64)
+    return summed
+
+
+def _mean_replies(profile: Profile, meaning: NDArray[np.float32] | Stacked) -> csr_array:
     n, s = profile.coverage.shape
     by_institution = csr_array(profile.replies.reshape((n * s, profile.answers)))
-    mean = unit_rows(np.asarray(by_institution @ meaning, np.float32)).reshape(n, s, meaning.shape[1])
+    mean = unit_rows(np.asarray(_summed(by_institution, meaning), np.float32)).reshape(n, s, meaning.shape[1])
     return csr_array((np.sqrt(attention(profile))[:, :, None] * mean).reshape(n, s * meaning.shape[1]))

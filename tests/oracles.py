@@ -209,8 +209,9 @@ def cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
 
 
 def mean_meaning(weights: dict[int, float], meaning: NDArray[np.float32]) -> NDArray[np.floating]:
-    """``Σ_y w_y φ(y)``."""
-    total: NDArray[np.floating] = sum((w * meaning[y] for y, w in weights.items()), np.zeros(meaning.shape[1]))
+    """``Σ_y w_y φ(y)``, in double precision."""
+    rows = meaning.astype(np.float64)
+    total: NDArray[np.floating] = sum((w * rows[y] for y, w in weights.items()), np.zeros(rows.shape[1]))
     return total
 
 
