@@ -1,6 +1,6 @@
 """The whole learned selection beside the raw FAISS search that it contains, how it opens, and what it holds in memory.
 
-    python benchmarks/selection.py [--demonstrations 100000] [--institutions 50] [--json FILE] [--keep FOLDER]
+    python benchmarks/selection.py [--demonstrations 100000] [--institutions 50] [--texts] [--json FILE] [--keep FOLDER]
 
 Texts are synthetic; their dense vectors are random and belong to the text, so no encoder is in the figures but in those
 "with embedding": there each query is a text that nobody has asked before, which the built-in encoder embeds for its
@@ -9,6 +9,8 @@ too (learning is benchmarks/learning.py). The selection is the one that users ge
 past institutions are searched, replies, posterior and choice are computed, reasons written, permission asked once
 more, and the audit entry stored. The raw search is ``IndexFlatIP.search`` of the same rows for 8 of them, or of a large
 pool, which is searched at half precision, ``IndexScalarQuantizer.search`` of the same rows.
+
+Answers are codes, or with ``--texts`` a sentence each, hardly two of them the same.
 
 Three institutions ask, with 16 labels each: everybody's rows are shared with one, with the others those of a tenth and
 of a hundredth of the institutions. Everything is measured in fresh processes with one OpenMP thread.
@@ -23,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -83,12 +86,12 @@ def fresh(start: int) -> list[str]:
     return [f"mri of the {WORDS[n % 12]} {n} views, {n * 7 % 13} slices, left side" for n in numbers]
 
 
-def fill(place: Path, count: int, institutions: int) -> None:
+def fill(place: Path, count: int, institutions: int, *, texts: bool) -> None:
     """Make the library with a drawn prior, and a posterior of each institution that asks."""
     names = [f"hospital {number:03}" for number in range(institutions)]
     with Library.open(place, Stand()) as library:
         started = time.perf_counter()
-        them = made(count, institutions)
+        them = map(noted, made(count, institutions)) if texts else made(count, institutions)
         while some := list(islice(them, BATCH)):
             library.add(some)
         print(f"added {count} in {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
@@ -105,9 +108,15 @@ def fill(place: Path, count: int, institutions: int) -> None:
         save_prior(library, prior)
         started = time.perf_counter()
         for asking in SHARES:
-            library.add(Demonstration(asking, f"mri of the {WORDS[n % 12]} {n} views", "0012") for n in range(LABELS))
+            own = [Demonstration(asking, f"mri of the {WORDS[n % 12]} {n} views", "0012") for n in range(LABELS)]
+            library.add(map(noted, own) if texts else own)
             save_posterior(library, adapt(prior, library, asking))
         print(f"embedded by the stand-in, adapted {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
+
+
+def noted(one: Demonstration) -> Demonstration:
+    """The same, answered by a sentence."""
+    return replace(one, output=f"after the {one.input} nothing new was found, and {one.output} was noted")
 
 
 def drawn_prior(names: Sequence[str], fingerprint: str) -> Prior:
@@ -258,6 +267,7 @@ def main() -> None:
     given.add_argument("--demonstrations", type=int, default=100_000)
     given.add_argument("--institutions", type=int, default=50)
     given.add_argument("--json", type=Path)
+    given.add_argument("--texts", action="store_true", help="answers are sentences, not codes")
     given.add_argument("--keep", type=Path, help="a folder in which the library stays for the next run")
     for hidden in ("--open", "--asking", "--how"):
         given.add_argument(hidden, help=argparse.SUPPRESS)
@@ -267,10 +277,11 @@ def main() -> None:
         print(json.dumps(opened(Path(asked.open), asked.asking, killed=asked.how == "killed")))
         return
     with tempfile.TemporaryDirectory(dir=asked.keep) as folder:
-        place = (asked.keep or Path(folder)) / f"{asked.demonstrations}-{asked.institutions}.db"
+        kind = "texts" if asked.texts else "codes"
+        place = (asked.keep or Path(folder)) / f"{asked.demonstrations}-{asked.institutions}-{kind}.db"
         on = machine()
         if not place.exists():
-            fill(place, asked.demonstrations, asked.institutions)
+            fill(place, asked.demonstrations, asked.institutions, texts=asked.texts)
         killed = in_a_fresh_process(place, "all", "killed")
         results = [in_a_fresh_process(place, name, "measured") for name in SHARES]
         files = {path.name: path.stat().st_size for path in sorted(place.parent.glob(f"{place.name}*"))}
