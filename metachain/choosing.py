@@ -19,7 +19,7 @@ from metachain.posterior import Past, Posterior, Scene, posterior_of, read_past,
 from metachain.prior import Prior
 from metachain.profile import reply_profile
 from metachain.revisions import State
-from metachain.selection import Chosen, Selection, distinct, first_of_each, plausible_answers, twins
+from metachain.selection import Chosen, Selection, distinct, plausible_answers, twins
 from metachain.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.stacked import taken
 from metachain.study import NEIGHBOURS
@@ -38,14 +38,14 @@ class Ground:
 
     past: Past
     seen: dict[tuple[str, str], int]
-    """From ``first_of_each``."""
+    """Numbers of the first of each text and answer."""
     twin: NDArray[np.int64]
     """(N,) from ``twins``."""
 
     @classmethod
     def of(cls, past: Past) -> Self:
         """The ground that a past is."""
-        seen = first_of_each(past.pool.demonstrations)
+        seen: dict[tuple[str, str], int] = {}
         return cls(past, seen, twins(past.pool.demonstrations, seen))
 
 

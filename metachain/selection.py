@@ -1,8 +1,7 @@
 """What was chosen for one query, in the order it is shown, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ __all__ = [
     "Chosen",
     "Selection",
     "distinct",
-    "first_of_each",
     "nearest_first",
     "plausible_answers",
     "plausible_first",
@@ -27,8 +25,6 @@ PLAUSIBILITY_WEIGHT = 10.0
 KEPT_SHARE = 0.8
 KEPT_SHARE_OF_TEXTS = 0.5
 """Lower, for texts differ in degree: one that is less plausible contradicts nothing."""
-
-NOBODY: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 Floats = NDArray[np.floating]
 
@@ -149,25 +145,12 @@ def plausible_alone(first: NDArray[np.intp], plausibility: NDArray[np.float64], 
 
 
 def twins(
-    demonstrations: Sequence[Demonstration], before: Mapping[tuple[str, str], int] = NOBODY, first: int = 0
+    demonstrations: Sequence[Demonstration], seen: MutableMapping[tuple[str, str], int] | None = None, first: int = 0
 ) -> NDArray[np.int64]:
     """Number of the first demonstration with the same input and output, for each; (N,).
 
-    They are numbered from ``first`` on; ``before`` (``first_of_each``) are those before them.
+    They are numbered from ``first`` on; ``seen`` holds those before them, and is added to.
     """
-    own: dict[tuple[str, str], int] = {}
-    keys = map(_key, demonstrations)
-    numbers = [before[key] if key in before else own.setdefault(key, row) for row, key in enumerate(keys, first)]
-    return np.array(numbers, np.int64)
-
-
-def first_of_each(demonstrations: Sequence[Demonstration]) -> dict[tuple[str, str], int]:
-    """Number of the first demonstration of each input, normalised, and output."""
-    found: dict[tuple[str, str], int] = {}
-    for row, one in enumerate(demonstrations):
-        found.setdefault(_key(one), row)
-    return found
-
-
-def _key(one: Demonstration) -> tuple[str, str]:
-    return normalise_text(one.input), one.output
+    seen = {} if seen is None else seen
+    keys = ((normalise_text(one.input), one.output) for one in demonstrations)
+    return np.array([seen.setdefault(key, row) for row, key in enumerate(keys, first)], np.int64)

@@ -1,5 +1,6 @@
 """Chooses the demonstrations of past institutions, and of its own labels, that an institution should be shown."""
 
+from collections import ChainMap
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -148,7 +149,7 @@ class Selector:
             posterior = posterior_of(posterior.prior, scene, self.institution)
         support = scene.support
         texts = np.array([normalise_text(one.input) for one in support.demonstrations], object)
-        own_twin = twins(support.demonstrations, ground.seen, len(ground.twin))
+        own_twin = twins(support.demonstrations, ChainMap({}, ground.seen), len(ground.twin))
         return Side(state, ground, scene, posterior, texts, own_twin)
 
 
