@@ -6,6 +6,7 @@ from threading import Lock
 from typing import Self
 
 import numpy as np
+import sklearn.feature_extraction.text  # noqa: F401 - so that the first query doesn't wait for it
 from numpy.typing import NDArray
 
 from metachain.demonstration import Demonstration, check_text

@@ -60,7 +60,7 @@ def _connect(database: str) -> sqlite3.Connection:
 
 
 def _object(written: str) -> Any:
-    """Most metadata are empty, and reading that they are would take a third of the time that a library is read in."""
+    """Read a JSON column; most metadata are empty, and told at a glance."""
     return {} if written == "{}" else json.loads(written)
 
 

@@ -26,7 +26,12 @@ HEAVY = {
 
 def imported(code: str) -> set[str]:
     """Top-level names of all modules that a fresh Python has imported after running the code."""
-    program = f"import sys\n{code}\nprint('\\n' + ' '.join({{name.partition('.')[0] for name in sys.modules}}))"
+    return {name.partition(".")[0] for name in modules(code)}
+
+
+def modules(code: str) -> set[str]:
+    """Names of all modules that a fresh Python has imported after running the code."""
+    program = f"import sys\n{code}\nprint('\\n' + ' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     return set(done.stdout.splitlines()[-1].split())
 
@@ -54,6 +59,11 @@ def test_the_library_needs_no_model() -> None:
         "    library.add([Demonstration('a', 'b', 'c')]); library.demonstrations()"
     )
     assert imported(code) & {"torch", "transformers", "sentence_transformers", "langchain_core", "faiss"} == set()
+
+
+def test_the_first_query_waits_for_no_import() -> None:
+    """Whoever has imported the selector has imported what hashes a query's letters."""
+    assert "sklearn.feature_extraction.text" in modules("import metachain.selector")
 
 
 def test_learning_needs_no_langchain() -> None:
