@@ -26,7 +26,7 @@ ITEMS_AHEAD = 4
 TAKE = "take"
 BEFORE, TRIM = "distributed.nanny.pre-spawn-environ", "MALLOC_TRIM_THRESHOLD_"
 """What Dask sets in the environment of workers; glibc, told when to give memory back, gives every large array's back
-and has the system clear it again for the next, which took a tenth of an evaluation."""
+and has the system clear it again for the next, which takes longer."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
