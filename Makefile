@@ -18,10 +18,10 @@ check: .venv/.developer
 
 bench: .venv/.measurer
 	mkdir -p build/bench
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/embedding.py --json build/bench/embedding.json
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/selection.py --json build/bench/selection.json
-	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/learning.py --json build/bench/learning.json --plot build/bench/learning-growth.svg
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/peers_latency.py --json build/bench/peers.json
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.embedding.throughput --json build/bench/embedding.json
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.selection.latency --json build/bench/selection.json
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.learning.cost --json build/bench/learning.json --plot build/bench/learning-growth.svg
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.selection.peer_latency --json build/bench/peers.json
 
 docs: .venv/.developer
 	$(BIN)/mkdocs build --strict

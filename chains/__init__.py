@@ -1,21 +1,21 @@
-"""Chains and agents: demonstrations chosen by any selector, shown to any chat model."""
+"""LangChain Runnables, models, feedback, agents: demonstrations chosen by any selector, shown to any chat model."""
 
 from typing import TYPE_CHECKING
 
-from metachain.lazy import lazily
+from metachain._lazy import lazily
 
 if TYPE_CHECKING:
     from metachain.chains.call_budget import CallBudget, Prices, Usage
-    from metachain.chains.calling import Answer, ModelCaller
     from metachain.chains.classification import Classification, classification_chain
-    from metachain.chains.collection import Collected, collect
-    from metachain.chains.extraction import extraction_chain
     from metachain.chains.feedback import FeedbackRecorder, recorded
     from metachain.chains.few_shot import few_shot_chain, few_shot_prompt
     from metachain.chains.judge import Judge, openevals_metric
     from metachain.chains.middleware import DemonstrationMiddleware
+    from metachain.chains.model_caller import Answer, ModelCaller
     from metachain.chains.models import load_model
     from metachain.chains.offline import OfflineChatModel
+    from metachain.chains.policy_learning import Collected, collect
+    from metachain.chains.structured_output import extraction_chain
     from metachain.chains.summarization import summarization_chain
     from metachain.chains.toolkit import MetaChainToolkit
 
@@ -46,13 +46,8 @@ _HOMES = {
     "CallBudget": "call_budget",
     "Prices": "call_budget",
     "Usage": "call_budget",
-    "Answer": "calling",
-    "ModelCaller": "calling",
     "Classification": "classification",
-    "Collected": "collection",
-    "collect": "collection",
     "classification_chain": "classification",
-    "extraction_chain": "extraction",
     "FeedbackRecorder": "feedback",
     "recorded": "feedback",
     "few_shot_chain": "few_shot",
@@ -60,8 +55,13 @@ _HOMES = {
     "Judge": "judge",
     "openevals_metric": "judge",
     "DemonstrationMiddleware": "middleware",
+    "Answer": "model_caller",
+    "ModelCaller": "model_caller",
     "load_model": "models",
     "OfflineChatModel": "offline",
+    "Collected": "policy_learning",
+    "collect": "policy_learning",
+    "extraction_chain": "structured_output",
     "summarization_chain": "summarization",
     "MetaChainToolkit": "toolkit",
 }

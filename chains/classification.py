@@ -10,11 +10,11 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
+from metachain.chains.audit_callback import tellers
 from metachain.chains.few_shot import ChatRunnable, chat_runnable, selecting_and_prompt
 from metachain.chains.prompt_budget import prompt_budget
-from metachain.chains.telling import tellers
+from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
-from metachain.similarity import normalise_text
 
 __all__ = ["Classification", "classification_chain", "classify"]
 

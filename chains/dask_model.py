@@ -10,12 +10,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+from metachain.chains.api_failures import is_passing, retry_after, status_of
 from metachain.chains.call_budget import LIMITS
-from metachain.chains.failures import is_passing, retry_after, status_of
 from metachain.chains.models import load_model
-from metachain.dask_workers import DaskWorkers
 from metachain.errors import DataError, MetachainError
-from metachain.workers import Workers
+from metachain.workers import DaskWorkers, Workers
 
 __all__ = ["DaskChatModel", "model_at"]
 

@@ -14,15 +14,15 @@ from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
 from pydantic import BaseModel
 
+from metachain.chains.audit_callback import model_name, tell
 from metachain.chains.classification import Classification
 from metachain.chains.judge import judge_named
-from metachain.chains.shown import SELECTION_RUN
-from metachain.chains.telling import model_name, tell
+from metachain.chains.select_step import SELECTION_RUN
 from metachain.errors import DataError
-from metachain.library import Library
-from metachain.metric_names import metric_named
-from metachain.metrics import Metric, checked_metric
-from metachain.outcomes import Outcome
+from metachain.library.library import Library
+from metachain.library.outcomes import Outcome
+from metachain.scoring.metrics import Metric, checked_metric
+from metachain.scoring.named_metrics import metric_named
 
 __all__ = ["FeedbackRecorder", "Reference", "recorded"]
 

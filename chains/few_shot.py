@@ -11,11 +11,10 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.prompts import BaseChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 
+from metachain.chains.audit_callback import tellers
 from metachain.chains.models import load_model
 from metachain.chains.prompt_budget import PromptBudget, prompt_budget
-from metachain.chains.selection import SelectDemonstrations
-from metachain.chains.shown import ShownDemonstration
-from metachain.chains.telling import tellers
+from metachain.chains.select_step import SelectDemonstrations, ShownDemonstration
 from metachain.errors import DataError
 
 __all__ = ["ChatRunnable", "chat_runnable", "few_shot_chain", "few_shot_prompt", "selecting_and_prompt", "turn"]

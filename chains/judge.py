@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable
 
-from metachain.chains.calling import ModelCaller
 from metachain.chains.few_shot import ChatRunnable
+from metachain.chains.model_caller import ModelCaller
 from metachain.chains.models import load_model
 from metachain.errors import DataError, ModelError
-from metachain.metrics import Metric, checked_metric
+from metachain.scoring.metrics import Metric, checked_metric
 
 __all__ = ["SAME_CONTENT", "Judge", "judge_named", "openevals_metric"]
 

@@ -7,14 +7,14 @@ from typing import Any
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain_core.messages import BaseMessage, HumanMessage
 
+from metachain.chains.audit_callback import model_name, tell, usage_of
 from metachain.chains.few_shot import turn
 from metachain.chains.prompt_budget import PromptBudget
-from metachain.chains.telling import model_name, tell, usage_of
 from metachain.errors import DataError
-from metachain.library import Library
-from metachain.policy import DEFAULT, Policy
-from metachain.retrievers.selectors import Selectors
-from metachain.selection import Selection
+from metachain.library.library import Library
+from metachain.selection.policy import DEFAULT, Policy
+from metachain.selection.selection import Selection
+from metachain.selection.selector_cache import Selectors
 
 __all__ = ["DemonstrationMiddleware", "institution_of"]
 

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from metachain.reader import READER_TEMPERATURE, answer
+from metachain.scoring.reader import READER_TEMPERATURE, answer
 
 __all__ = ["NOTHING_TO_READ", "OfflineChatModel", "demonstrations_shown"]
 
@@ -27,9 +27,9 @@ class OfflineChatModel(BaseChatModel):
     """Answers the last human message from the demonstrations before it, and from nothing else.
 
     A demonstration is a human message followed by the assistant's. The answer is exactly that of
-    ``metachain.reader.answer``: one of the labels shown, spans or sentences of the query, or a text shown. Where there
-    is nothing to read it is ``NOTHING_TO_READ``, and empty to a blank question. System messages are not understood,
-    and so not read. The same prompt always gets the same answer; ``temperature`` and other arguments of
+    ``metachain.scoring.reader.answer``: one of the labels shown, spans or sentences of the query, or a text shown.
+    Where there is nothing to read it is ``NOTHING_TO_READ``, and empty to a blank question. System messages are not
+    understood, and so not read. The same prompt always gets the same answer; ``temperature`` and other arguments of
     real models are accepted and change nothing. Tokens are counted as words between white space.
     """
 

@@ -15,7 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
-from metachain import __version__
+from metachain._version import __version__
 from metachain.chains.feedback import recorded
 from metachain.chains.service.access_log import AccessLog
 from metachain.chains.service.callers import PUBLIC, Authentication, allowing
@@ -27,10 +27,10 @@ from metachain.chains.service.strict_json import StrictRoute
 from metachain.chains.service.tenant_routes import tenant_routes
 from metachain.chains.service.tracing import is_configured, trace
 from metachain.errors import DataError, MetachainError
-from metachain.keys import ADMIN, METRICS
-from metachain.library import Library
-from metachain.prior import has_learned
-from metachain.retrievers.library import LibraryExampleSelector
+from metachain.learning.artifacts import has_learned
+from metachain.library.api_keys import ADMIN, METRICS
+from metachain.library.library import Library
+from metachain.retrievers.library_example_selector import LibraryExampleSelector
 
 __all__ = ["Limits", "create_app"]
 

@@ -9,11 +9,11 @@ from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolExce
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from metachain.errors import MetachainError
-from metachain.library import Library
-from metachain.outcomes import Outcome
-from metachain.retrievers.selectors import Selectors
-from metachain.selection import Chosen
-from metachain.selector import Selector
+from metachain.library.library import Library
+from metachain.library.outcomes import Outcome
+from metachain.selection.selection import Chosen
+from metachain.selection.selector import Selector
+from metachain.selection.selector_cache import Selectors
 
 __all__ = ["MetaChainToolkit"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from metachain import EVERYONE, Library, adapt, learn
 from metachain.chains import few_shot_chain
+from metachain.data import generate_world
 from metachain.retrievers import EncoderEmbeddings, MetaExampleSelector, semantic_example_selector
-from metachain.world import generate_world
 
 LABELS = 16
 

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from metachain.world import WorldSettings, generate_world
+from metachain.data import WorldSettings, generate_world
 
 PLAN = ("--labels", "0,8", "--seeds", "1", "--queries", "20", "--selectors", "zero,semantic,metachain")
 

@@ -11,8 +11,8 @@ from langchain_core.language_models import BaseChatModel
 
 from metachain import EVERYONE, Demonstration, Library, adapt, learn
 from metachain.chains import few_shot_chain, load_model
+from metachain.data import generate_world
 from metachain.retrievers import MetaExampleSelector
-from metachain.world import generate_world
 
 LABELS = 16
 

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from metachain import Library, learn
 from metachain.chains import classification_chain, summarization_chain
-from metachain.prior import save_prior
+from metachain.learning import save_prior
 from metachain.retrievers import LibraryExampleSelector
 
 

@@ -12,8 +12,7 @@ from hospital import a_new_hospital, right
 
 from metachain import adapt, learn
 from metachain.chains import classification_chain, few_shot_chain
-from metachain.posterior import save_posterior
-from metachain.prior import save_prior
+from metachain.learning import save_posterior, save_prior
 from metachain.retrievers import LibraryExampleSelector
 
 LABELS = 16

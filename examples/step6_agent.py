@@ -13,9 +13,8 @@ from langchain.agents import create_agent
 
 from metachain import EVERYONE, Library, adapt, learn
 from metachain.chains import DemonstrationMiddleware, MetaChainToolkit, load_model
-from metachain.posterior import save_posterior
-from metachain.prior import save_prior
-from metachain.world import generate_world
+from metachain.data import generate_world
+from metachain.learning import save_posterior, save_prior
 
 LABELS = 16
 HOSPITALS = ("tallowgate-general", "wexcombe-infirmary")

@@ -17,8 +17,7 @@ from hospital import a_new_hospital
 from langserve import RemoteRunnable
 
 from metachain import adapt, learn
-from metachain.posterior import save_posterior
-from metachain.prior import save_prior
+from metachain.learning import save_posterior, save_prior
 
 with socket.socket() as found:
     found.bind(("127.0.0.1", 0))

@@ -2,20 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from metachain.lazy import lazily
+from metachain._lazy import lazily
+from metachain._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from metachain.demonstration import Demonstration, read_demonstrations
-    from metachain.diagnosis import Diagnosis, diagnose
-    from metachain.labelling import Suggestion, suggest_labels
-    from metachain.library import Library
-    from metachain.posterior import Posterior, adapt
-    from metachain.prior import Prior, learn
-    from metachain.selection import Selection
-    from metachain.selector import Selector
-    from metachain.sharing import EVERYONE, Audience, Grant
+    from metachain.data.demonstration import Demonstration
+    from metachain.data.jsonl import read_demonstrations
+    from metachain.evaluation.diagnosis import Diagnosis, diagnose
+    from metachain.learning.active_learning import Suggestion, suggest_labels
+    from metachain.learning.posterior import Posterior, adapt
+    from metachain.learning.prior import Prior, learn
+    from metachain.library.library import Library
+    from metachain.library.sharing import EVERYONE, Audience, Grant
+    from metachain.selection.selection import Selection
+    from metachain.selection.selector import Selector
 
-__version__ = "0.1.0"
 __all__ = [
     "EVERYONE",
     "Audience",
@@ -35,21 +36,21 @@ __all__ = [
     "suggest_labels",
 ]
 _HOMES = {
-    "Demonstration": "demonstration",
-    "read_demonstrations": "demonstration",
-    "Diagnosis": "diagnosis",
-    "diagnose": "diagnosis",
-    "Suggestion": "labelling",
-    "suggest_labels": "labelling",
-    "Library": "library",
-    "Posterior": "posterior",
-    "adapt": "posterior",
-    "Prior": "prior",
-    "learn": "prior",
-    "Selection": "selection",
-    "Selector": "selector",
-    "EVERYONE": "sharing",
-    "Audience": "sharing",
-    "Grant": "sharing",
+    "Demonstration": "data.demonstration",
+    "read_demonstrations": "data.jsonl",
+    "Diagnosis": "evaluation.diagnosis",
+    "diagnose": "evaluation.diagnosis",
+    "Suggestion": "learning.active_learning",
+    "suggest_labels": "learning.active_learning",
+    "Posterior": "learning.posterior",
+    "adapt": "learning.posterior",
+    "Prior": "learning.prior",
+    "learn": "learning.prior",
+    "Library": "library.library",
+    "Audience": "library.sharing",
+    "EVERYONE": "library.sharing",
+    "Grant": "library.sharing",
+    "Selection": "selection.selection",
+    "Selector": "selection.selector",
 }
 __getattr__ = lazily(__name__, _HOMES)

@@ -1,6 +1,6 @@
 """``python -m metachain`` is the command line."""
 
-from metachain.cli import main
+from metachain.cli.app import main
 
 if __name__ == "__main__":
     main()

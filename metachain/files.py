@@ -8,7 +8,7 @@ from typing import TextIO
 
 from metachain.errors import MetachainError, StorageError
 
-__all__ = ["check_writable", "write_text", "writing_text"]
+__all__ = ["cache_folder", "check_writable", "write_text", "writing_text"]
 
 
 def write_text(text: str, path: str | Path) -> Path:
@@ -52,3 +52,15 @@ def check_writable(path: Path) -> None:
         raise StorageError(f"can't write {path}: it is a folder; give the path of a file in it")
     if os.path.exists(path) and not os.path.isfile(path):
         raise StorageError(f"can't write {path}: it is a device or a pipe, not a file; give the path of a file")
+
+
+def cache_folder() -> Path:
+    """``metachain`` in the user's cache folder, ``$XDG_CACHE_HOME`` or ``~/.cache``; it need not exist.
+
+    Raises StorageError where the user has no home folder.
+    """
+    home = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(home) if home else Path.home() / ".cache") / "metachain"
+    except RuntimeError:
+        raise StorageError("there is no home folder to keep a cache in; set XDG_CACHE_HOME to a folder") from None

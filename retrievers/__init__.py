@@ -1,21 +1,17 @@
-"""Where LangChain's words meet ours: embeddings, example selectors, the retriever, vector stores."""
+"""LangChain adapters over the core: embeddings, example selectors, the retriever, vector stores."""
 
 from typing import TYPE_CHECKING
 
-from metachain.lazy import lazily
+from metachain._lazy import lazily
 
 if TYPE_CHECKING:
-    from metachain.retrievers.community import (
-        demonstrations_from_faiss,
-        documents_of_faiss,
-        semantic_example_selector,
-    )
+    from metachain.retrievers.community import demonstrations_from_faiss, documents_of_faiss, semantic_example_selector
     from metachain.retrievers.documents import document_of, ingest_documents
     from metachain.retrievers.embeddings import EncoderEmbeddings, LangChainEncoder
-    from metachain.retrievers.library import LibraryExampleSelector
+    from metachain.retrievers.example_selector import MetaExampleSelector
+    from metachain.retrievers.library_example_selector import LibraryExampleSelector
     from metachain.retrievers.retriever import DemonstrationRetriever
-    from metachain.retrievers.selector import MetaExampleSelector
-    from metachain.retrievers.stored import StoredDemonstrations
+    from metachain.retrievers.stored_demonstrations import StoredDemonstrations
     from metachain.retrievers.vector_store import DemonstrationVectorStore
 
 __all__ = [
@@ -35,15 +31,15 @@ __all__ = [
 _HOMES = {
     "demonstrations_from_faiss": "community",
     "documents_of_faiss": "community",
+    "semantic_example_selector": "community",
     "document_of": "documents",
     "ingest_documents": "documents",
-    "semantic_example_selector": "community",
     "EncoderEmbeddings": "embeddings",
     "LangChainEncoder": "embeddings",
-    "LibraryExampleSelector": "library",
+    "MetaExampleSelector": "example_selector",
+    "LibraryExampleSelector": "library_example_selector",
     "DemonstrationRetriever": "retriever",
-    "MetaExampleSelector": "selector",
-    "StoredDemonstrations": "stored",
+    "StoredDemonstrations": "stored_demonstrations",
     "DemonstrationVectorStore": "vector_store",
 }
 __getattr__ = lazily(__name__, _HOMES)

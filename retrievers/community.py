@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.example_selectors import SemanticSimilarityExampleSelector
 
-from metachain.demonstration import Demonstration
+from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.retrievers.documents import demonstration_of
 

@@ -7,12 +7,12 @@ from uuid import NAMESPACE_OID, uuid5
 
 from langchain_core.documents import Document
 
-from metachain.demonstration import Demonstration, made_of
+from metachain.data.demonstration import Demonstration, made_of
+from metachain.data.rows import Row
 from metachain.errors import DataError
-from metachain.ingestion import Ingested, ingest
-from metachain.library import Library
-from metachain.rows import Row
-from metachain.sharing import Grant
+from metachain.library.ingestion import Ingested, ingest
+from metachain.library.library import Library
+from metachain.library.sharing import Grant
 
 __all__ = ["demonstration_of", "document_of", "document_rows", "ingest_documents", "record_of_document"]
 

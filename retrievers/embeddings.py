@@ -7,9 +7,9 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
-from metachain.encoder import Encoder, MiniLM
+from metachain.embedding.encoder import Encoder, MiniLM
+from metachain.embedding.similarity import unit_rows
 from metachain.errors import DataError
-from metachain.similarity import unit_rows
 
 __all__ = ["EncoderEmbeddings", "LangChainEncoder", "unit_vectors"]
 

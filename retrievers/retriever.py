@@ -8,8 +8,8 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
-from metachain.selection import Chosen
-from metachain.selector import Selector
+from metachain.selection.selection import Chosen
+from metachain.selection.selector import Selector
 
 __all__ = ["DemonstrationRetriever"]
 

@@ -18,7 +18,7 @@ import numpy as np
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 
-from metachain.demonstration import json_object
+from metachain.data.demonstration import json_object
 from metachain.errors import DataError, LibraryError, StorageError
 from metachain.files import write_text
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from metachain.errors import DataError
 from metachain.retrievers.embeddings import unit_vectors
 from metachain.retrievers.filters import Filter
-from metachain.retrievers.rows import Rows, diverse
 from metachain.retrievers.store_files import read_folder, write_folder
+from metachain.retrievers.vector_rows import Rows, diverse
 
 __all__ = ["DemonstrationVectorStore"]
 

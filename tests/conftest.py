@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 from oracles import hospitals
 
-from metachain.demonstration import Demonstration
-from metachain.encoder import MiniLM
-from metachain.library import Library
-from metachain.posterior import Posterior, adapt
-from metachain.prior import Prior, learn, save_prior
-from metachain.sharing import EVERYONE
+from metachain.data.demonstration import Demonstration
+from metachain.embedding.encoder import MiniLM
+from metachain.learning.artifacts import save_prior
+from metachain.learning.posterior import Posterior, adapt
+from metachain.learning.prior import Prior, learn
+from metachain.library.library import Library
+from metachain.library.sharing import EVERYONE
 
 if TYPE_CHECKING:
-    from postgres import PostgresServer
+    from benchmarks.common.postgres import PostgresServer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -89,7 +90,7 @@ def start_postgres() -> "Callable[..., AbstractContextManager[PostgresServer]]":
     """What runs a PostgreSQL of one's own in a ``with`` block; where there is none to start the test is skipped."""
     for package in ("psycopg", "psutil"):
         pytest.importorskip(package, reason="needs PostgreSQL: pip install 'metachain[dev]'")
-    from postgres import installed, postgres_server
+    from benchmarks.common.postgres import installed, postgres_server
 
     try:
         installed()

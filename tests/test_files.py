@@ -1,12 +1,36 @@
-"""A file is written wholly or not at all."""
+"""Where what can be made again is kept."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from metachain.embedding.onnx import kept_model
 from metachain.errors import StorageError
-from metachain.files import check_writable, write_text
+from metachain.files import cache_folder, check_writable, write_text
+
+
+def test_it_is_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """XDG_CACHE_HOME names the place, else it is ``.cache`` in the home folder; an empty name is none."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_folder() == Path("/somewhere/metachain")
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert cache_folder() == Path("/home/someone/.cache/metachain")
+
+
+def test_a_user_without_a_home_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user has no entry: there is no folder, and nothing is kept."""
+
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    for name in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(StorageError, match="no home folder to keep a cache in; set XDG_CACHE_HOME"):
+        cache_folder()
+    assert kept_model("anything") == b""
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from metachain.chains.service.problems import refusal
-from metachain.keys import ADMIN, Key, Keys
+from metachain.library.api_keys import ADMIN, Key, Keys
 
 __all__ = ["PUBLIC", "Authentication", "allowing", "key_of", "only"]
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, RootModel, create_model
 from sse_starlette.sse import EventSourceResponse
 from starlette.responses import Response
 
-from metachain.chains.selection import INSTITUTION
+from metachain.chains.select_step import INSTITUTION
 from metachain.chains.service.callers import allowing, only
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.problems import documented, status_and_reason

@@ -18,8 +18,8 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from metachain.chains.shown import SELECTION_RUN
-from metachain.chains.telling import usage_of
+from metachain.chains.audit_callback import usage_of
+from metachain.chains.select_step import SELECTION_RUN
 
 __all__ = ["SHARED_FOLDER", "Metrics"]
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from metachain.chains.failures import is_passing, status_of
+from metachain.chains.api_failures import is_passing, status_of
 from metachain.errors import (
     AnswerError,
     DataError,

@@ -4,7 +4,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from ipaddress import ip_address
@@ -17,22 +17,21 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import BaseModel, Field, JsonValue, RootModel
 
 from metachain.chains.classification import Classification, classification_chain
-from metachain.chains.extraction import extraction_chain
 from metachain.chains.few_shot import ChatRunnable
 from metachain.chains.models import load_model
 from metachain.chains.server import create_app
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.logs import LOG_CONFIG
 from metachain.chains.service.metrics import SHARED_FOLDER
+from metachain.chains.structured_output import extraction_chain
 from metachain.chains.summarization import SUMMARY_INSTRUCTIONS, summarization_chain
-from metachain.console import out
-from metachain.deidentification import gate_named
+from metachain.deidentification.gate import gate_named
 from metachain.errors import DataError, NotFoundError
-from metachain.library import Library
-from metachain.opening import without_password
-from metachain.policies import load_policy
-from metachain.prior import has_learned
-from metachain.retrievers.library import LibraryExampleSelector
+from metachain.learning.artifacts import has_learned
+from metachain.library.connect import without_password
+from metachain.library.library import Library
+from metachain.retrievers.library_example_selector import LibraryExampleSelector
+from metachain.selection.policy import load_policy
 
 __all__ = ["Serving", "app", "run", "standard_chains"]
 
@@ -75,11 +74,12 @@ class Classified(BaseModel):
     reason: str
 
 
-def run(serving: Serving) -> None:
+def run(serving: Serving, tell: Callable[[str], object]) -> None:
     """Serve until a signal ends it: then requests under way are answered, and no more are taken.
 
-    Raises DataError, NotFoundError and others before it begins where a library, a model, a chain or an address is not
-    what it must be, and where anybody beyond this machine could ask though there is no key.
+    ``tell`` is called with each line for the person who started the server. Raises DataError, NotFoundError and others
+    before it begins where a library, a model, a chain or an address is not what it must be, and where anybody beyond
+    this machine could ask though there is no key.
     """
     with Library.open(serving.library, create=False, purpose=serving.purpose) as library:
         if not has_learned(library):
@@ -92,10 +92,10 @@ def run(serving: Serving) -> None:
             "(metachain key LIBRARY INSTITUTION), or serve on 127.0.0.1"
         )
     if not keys:
-        out.print("no key: everybody on this machine may ask for every institution (metachain key LIBRARY INSTITUTION)")
+        tell("no key: everybody on this machine may ask for every institution (metachain key LIBRARY INSTITUTION)")
     scheme = "https" if serving.certificate else "http"
     host = f"[{serving.host}]" if ":" in serving.host else serving.host
-    out.print(f"serving {without_password(serving.library)} on {scheme}://{host}:{serving.port}", highlight=False)
+    tell(f"serving {without_password(serving.library)} on {scheme}://{host}:{serving.port}")
     with ExitStack() as stack:
         if serving.workers > 1 and SHARED_FOLDER not in os.environ:
             os.environ[SHARED_FOLDER] = stack.enter_context(TemporaryDirectory(prefix="metachain-metrics-"))

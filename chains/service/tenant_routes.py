@@ -10,15 +10,15 @@ from metachain.chains.service.callers import allowing, key_of
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.metrics import Metrics
 from metachain.chains.service.problems import documented
-from metachain.demonstration import Demonstration
+from metachain.data.demonstration import Demonstration
 from metachain.errors import NotFoundError
-from metachain.kriging import leaning
-from metachain.labelling import suggest_labels
-from metachain.library import Added, Library
-from metachain.posterior import Posterior, posterior_of, save_posterior, scene_of
-from metachain.prior import load_prior
-from metachain.retrievers.library import LibraryExampleSelector
-from metachain.selection import Chosen
+from metachain.learning.active_learning import suggest_labels
+from metachain.learning.artifacts import load_prior, save_posterior
+from metachain.learning.gaussian_process import leaning
+from metachain.learning.posterior import Posterior, posterior_of, scene_of
+from metachain.library.library import Added, Library
+from metachain.retrievers.library_example_selector import LibraryExampleSelector
+from metachain.selection.selection import Chosen
 
 __all__ = ["tenant_routes"]
 

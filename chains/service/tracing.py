@@ -9,8 +9,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from metachain.chains.shown import SELECTION_RUN
-from metachain.chains.telling import model_name, usage_of
+from metachain.chains.audit_callback import model_name, usage_of
+from metachain.chains.select_step import SELECTION_RUN
 from metachain.errors import DataError
 
 __all__ = ["Spans", "is_configured", "trace"]

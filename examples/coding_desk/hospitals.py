@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from metachain import EVERYONE, Demonstration, Library, learn
-from metachain.posterior import adapt, save_posterior
-from metachain.prior import save_prior
-from metachain.world import generate_world
+from metachain.data import generate_world
+from metachain.learning import adapt, save_posterior, save_prior
 
 __all__ = ["open_library"]
 

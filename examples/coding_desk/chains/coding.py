@@ -10,8 +10,8 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from metachain import Library
 from metachain.chains import Classification, classification_chain, recorded
-from metachain.policies import load_policy
 from metachain.retrievers import LibraryExampleSelector
+from metachain.selection import load_policy
 
 __all__ = ["Proposal", "coding_chain"]
 

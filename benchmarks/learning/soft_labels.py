@@ -1,0 +1,119 @@
+"""What scored answers are worth beside labels: each hospital's group held out.
+
+    python -m benchmarks.learning.soft_labels DATA.jsonl [LIBRARY]
+
+LIBRARY keeps the embeddings between runs. Every hospital asks some texts before it has a label; the offline reader
+answers them from metachain's selection, and each answer is scored 1 where it is the hospital's own and 0 where not.
+Then 100 other texts are asked, with
+
+- ``scores``: the bare scores as soft evidence, none of the answers ever shown,
+- ``mistaken``: the same, with one score in ten turned round,
+- ``corrections``: no score mistaken, but each wrong answer is corrected, which makes it a label,
+- ``labels``: a label for each of those texts, which may be shown.
+
+Means over hospitals of exact matches, three draws of texts each, with paired intervals that resample hospitals.
+"""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.learning.active_learning import grouped_pool, interval
+from metachain.evaluation.readers import READERS, Prompt
+from metachain.evaluation.runner import Bench
+from metachain.evaluation.selectors import Episode
+from metachain.learning.episodes import split
+from metachain.learning.gaussian_process import PLAIN, fit, judge
+from metachain.learning.neighbours import Study
+from metachain.learning.ranking import nearest_first, plausible_answers, plausible_first
+
+COUNTS = (4, 16, 32)
+QUERIES, SHOTS, SEEDS = 100, 8, 3
+WAYS = ("scores", "mistaken", "corrections", "labels")
+MISTAKEN = 0.1
+
+
+def answers(ground, labels, asked=(), said=(), score=()):
+    """What the offline reader answers the queries, after ``labels`` and scored answers; (n,) answer numbers."""
+    study, pool, lesson = ground.study, ground.study.pool, ground.lesson
+    told = np.concatenate([labels, np.asarray(asked, np.intp)])
+    answer = np.concatenate([pool.answer[labels], np.asarray(said, np.int64)])
+    scored = np.concatenate([np.ones(len(labels)), np.asarray(score, float)])
+    fitted = fit(study.profile(told, ground.past), answer, ground.standing, lesson.settings or PLAIN, None, scored)
+    rows, similarity = Episode(ground, labels, SHOTS, np.random.default_rng(0)).nearby
+    given = np.where(rows < 0, -1, pool.answer[rows])
+    texts = study.profile(ground.query, ground.past)
+    probability = plausible_answers(judge(fitted, texts, given), given)
+    if lesson.settings is not None if len(told) else lesson.trusts_consensus:
+        first, _ = plausible_first(similarity, probability, SHOTS, texts=False)
+    else:
+        first = nearest_first(similarity, SHOTS)
+    shown = np.where(first < 0, -1, np.take_along_axis(rows, np.maximum(first, 0), axis=1))
+    return READERS["vote"](Prompt.of(pool, ground.query, shown))
+
+
+def hospital_scores(taught, target):
+    """Share right of one hospital: with nothing (1,) and (way, count), means over draws; and the share scored 1."""
+    pool = taught.study.pool
+    none, found, right = [], [], []
+    unlabelled = np.zeros(0, np.intp)
+    for seed in range(SEEDS):
+        asked, query = split(pool, target, max(COUNTS), QUERIES, seed)
+        said = answers(replace(taught, query=asked), unlabelled)
+        score = (said == pool.answer[asked]).astype(float)
+        turned = np.random.default_rng([target, seed]).random(len(score)) < MISTAKEN
+        heard = np.where(turned, 1 - score, score)
+        ground = replace(taught, query=query)
+
+        def share(labels, of=slice(0), score=score, ground=ground, asked=asked, said=said):
+            return (answers(ground, labels, asked[of], said[of], score[of]) == pool.answer[ground.query]).mean()
+
+        none.append(share(unlabelled))
+        right.append(score.mean())
+        draw = np.zeros((len(WAYS), len(COUNTS)))
+        for place, count in enumerate(COUNTS):
+            first = np.arange(min(count, len(asked)))
+            draw[0, place] = share(unlabelled, first)
+            draw[1, place] = share(unlabelled, first, heard)
+            draw[2, place] = share(asked[first[score[first] == 0]], first[score[first] == 1])
+            draw[3, place] = share(asked[first])
+        found.append(draw)
+    return np.mean(none), np.mean(found, axis=0), np.mean(right)
+
+
+def print_scores(names, none, found):
+    """Print the means, the gains over no feedback with their intervals, and the worst hospital of each."""
+    print("\n| 100 texts, after | " + " | ".join(f"{count}" for count in COUNTS) + " |")
+    print("|---" * (len(COUNTS) + 1) + "|")
+    print("| nothing | " + " | ".join([f"{none.mean():.3f}"] * len(COUNTS)) + " |")
+    for place, way in enumerate(WAYS):
+        print(f"| `{way}` | " + " | ".join(f"{x:.3f}" for x in found[:, place].mean(axis=0)) + " |")
+    print("\n| gain over nothing | " + " | ".join(f"{count}" for count in COUNTS) + " |")
+    print("|---" * (len(COUNTS) + 1) + "|")
+    for place, way in enumerate(WAYS):
+        gains = (interval(found[:, place, level] - none) for level in range(len(COUNTS)))
+        print(f"| `{way}` | " + " | ".join(gains) + " |")
+    print("\n| worst hospital | " + " | ".join(f"{count}" for count in COUNTS) + " |")
+    print("|---" * (len(COUNTS) + 1) + "|")
+    for place, way in enumerate(WAYS):
+        gain = found[:, place] - none[:, None]
+        cells = (f"{gain[:, level].min():+.3f} ({names[gain[:, level].argmin()]})" for level in range(len(COUNTS)))
+        print(f"| `{way}` | " + " | ".join(cells) + " |")
+
+
+def main(arguments):
+    """Score every hospital and print the tables."""
+    _, pool, groups = grouped_pool(*arguments)
+    bench = Bench.of(Study.of(pool, np.arange(len(pool.owner))))
+    scores = []
+    for target, name in enumerate(pool.institutions):
+        scores.append(hospital_scores(bench.ground(np.flatnonzero(groups != groups[target])), target))
+        print(f"{len(scores)} of {len(pool.institutions)}: {name}", file=sys.stderr, flush=True)
+    none, found, right = (np.stack(part) for part in zip(*scores, strict=True))
+    print(f"{len(none)} hospitals; {right.mean():.0%} of the scored answers were right")
+    print_scores(pool.institutions, none, found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,318 @@
+"""The whole learned selection beside the raw FAISS search that it contains, how it opens, and what it holds in memory.
+
+    python -m benchmarks.selection.latency [--demonstrations 100000] [--institutions 50] [--texts] [--json FILE] [--keep
+    FOLDER]
+
+Texts are synthetic; their dense vectors are random and belong to the text, so no encoder is in the figures but in those
+"with embedding": there each query is a text that nobody has asked before, which the built-in encoder embeds for its
+time, and which then gets its random vector (drawing that takes hundredths of a millisecond more). The prior is drawn
+too (learning is benchmarks/learning/cost.py). The selection is the one that users get: the library's state is looked
+at, past institutions are searched, replies, posterior and choice are computed, reasons written, permission asked once
+more, and the audit entry stored. The raw search is ``IndexFlatIP.search`` of the same rows for 8 of them, or of a large
+pool, which is searched at half precision, ``IndexScalarQuantizer.search`` of the same rows.
+
+Answers are codes, or with ``--texts`` a sentence each, hardly two of them the same.
+
+Three institutions ask, with 16 labels each: everybody's rows are shared with one, with the others those of a tenth and
+of a hundredth of the institutions. Everything is measured in fresh processes with one OpenMP thread.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from benchmarks.common.machine import machine
+from benchmarks.common.timing import timed, timed_together
+from benchmarks.library.opening import DIMENSIONS, WORDS, Stand, made
+from metachain.data.demonstration import Demonstration
+from metachain.embedding.encoder import MiniLM
+from metachain.embedding.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors, normalise_text
+from metachain.learning.artifacts import load_posterior, save_posterior, save_prior
+from metachain.learning.gaussian_process import Settings
+from metachain.learning.index import LARGE
+from metachain.learning.posterior import adapt
+from metachain.learning.prior import Lesson, Prior
+from metachain.library.library import Library
+from metachain.library.sharing import Audience, Grant
+from metachain.selection.selector import Selector
+
+SHARES = {"all": 1, "tenth": 10, "hundredth": 100}
+"""Which institution asks, and one of how many past ones shares with it."""
+LABELS, QUERIES, FRESH = 16, 64, 4_000
+BATCH = 50_000
+SECONDS = 4.0
+
+
+class Known(Stand):
+    """The stand-in, with the queries' vectors at hand, so that embedding is left out of the figures.
+
+    Other texts are embedded by the built-in encoder first, so that their figures hold that time.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        normalised = [normalise_text(text) for text in texts]
+        self._known = dict(zip(normalised, super().encode(normalised), strict=True))
+        self.encoder = MiniLM()
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed n texts; (n, 384)."""
+        if all(text in self._known for text in texts):
+            return np.array([self._known[text] for text in texts], np.float32).reshape(-1, DIMENSIONS)
+        self.encoder.encode(texts)
+        return super().encode(texts)
+
+
+def queries() -> list[str]:
+    """Texts that no institution has."""
+    return [f"ct of the {WORDS[number % 12]} {number} views, {number * 7 % 13} slices" for number in range(QUERIES)]
+
+
+def fresh(start: int) -> list[str]:
+    """Texts like those, of ten words, which nobody has asked."""
+    numbers = range(start, start + FRESH)
+    return [f"mri of the {WORDS[n % 12]} {n} views, {n * 7 % 13} slices, left side" for n in numbers]
+
+
+def fill(place: Path, count: int, institutions: int, *, texts: bool) -> None:
+    """Make the library with a drawn prior, and a posterior of each institution that asks."""
+    names = [f"hospital {number:03}" for number in range(institutions)]
+    with Library.open(place, Stand()) as library:
+        started = time.perf_counter()
+        them = map(noted, made(count, institutions)) if texts else made(count, institutions)
+        while some := list(islice(them, BATCH)):
+            library.add(some)
+        print(f"added {count} in {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
+        library.sharing.state_all(
+            {
+                name: [
+                    Grant(Audience("institution", tuple(asking for asking, n in SHARES.items() if not number % n))),
+                    Grant(Audience("everyone"), "statistics"),
+                ]
+                for number, name in enumerate(names)
+            }
+        )
+        prior = drawn_prior(names, Stand.fingerprint)
+        save_prior(library, prior)
+        started = time.perf_counter()
+        for asking in SHARES:
+            own = [Demonstration(asking, f"mri of the {WORDS[n % 12]} {n} views", "0012") for n in range(LABELS)]
+            library.add(map(noted, own) if texts else own)
+            save_posterior(library, adapt(prior, library, asking))
+        print(f"embedded by the stand-in, adapted {time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
+
+
+def noted(one: Demonstration) -> Demonstration:
+    """The same, answered by a sentence."""
+    return replace(one, output=f"after the {one.input} nothing new was found, and {one.output} was noted")
+
+
+def drawn_prior(names: Sequence[str], fingerprint: str) -> Prior:
+    """One that trusts labels and consensus, its transfer between institutions drawn."""
+    drawn = np.random.default_rng(0).uniform(0.2, 0.8, (len(names), len(names)))
+    lesson = Lesson(Settings(0.3, 0.3, 0.05), True, np.full((3, 1), np.nan))
+    return Prior(tuple(names), drawn, lesson, fingerprint)
+
+
+def opened(place: Path, asking: str, *, killed: bool = False) -> dict[str, Any]:
+    """In a fresh process: open the library and answer the first query; then measure, or be killed where wanted."""
+    process = psutil.Process()
+    lexical_vectors(["so that what this imports is there"])
+    before, begun = process.memory_info().rss, time.perf_counter()
+    known = Known(queries())
+    library = Library.open(place, known, create=False)
+    selector = Selector(library, load_posterior(library, asking))
+    ready = time.perf_counter()
+    selector.select(queries()[0])
+    found: dict[str, Any] = {
+        "asking": asking,
+        "ready_s": ready - begun,
+        "first_selection_s": time.perf_counter() - ready,
+    }
+    if killed:
+        print(json.dumps(found), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    pool = selector._current().ground.past.pool
+    rows = len(pool.demonstrations)
+    texts = sum(len(one.input.encode()) + len(one.output.encode()) for one in pool.demonstrations)
+    held = process.memory_info().rss - before
+    vectors = rows * (DIMENSIONS + LEXICAL_DIMENSIONS) * 4
+    found |= {"rows": rows, "resident_bytes": held, "bytes_beyond_vector_and_text": (held - vectors - texts) / rows}
+    return found | measured(selector, pool.vectors) | embedding_too(selector, known.encoder)
+
+
+def measured(selector: Selector, vectors: NDArray[np.float32]) -> dict[str, Any]:
+    """Time the selection and the search that it contains, one caller and eight."""
+    texts = [normalise_text(text) for text in queries()]
+    asked = hybrid_vectors(Stand().encode(texts), lexical_vectors(texts))
+    search = raw_search(vectors)
+    each = [row[None] for row in asked]
+    recall = recall_at_50(selector, vectors, asked[:16])
+    rounds = [
+        (timed(search, each, SECONDS / 2, 20), timed(selector.select, queries(), SECONDS / 2, 20)) for _ in range(2)
+    ]
+    together = timed_together(search, each, SECONDS), timed_together(selector.select, queries(), SECONDS)
+    best = min(rounds, key=lambda pair: pair[0].p50)
+    return {
+        "recall_at_50": recall,
+        "raw": best[0].record(),
+        "selection": best[1].record(),
+        "raw_together": together[0].record(),
+        "selection_together": together[1].record(),
+        "bar_ms": 1.5 * best[0].p50 + 3,
+    }
+
+
+def embedding_too(selector: Selector, encoder: MiniLM) -> dict[str, Any]:
+    """Time the selection with its query's embedding, and the embedding alone, each of texts that are asked once."""
+    return {
+        "embedding": timed(lambda text: encoder.encode([text]), fresh(0), SECONDS / 4, 20).record(),
+        "embedded_selection": timed(selector.select, fresh(FRESH), SECONDS / 2, 20).record(),
+        "embedded_selection_together": timed_together(selector.select, fresh(2 * FRESH), SECONDS).record(),
+    }
+
+
+def raw_search(vectors: NDArray[np.float32]) -> Any:
+    """FAISS alone on the same rows."""
+    d = vectors.shape[1]
+    if len(vectors) < LARGE:
+        exact = faiss.IndexFlatIP(d)
+        exact.add(vectors)
+        return lambda vector: exact.search(vector, 8)
+    scan = faiss.IndexScalarQuantizer(d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    for start in range(0, len(vectors), BATCH):
+        scan.add(np.ascontiguousarray(vectors[start : start + BATCH]))
+    return lambda vector: scan.search(vector, 8)
+
+
+def recall_at_50(selector: Selector, vectors: NDArray[np.float32], asked: NDArray[np.float32]) -> float:
+    """Share of the 50 nearest of all that are among the candidates, of those that an institution's 8 may hold."""
+    past = selector._current().ground.past
+    candidates = past.index.near(asked, 8).flat()[0]
+    found = []
+    for vector, among in zip(asked, candidates, strict=True):
+        similarity = np.round(vectors @ vector, 5)
+        exact = top_of_each(similarity, past.pool.owner)
+        found.append(np.isin(exact, among).mean())
+    return float(np.mean(found))
+
+
+def top_of_each(similarity: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The 50 most similar rows of which none is below its institution's 8 most similar."""
+    order = np.lexsort((np.arange(len(owner)), -similarity))[: 50 * 64]
+    seen: dict[int, int] = {}
+    chosen = []
+    for row in order.tolist():
+        seen[owner[row]] = seen.get(owner[row], 0) + 1
+        if seen[owner[row]] <= 8:
+            chosen.append(row)
+    return np.array(chosen[:50])
+
+
+def in_a_fresh_process(place: Path, asking: str, how: str) -> dict[str, Any]:
+    """What ``opened`` found there."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.selection.latency",
+        "--open",
+        str(place),
+        "--asking",
+        asking,
+        "--how",
+        how,
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment)
+    if done.returncode not in {0, -signal.SIGKILL}:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
+    return dict(json.loads(done.stdout))
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """As in docs/benchmarks.md."""
+    lines = [
+        "| rows | shared by | raw p50 / p99 ms | selection p50 / p99 ms | bar ms | 8 raw | 8 selection | recall@50 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in results:
+        raw, ours, raw8, ours8 = (
+            f"{one[name]['p50']:.1f} / {one[name]['p99']:.1f}"
+            for name in ("raw", "selection", "raw_together", "selection_together")
+        )
+        bar = f"{one['bar_ms']:.1f}: {'held' if one['selection']['p50'] <= one['bar_ms'] else 'missed'}"
+        cells = [f"{one['rows']:,}", one["asking"], raw, ours, bar, raw8, ours8, f"{one['recall_at_50']:.3f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def embedding_table(results: Sequence[dict[str, Any]]) -> str:
+    """As in docs/benchmarks.md."""
+    names = ("selection", "embedded_selection", "embedding", "embedded_selection_together")
+    lines = [
+        "| rows | shared by | selection p50 / p99 ms | with embedding | embedding alone | 8 with embedding |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in results:
+        figures = (f"{one[name]['p50']:.1f} / {one[name]['p99']:.1f}" for name in names)
+        lines.append(f"| {one['rows']:,} | {one['asking']} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Fill in one process, measure in others."""
+    given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    given.add_argument("--demonstrations", type=int, default=100_000)
+    given.add_argument("--institutions", type=int, default=50)
+    given.add_argument("--json", type=Path)
+    given.add_argument("--texts", action="store_true", help="answers are sentences, not codes")
+    given.add_argument("--keep", type=Path, help="a folder in which the library stays for the next run")
+    for hidden in ("--open", "--asking", "--how"):
+        given.add_argument(hidden, help=argparse.SUPPRESS)
+    asked = given.parse_args()
+    if asked.open:
+        faiss.omp_set_num_threads(1)
+        print(json.dumps(opened(Path(asked.open), asked.asking, killed=asked.how == "killed")))
+        return
+    with tempfile.TemporaryDirectory(dir=asked.keep) as folder:
+        kind = "texts" if asked.texts else "codes"
+        place = (asked.keep or Path(folder)) / f"{asked.demonstrations}-{asked.institutions}-{kind}.db"
+        on = machine()
+        if not place.exists():
+            fill(place, asked.demonstrations, asked.institutions, texts=asked.texts)
+        killed = in_a_fresh_process(place, "all", "killed")
+        results = [in_a_fresh_process(place, name, "measured") for name in SHARES]
+        files = {path.name: path.stat().st_size for path in sorted(place.parent.glob(f"{place.name}*"))}
+    print(f"{table(results)}\n\n{embedding_table(results)}\n")
+    for one in (killed, *results):
+        print(
+            f"{one['asking']}: ready in {one['ready_s']:.1f} s, first selection {one['first_selection_s']:.2f} s"
+            + (
+                f", {one['resident_bytes'] / 1e9:.2f} GB resident, {one['bytes_beyond_vector_and_text']:.0f} bytes a "
+                "demonstration beyond its vector and text"
+                if "rows" in one
+                else " (then killed)"
+            )
+        )
+    print(on.line())
+    if asked.json:
+        told = {"machine": on.record(), "arguments": vars(asked), "killed": killed, "files": files, "results": results}
+        asked.json.write_text(json.dumps(told, indent=1, default=str), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""A chat model in the place of the offline reader: ``metachain evaluate --model``."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+
+from metachain.chains.call_budget import LIMITS, CallBudget
+from metachain.chains.dask_model import model_at
+from metachain.chains.few_shot import turn
+from metachain.chains.model_caller import Answer, ModelCaller
+from metachain.chains.models import load_model
+from metachain.errors import DataError, ModelError
+from metachain.evaluation.scorers import ShownPrompt
+from metachain.library.answer_cache import AnswerCache
+from metachain.progress import AskedProgress, unasked
+from metachain.workers import HERE, Workers
+
+__all__ = ["ModelAnswerer", "answering_with", "load_countable", "messages_of"]
+
+
+class ModelAnswerer:
+    """Answers prompts with a model, within a number of calls; what it answered before is read from the cache.
+
+    ``name`` stands for the model in the cache: another model, or the same with other settings, needs another one.
+    ``calls`` is the most calls that may be sent, None for none: the error then says how many it takes. Raises DataError
+    before the first call where they can't be enough. Where calls that failed used them up, and where the model
+    refuses, ModelError is raised, and what was answered is kept.
+    """
+
+    def __init__(
+        self,
+        model: BaseChatModel,
+        name: str,
+        cache: AnswerCache,
+        *,
+        calls: int | None = None,
+        instructions: str = "",
+        max_concurrency: int = 4,
+        requests_per_second: float | None = None,
+        progress: AskedProgress = unasked,
+    ) -> None:
+        self.name, self.calls, self.tokens = name, 0, 0
+        self._model, self._cache, self._allowed, self._instructions = model, cache, calls or 0, instructions
+        self._concurrency, self._rate, self._progress = max_concurrency, requests_per_second, progress
+
+    def __call__(self, prompts: Sequence[ShownPrompt]) -> list[str]:
+        """Answer each prompt, in order."""
+        keys = [self._key(prompt) for prompt in prompts]
+        told = self._cache.known(keys)
+        missing = [place for place, key in enumerate(keys) if key not in told]
+        if len(missing) > self._allowed:
+            kept = (
+                f" ({len(prompts) - len(missing)} answers are kept from before)" if len(missing) < len(prompts) else ""
+            )
+            raise DataError(
+                f"this takes {len(missing)} calls of {self.name}{kept}, --calls allows {self._allowed}: allow more, or "
+                "ask for fewer --selectors, --labels, --seeds or --queries"
+            )
+        if missing:
+            self._ask([prompts[place] for place in missing], [keys[place] for place in missing], told)
+        return [told[key] for key in keys]
+
+    def _ask(self, prompts: Sequence[ShownPrompt], keys: Sequence[str], told: dict[str, str]) -> None:
+        def keep(number: int, answer: Answer) -> None:
+            self._cache.keep(keys[number], answer.text)
+            told[keys[number]] = answer.text
+
+        messages = [messages_of(prompt, self._instructions) for prompt in prompts]
+        with ModelCaller(
+            self._model,
+            budget=CallBudget(self._allowed),
+            max_concurrency=self._concurrency,
+            requests_per_second=self._rate,
+            progress=self._progress,
+        ) as caller:
+            try:
+                answers = caller.answers(messages, keep)
+            finally:
+                self.calls, self.tokens = caller.spent.calls, caller.spent.tokens
+        left = answers.count(None)
+        if left:
+            raise ModelError(f"calls failed, so {left} answers are missing after {self.calls} calls; run this again")
+
+    def _key(self, prompt: ShownPrompt) -> str:
+        return sha256(json.dumps([self.name, self._instructions, *prompt]).encode()).hexdigest()
+
+
+def answering_with(
+    spec: str,
+    *,
+    calls: int | None,
+    instructions: str,
+    max_concurrency: int,
+    requests_per_second: float | None,
+    asking: Callable[[str], AbstractContextManager[AskedProgress]],
+    workers: Workers = HERE,
+) -> Callable[[Path | None], AbstractContextManager[ModelAnswerer]]:
+    """Load a model at once, and return a function that opens its answerer once the path of the cache is known.
+
+    ``asking`` opens a progress display with a title, such as ``metachain.cli.console.asking``. Raises DataError as
+    ``load_model`` and ``ModelCaller`` do.
+    """
+    model = load_countable(spec, workers=workers)
+    ModelCaller(model, max_concurrency=max_concurrency, requests_per_second=requests_per_second).close()
+
+    @contextmanager
+    def answering(path: Path | None) -> Iterator[ModelAnswerer]:
+        with AnswerCache.open(path) as cache, asking("asking") as progress:
+            yield ModelAnswerer(
+                model,
+                spec,
+                cache,
+                calls=calls,
+                instructions=instructions,
+                max_concurrency=max_concurrency,
+                requests_per_second=requests_per_second,
+                progress=progress,
+            )
+
+    return answering
+
+
+def messages_of(prompt: ShownPrompt, instructions: str = "") -> list[BaseMessage]:
+    """Build the messages that ``few_shot_prompt`` makes of the same demonstrations, query and instructions."""
+    demonstrations, query = prompt
+    told: list[BaseMessage] = [SystemMessage(instructions)] if instructions.strip() else []
+    turns = [message for one in demonstrations for message in turn(*one)]
+    return [*told, *turns, HumanMessage(query)]
+
+
+def load_countable(spec: str, answer_tokens: int | None = None, workers: Workers = HERE) -> BaseChatModel:
+    """``load_model`` without the client's own retries, which a ``ModelCaller`` could not count.
+
+    ``answer_tokens`` is the longest answer, by whatever name the model's class has for it. Dask's ``workers`` send the
+    calls where they are given (``model_at``).
+    """
+    fields = type(load_model(spec)).model_fields
+    limits = [name for name in LIMITS if name in fields][:1] if answer_tokens else []
+    without_retries = {"max_retries": 0} if "max_retries" in fields else {}
+    return model_at(workers, spec, {**without_retries, **dict.fromkeys(limits, answer_tokens)})

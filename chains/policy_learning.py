@@ -1,0 +1,138 @@
+"""Learning with the backing model in the loop: it answers for past institutions that play the new one."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from langchain_core.messages import BaseMessage
+
+from metachain.chains.call_budget import Usage
+from metachain.chains.model_answerer import messages_of
+from metachain.chains.model_caller import Answer, ModelCaller
+from metachain.errors import DataError
+from metachain.learning.neighbours import Study
+from metachain.learning.prior import Prior, pool_of, rows_to_study
+from metachain.library.library import Library
+from metachain.library.outcomes import Outcome
+from metachain.progress import Progress, silent
+from metachain.scoring.metrics import METRICS, Metric, suited_metric
+from metachain.selection.policy import CANDIDATES, Learned, Policy, save_policy
+from metachain.selection.policy_search import PolicyLesson, Trial, learn_policy
+from metachain.selection.rehearsal import Stage
+
+__all__ = ["Collected", "Ledger", "collect"]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What the model's answers taught."""
+
+    learned: Learned
+    lesson: PolicyLesson
+    answered_before: int
+    """Trials whose answer was in the library already, so that they were not asked."""
+
+
+def collect(
+    library: Library,
+    prior: Prior,
+    caller: ModelCaller,
+    *,
+    model: str,
+    metric: Metric,
+    metric_name: str,
+    calls: int,
+    instructions: str = "",
+    seed: int = 0,
+    candidates: Sequence[Policy] = CANDIDATES,
+    progress: Progress = silent,
+) -> Collected:
+    """Find the policy under which a model answers best, with at most ``calls`` answers; it is stored in the library.
+
+    The prompts are those of ``few_shot_prompt`` with these ``instructions``. Each answer is an outcome in the library
+    before the next step is taken; one that is there already, under the same ``model`` name and prompt, is not asked
+    for again and counts as a call, so that the same call after an interruption ends as if there had been none.
+    ``metric`` scores an answer against the right one in [0, 1]. Raises DataError for a score outside of it, and where
+    the prior's institutions are not the library's; all that was answered is kept.
+    """
+    shared = library.sharing.with_(None).demonstrations & set(library.institutions())
+    if tuple(sorted(shared)) != prior.institutions:
+        raise DataError("the institutions that share with everyone are not those that were learned from; learn first")
+    demonstrations = library.demonstrations(*prior.institutions)
+    pool = pool_of(library, demonstrations, progress=progress)
+    stage = Stage(Study.of(pool, rows_to_study(pool), progress), prior, seed)
+    ledger = Ledger(library, caller, model, metric, metric_name, instructions)
+    worth = METRICS[suited_metric([one.output for one in demonstrations])]
+    lesson = learn_policy(stage, ledger.ask, calls, worth, candidates, progress)
+    raced = lesson.raced
+    learned = Learned(model, lesson.policy, metric_name, lesson.trials, raced.questions, raced.gain, raced.interval)
+    save_policy(library, learned)
+    return Collected(learned, lesson, ledger.answered_before)
+
+
+class Ledger:
+    """Asks a model what the library has no outcome of, and keeps each answer there as it arrives."""
+
+    def __init__(
+        self,
+        library: Library,
+        caller: ModelCaller,
+        model: str,
+        metric: Metric,
+        metric_name: str,
+        instructions: str = "",
+    ) -> None:
+        self._library, self._caller = library, caller
+        self._model, self._metric, self._metric_name = model, metric, metric_name
+        self._instructions = instructions
+        self.answered_before = 0
+
+    def ask(self, trials: Sequence[Trial]) -> list[float | None]:
+        """Score in [0, 1] what the model answers to each trial, None where the budget leaves no room for it."""
+        prompts = [self._prompt(trial) for trial in trials]
+        ids = [_id(self._model, prompt) for prompt in prompts]
+        held = self._library.outcomes.known(ids)
+        self._caller.charge(sum((Usage(1, one.input_tokens, one.output_tokens) for one in held.values()), Usage()))
+        self.answered_before += len(held)
+        missing = [place for place, id in enumerate(ids) if id not in held]
+
+        def store(number: int, answer: Answer) -> None:
+            place = missing[number]
+            outcome = self._outcome(ids[place], trials[place], answer)
+            self._library.outcomes.record([outcome])
+            held[outcome.id] = outcome
+
+        self._caller.answers([prompts[place] for place in missing], store)
+        references = {id: trial.asked.output for id, trial in zip(ids, trials, strict=True)}
+        unscored = [one for one in held.values() if one.score is None or one.metric != self._metric_name]
+        scored = [
+            replace(one, score=self._metric(one.answer, references[one.id]), metric=self._metric_name)
+            for one in unscored
+        ]
+        self._library.outcomes.record(scored)
+        scores = {one.id: one.score for one in (*held.values(), *scored)}
+        return [scores.get(id) for id in ids]
+
+    def _prompt(self, trial: Trial) -> list[BaseMessage]:
+        shown = tuple((one.input, one.output) for one in trial.shown)
+        return messages_of((shown, trial.asked.input), self._instructions)
+
+    def _outcome(self, id: str, trial: Trial, answer: Answer) -> Outcome:
+        return Outcome(
+            id,
+            "collected",
+            trial.asked.institution,
+            trial.asked.input,
+            self._model,
+            tuple(one.key for one in trial.shown),
+            answer.text,
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+        )
+
+
+def _id(model: str, prompt: Sequence[BaseMessage]) -> str:
+    """Of a call: the same for the same model's name and prompt."""
+    told = json.dumps([model, [[one.type, str(one.text)] for one in prompt]])
+    return sha256(told.encode()).hexdigest()

@@ -1,0 +1,75 @@
+"""What the command line prints: progress, tables, and errors."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from metachain import progress
+
+__all__ = ["asking", "one_line", "out", "short", "working"]
+
+INTERRUPTED = 130
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+# No markup and no emoji codes: what is printed holds other people's texts, and "[/b]" or ":x:" are words there.
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+@contextmanager
+def working() -> Iterator[progress.Progress]:
+    """Show progress on standard error, one bar a stage; Ctrl-C ends the command with status 130 and no traceback."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    tasks: dict[str, TaskID] = {}
+    with _interruptible(), Progress(*columns, console=err) as bars:
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def asking(what: str) -> Iterator[progress.AskedProgress]:
+    """Show how far a model has answered, with calls, tokens, money and time left; Ctrl-C as in ``working``."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[used]}")
+    with _interruptible(), Progress(*columns, TimeRemainingColumn(), console=err) as bars:
+        tasks: list[TaskID] = []
+
+        def show(asked: progress.Asked) -> None:
+            if not tasks:
+                tasks.append(bars.add_task(what, total=asked.total, used=""))
+            bars.update(tasks[0], completed=asked.done, used=_used(asked))
+
+        yield show
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print("stopped; what was stored is kept, run the command again to go on")
+        sys.exit(INTERRUPTED)
+
+
+def _used(asked: progress.Asked) -> str:
+    money = "" if asked.money is None else f", {asked.money:.2f} spent"
+    return f"{asked.calls} calls, {asked.tokens} tokens{money}"
+
+
+def short(text: str, width: int = 120) -> str:
+    """One line of at most ``width`` characters."""
+    line = one_line(text)
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """Without line breaks, nor control characters: a stored text must not be able to steer the terminal."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))

@@ -1,0 +1,209 @@
+"""What the command line prints of an evaluation."""
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+from typing import Any
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Column, Table
+from rich.text import Text
+
+from metachain.cli.console import one_line, out, short
+from metachain.evaluation.ablation import PARTS
+from metachain.evaluation.conditions import Condition
+from metachain.evaluation.diagnosis import Diagnosis
+from metachain.learning.episodes import LABELS
+from metachain.learning.guard import ARMS, NEAREST
+from metachain.learning.prior import Lesson
+from metachain.learning.unlearning import Receipt
+from metachain.reporting.comparison import BASELINE, OURS, Variants, differences, fares, ordered, variants, worths
+from metachain.reporting.wording import listed, percent, points, score, share
+from metachain.selection.selection import Selection
+
+__all__ = [
+    "print_diagnosis",
+    "print_evaluation",
+    "print_institutions",
+    "print_lesson",
+    "print_receipt",
+    "print_selection",
+    "print_summary",
+]
+KINDS = {
+    "demonstration": "a demonstration",
+    "answer": "an answer",
+    "institution": "an institution",
+    "patient": "a patient",
+}
+
+
+def print_summary(summary: Sequence[Mapping[str, Any]]) -> None:
+    """Print mean scores and gains over ``semantic`` at every label count, and the interval of metachain's gain."""
+    labels = sorted({row["labels"] for row in summary})
+    cells = {(row["selector"], row["labels"]): row for row in summary}
+    name = Column("selector", no_wrap=True)
+    table = Table(name, *(f"{k} labels" for k in labels), title=f"mean score, and gain over {BASELINE}")
+    for selector in ordered(row["selector"] for row in summary):
+        ours = selector == OURS
+        table.add_row(selector, *(_cell(cells.get((selector, k))) for k in labels), style="bold" if ours else None)
+        if ours:
+            table.add_row("  95 %", *(_interval(cells.get((selector, k))) for k in labels))
+    out.print(table)
+
+
+def print_lesson(lesson: Lesson) -> None:
+    """Print how the guard's rehearsals went, and what it decided."""
+    if all(map(isnan, lesson.scores.flat)):
+        out.print(
+            "nothing could be rehearsed: no institution has two demonstrations; plain nearest neighbours are kept"
+        )
+        return
+    nearest = ARMS.index(NEAREST)
+    for labels, scores in zip(LABELS, lesson.scores, strict=True):
+        learned = max(score for place, score in enumerate(scores) if place != nearest)
+        out.print(f"  rehearsed with {labels:>2} labels: nearest {scores[nearest]:.3f}, best learned {learned:.3f}")
+    if lesson.settings is None:
+        out.print("the guard keeps plain nearest neighbours: learning does not pay in this library")
+    else:
+        chosen = lesson.settings
+        out.print(f"the guard lets learning in: belief {chosen.belief}, scale {chosen.scale}, slip {chosen.slip}")
+
+
+def print_selection(selection: Selection) -> None:
+    """Print the demonstrations of a selection in prompt order, each with its reason."""
+    if not selection.chosen:
+        out.print("no demonstrations to show")
+        return
+    best = "first" if selection.best_first else "last"
+    title = f"chosen by {selection.method}, the best {best}"
+    table = Table("", "input", "output", "why", title=title, show_lines=True)
+    in_order = reversed(selection.chosen) if selection.best_first else selection.chosen
+    for place, one in enumerate(in_order, start=1):
+        texts = (str(place), short(one.demonstration.input), short(one.demonstration.output), one_line(one.reason))
+        table.add_row(*map(Text, texts))
+    out.print(table)
+
+
+def print_diagnosis(found: Diagnosis) -> None:
+    """Print the ten conditions with the numbers that decide them, and the verdict."""
+    title = f"{found.institutions} institutions, {found.demonstrations} demonstrations"
+    table = Table("condition, and what is measured", "holds", "measured", "holds if", title=title)
+    for kind, heading in (("use", "use meta-learning when"), ("avoid", "don't when")):
+        table.add_row(heading, style="bold")
+        for one in found.conditions:
+            if one.kind == kind:
+                what = Group(one.name, Padding(Text(one.explanation, style="dim"), (0, 0, 0, 2)))
+                table.add_row(what, _answer(one), _measured(one), f"{one.side} {_amount(one, one.threshold)}")
+    out.print(table)
+    out.print(f"{found.verdict}: {found.advice}")
+
+
+def _answer(one: Condition) -> str:
+    return "can't tell" if one.holds is None else "yes" if one.holds else "no"
+
+
+def _measured(one: Condition) -> str:
+    if one.measure is None:
+        return "–"
+    span = "\n[{}, {}]".format(*(_amount(one, end) for end in one.interval)) if one.interval else ""
+    return _amount(one, one.measure) + span
+
+
+def _amount(one: Condition, number: float) -> str:
+    if one.unit.startswith("of "):
+        return f"{number:.1%}"
+    return f"{number:.1f}" if 0 < number < 10 and number % 1 else f"{number:.0f}"
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "–"
+    if not row["gain"] or row["gain"] == -1:
+        return f"{row['mean']:.3f}"
+    return f"{row['mean']:.3f} {row['gain']:+.0%}"
+
+
+def _interval(row: Mapping[str, Any] | None) -> Text:
+    return Text("{:+.0%}… {:+.0%}".format(*row["ci95"]) if row and row["ci95"] else "–")
+
+
+def print_receipt(receipt: Receipt) -> None:
+    """Say what was forgotten, what was learned again, and what could not be."""
+    erased = receipt.erased
+    counts = ", ".join(f"{count} of {one_line(name)}" for name, count in erased.demonstrations.items()) or "none"
+    out.print(
+        f"forgotten at {erased.at}: {KINDS[erased.what]}. Demonstrations: {counts}; "
+        f"{erased.outcomes} recorded answers, {erased.embeddings} vectors"
+    )
+    out.print(f"receipt {erased.id}, SHA-256 of the records {erased.sha256}")
+    if receipt.learned_again:
+        out.print(f"learned again without it: {', '.join(map(one_line, receipt.learned_again))}")
+    if receipt.lost:
+        out.print(f"not there any more: {', '.join(map(one_line, receipt.lost))}")
+    if not receipt.scrubbed:
+        out.print("another process still reads: old bytes stay in the file's log until it stops; then run this again")
+
+
+def print_evaluation(result: Mapping[str, Any]) -> None:
+    """Print the summary, the harm, the calibration, metachain's gain by what varies, and what its parts are worth."""
+    print_summary(result["summary"])
+    if result["harm"]:
+        parts = (f"{share(row['share'])} at {row['labels']} labels" for row in result["harm"])
+        out.print(f"draws in which {OURS} loses more than a point to {BASELINE}: {listed(parts)}")
+    if result.get("calibration"):
+        parts = (f"{score(row['ece'])} at {row['labels']} labels" for row in result["calibration"])
+        out.print(f"expected calibration error of the probabilities that {OURS} gives: {listed(parts)}")
+    for kind, table in variants(result).items():
+        _print_variants(kind, table)
+    done = [part["past"] for part in result.get("past", ())]
+    left_out = [size for size in result["settings"]["past"] if size != "all" and size not in done]
+    if left_out:
+        out.print(f"--past {listed(left_out)} left out: not every institution has more past institutions than that")
+    if worths(result):
+        _print_worths(worths(result))
+
+
+def print_institutions(result: Mapping[str, Any]) -> None:
+    """Print how each institution fares at the largest label count, those that lose most first."""
+    counts = differences(result)
+    if not counts:
+        out.print(f"no table by institution: none was scored with both {OURS} and {BASELINE}")
+        return
+    labels = max(counts)
+    table = Table("institution", "queries", BASELINE, OURS, "difference", title=f"each institution at {labels} labels")
+    for one in fares(result, labels):
+        numbers = (str(one.queries), score(one.baseline), score(one.ours), score(one.difference, signed=True))
+        table.add_row(Text(short(one_line(one.institution), 60)), *numbers)
+    out.print(table)
+
+
+def _print_variants(kind: str, rows: Variants) -> None:
+    labels = sorted({count for row in rows.values() for count in row})
+    table = Table(kind, *(f"{count} labels" for count in labels), title=f"gain of {OURS} over {BASELINE} by {kind}")
+    for name, row in rows.items():
+        table.add_row(name, *(_gain(row.get(count)) for count in labels))
+    out.print(table)
+
+
+def _print_worths(parts: Variants) -> None:
+    labels = sorted({count for row in parts.values() for count in row})
+    title = f"what each part is worth: mean of {OURS} minus that without it, in points"
+    table = Table("part", *(f"{count} labels" for count in labels), title=title)
+    for part, row in parts.items():
+        table.add_row(part, *(_worth(row.get(count)) for count in labels))
+    out.print(table)
+    for part in parts:
+        out.print(f"  {part}: {PARTS[part]}")
+
+
+def _worth(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "–"
+    return points(row["points"]) + ("\n{} to {}".format(*map(points, row["ci95"])) if row["ci95"] else "")
+
+
+def _gain(row: Mapping[str, Any] | None) -> str:
+    if row is None or row["gain"] is None:
+        return "–"
+    return percent(row["gain"]) + ("\n{} to {}".format(*map(percent, row["ci95"])) if row["ci95"] else "")

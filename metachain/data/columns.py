@@ -1,0 +1,106 @@
+"""Which column of a table is which of our fields."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from metachain.data.demonstration import KNOWN_FIELDS, REQUIRED_FIELDS, json_object
+from metachain.errors import DataError
+
+__all__ = ["check_columns", "found_columns", "named_columns", "record_of", "renamed"]
+
+METADATA = "metadata."
+EMPTY: Mapping[str, str] = {}
+
+
+def named_columns(pairs: Iterable[str]) -> dict[str, str]:
+    """Read texts such as ``input=description``: our field by its column. Raises DataError for any other text."""
+    columns: dict[str, str] = {}
+    for pair in pairs:
+        ours, sign, theirs = pair.partition("=")
+        if not sign or not theirs or ours in columns:
+            raise DataError(f"--column takes FIELD=COLUMN, each field once, such as input=description; got {pair!r}")
+        columns[ours] = theirs
+    check_columns(columns)
+    return columns
+
+
+def check_columns(columns: Mapping[str, str]) -> None:
+    """Raise DataError where a field is none of ours."""
+    for ours in columns:
+        if ours not in KNOWN_FIELDS and not (ours.startswith(METADATA) and ours != METADATA):
+            known = "institution, input, output, id, metadata and metadata.ANYTHING"
+            raise DataError(f"{ours!r} is no field of a demonstration; columns can be given for {known}")
+
+
+def found_columns(
+    names: Sequence[str], columns: Mapping[str, str] = EMPTY, institution: str | None = None
+) -> dict[str, str]:
+    """Our fields by the column, of those that a table has, that holds each.
+
+    A column is of the field that has its name, unless ``columns`` says another; those named ``metadata.x`` are
+    metadata, all others are left. Raises DataError that names the columns that are missing, or there twice, and all
+    that there are.
+    """
+    check_columns(columns)
+    found = {name: name for name in names if name in KNOWN_FIELDS or name.startswith(METADATA)} | dict(columns)
+    required = {ours: found.get(ours, ours) for ours in REQUIRED_FIELDS if ours != "institution" or institution is None}
+    listed = f"it has: {', '.join(map(repr, names)) or 'none'}"
+    if missing := [theirs for theirs in {**required, **columns}.values() if theirs not in names]:
+        advice = "; or give --institution NAME" if "institution" in missing else ""
+        raise DataError(
+            f"no column(s) {', '.join(map(repr, missing))}; {listed}. "
+            f"Say which is which, as in --column input=COLUMN{advice}"
+        )
+    if twice := [theirs for theirs in found.values() if names.count(theirs) > 1]:
+        raise DataError(f"column {twice[0]!r} is there twice; {listed}. Give each a name of its own")
+    return found
+
+
+def renamed(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """Give a record's fields the names that ``columns`` says."""
+    taken = set(columns.values())
+    kept = {name: value for name, value in record.items() if name not in columns and name not in taken}
+    return _folded({**kept, **{ours: record[theirs] for ours, theirs in columns.items() if theirs in record}})
+
+
+def record_of(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a record of a table's cells, by our names: what is empty is left out, metadata may be JSON.
+
+    Raises DataError where the metadata are a text that is no JSON object.
+    """
+    record = {name: value for name, value in cells.items() if value is not None and value != ""}
+    metadata = record.get("metadata")
+    if isinstance(metadata, str):
+        try:
+            record["metadata"] = json_object(metadata) if metadata.strip() else {}
+        except DataError as error:
+            raise DataError(f"'metadata': {error}") from None
+    elif isinstance(metadata, Mapping):  # every row of a table has all keys that any row has
+        record["metadata"] = {name: value for name, value in metadata.items() if value is not None}
+    return _folded({name: value if type(value) is str else _plain(value) for name, value in record.items()})
+
+
+def _folded(record: dict[str, Any]) -> dict[str, Any]:
+    """Move what is called ``metadata.x`` into the metadata."""
+    own = [name for name in record if name.startswith(METADATA)]
+    if own:
+        more = {name.removeprefix(METADATA): record.pop(name) for name in own}
+        given = record.get("metadata", {})
+        if not isinstance(given, Mapping):
+            return record
+        record["metadata"] = {**given, **more}
+    return record
+
+
+def _plain(value: Any) -> Any:
+    """Say with JSON's types what a table's say: dates and times in ISO 8601, decimals and UUIDs as texts."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    return str(value) if isinstance(value, (Decimal, UUID)) else value

@@ -1,0 +1,105 @@
+"""The rows of a CSV or TSV file."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Self
+
+from metachain.data.columns import EMPTY, found_columns, record_of
+from metachain.data.rows import Row
+from metachain.data.text_files import no_text, opened_text
+from metachain.errors import DataError
+from metachain.progress import Progress, silent
+
+__all__ = ["delimited_rows"]
+
+LONGEST_FIELD = 16 * 2**20
+"""Characters; a longer field is a sign that a quotation mark is missing."""
+DELIMITERS = ",;\t|"
+
+
+class _Lines:
+    """Lines of a file, which remembers those that were taken since it was last cleared: one row's."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self.taken: list[str] = []
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.taken.append(line)
+        return line
+
+
+def delimited_rows(
+    path: Path,
+    columns: Mapping[str, str] = EMPTY,
+    institution: str | None = None,
+    progress: Progress = silent,
+    delimiters: str = DELIMITERS,
+) -> Iterator[Row]:
+    """Read a table with a header, quoted as RFC 4180 says; the delimiter is the one most found in the header.
+
+    A row's number is the line that it begins at, whatever line breaks its fields hold. Rows of nothing but blanks are
+    passed over. Raises DataError where the file can't be read, or a column that is needed is missing.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
+    with opened_text(path, progress, newline="") as file:
+        lines = iter(file)
+        skipped, first = next(((number, line) for number, line in enumerate(lines) if line.strip()), (0, ""))
+        if not first:
+            return
+        taken = _Lines(chain([first], lines))
+        reader = csv.reader(taken, delimiter=max(delimiters, key=first.count), strict=True)
+        names = _header(reader, taken, path)
+        try:
+            found = found_columns(names, columns, institution)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+        places = {ours: names.index(theirs) for ours, theirs in found.items()}
+        while True:
+            taken.taken.clear()
+            number = skipped + reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Row(number, None, _reason(error, number, skipped + reader.line_num), "".join(taken.taken))
+                continue
+            if any(map(str.strip, cells)):
+                yield _row(number, cells, "".join(taken.taken), places, len(names))
+
+
+def _header(reader: Iterator[list[str]], taken: _Lines, path: Path) -> list[str]:
+    try:
+        names = next(reader)
+    except csv.Error as error:
+        raise DataError(f"{path}: the header can't be read ({error})") from None
+    if reason := no_text("".join(taken.taken)):
+        raise DataError(f"{path}: the header is {reason}")
+    return [name.strip() for name in names]
+
+
+def _row(number: int, cells: Sequence[str], raw: str, places: Mapping[str, int], width: int) -> Row:
+    if reason := no_text(raw):
+        return Row(number, None, reason, raw)
+    if len(cells) != width:
+        return Row(number, None, f"{len(cells)} fields, but the header names {width}", raw)
+    try:
+        return Row(number, record_of({ours: cells[place] for ours, place in places.items()}), raw=raw)
+    except DataError as error:
+        return Row(number, None, str(error), raw)
+
+
+def _reason(error: csv.Error, first: int, last: int) -> str:
+    where = f"; a quotation mark may be missing in lines {first} to {last}" if last > first else ""
+    if "field larger" in str(error):
+        return f"a field has over {LONGEST_FIELD} characters{where}"
+    if "unexpected end" in str(error):
+        return f"the file ends within quotation marks{where}"
+    return f"not CSV ({error}){where}"

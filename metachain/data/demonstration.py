@@ -1,0 +1,122 @@
+"""One worked example of an institution, and the JSON Lines files that hold many."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from metachain.errors import DataError
+
+__all__ = ["Demonstration", "check_text", "json_object", "made_of", "patient_of", "storable"]
+REQUIRED_FIELDS = ("institution", "input", "output")
+KNOWN_FIELDS = frozenset({*REQUIRED_FIELDS, "id", "metadata"})
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """One worked example ``(input, output)`` of an institution.
+
+    Where no id is given it is derived from the three texts, so that adding a record twice adds it once.
+    Raises DataError where a text is missing, blank, or can't be stored (NUL, lone surrogate), or metadata is not JSON.
+    """
+
+    institution: str
+    input: str
+    output: str
+    id: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("institution", "input", "output"):
+            check_text(name, getattr(self, name))
+        if self.metadata != {}:
+            _check_metadata(self.metadata)
+        if self.id == "":
+            object.__setattr__(self, "id", _derived_id(self.institution, self.input, self.output))
+        else:
+            check_text("id", self.id)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Institution and id, under which a library knows it."""
+        return self.institution, self.id
+
+    @property
+    def patient(self) -> str | None:
+        """The key of the patient that ``metadata.patient`` names, by which it can be forgotten; None without one."""
+        return patient_of(self.metadata)
+
+
+def patient_of(metadata: Mapping[str, Any]) -> str | None:
+    """The patient that a demonstration's metadata name, as a text; None where they name none."""
+    found = metadata.get("patient")
+    return None if found is None else str(found)
+
+
+def made_of(record: Mapping[str, Any], institution: str | None = None) -> Demonstration:
+    """Make a demonstration of a record ``{"institution", "input", "output", "id"?, "metadata"?}``.
+
+    Other fields are left. With ``institution`` given, the record may leave that out, and one that names another is
+    refused. Raises DataError that says which field is missing or what is wrong with it.
+    """
+    known = {name: value for name, value in record.items() if name in KNOWN_FIELDS and value is not None}
+    if institution is not None and known.setdefault("institution", institution) != institution:
+        raise DataError(f"'institution' is {known['institution']!r}, expected {institution!r}")
+    absent = [name for name in REQUIRED_FIELDS if name not in known]
+    if missing := [name for name in absent if name not in record]:
+        raise DataError(f"missing field(s) {', '.join(map(repr, missing))}")
+    if absent:
+        raise DataError(f"{', '.join(map(repr, absent))} must be a string, got null")
+    return Demonstration(**{"id": "", **known})
+
+
+def json_object(line: str) -> dict[str, Any]:
+    """Read a text that is one JSON object. Raises DataError that says what else it is."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"not JSON ({error.msg} at column {error.colno})") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON that can be read ({error})") from None
+    if not isinstance(record, dict):
+        raise DataError(f"expected an object, got {_kind(record)}")
+    return record
+
+
+def storable(text: str) -> str:
+    """The text with a "?" for each character that databases can't store: NUL, and lone surrogates."""
+    return text.replace("\0", "?").encode(errors="replace").decode()
+
+
+def check_text(name: str, value: object) -> None:
+    """Raise DataError where a value is not a text that can be stored: no string, blank, NUL, lone surrogate."""
+    if not isinstance(value, str):
+        raise DataError(f"{name!r} must be a string, got {_kind(value)}")
+    if not value.strip():
+        raise DataError(f"{name!r} is blank")
+    if "\0" in value:
+        raise DataError(f"{name!r} holds a NUL character, which databases can't store; remove it")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{name!r} holds a lone surrogate, which is not text; remove it") from None
+
+
+def _check_metadata(value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise DataError(f"'metadata' must be an object, got {_kind(value)}")
+    try:
+        json.dumps(dict(value), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"'metadata' must hold what JSON can ({error})") from None
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _derived_id(*texts: str) -> str:
+    digest = sha256("\0".join(texts).encode())
+    return digest.hexdigest()[:20]

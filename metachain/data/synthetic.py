@@ -1,0 +1,266 @@
+"""A generated world of hospitals that book the same charge under different codes; synthetic through and through.
+
+Charge description in, 4-digit billing code out. Hospitals belong to health systems. In each department a system follows
+one of four conventions, and unrelated systems may follow the same one: whom to copy depends on the department.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.data.demonstration import Demonstration
+from metachain.data.synthetic_vocabulary import ABBREVIATIONS, DEPARTMENTS, INSTITUTION_NAMES, ORDINARY, SYSTEM_NAMES
+from metachain.errors import DataError
+
+__all__ = ["LARGEST_INSTITUTION", "WorldSettings", "generate_world"]
+
+CONVENTIONS = 4
+SPECIAL_KINDS = len(DEPARTMENTS[0].kinds) - ORDINARY
+SLOTS = 1 + SPECIAL_KINDS + len(DEPARTMENTS[0].details) - ORDINARY
+CODES = len(DEPARTMENTS) * SLOTS
+WORLD, CONVENTION, SYSTEM, INSTITUTION, UNRELATED = 1, 2, 3, 4, 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """Something to charge for; ``name_number`` counts the names of all departments."""
+
+    department: int
+    kind: int
+    detail: int
+    name_number: int
+    words: tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How one hospital writes: its layout is its system's, its abbreviations are its own."""
+
+    order: tuple[int, ...]
+    separator: str
+    glue: str
+    case: str
+    prefixed: bool
+    words: dict[str, str]
+
+
+def _catalogue() -> tuple[_Item, ...]:
+    names = [
+        (department, kind, name)
+        for department, charges in enumerate(DEPARTMENTS)
+        for kind, members in enumerate(charges.kinds)
+        for name in members
+    ]
+    return tuple(
+        _Item(department, kind, detail, number, (name, size, word))
+        for number, (department, kind, name) in enumerate(names)
+        for detail, word in enumerate(DEPARTMENTS[department].details)
+        for size in DEPARTMENTS[department].sizes
+    )
+
+
+CATALOGUE = _catalogue()
+LARGEST_INSTITUTION = len(CATALOGUE)
+
+
+def _check_count(name: str, value: object, least: int, most: int | None = None) -> None:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value and (most is None or value <= most):
+        return
+    limits = f"at least {least}" if most is None else f"in [{least}, {most}]"
+    raise DataError(f"{name!r} must be a whole number {limits}, got {value!r}")
+
+
+def _check_number(name: str, value: object, most: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise DataError(f"{name!r} must be a number in [0, {most:g}], got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class WorldSettings:
+    """What the world is like. Raises DataError for a value out of range.
+
+    ``institutions`` ≥ 1 hospitals take turns in joining ``systems`` ≥ 1 health systems; each has ``demonstrations``
+    in [1, LARGEST_INSTITUTION]. The rest are shares in [0, 1] unless said otherwise:
+
+    - ``divergence``: of a system's departments that follow their own convention rather than the department's usual
+      one; at 0 systems differ in nothing, at 1 each convention in use is followed by about as many systems.
+    - ``exceptions``: of names that one hospital books by another convention than its system.
+    - ``noise``: of records with a wrong code of the right department.
+    - ``shared_wording``: of descriptions in the wording that all hospitals know, rather than in the house's own.
+    - ``popularity``: in [0, 10], how much more often some charges occur than others (sigma of a log-normal).
+    - ``misleading``: number of hospitals, in [0, institutions), that permute all codes. They follow the first one,
+      which never misleads.
+    - ``constant``: every hospital answers one code of its own to everything, without noise or exceptions.
+    - ``unrelated``: every hospital has drawn its code for each name at random: nothing is to be learned from the
+      others. Conventions, exceptions, noise and misleading have no part in it.
+    - ``seed`` ≥ 0.
+
+    More institutions leave the earlier ones as they are; more demonstrations only append to each institution.
+    """
+
+    institutions: int = 16
+    systems: int = 4
+    demonstrations: int = 200
+    divergence: float = 1.0
+    exceptions: float = 0.02
+    noise: float = 0.03
+    shared_wording: float = 0.6
+    popularity: float = 2.0
+    misleading: int = 2
+    constant: bool = False
+    unrelated: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_count("institutions", self.institutions, 1)
+        _check_count("systems", self.systems, 1)
+        _check_count("demonstrations", self.demonstrations, 1, LARGEST_INSTITUTION)
+        _check_count("misleading", self.misleading, 0, self.institutions - 1)
+        _check_count("seed", self.seed, 0)
+        for name in ("divergence", "exceptions", "noise", "shared_wording"):
+            _check_number(name, getattr(self, name), 1.0)
+        _check_number("popularity", self.popularity, 10.0)
+
+
+def generate_world(settings: WorldSettings = WorldSettings()) -> tuple[Demonstration, ...]:
+    """Generate ``institutions × demonstrations`` records, institution by institution; texts are unique in each.
+
+    ``metadata`` holds ``synthetic`` (always True), ``group`` (the health system), ``department`` and ``misleading``.
+    """
+    conventions = _conventions(settings)
+    weight = settings.popularity * _stream(settings, WORLD).normal(size=LARGEST_INSTITUTION)
+    return tuple(
+        demonstration
+        for number in range(settings.institutions)
+        for demonstration in _institution(settings, number, conventions[:, number % settings.systems], weight)
+    )
+
+
+def _institution(
+    settings: WorldSettings, number: int, conventions: NDArray[np.intp], weight: NDArray[np.float64]
+) -> list[Demonstration]:
+    """One hospital; ``conventions`` (departments,) of its system, ``weight`` (items,) log-weights of being charged.
+
+    Every draw has the catalogue's length, so that no setting shifts the draws after it.
+    """
+    rng = _stream(settings, INSTITUTION, number)
+    system = number % settings.systems
+    misleading = 1 <= number <= settings.misleading
+    codes = _codes(settings, rng, conventions, misleading)
+    if settings.unrelated and not settings.constant:
+        codes = _unrelated_codes(settings, number)
+    style = _style(_stream(settings, SYSTEM, system), rng)
+    common = rng.random(LARGEST_INSTITUTION) < settings.shared_wording
+    # Sorting log-weights plus Gumbel noise draws by weight without replacement (Yellott 1977, "Luce's choice axiom").
+    order = np.argsort(-(weight + rng.gumbel(size=LARGEST_INSTITUTION)), kind="stable")
+    marks = {"synthetic": True, "group": _numbered(SYSTEM_NAMES, system), "misleading": misleading}
+    return [
+        Demonstration(
+            institution=_numbered(INSTITUTION_NAMES, number),
+            input=_common_wording(CATALOGUE[place]) if common[place] else _house_wording(CATALOGUE[place], style),
+            output=_code_text(int(codes[place])),
+            metadata={**marks, "department": DEPARTMENTS[CATALOGUE[place].department].name},
+        )
+        for place in order[: settings.demonstrations]
+    ]
+
+
+def _conventions(settings: WorldSettings) -> NDArray[np.intp]:
+    """Which convention each system follows in each department; (departments, systems) in [0, CONVENTIONS).
+
+    About two systems share each convention in use, so that a new system nearly always has somebody to copy.
+    """
+    rows = []
+    for department in range(len(DEPARTMENTS)):
+        rng = _stream(settings, CONVENTION, department)
+        in_use = rng.permutation(CONVENTIONS)[: max(2, settings.systems // 2)]
+        own = in_use[rng.permutation(settings.systems) % len(in_use)]
+        departs = rng.random(settings.systems) < settings.divergence
+        rows.append(np.where(departs, own, in_use[0]))
+    return np.array(rows)
+
+
+def _codes(
+    settings: WorldSettings, rng: np.random.Generator, conventions: NDArray[np.intp], misleading: bool
+) -> NDArray[np.intp]:
+    """The code number under which one hospital books each item; (items,) in [0, CODES)."""
+    department = np.array([item.department for item in CATALOGUE])
+    name = np.array([item.name_number for item in CATALOGUE])
+    exceptional = (rng.random(name.max() + 1) < settings.exceptions)[name]
+    other = rng.integers(1, CONVENTIONS, name.max() + 1)[name]
+    convention = (conventions[department] + np.where(exceptional, other, 0)) % CONVENTIONS
+    slot = SLOT_TABLE[convention, np.arange(LARGEST_INSTITUTION)]
+    noisy = rng.random(LARGEST_INSTITUTION) < settings.noise
+    wrong = rng.integers(1, SLOTS, LARGEST_INSTITUTION)
+    codes = department * SLOTS + (slot + np.where(noisy, wrong, 0)) % SLOTS
+    cycle = rng.permutation(CODES)
+    if settings.constant:
+        return np.full(LARGEST_INSTITUTION, cycle[0])
+    if misleading:
+        # One cycle through all codes: no code keeps its meaning.
+        following = np.empty(CODES, np.intp)
+        following[cycle] = np.roll(cycle, -1)
+        codes = following[codes]
+    return np.asarray(codes, np.intp)
+
+
+def _unrelated_codes(settings: WorldSettings, number: int) -> NDArray[np.intp]:
+    """Code number of each item at a hospital that has a random one for each name; (items,) in [0, CODES)."""
+    name = np.array([item.name_number for item in CATALOGUE])
+    drawn = _stream(settings, UNRELATED, number).integers(CODES, size=name.max() + 1)
+    return np.asarray(drawn[name], np.intp)
+
+
+def _slot(item: _Item, convention: int) -> int:
+    """The place of an item's code among its department's codes: 0 is the general one.
+
+    Conventions: 0 all under the general code, 1 special kinds apart, 2 special details apart, 3 both, the kind first.
+    """
+    if convention in (1, 3) and item.kind >= ORDINARY:
+        return 1 + item.kind - ORDINARY
+    if convention in (2, 3) and item.detail >= ORDINARY:
+        return 1 + SPECIAL_KINDS + item.detail - ORDINARY
+    return 0
+
+
+SLOT_TABLE = np.array([[_slot(item, convention) for item in CATALOGUE] for convention in range(CONVENTIONS)])
+
+
+def _code_text(code: int) -> str:
+    department, slot = divmod(code, SLOTS)
+    return f"{2000 + 100 * department + 10 * slot}"
+
+
+def _style(system: np.random.Generator, own: np.random.Generator) -> _Style:
+    return _Style(
+        order=((0, 1, 2), (0, 2, 1), (2, 0, 1))[system.integers(3)],
+        separator=(" ", ", ", " - ")[system.integers(3)],
+        glue=(" ", "", "-")[system.integers(3)],
+        case=("upper", "lower", "title")[system.integers(3)],
+        prefixed=bool(system.integers(2)),
+        words={word: forms[own.integers(len(forms))] for word, forms in ABBREVIATIONS.items()},
+    )
+
+
+def _common_wording(item: _Item) -> str:
+    return " ".join(item.words).upper()
+
+
+def _house_wording(item: _Item, style: _Style) -> str:
+    parts = [" ".join(style.words.get(word, word) for word in part.split()) for part in item.words]
+    if parts[1][0].isdigit():
+        parts[1] = parts[1].replace(" ", style.glue)
+    text = style.separator.join(parts[place] for place in style.order)
+    if style.prefixed:
+        text = f"{DEPARTMENTS[item.department].prefix} {text}"
+    return {"upper": text.upper(), "lower": text.lower(), "title": text.title()}[style.case]
+
+
+def _numbered(names: tuple[str, ...], number: int) -> str:
+    turn, place = divmod(number, len(names))
+    return f"{names[place]}-{turn + 1}" if turn else names[place]
+
+
+def _stream(settings: WorldSettings, *key: int) -> np.random.Generator:
+    return np.random.default_rng([settings.seed, *key])

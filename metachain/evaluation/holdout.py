@@ -1,0 +1,86 @@
+"""Who is held out together, and who remains to learn from."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.data.demonstration import Demonstration
+from metachain.errors import DataError
+from metachain.learning.episodes import institution_rng
+
+__all__ = ["PROTOCOLS", "fewer_past", "held_out_together", "past_sizes", "pasts_of"]
+
+PROTOCOLS = ("institution", "group")
+PAST_STREAM = 2000
+"""Keeps these random draws apart from those of supports and rehearsals."""
+
+Rows = NDArray[np.intp]
+
+
+def held_out_together(demonstrations: Sequence[Demonstration], protocol: str) -> NDArray[np.int64]:
+    """Number of the group that each of S institutions, in alphabetical order, is held out with; (S,).
+
+    Raises DataError where there is one group alone, or ``protocol`` is ``group`` and no record names any.
+    """
+    institutions = names = sorted({one.institution for one in demonstrations})
+    if protocol == "group":
+        named = {one.institution: one.metadata.get("group") for one in demonstrations}
+        if not any(named.values()):
+            raise DataError(
+                "no record has metadata.group, which --protocol group holds out by; use --protocol institution"
+            )
+        names = [f"group {named[name]}" if named[name] else f"institution {name}" for name in institutions]
+    numbers = np.unique(np.array(names), return_inverse=True)[1]
+    if numbers.max(initial=0) == 0:
+        raise DataError(
+            f"only one {protocol} ({institutions[0] if institutions else 'none'}): nothing is left to learn "
+            "from when it is held out; add demonstrations of others"
+        )
+    return numbers
+
+
+def pasts_of(
+    demonstrations: Sequence[Demonstration], groups: NDArray[np.int64], allowed: Mapping[str, frozenset[str]] | None
+) -> list[Rows]:
+    """Numbers of the past institutions of each of S institutions: those not held out with it that it may use.
+
+    ``groups`` (S,) from ``held_out_together``; ``allowed`` names what each may use, nothing where it has no entry, and
+    anything where there is no mapping at all. Raises DataError where none may use any.
+    """
+    names = sorted({one.institution for one in demonstrations})
+    pasts = []
+    for number, name in enumerate(names):
+        may = np.ones(len(names), bool) if allowed is None else np.isin(names, list(allowed.get(name, ())))
+        pasts.append(np.flatnonzero((groups != groups[number]) & may))
+    if not any(map(len, pasts)):
+        raise DataError(
+            "no institution shares its demonstrations with another that is not held out with it; "
+            "let some: metachain share LIBRARY INSTITUTION --with everyone"
+        )
+    return pasts
+
+
+def past_sizes(pasts: Sequence[Rows], wanted: Sequence[int]) -> tuple[int, ...]:
+    """Those of the ``wanted`` numbers of past institutions that are fewer than what every institution has.
+
+    One size is thus evaluated on all institutions that have any, or on none. ``pasts`` from ``pasts_of``. Raises
+    DataError where some are wanted and none remains.
+    """
+    fewest = min(len(past) for past in pasts if len(past))
+    sizes = tuple(size for size in wanted if size < fewest)
+    if wanted and not sizes:
+        raise DataError(
+            f"--past {','.join(map(str, wanted))}: some institution has only {fewest} past institutions in all, "
+            "and each number must be smaller than that; give smaller ones or leave --past out"
+        )
+    return sizes
+
+
+def fewer_past(past: Rows, size: int, name: str, seed: int) -> Rows:
+    """``size`` of the institutions ``past`` (S,), in ascending order; (size,).
+
+    Drawn at random by the name of the institution that plays the new one and by the seed; a smaller draw is part of
+    every larger one.
+    """
+    return np.sort(institution_rng(name, PAST_STREAM, seed).permutation(np.sort(past))[:size])

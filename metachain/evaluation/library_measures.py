@@ -1,0 +1,230 @@
+"""What a library shows about itself: who answers alike, who can be copied, and what rehearsals got right.
+
+Every number is a mean over institutions, each of which plays the new one in turn; nothing reads groups.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+
+from metachain.learning.episodes import LABELS, QUERIES, SEEDS, Draw, institution_rng, split
+from metachain.learning.guard import ARMS, NEAREST, arm_scores, best_arm
+from metachain.learning.index import similarities
+from metachain.learning.neighbours import Study
+from metachain.learning.pool import Pool
+from metachain.learning.prior import rows_to_study, transfer_matrix
+from metachain.learning.ranking import nearest_first
+from metachain.learning.transfer import transfer_row
+from metachain.progress import Progress, silent
+from metachain.scoring.reader import vote
+
+__all__ = [
+    "LADDER",
+    "MINIMUM_DEMONSTRATIONS",
+    "Agreement",
+    "Rehearsals",
+    "agreement",
+    "distinct",
+    "excess_transfer",
+    "interval",
+    "rehearsals",
+    "study_for",
+]
+
+MINIMUM_DEMONSTRATIONS = 10
+"""An institution with fewer can't show what it has in common with others."""
+NEAR_IDENTICAL = 0.95
+ALIKE = 0.75
+"""Two institutions that answer this share of near-identical texts alike follow one way of answering."""
+ENOUGH_PAIRS = 5
+ITEMS = 220
+PERMUTATIONS = 20
+LADDER = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+SHOTS = 8
+RESAMPLES = 10_000
+FEWEST_FOR_INTERVAL = 4
+DECIMALS = 5
+"""Of scores; the rest only settles ties between arms."""
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Near-identical texts (similarity of 0.95 or more) of two institutions, and how they were answered."""
+
+    pairs: NDArray[np.int64]
+    """(S, S) number of pairs of near-identical texts; symmetric, zero diagonal."""
+    alike: NDArray[np.int64]
+    """(S, S) how many of them have the same answer."""
+
+    @property
+    def differing(self) -> Floats:
+        """Share of each institution's pairs that are answered differently; (S,), nan where it has too few pairs."""
+        pairs = self.pairs.sum(axis=1)
+        share = 1 - self.alike.sum(axis=1) / np.maximum(pairs, 1)
+        return np.where(pairs >= ENOUGH_PAIRS, share, np.nan)
+
+
+@dataclass(frozen=True)
+class Rehearsals:
+    """Share of queries that each institution got right, playing the new one; nan for one that is too small to play."""
+
+    learned: Floats
+    """(S, len(LABELS)) by the arm that served the other institutions best."""
+    nearest: Floats
+    """(S, len(LABELS)) by plain nearest neighbours among the others and its labels."""
+    own: Floats
+    """(S, len(LADDER)) by nearest neighbours among its own 4, 8, 16 … 1024 labels alone; nan beyond its half."""
+    half: Floats
+    """(S,) by nearest neighbours among half of its own demonstrations."""
+
+    @classmethod
+    def none(cls, institutions: int) -> Self:
+        """Make the rehearsals of a library in which nobody can play."""
+        shapes = ((institutions, len(LABELS)),) * 2, ((institutions, len(LADDER)), (institutions,))
+        return cls(*(np.full(shape, np.nan) for pair in shapes for shape in pair))
+
+
+def study_for(pool: Pool, progress: Progress = silent) -> Study:
+    """Look up every row that the measurements ask about."""
+    rows = [rows_to_study(pool), *(_items(pool, number) for number in range(len(pool.institutions)))]
+    for number in range(len(pool.institutions)):
+        for support, query in _halves(pool, number):
+            rows += [support[: max(LABELS)], query]
+    return Study.of(pool, np.unique(np.concatenate(rows)), progress)
+
+
+def agreement(study: Study) -> Agreement:
+    """Ask every institution what its nearest text answers, where that text is near-identical to one of another's."""
+    pool, everyone = study.pool, np.arange(len(study.pool.institutions))
+    pairs = np.zeros((len(everyone), len(everyone)), np.int64)
+    alike = np.zeros_like(pairs)
+    for number in range(len(everyone)):
+        items = _items(pool, number)
+        near = study.near(items, everyone)
+        same_text = near.similarity[:, :, 0] >= NEAR_IDENTICAL
+        same_answer = pool.answer[near.rows[:, :, 0]] == pool.answer[items][:, None]
+        pairs[number] = same_text.sum(axis=0)
+        alike[number] = (same_text & same_answer).sum(axis=0)
+    np.fill_diagonal(pairs, 0)
+    np.fill_diagonal(alike, 0)
+    return Agreement(pairs + pairs.T, alike + alike.T)
+
+
+def distinct(found: Agreement) -> int:
+    """Count the ways of answering: institutions that answer 75 % of near-identical texts alike count once.
+
+    Average-linkage clusters of the share answered differently (Sokal & Michener 1958); two institutions with fewer
+    than 5 near-identical texts count as different, for nothing shows that they are not.
+    """
+    count = len(found.pairs)
+    if count < 2:
+        return count
+    apart = np.where(found.pairs >= ENOUGH_PAIRS, 1 - found.alike / np.maximum(found.pairs, 1), 1.0)
+    np.fill_diagonal(apart, 0.0)
+    return int(fcluster(linkage(squareform(apart), "average"), 1 - ALIKE, "distance").max())
+
+
+def excess_transfer(study: Study) -> Floats:
+    """How much better the best other institution answers each one's inputs than it would by chance; (S,) in [-1, 1].
+
+    ``max_s P[u, s]`` less the mean of the same maximum after u's answers were dealt to its inputs at random, 20 times:
+    a permutation null (Fisher 1935) that keeps how often u gives each answer. nan for institutions of fewer than 10
+    demonstrations, and where there is no other.
+    """
+    pool, everyone = study.pool, np.arange(len(study.pool.institutions))
+    excess = np.full(len(everyone), np.nan)
+    for number in range(len(everyone)) if len(everyone) > 1 else ():
+        if len(pool.rows[number]) < MINIMUM_DEMONSTRATIONS:
+            continue
+        items = _items(pool, number)
+        profile, answer = study.profile(items, everyone[everyone != number]), pool.answer[items]
+        rng = institution_rng(pool.institutions[number])
+        chance = [transfer_row(profile, rng.permutation(answer)).max() for _ in range(PERMUTATIONS)]
+        excess[number] = transfer_row(profile, answer).max() - np.mean(chance)
+    return excess
+
+
+def rehearsals(study: Study, progress: Progress = silent) -> Rehearsals:
+    """Let every institution of 10 demonstrations or more play the new one with 0, 4 and 16 labels, two supports each.
+
+    Queries, up to 60, share no text with the half of its demonstrations that labels are drawn from, so that all
+    numbers of an institution are of the same queries.
+    """
+    count = len(study.pool.institutions)
+    arms = np.full((count, len(LABELS), len(ARMS)), np.nan)
+    own = np.full((count, len(LADDER) + 1), np.nan)
+    transfer = transfer_matrix(study)
+    for number in range(count):
+        progress("rehearsing", number, count)
+        halves = _halves(study.pool, number)
+        if count > 1 and halves:
+            played = [_arms_right(study, number, support, query, transfer) for support, query in halves]
+            arms[number] = np.mean(played, axis=0)
+            own[number] = np.mean([_own_right(study.pool, support, query) for support, query in halves], axis=0)
+    progress("rehearsing", count, count)
+    found = _crossfitted(arms), arms[:, :, ARMS.index(NEAREST)], own[:, :-1], own[:, -1]
+    return Rehearsals(*(np.round(scores, DECIMALS) for scores in found))
+
+
+def interval(values: Floats, seed: int = 0) -> tuple[float, float] | None:
+    """95 % percentile bootstrap interval of the mean (Efron & Tibshirani 1993); None with fewer than 4 values."""
+    if len(values) < FEWEST_FOR_INTERVAL:
+        return None
+    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
+    low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _items(pool: Pool, institution: int) -> Rows:
+    return institution_rng(pool.institutions[institution]).permutation(pool.rows[institution])[:ITEMS]
+
+
+def _halves(pool: Pool, institution: int) -> list[tuple[Rows, Rows]]:
+    """Half of an institution's rows as labels in random order, and queries of other texts, for each seed."""
+    size = len(pool.rows[institution])
+    if size < MINIMUM_DEMONSTRATIONS:
+        return []
+    made = [split(pool, institution, size // 2, QUERIES, seed) for seed in SEEDS]
+    return made if all(len(query) for _, query in made) else []
+
+
+def _arms_right(study: Study, institution: int, support: Rows, query: Rows, transfer: Floats) -> Floats:
+    """Share right of every arm with 0, 4 and 16 labels; (len(LABELS), len(ARMS))."""
+    everyone = np.arange(len(study.pool.institutions))
+    others = everyone[everyone != institution]
+    made = [Draw(institution, labels, support[:labels], query) for labels in LABELS]
+    return np.stack([arm_scores(study, draw, others, transfer) for draw in made])
+
+
+def _own_right(pool: Pool, support: Rows, query: Rows) -> Floats:
+    """Share right by a vote of the 8 nearest among more and more own labels, and all; (len(LADDER) + 1,)."""
+    similarity = similarities(pool.vectors[query], pool.vectors[support])
+    answer, truth = pool.answer[support], pool.answer[query]
+    right = []
+    for labels in (*LADDER, len(support)):
+        first = nearest_first(similarity[:, :labels], SHOTS)
+        told = vote(np.take_along_axis(similarity, first, axis=1), answer[first])
+        right.append((told == truth).mean() if labels <= len(support) else np.nan)
+    return np.array(right)
+
+
+def _crossfitted(arms: Floats) -> Floats:
+    """Score of each institution by the arm that is best at the others, as the guard would choose; (S, len(LABELS)).
+
+    The arm is chosen apart without labels and with some; choosing it at the others only keeps the score honest.
+    """
+    learned = np.full(arms.shape[:2], np.nan)
+    played = np.flatnonzero(~np.isnan(arms[:, 0, 0]))
+    for number in played:
+        others = played[played != number]
+        for places in ([0], list(range(1, len(LABELS)))):
+            best = best_arm([arms[other, place] for other in others for place in places])
+            learned[number, places] = arms[number, places, ARMS.index(best)]
+    return learned

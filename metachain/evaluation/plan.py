@@ -1,0 +1,86 @@
+"""What to evaluate: the choices of one run of ``metachain evaluate``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from metachain.errors import DataError
+from metachain.evaluation.ablation import ABLATIONS, ablated, ablated_name
+from metachain.evaluation.holdout import PROTOCOLS
+from metachain.evaluation.readers import READERS
+from metachain.evaluation.selectors import INFORMED, SELECTORS, Episode, Shown
+from metachain.evaluation.summary import OURS
+from metachain.scoring.metrics import METRICS
+
+__all__ = ["Plan", "selectors_named"]
+
+LEAST_PAST = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to evaluate. Raises DataError for a value that makes no sense."""
+
+    protocol: str = "institution"
+    labels: tuple[int, ...] = (0, 4, 8, 16, 32)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    shots: int = 8
+    queries: int = 100
+    selectors: tuple[str, ...] = tuple(SELECTORS)
+    readers: tuple[str, ...] = ("vote",)
+    """Who answers; the first one's scores are the main ones."""
+    past: tuple[int, ...] = ()
+    """Numbers of past institutions to learn from, besides all of them."""
+    metric: str | None = None
+    """One of ``METRICS``; None for those that suit the outputs."""
+    ablate: tuple[str, ...] = ()
+    """Parts of the method, of ``ABLATIONS``, each to be left out by a selector of its own."""
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The selectors, each once, and after them those that lack a part to be ablated."""
+        return tuple(dict.fromkeys((*self.selectors, *map(ablated_name, self.ablate))))
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise DataError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
+        selectors_named(self.selectors)
+        _check_known("reader", "--readers", self.readers, READERS)
+        _check_parts(self.ablate, self.selectors)
+        if self.metric is not None and self.metric not in METRICS:
+            raise DataError(f"unknown metric {self.metric!r} in --metric; known: {', '.join(METRICS)}")
+        if not self.labels or min(self.labels) < 0:
+            raise DataError(f"labels must be whole numbers of 0 or more, got {self.labels}")
+        if not self.seeds or min(self.seeds) < 0:
+            raise DataError(f"seeds must be whole numbers of 0 or more, got {self.seeds}")
+        if self.shots < 1 or self.queries < 1:
+            raise DataError(f"shots and queries must be at least 1, got {self.shots} and {self.queries}")
+        if self.past and min(self.past) < LEAST_PAST:
+            raise DataError(
+                f"--past takes numbers of past institutions of {LEAST_PAST} or more (with one there is nobody to "
+                f"compare with), got {min(self.past)}"
+            )
+
+
+def selectors_named(names: Sequence[str]) -> Mapping[str, Callable[[Episode], Shown]]:
+    """Look up selectors, in the order given. Raises DataError for an unknown name, or where none is given.
+
+    Beside ``SELECTORS`` and ``INFORMED`` there is ``metachain-PART``, without one of ``ABLATIONS``.
+    """
+    known = {**SELECTORS, **INFORMED, **{ablated_name(part): ablated(part) for part in ABLATIONS}}
+    _check_known("selector", "--selectors", names, known)
+    return {name: known[name] for name in names}
+
+
+def _check_parts(parts: Sequence[str], selectors: Sequence[str]) -> None:
+    if parts:
+        _check_known("part", "--ablate", parts, ABLATIONS)
+        if OURS not in selectors:
+            raise DataError(f"--ablate compares with {OURS}, which --selectors leaves out; name it there too")
+
+
+def _check_known(kind: str, option: str, names: Sequence[str], known: Mapping[str, object]) -> None:
+    if not names:
+        raise DataError(f"{option} names none; known: {', '.join(known)}")
+    for name in names:
+        if name not in known:
+            raise DataError(f"unknown {kind} {name!r} in {option}; known: {', '.join(known)}")

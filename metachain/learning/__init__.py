@@ -1,0 +1,54 @@
+"""The meta-learner: a prior from past institutions, a posterior for a new one, and which labels to ask for next."""
+
+from typing import TYPE_CHECKING
+
+from metachain._lazy import lazily
+
+if TYPE_CHECKING:
+    from metachain.learning.active_learning import Suggestion, suggest_labels
+    from metachain.learning.artifacts import load_posterior, load_prior, save_posterior, save_prior
+    from metachain.learning.posterior import Posterior, adapt
+    from metachain.learning.prior import Prior, learn, learned_from, statistics_of
+    from metachain.learning.site_statistics import Contribution, read_contribution
+    from metachain.learning.soft_labels import scored_answers
+    from metachain.learning.unlearning import Receipt, forget
+
+__all__ = [
+    "Contribution",
+    "Posterior",
+    "Prior",
+    "Receipt",
+    "Suggestion",
+    "adapt",
+    "forget",
+    "learn",
+    "learned_from",
+    "load_posterior",
+    "load_prior",
+    "read_contribution",
+    "save_posterior",
+    "save_prior",
+    "scored_answers",
+    "statistics_of",
+    "suggest_labels",
+]
+_HOMES = {
+    "Suggestion": "active_learning",
+    "suggest_labels": "active_learning",
+    "load_posterior": "artifacts",
+    "load_prior": "artifacts",
+    "save_posterior": "artifacts",
+    "save_prior": "artifacts",
+    "Posterior": "posterior",
+    "adapt": "posterior",
+    "Prior": "prior",
+    "learn": "prior",
+    "learned_from": "prior",
+    "statistics_of": "prior",
+    "Contribution": "site_statistics",
+    "read_contribution": "site_statistics",
+    "scored_answers": "soft_labels",
+    "Receipt": "unlearning",
+    "forget": "unlearning",
+}
+__getattr__ = lazily(__name__, _HOMES)

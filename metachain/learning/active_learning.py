@@ -1,0 +1,132 @@
+"""What to label next: the few texts whose answers would teach most about the rest.
+
+Experimental design for Gaussian processes (active learning by expected error over all queries: Cohn, Ghahramani &
+Jordan 1996, "Active Learning with Statistical Models", eq. 9; Seo et al. 2000, "Gaussian Process Regression: Active
+Data Selection and Test Point Rejection"), with half of the truth's covariance taken from past institutions.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from metachain.data.demonstration import check_text
+from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, normalise_text, unit_rows
+from metachain.errors import DataError
+from metachain.learning.experimental_design import Departures, InnerProducts, design
+from metachain.learning.neighbours import NEIGHBOURS
+from metachain.learning.posterior import Posterior, Scene, scene_of
+from metachain.learning.reply_profile import Profile, attention, co_treatment_features, consensus, reply_profile
+from metachain.learning.transfer import standing
+from metachain.library.library import Library
+from metachain.progress import Progress, silent
+
+__all__ = ["Suggestion", "suggest_labels"]
+
+TEXTS_AT_ONCE = 1024
+
+KIN = 0.3
+"""Co-treatment above which the answer to one text is said to speak for another."""
+SETTLED = 0.9
+"""Share of past institutions' replies from which an answer counts as agreed upon."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One text worth labelling."""
+
+    text: str
+    gain: float
+    """Share, in [0, 1], that its label removes of the error expected to remain after all labels before it."""
+    reason: str
+    """One sentence a person understands."""
+
+
+def suggest_labels(
+    library: Library, posterior: Posterior, texts: Sequence[str], budget: int, *, progress: Progress = silent
+) -> tuple[Suggestion, ...]:
+    """Choose the ``budget`` texts whose labels teach most, the most useful first.
+
+    Texts that the institution has labelled in the library are not suggested again, texts that differ in letter case
+    and white space only are one text, and one that is given n times counts n times among those to be answered. The
+    answers play no part in the choice, so asking for one text, labelling it and asking again is the same as asking
+    for all at once. Raises DataError that names the position of a text that is blank or no text.
+    """
+    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 0:
+        raise DataError(f"budget must be a whole number of labels, 0 or more, got {budget!r}")
+    given = _checked(texts)
+    scene = scene_of(posterior.prior, library, posterior.institution)
+    labelled = {normalise_text(one.input): one.input for one in scene.support.demonstrations}
+    spelling = {**labelled, **given.spelling}
+    names = sorted(spelling)
+    free = np.array([name not in labelled for name in names], bool)
+    if not budget or not free.any():
+        return ()
+    profile = _profile(library, scene, [spelling[name] for name in names], progress)
+    numbers = [posterior.prior.institutions.index(name) for name in scene.past.institutions]
+    weights = standing(posterior.prior.transfer, numbers)
+    kin = co_treatment_features(profile)
+    counts = np.array([max(given.count[name], 1) for name in names], float)
+    chosen = design(InnerProducts(kin), Departures.of(profile, weights), counts, free, budget)
+    expected = consensus(profile, attention(profile, weights))
+    return tuple(
+        Suggestion(
+            spelling[names[x]],
+            gain,
+            _reason(x, [spelling[name] for name in names], kin, expected[x], scene.past.answers),
+        )
+        for x, gain in chosen
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    spelling: dict[str, str]
+    """From the normalised form to the first spelling in alphabetical order."""
+    count: Counter[str]
+
+
+def _checked(texts: Sequence[str]) -> _Given:
+    if isinstance(texts, str):
+        raise DataError("texts must be a list of texts, got a single string")
+    spelling: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for position, text in enumerate(texts):
+        check_text(f"texts[{position}]", text)
+        name = normalise_text(text)
+        count[name] += 1
+        spelling[name] = min(text, spelling.get(name, text))
+    return _Given(spelling, count)
+
+
+def _profile(library: Library, scene: Scene, texts: Sequence[str], progress: Progress) -> Profile:
+    """Reply profile of n ≥ 1 texts. Nothing of them is kept: they are not demonstrations yet."""
+    dense = []
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        progress("embedding", start, len(texts))
+        chunk = texts[start : start + TEXTS_AT_ONCE]
+        dense.append(library.encoder.encode([normalise_text(text) for text in chunk]))
+    progress("embedding", len(texts), len(texts))
+    vectors = hybrid_vectors(unit_rows(np.concatenate(dense)), lexical_vectors(texts))
+    past = scene.past
+    return reply_profile(scene.index.near(vectors, NEIGHBOURS), past.answer, len(past.answers), past.meaning)
+
+
+def _reason(x: int, texts: Sequence[str], kin: csr_array, expected: Floats, answers: Sequence[str]) -> str:
+    likeliest = int(expected.argmax())
+    share = f"{expected[likeliest]:.0%} for {answers[likeliest][:30]!r}"
+    split = "agree on it" if expected[likeliest] >= SETTLED else "don't all agree on it"
+    likeness = np.asarray((kin @ kin[[x]].T).toarray()).ravel()
+    likeness[x] = 0.0
+    others = int((likeness >= KIN).sum())
+    reach = "no other text is answered like it"
+    if others:
+        example = texts[int(np.round(likeness, 9).argmax())][:60]
+        noun = "text" if others == 1 else "texts"
+        reach = f"its answer speaks for {others} other {noun}, such as {example!r}"
+    return f"past institutions {split} ({share}), and {reach}"

@@ -1,0 +1,168 @@
+"""What past institutions teach about a new one before it has given any label."""
+
+import json
+from dataclasses import asdict
+from hashlib import sha256
+from typing import Any
+
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from metachain.data.demonstration import check_text
+from metachain.errors import LibraryError, NotFoundError
+from metachain.learning.calibration import Calibration
+from metachain.learning.gaussian_process import Fit, Settings
+from metachain.learning.posterior import Posterior
+from metachain.learning.prior import Lesson, Prior
+from metachain.library.library import Library
+
+__all__ = [
+    "OWN_PRIOR",
+    "PRIOR",
+    "has_learned",
+    "load_posterior",
+    "load_prior",
+    "name_of",
+    "save_posterior",
+    "save_prior",
+    "version_of",
+]
+PRIOR_FORMAT = "metachain-prior/3"
+PRIOR = "prior"
+"""What a library calls everybody's."""
+OWN_PRIOR = "prior of "
+"""What a library calls that of one institution, before its name."""
+
+
+def save_prior(library: Library, prior: Prior, institution: str | None = None) -> None:
+    """Store everybody's prior, or that of one institution, in the library (JSON and npz), replacing the one before."""
+    settings = asdict(prior.lesson.settings) if prior.lesson.settings else None
+    header = {
+        "format": PRIOR_FORMAT,
+        "institutions": list(prior.institutions),
+        "contributors": list(prior.contributors),
+        "settings": settings,
+        "trusts_consensus": prior.lesson.trusts_consensus,
+        "unlabelled": asdict(prior.lesson.unlabelled),
+        "labelled": asdict(prior.lesson.labelled),
+        "fingerprint": prior.fingerprint,
+    }
+    arrays = {"transfer": prior.transfer, "scores": prior.lesson.scores}
+    library.save(name_of(institution), header, arrays, counts="learned")
+
+
+def has_learned(library: Library) -> bool:
+    """Whether there is any prior in the library, everybody's or an institution's own."""
+    return any(name == PRIOR or name.startswith(OWN_PRIOR) for name in library.learned())
+
+
+def load_prior(library: Library, institution: str | None = None) -> Prior:
+    """Read the prior that is an institution's own, else everybody's.
+
+    Raises NotFoundError where there is none, LibraryError for another encoder's.
+    """
+    if institution is not None:
+        check_text("institution", institution)
+    try:
+        header, arrays = _loaded(library, institution)
+    except NotFoundError:
+        raise NotFoundError("the library holds no prior; make one with: metachain learn LIBRARY") from None
+    if header.get("format") != PRIOR_FORMAT:
+        raise LibraryError(
+            f"the library's prior has format {header.get('format')!r}, expected {PRIOR_FORMAT!r}; learn again"
+        )
+    try:
+        settings = Settings(**header["settings"]) if header["settings"] else None
+        calibrations = Calibration(**header["unlabelled"]), Calibration(**header["labelled"])
+        lesson = Lesson(settings, header["trusts_consensus"], arrays["scores"], *calibrations)
+        named = tuple(header["institutions"]), tuple(header["contributors"])
+        prior = Prior(named[0], arrays["transfer"], lesson, header["fingerprint"], named[1])
+    except (KeyError, TypeError) as error:
+        raise LibraryError(f"the library's prior is damaged ({error!r}); learn again") from error
+    if prior.fingerprint != library.encoder.fingerprint:
+        raise LibraryError(
+            f"the prior was learned with {prior.fingerprint}, the library is open with "
+            f"{library.encoder.fingerprint}; open it with that encoder or learn again"
+        )
+    return prior
+
+
+def _loaded(library: Library, institution: str | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    try:
+        return library.load(name_of(institution))
+    except NotFoundError:
+        return library.load(name_of(None))
+
+
+def name_of(institution: str | None) -> str:
+    """What a library calls the prior of an institution; None: everybody's."""
+    return PRIOR if institution is None else f"{OWN_PRIOR}{institution}"
+
+
+POSTERIOR_FORMAT = "metachain-posterior/4"
+VERSION_DIGITS = 16
+
+
+def save_posterior(library: Library, posterior: Posterior) -> None:
+    """Store the posterior in the library (JSON and npz), replacing the institution's one before."""
+    fitted = posterior.fit
+    header = {
+        "format": POSTERIOR_FORMAT,
+        "institution": posterior.institution,
+        "labels": posterior.labels,
+        "scored": posterior.scored,
+        "digest": posterior.digest,
+        "settings": asdict(fitted.settings),
+        "shape": list(fitted.features.shape),
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        "standing": fitted.standing,
+        "evidence": fitted.evidence,
+        "weights": fitted.weights,
+        "usage": fitted.usage,
+        "features_data": fitted.features.data,
+        "features_indices": fitted.features.indices,
+        "features_indptr": fitted.features.indptr,
+    }
+    if fitted.listed is not None:
+        arrays["listed"] = fitted.listed
+    library.save(_name(posterior.institution), header, arrays)
+
+
+def load_posterior(library: Library, institution: str) -> Posterior:
+    """Read an institution's posterior. Raises NotFoundError where there is none, LibraryError for another format."""
+    check_text("institution", institution)
+    prior = load_prior(library, institution)
+    try:
+        header, arrays = library.load(_name(institution))
+    except NotFoundError:
+        raise NotFoundError(
+            f"the library has no posterior for {institution!r}; "
+            f"make one with: metachain adapt LIBRARY {institution!r} SUPPORT.jsonl"
+        ) from None
+    if header.get("format") != POSTERIOR_FORMAT:
+        raise LibraryError(f"the posterior of {institution!r} has format {header.get('format')!r}; adapt again")
+    try:
+        sparse = (arrays["features_data"], arrays["features_indices"], arrays["features_indptr"])
+        features = csr_array(sparse, shape=tuple(header["shape"]))
+        settings = Settings(**header["settings"])
+        learned = arrays["evidence"], arrays["weights"], arrays["usage"], arrays.get("listed")
+        fitted = Fit(settings, arrays["standing"], features, *learned)
+        return Posterior(institution, prior, fitted, header["labels"], header["digest"], header["scored"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error
+
+
+def version_of(prior: Prior) -> str:
+    """16 hexadecimal digits, the same for priors that hold the same, learned or read back; O(S²), so keep it."""
+    lesson = asdict(prior.lesson)
+    scores = lesson.pop("scores")
+    told = [prior.fingerprint, prior.institutions, prior.contributors, lesson]
+    digest = sha256(json.dumps(told, sort_keys=True).encode())
+    digest.update(prior.transfer.tobytes())
+    digest.update(scores.tobytes())
+    return digest.hexdigest()[:VERSION_DIGITS]
+
+
+def _name(institution: str) -> str:
+    return f"posterior of {institution}"

@@ -1,0 +1,129 @@
+"""Whether probabilities mean what they say, and how to make them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from metachain.learning.ranking import repeated
+
+__all__ = [
+    "BINS",
+    "UNCALIBRATED",
+    "Bin",
+    "Calibration",
+    "Forecast",
+    "calibration",
+    "expected_calibration_error",
+    "forecast",
+    "reliability",
+]
+
+BINS = 10
+FEWEST = 50
+"""Probabilities that a calibration is learned from at least; with fewer they are left as they are."""
+EDGE = 1e-4
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Probabilities of one tenth of the unit interval."""
+
+    probability: float
+    """Their mean."""
+    right: float
+    """Share that came true."""
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """``σ(a + g logit p)`` in place of p (Platt 1999, "Probabilistic Outputs for Support Vector Machines")."""
+
+    intercept: float = 0.0
+    slope: float = 1.0
+
+    @classmethod
+    def learn(cls, probability: Floats, right: NDArray[np.bool_]) -> Self:
+        """Fit a and g to n probabilities and whether each came true; unchanged where n < 50 or all fared alike.
+
+        Unchanged too where g would be negative: what fits better must not be said to be less probable.
+        """
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes half a second
+
+        if len(right) < FEWEST or right.all() or not right.any():
+            return cls()
+        found = LogisticRegression(C=1e6).fit(_log_odds(probability)[:, None], right)
+        slope = float(found.coef_[0, 0])
+        return cls(float(found.intercept_[0]), slope) if slope >= 0 else cls()
+
+    def of(self, probability: Floats) -> Floats:
+        """Calibrate probabilities of any shape; 0 stays 0."""
+        known: Floats = expit(self.intercept + self.slope * _log_odds(probability))
+        return np.where(probability > 0, known, 0.0)
+
+
+UNCALIBRATED = Calibration()
+
+
+def reliability(probability: Floats, right: NDArray[np.bool_]) -> tuple[Bin, ...]:
+    """Ten bins of n probabilities in [0, 1], less the empty ones: a reliability diagram (DeGroot & Fienberg 1983)."""
+    place = np.minimum((probability * BINS).astype(int), BINS - 1)
+    inside = [place == number for number in range(BINS)]
+    return tuple(Bin(float(probability[b].mean()), float(right[b].mean()), int(b.sum())) for b in inside if b.any())
+
+
+def expected_calibration_error(bins: tuple[Bin, ...]) -> float:
+    """``Σ_b n_b |right_b - probability_b| / n``, in [0, 1] (Naeini, Cooper & Hauskrecht 2015); 0 without bins."""
+    total = sum(one.n for one in bins)
+    return sum(one.n * abs(one.right - one.probability) for one in bins) / total if total else 0.0
+
+
+def _log_odds(probability: Floats) -> Floats:
+    odds: Floats = logit(np.clip(probability, EDGE, 1 - EDGE))
+    return odds
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Of the answers shown for some queries, with so many labels."""
+
+    labels: int
+    probability: NDArray[np.float64]
+    """(m,) that an answer is right, in [0, 1]."""
+    right: NDArray[np.bool_]
+    """(m,) whether it is."""
+
+
+def forecast(
+    labels: int, answers: NDArray[np.integer], probability: NDArray[np.float64], truth: NDArray[np.integer]
+) -> Forecast:
+    """Take each answer once a query, however often it is shown for it.
+
+    ``answers`` (n, shots) answer number of what is shown, -1 where nothing is; ``probability`` (n, shots) of these;
+    ``truth`` (n,) the right answers.
+    """
+    once = (answers >= 0) & ~repeated(answers)
+    return Forecast(labels, probability[once], (answers == truth[:, None])[once])
+
+
+def calibration(forecasts: Sequence[Forecast]) -> list[dict[str, Any]]:
+    """Whether probabilities are right; one row a label count with any, fewest first.
+
+    ``{"labels", "ece", "n", "bins"}``: expected calibration error of n probabilities, and the bins of the reliability
+    diagram, ``{"probability", "right", "n"}`` each, all as ``metachain.learning.calibration`` has them.
+    """
+    rows = []
+    for labels in sorted({one.labels for one in forecasts}):
+        same = [one for one in forecasts if one.labels == labels]
+        bins = reliability(
+            np.concatenate([one.probability for one in same]), np.concatenate([one.right for one in same])
+        )
+        row = {"labels": labels, "ece": expected_calibration_error(bins), "n": sum(one.n for one in bins)}
+        rows.append({**row, "bins": [asdict(one) for one in bins]})
+    return [row for row in rows if row["n"]]

@@ -1,0 +1,292 @@
+"""Residual kriging: the exact Gaussian posterior of what a new institution answers, given its few labels.
+
+The prior mean is what past institutions reply, reweighted by the evidence of the labels; the residuals of the labels
+are spread with the co-treatment kernel. Gaussian-process regression as in Rasmussen & Williams 2006, eq. 2.25-2.27
+and 5.10-5.12.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_array
+from scipy.special import softmax
+
+from metachain.embedding.similarity import unit_rows
+from metachain.learning.index import SIMILARITY_DECIMALS
+from metachain.learning.reply_profile import (
+    Meaning,
+    Profile,
+    attention,
+    co_treatment_features,
+    consensus,
+    mean_reply,
+    replies_to,
+)
+from metachain.learning.transfer import familiarity
+
+__all__ = [
+    "NOISE",
+    "PLAIN",
+    "Fit",
+    "Settings",
+    "evidence",
+    "fit",
+    "judge",
+    "kinship",
+    "leaning",
+    "localised",
+    "plausibility",
+    "predict",
+    "prior_mean",
+    "residuals",
+    "solve",
+    "spread",
+    "usage",
+    "without_diagonal",
+]
+
+NOISE = 0.3
+EVIDENCE_TEMPERATURE = 0.5
+UNLABELLED_TEMPERATURE = 0.1
+"""Of the coverage softmax where there are no labels: then the nearest institution is the safer one to listen to."""
+PLAUSIBILITY_FLOOR = 0.001
+USAGE_PSEUDO_COUNT = 0.5
+VOTE_FLOOR = 0.02
+UNLISTED = 1e-4
+TEXT_TEMPERATURE = 0.6
+"""Of the cosine between a text answer and what is expected."""
+CERTAIN = 1e-9
+"""Share left for all other answers, under which nothing is known of them."""
+
+Floats = NDArray[np.float64]
+Answers = NDArray[np.int64]
+Listed = NDArray[np.bool_] | None
+Scores = NDArray[np.float64] | None
+"""(k,) in [0, 1]: the probability that each answer is what the institution would say; None where all are labels (1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is learned once per library."""
+
+    belief: float
+    """b ≥ 0: how far the labels move whom to believe."""
+    scale: float
+    """c ≥ 0: variance of the answers around the prior mean."""
+    slip: float
+    """ε in (0, 1): probability that an institution answers against its own habit."""
+    intercept: float = 0.0
+    """c₀ ≥ 0: how alike an institution's answers are whatever the text, beside κ; for those that give few answers."""
+    usage: float = 0.3
+    """Exponent of how often the labels use an answer."""
+    vote: float = 0.2
+    """Exponent of the plain nearest neighbours' vote."""
+
+
+PLAIN = Settings(belief=0.0, scale=0.0, slip=0.05)
+"""How plausibility is reckoned where plain nearest neighbours do the choosing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One institution's k labels and scored answers, digested: all that prediction needs."""
+
+    settings: Settings
+    standing: Floats
+    """(S,) log weights from ``transfer.standing``."""
+    features: csr_array
+    """(k, S·C) co-treatment features of the support."""
+    evidence: Floats
+    """(k, S)."""
+    weights: Floats
+    """(k, C): ``(c (κ + c₀) + 0.3 I)⁻¹ r``; (k, d) where answers are texts."""
+    usage: Floats
+    """(C,) log ratios from ``usage``."""
+    listed: Listed = None
+    """(C,) the answers that the institution gives at all; None where no list is known."""
+
+
+def evidence(support: Profile, answer: Answers, slip: float, score: Scores = None) -> Floats:
+    """``exp((cov_s(x_i) - 1) / 0.5) log(ε + (1 - ε) g_s(x_i, y_i))``: how label i speaks for institution s.
+
+    An answer scored s_i speaks ``|2 s_i - 1|`` times as loudly: above ½ for those that give it, below ½ for those that
+    don't (1 - g in place of g). So a score of 1 is a label, and ½ says nothing about whom to believe. It is the virtual
+    evidence of Pearl 1988 ("Probabilistic Reasoning in Intelligent Systems", 2.2.2), tempered so that nothing is also
+    said where institutions differ in how well they know the text. Returns (k, S), at most 0.
+    """
+    share = replies_to(support, answer)
+    if score is None:
+        likelihood: Floats = np.log(slip + (1 - slip) * share)
+        return familiarity(support, EVIDENCE_TEMPERATURE) * likelihood
+    agreement = np.where(score[:, None] < 0.5, 1 - share, share)
+    told: Floats = np.abs(2 * score - 1)[:, None] * np.log(slip + (1 - slip) * agreement)
+    return familiarity(support, EVIDENCE_TEMPERATURE) * told
+
+
+def localised(standing: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
+    """``ℓ_s(x) = ℓ⁰_s + 2 b Σ_i κ(x, x_i) evidence_is``: log weight of each institution near each text.
+
+    ``kernel`` (n, k) between the texts and the support, with zeros where a label must not speak for itself; (n, S).
+    """
+    return standing + 2 * belief * kernel @ evidence
+
+
+def leaning(fitted: Fit) -> Floats:
+    """``mean_i softmax_s(ℓ_s(x_i))``: the share of each past institution in what is expected near the labels; (S,).
+
+    Without labels it is ``softmax_s(ℓ⁰_s)``. Sums to 1.
+    """
+    if not fitted.features.shape[0]:
+        shares: Floats = softmax(fitted.standing)
+        return shares
+    kernel = (fitted.features @ fitted.features.T).toarray()
+    shares = softmax(localised(fitted.standing, kernel, fitted.evidence, fitted.settings.belief), axis=1).mean(axis=0)
+    return shares
+
+
+def prior_mean(texts: Profile, log_weights: Floats, labels: int) -> Floats:
+    """``m(x, ·) = Σ_s π_s(x) g_s(x, ·)`` with ``π_s(x) = softmax_s(cov_s(x) / 0.15 + log_weights)``; (n, C).
+
+    Without labels the temperature is 0.1. Where answers are texts it is the mean of their unit vectors, (n, d).
+    """
+    if labels:
+        return mean_reply(texts, attention(texts, log_weights))
+    return mean_reply(texts, attention(texts, log_weights, UNLABELLED_TEMPERATURE))
+
+
+def residuals(mean: Floats, answer: Answers, meaning: Meaning = None, score: Scores = None) -> Floats:
+    """``r_i = t_i - m(x_i)`` for the prior mean (k, C) at the support, told nothing of label i itself; (k, C).
+
+    Of a label ``t_i = e_{y_i}``. Of an answer scored s it is Jeffrey's rule (1965, "The Logic of Decision", ch. 11):
+    ``t = s e_y + (1 - s) m_{-y} / (1 - m_y)``, the answer as probable as its score says, and the rest left to the other
+    answers in proportion to what was expected of them; where nothing was, to nobody. So ``r = (s - m_y) / (1 - m_y)``
+    times what it would be of a label: 0 where the score is what was expected.
+
+    Where answers are texts φ(y_i), of ``meaning`` (C, d), takes the place of e_{y_i}, and the length of m's component
+    along it, if positive, that of m_y; a score below it takes away from that component alone; (k, d).
+    """
+    if meaning is not None:
+        target: Floats = meaning[answer].astype(np.float64)
+    else:
+        target = np.zeros_like(mean)
+        target[np.arange(len(answer)), answer] = 1
+    r = target - mean
+    if score is None:
+        return r
+    believed = np.clip((mean * target).sum(axis=1), 0, 1)
+    moved, room = score - believed, 1 - believed
+    alone = (room < CERTAIN) if meaning is None else (moved <= 0)
+    share = np.divide(moved, room, out=np.zeros_like(moved), where=~alone)
+    softened: Floats = np.where(alone[:, None], moved[:, None] * target, share[:, None] * r)
+    return softened
+
+
+def without_diagonal(kernel: Floats) -> Floats:
+    """Copy (k, k) with zeros where a label would speak for itself."""
+    return kernel - np.diag(np.diag(kernel))
+
+
+def solve(kernel: Floats, r: Floats, settings: Settings) -> Floats:
+    """``(c (κ + c₀) + 0.3 I)⁻¹ r`` by Cholesky; (k, C)."""
+    covariance = settings.scale * (kernel + settings.intercept) + NOISE * np.eye(len(kernel))
+    solved: Floats = cho_solve(cho_factor(covariance, lower=True), r)
+    return solved
+
+
+def spread(kernel: Floats, weights: Floats, settings: Settings) -> Floats:
+    """``c (κ(x, X) + c₀) w``: what the residuals of the labels say of each text; (n, C), or (n, d)."""
+    return settings.scale * (kernel + settings.intercept) @ weights
+
+
+def fit(
+    support: Profile,
+    answer: Answers,
+    standing: Floats,
+    settings: Settings,
+    listed: Listed = None,
+    score: Scores = None,
+) -> Fit:
+    """Digest k labels: ``support`` their profile over S institutions, ``answer`` (k,) their answer numbers.
+
+    ``standing`` (S,) from ``transfer.standing``; ``listed`` (C,) marks the answers that the institution gives at all,
+    where that is known. With a ``score`` (k,) the rows are scored answers, of which those with score 1 are labels.
+    """
+    features = co_treatment_features(support)
+    if not len(answer):
+        empty = np.zeros((0, support.answers if support.meaning is None else support.meaning.shape[1]))
+        unused = np.zeros(support.answers)
+        return Fit(settings, standing, features, np.zeros((0, len(standing))), empty, unused, listed)
+    kernel = (features @ features.T).toarray()
+    spoken = evidence(support, answer, settings.slip, score)
+    log_weights = localised(standing, without_diagonal(kernel), spoken, settings.belief)
+    mean = prior_mean(support, log_weights, len(answer))
+    r = residuals(mean, answer, support.meaning, score)
+    weights = solve(kernel, r, settings)
+    used = usage(support, answer, standing, None if score is None else mean + r)
+    return Fit(settings, standing, features, spoken, weights, used, listed)
+
+
+def kinship(fitted: Fit, texts: Profile) -> Floats:
+    """``κ(x, X)``: how alike past institutions treat each text and each label; (n, k) in [0, 1]."""
+    kernel: Floats = (co_treatment_features(texts) @ fitted.features.T).toarray()
+    return kernel
+
+
+def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
+    """``V(x, ·) = m(x, ·) + c (κ(x, X) + c₀) (c (κ(X, X) + c₀) + 0.3 I)⁻¹ r``: what each text will be answered.
+
+    ``kernel`` (n, k) from ``kinship`` saves computing it again. Returns (n, C), rows sum to about 1; where answers are
+    texts the unit vector that is expected, not scaled to unit length, (n, d).
+    """
+    kernel = kinship(fitted, texts) if kernel is None else kernel
+    log_weights = localised(fitted.standing, kernel, fitted.evidence, fitted.settings.belief)
+    mean = prior_mean(texts, log_weights, fitted.features.shape[0])
+    return mean + spread(kernel, fitted.weights, fitted.settings)
+
+
+def usage(support: Profile, answer: Answers, standing: Floats, told: Floats | None = None) -> Floats:
+    """``log((n_y + 0.5) / (e_y + 0.5))``: whether an answer is used more than past institutions would use it.
+
+    n_y counts y among the labels (k,), e_y is how often the plain consensus expects it there. Answers that the
+    consensus expects and the labels never show are held to be out of use. ``told`` (k, C) are the targets t_i of
+    ``residuals``, which are counted in place of labels where some are scored answers. Returns (C,) log ratios, 0
+    without labels. Texts are hardly used twice, so theirs are 0.
+    """
+    if support.meaning is not None:
+        return np.zeros(support.answers)
+    expected = consensus(support, attention(support, standing)).sum(axis=0)
+    counted = np.bincount(answer, minlength=support.answers) if told is None else told.sum(axis=0)
+    ratio: Floats = np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT))
+    return ratio
+
+
+def plausibility(
+    expected: Floats, usage: Floats, texts: Profile, answer: Answers, settings: Settings, listed: Listed = None
+) -> Floats:
+    """``max(V(x, y), 0.001) exp(usage_y)^0.3 (v(x, y) + 0.02)^0.2``: how well answers fit; (n, m), positive.
+
+    ``answer`` (n, m) are the answers asked about, negative ones without meaning; ``expected`` V (n, C) from
+    ``predict``, ``usage`` (C,) log ratios, v the vote of plain nearest neighbours: a product of experts (Hinton 2002)
+    in which the last two have a small say. An answer that isn't ``listed`` (C,), where a list is known, counts a
+    ten-thousandth. Where answers are texts, ``exp(cos(V(x), φ(y)) / 0.6)``: how near each is to what is expected.
+    """
+    answer = np.maximum(answer, 0)
+    if texts.meaning is not None:
+        mean = unit_rows(np.asarray(expected, np.float32))
+        cosine = [texts.meaning[asked] @ vector for asked, vector in zip(answer, mean, strict=True)]
+        rounded = np.round(np.array(cosine, float).reshape(answer.shape), SIMILARITY_DECIMALS)
+        alike: Floats = np.exp(rounded / TEXT_TEMPERATURE)
+        return alike
+    told, vote = np.take_along_axis(expected, answer, axis=1), np.take_along_axis(texts.vote, answer, axis=1)
+    experts = np.exp(settings.usage * usage[answer]) * (vote + VOTE_FLOOR) ** settings.vote
+    known = 1.0 if listed is None else np.where(listed[answer], 1.0, UNLISTED)
+    fits: Floats = np.maximum(told, PLAUSIBILITY_FLOOR) * experts * known
+    return fits
+
+
+def judge(fitted: Fit, texts: Profile, answer: Answers, kernel: Floats | None = None) -> Floats:
+    """``plausibility`` of answers (n, m) to each text; (n, m), positive. ``kernel`` as for ``predict``."""
+    expected = predict(fitted, texts, kernel)
+    return plausibility(expected, fitted.usage, texts, answer, fitted.settings, fitted.listed)

@@ -1,0 +1,122 @@
+"""Nearest neighbours within each institution: exact, and of a large pool at half precision."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
+from typing import Any, Self
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.learning.pool import Pool
+
+__all__ = ["LARGE", "InstitutionIndex", "Neighbours", "similarities"]
+
+LARGE = 50_000
+"""Rows from which on a pool is scanned at half precision, in one call for all institutions."""
+ROWS_A_STEP = 65_536
+SIMILARITY_DECIMALS = 5
+"""Similarities are rounded before they are compared, so that the last bits of a matrix product decide nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Of each of n texts and S institutions the R nearest demonstrations, nearest first."""
+
+    rows: NDArray[np.int64]
+    """(n, S, R) rows of the pool, -1 where an institution has fewer than R."""
+    similarity: NDArray[np.float32]
+    """(n, S, R) hybrid similarity in [-1, 1], -inf where there is no row."""
+
+    def take(self, texts: NDArray[np.integer] | slice, institutions: Sequence[int] | NDArray[np.integer]) -> Self:
+        """Keep some of the texts and some of the institutions."""
+        columns = np.asarray(institutions, np.intp)
+        return type(self)(self.rows[texts][:, columns], self.similarity[texts][:, columns])
+
+    def flat(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rows and similarity without the distinction of institutions; (n, S·R) each."""
+        n, s, r = self.rows.shape
+        return self.rows.reshape(n, s * r), self.similarity.reshape(n, s * r)
+
+
+class InstitutionIndex:
+    """Search within each institution of a pool, on the pool's own vectors: nobody else's are ever looked at.
+
+    Safe to share among threads.
+    """
+
+    def __init__(self, pool: Pool, *, large: int = LARGE) -> None:
+        self._rows = pool.rows
+        self._owner = pool.owner
+        self._all = pool.vectors
+        # A pool is sorted by institution, so that each has a slice of it.
+        self._vectors = [pool.vectors[rows[0] : rows[-1] + 1] for rows in pool.rows]
+        self._is_large = len(pool.vectors) >= large
+        self._building = Lock()
+
+    def near(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
+        """``nearest`` for few texts: a large pool is read once, at half precision, whatever the number of institutions.
+
+        O(N d) for each text. Similarities of unit vectors in a large pool are off by 2⁻¹¹ at most.
+        """
+        if not self._is_large:
+            return self.nearest(vectors, r)
+        with self._building:
+            scan = self._scan
+        institutions = np.arange(len(self._rows))[:, None]
+        known = np.zeros(institutions.shape, np.float32)
+        # Each institution is a list of an inverted file, and one call asks every list for its own nearest.
+        found = [
+            scan.search_preassigned(np.tile(np.float32(vector), (len(institutions), 1)), r, institutions, known)
+            for vector in vectors
+        ]
+        shape = len(vectors), len(institutions), r
+        similarity = np.array([near for near, _ in found], np.float32).reshape(shape)
+        rows = np.array([places for _, places in found], np.int64).reshape(shape)
+        return _in_order(rows, np.where(rows < 0, -np.inf, similarity))
+
+    def nearest(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
+        """Find in every institution the ``r`` rows nearest to each of n vectors (n, d); ties go to the lower row."""
+        n = len(vectors)
+        rows = np.full((n, len(self._rows), r), -1, np.int64)
+        similarity = np.full((n, len(self._rows), r), -np.inf, np.float32)
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        for number, (own, held) in enumerate(zip(self._rows, self._vectors, strict=True)):
+            width = min(r, len(held))
+            near, positions = faiss.knn(vectors, held, width, metric=faiss.METRIC_INNER_PRODUCT)
+            similarity[:, number, :width] = near
+            rows[:, number, :width] = own[0] + positions
+        return _in_order(rows, similarity)
+
+    @cached_property
+    def _scan(self) -> Any:
+        size = self._all.shape[1]
+        lists = faiss.IndexFlatIP(size)
+        lists.add(np.zeros((len(self._rows), size), np.float32))
+        half = faiss.ScalarQuantizer.QT_fp16
+        scan = faiss.IndexIVFScalarQuantizer(lists, size, len(self._rows), half, faiss.METRIC_INNER_PRODUCT, False)
+        scan.is_trained = True  # there is nothing to learn about halves, and which list a row goes to is known
+        for start in range(0, len(self._all), ROWS_A_STEP):
+            some = np.ascontiguousarray(self._all[start : start + ROWS_A_STEP])
+            numbers, owners = np.arange(start, start + len(some)), self._owner[start : start + len(some)]
+            given = [faiss.swig_ptr(one) for one in (some, numbers, owners)]
+            scan.add_core(len(some), *given)
+        return scan
+
+
+def _in_order(rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> Neighbours:
+    """Neighbours in the order of their rounded similarity, the lower row first where two tie."""
+    similarity = _rounded(similarity)
+    order = np.lexsort((rows, -similarity), axis=2)
+    return Neighbours(np.take_along_axis(rows, order, axis=2), np.take_along_axis(similarity, order, axis=2))
+
+
+def similarities(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Hybrid similarity of n vectors to m others, rounded as the index rounds it; (n, m)."""
+    return _rounded(vectors @ others.T)
+
+
+def _rounded(similarity: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.round(similarity, SIMILARITY_DECIMALS)

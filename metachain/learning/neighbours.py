@@ -1,0 +1,67 @@
+"""A pool of demonstrations together with the neighbours of those rows that learning and evaluation ask about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.embedding.similarity import LEXICAL_DIMENSIONS
+from metachain.learning.index import InstitutionIndex, Neighbours
+from metachain.learning.pool import Pool
+from metachain.learning.reply_profile import Profile, reply_profile
+from metachain.progress import Progress, silent
+
+__all__ = ["NEIGHBOURS", "Study"]
+
+NEIGHBOURS = 8
+ROWS_A_SEARCH = 2048
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Rows of a pool looked up in every institution of it, once, so that any of them can play the new one."""
+
+    pool: Pool
+    neighbours: Neighbours
+    """Of the rows looked up, in the order of ``position``."""
+    position: Rows
+    """(N,) where each row of the pool stands among those looked up, -1 where it was not."""
+
+    @classmethod
+    def of(cls, pool: Pool, rows: Rows, progress: Progress = silent, index: InstitutionIndex | None = None) -> Self:
+        """Look up ``rows`` (any order, duplicates allowed) in every institution of the pool, or of an ``index``.
+
+        The index is one of the pool's first institutions, whose rows are the pool's first.
+        """
+        wanted = np.unique(rows)
+        index = index or InstitutionIndex(pool)
+        found = []
+        for start in range(0, len(wanted), ROWS_A_SEARCH):
+            progress("searching neighbours", start, len(wanted))
+            found.append(index.nearest(pool.vectors[wanted[start : start + ROWS_A_SEARCH]], NEIGHBOURS))
+        progress("searching neighbours", len(wanted), len(wanted))
+        position = np.full(len(pool.owner), -1, np.intp)
+        position[wanted] = np.arange(len(wanted))
+        rows_found = np.concatenate([one.rows for one in found])
+        return cls(pool, Neighbours(rows_found, np.concatenate([one.similarity for one in found])), position)
+
+    @cached_property
+    def dense_only(self) -> Self:
+        """The same rows looked up by dense embedding alone, without the letters' half of the similarity."""
+        vectors = self.pool.vectors * np.float32(np.sqrt(2))
+        vectors[:, -LEXICAL_DIMENSIONS:] = 0
+        return self.of(replace(self.pool, vectors=vectors), np.flatnonzero(self.position >= 0))
+
+    def near(self, rows: Rows, institutions: Sequence[int] | Rows) -> Neighbours:
+        """Neighbours of some rows within some institutions."""
+        return self.neighbours.take(self.position[rows], institutions)
+
+    def profile(self, rows: Rows, institutions: Sequence[int] | Rows) -> Profile:
+        """Reply profile of some rows over some institutions."""
+        pool = self.pool
+        return reply_profile(self.near(rows, institutions), pool.answer, len(pool.answers), pool.meaning)

@@ -1,0 +1,164 @@
+"""Past institutions' demonstrations as arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self, TypeVar, Union
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from metachain.data.demonstration import Demonstration
+from metachain.embedding.similarity import lexical_vectors, normalise_text
+from metachain.errors import DataError
+from metachain.scoring.metrics import are_texts, word_bags
+
+__all__ = ["Pool", "Stacked", "make_pool", "taken"]
+
+
+Number = TypeVar("Number", bound=np.number[Any])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stacked:
+    """The rows of ``first`` (N, d), and after them those of ``further`` (k, d); rows are taken by number."""
+
+    first: Union[NDArray[np.float32], "Stacked"]
+    further: NDArray[np.float32]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(N + k, d)``."""
+        return len(self), self.further.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.further)
+
+    def __getitem__(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
+        return taken(rows, self.first, self.further)
+
+
+def taken(
+    rows: NDArray[np.integer], first: Union[NDArray[Number], "Stacked"], further: NDArray[Number]
+) -> NDArray[Number]:
+    """Rows, whose numbers have any shape, of ``first`` (N, …) or after them of ``further`` (k, …).
+
+    A negative number stands for any row. Raises IndexError where there is no row at all.
+    """
+    is_further = rows >= len(first)
+    found: NDArray[Any] = first[np.where(is_further, 0, np.maximum(rows, 0))]
+    found[is_further] = further[rows[is_further] - len(first)]
+    return found
+
+
+@dataclass(frozen=True)
+class Pool:
+    """n demonstrations of S institutions with C distinct answers, in an order that doesn't depend on how they came."""
+
+    demonstrations: tuple[Demonstration, ...]
+    vectors: NDArray[np.float32]
+    """(n, d) hybrid vectors of the inputs."""
+    institutions: tuple[str, ...]
+    owner: NDArray[np.int64]
+    """(n,) number of the institution that each row belongs to."""
+    answers: tuple[str, ...]
+    answer: NDArray[np.int64]
+    """(n,) number of each row's answer."""
+
+    @cached_property
+    def meaning(self) -> NDArray[np.float32] | Stacked | None:
+        """(C, 512) unit vector of each answer where the demonstrations' answers are texts; None where they are labels.
+
+        They are hashed character n-grams (``similarity.lexical_vectors``): nothing is fitted, so nothing leaks.
+        """
+        if not are_texts([one.output for one in self.demonstrations]):
+            return None
+        return lexical_vectors(self.answers)
+
+    @cached_property
+    def bags(self) -> csr_array:
+        """(C, V) words of each answer (``metrics.word_bags``)."""
+        return word_bags(self.answers)
+
+    @cached_property
+    def text(self) -> NDArray[np.int64]:
+        """(N,) number of each row's input, the same for inputs that differ in letter case and white space only."""
+        seen: dict[str, int] = {}
+        numbers = [seen.setdefault(normalise_text(one.input), len(seen)) for one in self.demonstrations]
+        return np.array(numbers, np.int64)
+
+    @cached_property
+    def gives(self) -> NDArray[np.bool_]:
+        """(S, C) which answers each institution gives at all."""
+        given = np.zeros((len(self.institutions), len(self.answers)), bool)
+        given[self.owner, self.answer] = True
+        return given
+
+    @cached_property
+    def rows(self) -> tuple[NDArray[np.intp], ...]:
+        """For each institution the rows that belong to it."""
+        return tuple(np.flatnonzero(self.owner == number) for number in range(len(self.institutions)))
+
+    def followed_by(self, own: Self) -> Self:
+        """These rows and then those of another institution, whose answers are numbered on from these.
+
+        ``own`` was made with ``answers`` of this pool. Whether answers are texts is what it is here.
+        """
+        both = replace(
+            self,
+            demonstrations=self.demonstrations + own.demonstrations,
+            vectors=np.concatenate([self.vectors, own.vectors]),
+            institutions=self.institutions + own.institutions,
+            owner=np.concatenate([self.owner, own.owner + len(self.institutions)]),
+            answers=own.answers,
+            answer=np.concatenate([self.answer, own.answer]),
+        )
+        vars(both)["meaning"] = self.answering(own.answers).meaning
+        return both
+
+    def answering(self, answers: Sequence[str]) -> Self:
+        """The same, with numbers for further answers: ``answers`` begins with those that it has.
+
+        What took long to find out is handed on.
+        """
+        wider = replace(self, answers=tuple(answers))
+        further = wider.answers[len(self.answers) :]
+        meaning = self.meaning
+        vars(wider)["meaning"] = meaning
+        if meaning is not None and further:
+            vars(wider)["meaning"] = Stacked(meaning, lexical_vectors(further))
+        return wider
+
+
+def make_pool(
+    demonstrations: Sequence[Demonstration], vectors: NDArray[np.float32], answers: Sequence[str] = ()
+) -> Pool:
+    """Sort demonstrations by institution and id, and number institutions and answers, in alphabetical order.
+
+    ``vectors`` (n, d) belong to ``demonstrations`` row by row. ``answers`` are distinct ones that come first, in their
+    own order. Raises DataError where there are more or fewer vectors than demonstrations.
+    """
+    if len(demonstrations) != len(vectors):
+        raise DataError(f"{len(demonstrations)} demonstrations but {len(vectors)} vectors")
+    order = sorted(range(len(demonstrations)), key=lambda i: (demonstrations[i].institution, demonstrations[i].id))
+    ordered = tuple(demonstrations[i] for i in order)
+    institutions = tuple(sorted({one.institution for one in ordered}))
+    names = (*answers, *sorted({one.output for one in ordered} - set(answers)))
+    institution_number = {name: number for number, name in enumerate(institutions)}
+    answer_number = {name: number for number, name in enumerate(names)}
+    return Pool(
+        ordered,
+        _ordered(vectors, order),
+        institutions,
+        np.array([institution_number[one.institution] for one in ordered], np.int64),
+        names,
+        np.array([answer_number[one.output] for one in ordered], np.int64),
+    )
+
+
+def _ordered(vectors: NDArray[np.float32], order: Sequence[int]) -> NDArray[np.float32]:
+    """Rows in an order; where they are in it already, the very array, of which a second would take gigabytes."""
+    numbers = np.asarray(order, np.intp)
+    in_order = np.array_equal(numbers, np.arange(len(numbers)))
+    return np.ascontiguousarray(vectors if in_order else vectors[numbers])

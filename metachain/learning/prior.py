@@ -1,0 +1,279 @@
+"""What past institutions teach about a new one before it has given any label."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.data.demonstration import Demonstration
+from metachain.errors import DataError, SharingError
+from metachain.learning.calibration import UNCALIBRATED, Calibration
+from metachain.learning.episodes import FEWEST, LABELS, Draw, draws, rehearsals_beside, transfer_items
+from metachain.learning.gaussian_process import PLAIN, Settings
+from metachain.learning.guard import ARMS, arm_scores, best_arm, mean_scores, shown_probabilities
+from metachain.learning.index import InstitutionIndex
+from metachain.learning.neighbours import Study
+from metachain.learning.pool import Pool, make_pool
+from metachain.learning.site_statistics import Contribution, Sources, contribution_of
+from metachain.learning.transfer import transfer_row
+from metachain.library.library import Library
+from metachain.progress import Progress, silent
+
+__all__ = [
+    "MINIMUM",
+    "Lesson",
+    "Prior",
+    "learn",
+    "learn_lesson",
+    "learned_from",
+    "pool_of",
+    "rehearsals",
+    "rows_to_study",
+    "sources_of",
+    "statistics_of",
+    "transfer_matrix",
+]
+
+MINIMUM = 3
+"""Institutions that a prior is learned from at least, unless the caller says otherwise."""
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the guard learned: which arm to use with labels, and whether to trust the consensus without any."""
+
+    settings: Settings | None
+    """None where plain nearest neighbours did best."""
+    trusts_consensus: bool
+    """False where, without labels, plain nearest neighbours did best."""
+    scores: Floats
+    """(len(LABELS), len(ARMS)) mean score with 0, 4 and 16 labels rehearsed (``guard.arm_scores``); nan without any."""
+    unlabelled: Calibration = UNCALIBRATED
+    """Of the probabilities shown without labels."""
+    labelled: Calibration = UNCALIBRATED
+    """Of the probabilities shown with labels."""
+
+    def calibration(self, labels: int) -> Calibration:
+        """How probabilities shown with so many labels are calibrated."""
+        return self.labelled if labels else self.unlabelled
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What a library's institutions teach. Made by ``learn``."""
+
+    institutions: tuple[str, ...]
+    """The S institutions whose demonstrations were learned from, in alphabetical order."""
+    transfer: Floats
+    """(S + T, S): how well column s answers row u's inputs, in [0, 1]; the contributors' rows come last."""
+    lesson: Lesson
+    fingerprint: str
+    """Of the encoder."""
+    contributors: tuple[str, ...] = ()
+    """The T institutions that gave statistics only, in alphabetical order."""
+
+
+def learn(
+    library: Library,
+    institution: str | None = None,
+    *,
+    statistics: Sequence[Contribution] = (),
+    minimum: int = MINIMUM,
+    progress: Progress = silent,
+) -> Prior:
+    """Learn from what a library's institutions share; no model calls, seconds once texts are embedded.
+
+    That is what any institution may use, however new; with ``institution`` given, what this one may use, less its own.
+    Those that share their statistics alone count in the lesson and are never searched or shown. So do further
+    institutions elsewhere whose ``statistics`` are at hand, if they let this library use them (``metachain share
+    LIBRARY NAME --statistics everyone``). ``minimum`` and what is raised: as ``learned_from`` has it; and SharingError
+    for statistics that are not shared.
+    """
+    shared = library.sharing.with_(institution)
+    held = set(library.institutions()) - {institution}
+    unshared = sorted({one.institution for one in statistics} - shared.statistics)
+    if unshared:
+        raise SharingError(
+            f"no rule of this library lets the statistics of {unshared[0]!r} be learned from; state it: "
+            f"metachain share LIBRARY {unshared[0]!r} --statistics everyone"
+        )
+    sources = sorted(shared.demonstrations & held)
+    given = {one.institution for one in statistics}
+    private = sorted((shared.statistics - shared.demonstrations - given) & held)
+    silent = sorted(held - shared.statistics)
+    if silent and len(sources) + len(private) + len(given) < minimum:
+        raise DataError(
+            f"learning needs at least {minimum} institutions; {len(silent)} of the library have no rule that lets it "
+            f"learn from them, such as {silent[0]!r}: metachain share LIBRARY --all --with everyone"
+        )
+    return learned_from(library, sources, private, statistics=statistics, minimum=minimum, progress=progress)
+
+
+def learned_from(
+    library: Library,
+    sources: Sequence[str],
+    private: Sequence[str] = (),
+    *,
+    statistics: Sequence[Contribution] = (),
+    minimum: int = MINIMUM,
+    progress: Progress = silent,
+) -> Prior:
+    """Learn from the institutions ``sources`` of a library, and from the mere statistics of others.
+
+    Those others are ``private`` institutions of the library, whose demonstrations are measured and never searched or
+    shown, and institutions elsewhere whose ``statistics`` are at hand. It makes no difference which of the two an
+    institution is, nor in which order they are given. Calibrations are learned from the sources' rehearsals alone.
+
+    Raises DataError where sources and contributors together are fewer than ``minimum`` (2 or more), where an
+    institution comes twice, and for statistics that were measured beside other demonstrations or by another method;
+    NotFoundError for an institution that is not in the library.
+    """
+    contributors = [*private, *(one.institution for one in statistics)]
+    _check_institutions(sources, contributors, minimum)
+    shared = sources_of(library, sources, progress)
+    for one in statistics:
+        one.check_beside(shared)
+    measured = [contribution_of(shared, _own(library, name, shared, progress), progress) for name in private]
+    given = sorted([*measured, *statistics], key=lambda one: one.institution)
+    transfer = np.concatenate([shared.transfer, *(np.array([one.transfer]) for one in given)])
+    everyone = np.arange(len(shared.institutions))
+    lesson = learn_lesson(shared.study, transfer, everyone, progress, given)
+    return Prior(shared.institutions, transfer, lesson, shared.fingerprint, tuple(one.institution for one in given))
+
+
+def statistics_of(
+    library: Library, institution: str, sources: Sequence[str] | None = None, *, progress: Progress = silent
+) -> Contribution:
+    """Measure an institution of a library beside those that share with it: numbers that ``learn`` takes elsewhere.
+
+    ``sources`` names the others where they are not all that share with it. Their demonstrations must be those that the
+    other machine has. Raises NotFoundError where the institution or a source has no demonstrations in the library, and
+    DataError where there is no source.
+    """
+    library.demonstrations(institution)
+    sharing = library.sharing.with_(institution).demonstrations & set(library.institutions())
+    others = [name for name in (sorted(sharing) if sources is None else sources) if name != institution]
+    if not others:
+        raise DataError(f"nobody in the library shares with {institution!r}; add the shared demonstrations (--share)")
+    shared = sources_of(library, others, progress)
+    return contribution_of(shared, _own(library, institution, shared, progress), progress)
+
+
+def sources_of(library: Library, institutions: Sequence[str], progress: Progress = silent) -> Sources:
+    """Index and measure institutions of a library whose demonstrations may be used. Raises DataError for none."""
+    if not institutions:
+        raise DataError("there is no institution whose demonstrations may be used; add or share some")
+    pool = pool_of(library, library.demonstrations(*institutions), progress=progress)
+    index = InstitutionIndex(pool)
+    study = Study.of(pool, rows_to_study(pool), progress, index)
+    return Sources(study, index, transfer_matrix(study), library.encoder.fingerprint)
+
+
+def pool_of(
+    library: Library,
+    demonstrations: Sequence[Demonstration],
+    answers: Sequence[str] = (),
+    *,
+    progress: Progress = silent,
+) -> Pool:
+    """Turn demonstrations of a library into arrays, embedding what was never embedded."""
+    return make_pool(demonstrations, library.hybrid_vectors(demonstrations, progress), answers)
+
+
+def rows_to_study(pool: Pool) -> Rows:
+    """Rows that learning asks about: each institution's items for the transfer matrix and its rehearsals."""
+    rows = [transfer_items(pool, number) for number in range(len(pool.institutions))]
+    rows += [part for draw in _all_draws(pool) for part in (draw.support, draw.query)]
+    return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.intp)
+
+
+def transfer_matrix(study: Study) -> Floats:
+    """How well institutions' demonstrations answer each other's inputs; (S, S), row u asks and column s answers."""
+    everyone = np.arange(len(study.pool.institutions))
+    rows = [transfer_items(study.pool, number) for number in range(len(everyone))]
+    return np.stack([transfer_row(study.profile(items, everyone), study.pool.answer[items]) for items in rows])
+
+
+def rehearsals(pool: Pool, transfer: Floats, past: Rows) -> list[tuple[Draw, Rows]]:
+    """Every draw of the institutions ``past`` beside the others it learns from: all, and those unlike it."""
+    made = []
+    for number in past if len(past) > 1 else ():
+        others = past[past != number]
+        agreement = (transfer[number, others] + transfer[others, number]) / 2
+        made += rehearsals_beside(pool, int(number), others, agreement)
+    return made
+
+
+def learn_lesson(
+    study: Study,
+    transfer: Floats,
+    past: Rows,
+    progress: Progress = silent,
+    contributions: Sequence[Contribution] = (),
+) -> Lesson:
+    """Leave each of the institutions ``past`` out, and find the arm that serves them best.
+
+    Each is left out twice: alone, and together with those that answer as it does, for nobody knows whether a new
+    institution will resemble any that is there. Rehearsals that ``contributions`` tell of count like these for the
+    arms; they say nothing of probabilities, so calibrations are learned from ``past`` alone.
+    """
+    made = rehearsals(study.pool, transfer, past)
+    by_labels: dict[int, list[Floats]] = {labels: [] for labels in LABELS}
+    for done, (draw, others) in enumerate(made):
+        progress("rehearsing", done, len(made))
+        by_labels[draw.labels].append(arm_scores(study, draw, others, transfer))
+    progress("rehearsing", len(made), len(made))
+    sums = sum((one.sums for one in contributions), np.zeros((len(LABELS), len(ARMS))))
+    further = sum(one.rehearsals for one in contributions)
+    means = [mean_scores(by_labels[labels], told, further) for labels, told in zip(LABELS, sums, strict=True)]
+    labelled = [score for labels in LABELS[1:] for score in by_labels[labels]]
+    settings = best_arm(labelled, sums[1:].sum(axis=0), further * len(LABELS[1:]))
+    trusts_consensus = best_arm(by_labels[0], sums[0], further) is not None
+    lesson = Lesson(settings, trusts_consensus, np.stack(means))
+    if study.pool.meaning is not None:
+        return lesson
+    shown = [
+        (draw.labels, shown_probabilities(study, draw, others, transfer, settings or PLAIN)) for draw, others in made
+    ]
+    return replace(
+        lesson,
+        unlabelled=_calibration([one for labels, one in shown if not labels]),
+        labelled=_calibration([one for labels, one in shown if labels]),
+    )
+
+
+def _own(library: Library, institution: str, sources: Sources, progress: Progress) -> Pool:
+    demonstrations = library.demonstrations(institution)
+    return pool_of(library, demonstrations, sources.study.pool.answers, progress=progress)
+
+
+def _check_institutions(sources: Sequence[str], contributors: Sequence[str], minimum: int) -> None:
+    if not isinstance(minimum, int) or minimum < FEWEST:
+        raise DataError(f"'minimum' must be a whole number of at least {FEWEST}, got {minimum!r}")
+    everyone = sorted([*sources, *contributors])
+    for one, other in pairwise(everyone):
+        if one == other:
+            raise DataError(f"{one!r} comes twice: an institution is learned from by its demonstrations or one file")
+    if len(everyone) < minimum:
+        held = f"{len(everyone)} ({', '.join(everyone[:8])})" if everyone else "none"
+        risk = f", or take the risk with minimum={len(everyone)} (--minimum {len(everyone)})"
+        raise DataError(
+            f"learning needs at least {minimum} institutions, with those that give statistics only; there are {held}. "
+            f"Add some{risk if len(everyone) >= FEWEST else ''}"
+        )
+
+
+def _calibration(shown: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> Calibration:
+    if not shown:
+        return UNCALIBRATED
+    probability, right = zip(*shown, strict=True)
+    return Calibration.learn(np.concatenate(probability), np.concatenate(right))
+
+
+def _all_draws(pool: Pool) -> list[Draw]:
+    return [draw for number in range(len(pool.institutions)) for draw in draws(pool, number)]

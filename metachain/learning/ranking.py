@@ -1,0 +1,110 @@
+"""What was chosen for one query, in the order it is shown, and why."""
+
+from collections.abc import MutableMapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.data.demonstration import Demonstration
+from metachain.embedding.similarity import normalise_text
+
+__all__ = ["distinct", "nearest_first", "plausible_answers", "plausible_first", "repeated", "twins"]
+
+SIMILARITY_SCALE = 0.1
+PLAUSIBILITY_WEIGHT = 10.0
+KEPT_SHARE = 0.8
+KEPT_SHARE_OF_TEXTS = 0.5
+"""Lower, for texts differ in degree: one that is less plausible contradicts nothing."""
+
+Floats = NDArray[np.floating]
+
+
+def nearest_first(similarity: Floats, k: int) -> NDArray[np.intp]:
+    """Positions of the k largest of each row (n, m), largest first, the earlier where two tie; (n, min(k, m))."""
+    return np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+
+
+def repeated(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Mark, in each row (n, m), every key that stands further left already."""
+    order = np.argsort(keys, axis=1, kind="stable")
+    ordered = np.take_along_axis(keys, order, axis=1)
+    again = np.zeros(keys.shape, bool)
+    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    marked = np.zeros(keys.shape, bool)
+    np.put_along_axis(marked, order, again, axis=1)
+    return marked
+
+
+def distinct(
+    rows: NDArray[np.integer], similarity: Floats, twin: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Candidate rows (n, m) and their similarity, with -1 and -inf for what is none or a twin of one further left.
+
+    ``twin`` (n, m) are the rows' numbers from ``twins``, whatever where there is no row.
+    """
+    dropped = repeated(np.where(rows < 0, -1, twin)) | (rows < 0)
+    return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
+
+
+def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Scale how well candidates' answers fit to probabilities over the distinct answers among a text's candidates.
+
+    ``fits`` (n, m), positive; ``answer`` (n, m) answer number of each candidate, negative where there is none.
+    Returns (n, m): the probability of each candidate's answer, 0 where there is none.
+    """
+    there = answer >= 0
+    total = np.where(there & ~repeated(answer), fits, 0.0).sum(axis=1, keepdims=True)
+    probability: NDArray[np.float64] = np.where(there, fits, 0.0) / np.where(total == 0, 1, total)
+    return probability
+
+
+def plausible_first(
+    similarity: Floats,
+    plausibility: NDArray[np.float64],
+    k: int,
+    *,
+    texts: bool = False,
+    weight: float = PLAUSIBILITY_WEIGHT,
+    kept_share: float | None = None,
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Choose candidates that are near *and* carry a plausible answer.
+
+    ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + weight log p``, the best k are kept, less
+    those whose p is under ``kept_share`` (0.8 where None, of ``texts`` 0.5) of the best p kept. Returns positions
+    (n, min(k, m)), best first and -1 where dropped, and the scores (n, m).
+    """
+    score = utility(similarity, plausibility, weight)
+    return plausible_alone(nearest_first(score, k), plausibility, least_share(texts, kept_share)), score
+
+
+def utility(similarity: Floats, plausibility: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
+    """``h / 0.1 + weight log p`` of candidates (n, m); -inf where p is 0 and the weight is not."""
+    near = np.asarray(similarity / SIMILARITY_SCALE, np.float64)
+    with np.errstate(divide="ignore"):
+        return near + weight * np.log(plausibility) if weight else near
+
+
+def least_share(texts: bool, kept_share: float | None) -> float:
+    """Share of the best plausibility shown under which nothing is shown."""
+    if kept_share is not None:
+        return kept_share
+    return KEPT_SHARE_OF_TEXTS if texts else KEPT_SHARE
+
+
+def plausible_alone(first: NDArray[np.intp], plausibility: NDArray[np.float64], least: float) -> NDArray[np.intp]:
+    """Positions (n, k), with -1 for those whose plausibility is 0, or under ``least`` times the best of their row."""
+    kept = np.take_along_axis(plausibility, first, axis=1)
+    best = kept.max(axis=1, keepdims=True, initial=0.0)
+    return np.where((kept >= least * best) & (kept > 0), first, -1)
+
+
+def twins(
+    demonstrations: Sequence[Demonstration], seen: MutableMapping[tuple[str, str], int] | None = None, first: int = 0
+) -> NDArray[np.int64]:
+    """Number of the first demonstration with the same input and output, for each; (N,).
+
+    They are numbered from ``first`` on; ``seen`` holds those before them, and is added to.
+    """
+    seen = {} if seen is None else seen
+    keys = ((normalise_text(one.input), one.output) for one in demonstrations)
+    return np.array([seen.setdefault(key, row) for row, key in enumerate(keys, first)], np.int64)

@@ -1,0 +1,264 @@
+"""What an institution gives that keeps its demonstrations to itself: numbers, in a file of a few kilobytes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.data.demonstration import check_text
+from metachain.errors import DataError
+from metachain.learning.episodes import (
+    ALIKE,
+    FEWEST,
+    LABELS,
+    QUERIES,
+    SEEDS,
+    TRANSFER_ITEMS,
+    draws,
+    rehearsals_beside,
+    transfer_items,
+)
+from metachain.learning.guard import ARMS, SHOTS, SURENESS, arm_scores
+from metachain.learning.index import InstitutionIndex
+from metachain.learning.neighbours import NEIGHBOURS, Study
+from metachain.learning.pool import Pool
+from metachain.learning.transfer import transfer_row
+from metachain.progress import Progress, silent
+
+__all__ = ["Contribution", "Sources", "contribution_of", "read_contribution"]
+
+FORMAT = "metachain-statistics/1"
+"""Another number whenever the same demonstrations would give other numbers."""
+METHOD = sha256(
+    repr((ARMS, LABELS, SEEDS, QUERIES, SURENESS, SHOTS, ALIKE, FEWEST, TRANSFER_ITEMS, NEIGHBOURS)).encode()
+).hexdigest()
+MOST_REHEARSALS = 2 * len(SEEDS)
+LARGEST_FILE = 1_000_000
+LONGEST_SAID = 60
+ROUNDING = 1e-9
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The S institutions whose demonstrations are shared, indexed and measured once."""
+
+    study: Study
+    """Of these alone."""
+    index: InstitutionIndex
+    transfer: Floats
+    """(S, S): how well column s answers row u's inputs."""
+    fingerprint: str
+    """Of the encoder."""
+
+    @property
+    def institutions(self) -> tuple[str, ...]:
+        """Their names, in alphabetical order."""
+        return self.study.pool.institutions
+
+    @cached_property
+    def digest(self) -> str:
+        """Of their demonstrations, ids and texts; 64 hexadecimal digits."""
+        digest = sha256()
+        for one in self.study.pool.demonstrations:
+            digest.update(f"\0{one.institution}\0{one.id}\0{one.input}\0{one.output}".encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One institution's statistics beside S shared institutions: no text, no id, no answer. Made by ``statistics_of``.
+
+    Raises DataError, which names the file and the field, for whatever can't have been measured: a number that is not
+    finite or out of its range, rows that don't fit, statistics of another version's rehearsals.
+    """
+
+    institution: str
+    sources: tuple[str, ...]
+    """The S shared institutions it was measured beside, in alphabetical order."""
+    digest: str
+    """Of the shared demonstrations (``Sources.digest``)."""
+    fingerprint: str
+    """Of the encoder."""
+    method: str
+    """Of the arms and all that says how they rehearse."""
+    items: int
+    """Number of its demonstrations that ``transfer`` is a mean over; at most 220."""
+    rehearsals: int
+    """Number of its rehearsals with each count of labels; at most 4."""
+    transfer: tuple[float, ...]
+    """(S,) how well each shared institution answers its inputs, in [0, 1]."""
+    scores: tuple[tuple[float, ...], ...]
+    """(len(LABELS), len(ARMS)) sums over the rehearsals (``guard.arm_scores``), each in [0, rehearsals]."""
+    file: str = field(default="", compare=False)
+    """Where it was read from, for messages."""
+
+    def __post_init__(self) -> None:
+        self._check_names()
+        if self.method != METHOD:
+            raise self.refused("method", "was measured by another version of the method; measure again with this one")
+        self._check_count("items", self.items, 1, TRANSFER_ITEMS)
+        self._check_count("rehearsals", self.rehearsals, 0, MOST_REHEARSALS)
+        self._check_numbers("transfer", self.transfer, len(self.sources), 1.0)
+        if not isinstance(self.scores, tuple) or len(self.scores) != len(LABELS):
+            raise self.refused("scores", f"must be {len(LABELS)} lists, one for each of {LABELS} labels")
+        for row in self.scores:
+            self._check_numbers("scores", row, len(ARMS), self.rehearsals * (1 + SURENESS) + ROUNDING)
+
+    @property
+    def sums(self) -> Floats:
+        """The scores as an array, (len(LABELS), len(ARMS))."""
+        return np.array(self.scores, np.float64)
+
+    def check_beside(self, sources: Sources) -> None:
+        """Raise DataError unless it was measured beside these very demonstrations, with their encoder."""
+        if self.fingerprint != sources.fingerprint:
+            held = f"with {_said(self.fingerprint)}, the library is open with {sources.fingerprint!r}"
+            raise self.refused("fingerprint", f"was measured {held}; measure again with that encoder")
+        if self.sources != sources.institutions:
+            apart = sorted(set(self.sources) ^ set(sources.institutions))
+            named = ", ".join(map(_said, apart[:5])) + (f" and {len(apart) - 5} more" if len(apart) > 5 else "")
+            raise self.refused("sources", f"differ from the institutions learned from in {named}; measure again")
+        if self.digest != sources.digest:
+            raise self.refused(
+                "digest", "says that it was measured beside other demonstrations of these institutions; measure again"
+            )
+
+    def to_json(self) -> str:
+        """Write it as JSON that a person can read; numbers come back as they were, bit by bit."""
+        record = {"format": FORMAT, **asdict(self)}
+        del record["file"]
+        return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, file: str = "") -> Self:
+        """Read it back. Raises DataError that names the file and what in it is not what it must be."""
+        name = file or "the statistics"
+        try:
+            record = json.loads(text, parse_constant=_no_number, object_pairs_hook=_each_once)
+        except RecursionError:
+            raise DataError(f"{name}: not JSON that can be read (nested too deeply)") from None
+        except ValueError as error:
+            raise DataError(f"{name}: not JSON that can be read ({error})") from None
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            held = _said(record.get("format")) if isinstance(record, dict) else "none"
+            raise DataError(f"{name}: the format is {held}, expected {FORMAT!r}; make it with: metachain statistics")
+        fields = cls.__dataclass_fields__.keys() - {"file"}
+        odd = fields ^ (record.keys() - {"format"})
+        if odd:
+            wrong = sorted(odd)[0]
+            how = "is missing" if wrong in fields else "is not one that statistics have"
+            raise DataError(f"{name}: field {_said(wrong)} {how}; measure again")
+        return cls(**{key: _frozen(record[key]) for key in fields}, file=file)
+
+    def refused(self, name: str, why: str) -> DataError:
+        """Return the error that names the file, the institution where it can be, and the field."""
+        whose = self.file or f"statistics of {_said(self.institution)}"
+        return DataError(f"{whose}: {name!r} {why}")
+
+    def _check_names(self) -> None:
+        if not isinstance(self.sources, tuple) or not self.sources:
+            raise self.refused("sources", "must be a list of the institutions it was measured beside")
+        named = {"institution": self.institution, "digest": self.digest, "fingerprint": self.fingerprint}
+        for name, value in (*named.items(), *(("sources", one) for one in self.sources)):
+            try:
+                check_text(name, value)
+            except DataError as error:
+                raise DataError(f"{self.file or 'statistics'}: {error}") from None
+        if list(self.sources) != sorted(set(self.sources)):
+            raise self.refused("sources", "must be in alphabetical order, each once")
+        if self.institution in self.sources:
+            raise self.refused("sources", f"holds {_said(self.institution)} itself, which it was measured beside")
+
+    def _check_count(self, name: str, value: object, least: int, most: int) -> None:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise self.refused(name, f"must be a whole number in [{least}, {most}], got {_said(value)}")
+
+    def _check_numbers(self, name: str, values: object, count: int, most: float) -> None:
+        if not isinstance(values, tuple) or len(values) != count:
+            held = f"a list of {len(values)}" if isinstance(values, tuple) else _said(values)
+            raise self.refused(name, f"must hold {count} numbers in each list, got {held}")
+        for place, value in enumerate(values):
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
+                raise self.refused(name, f"must hold numbers in [0, {most:g}], got {_said(value)} in place {place}")
+
+
+def contribution_of(sources: Sources, own: Pool, progress: Progress = silent) -> Contribution:
+    """Measure one institution's demonstrations beside shared ones, as ``learn`` measures an institution it may show.
+
+    ``own`` is a pool of one institution's demonstrations, made with ``answers`` of the sources' pool. Nobody else may
+    be shown its demonstrations, so which sources are alike is said by its row of the transfer matrix alone.
+    """
+    pool = sources.study.pool.followed_by(own)
+    number = len(sources.institutions)
+    past = np.arange(number)
+    items = transfer_items(pool, number)
+    parts = [part for draw in draws(pool, number) for part in (draw.support, draw.query)]
+    study = Study.of(pool, np.concatenate([items, *parts]), progress, sources.index)
+    row = np.clip(transfer_row(study.profile(items, past), pool.answer[items]), 0, 1)
+    made = rehearsals_beside(pool, number, past, row)
+    sums = np.zeros((len(LABELS), len(ARMS)))
+    name = own.institutions[0]
+    for done, (draw, company) in enumerate(made):
+        progress(f"rehearsing {name}", done, len(made))
+        sums[LABELS.index(draw.labels)] += arm_scores(study, draw, company, sources.transfer)
+    return Contribution(
+        institution=name,
+        sources=sources.institutions,
+        digest=sources.digest,
+        fingerprint=sources.fingerprint,
+        method=METHOD,
+        items=len(items),
+        rehearsals=len(made) // len(LABELS),
+        transfer=tuple(row.tolist()),
+        scores=tuple(map(tuple, sums.tolist())),
+    )
+
+
+def read_contribution(path: str | Path) -> Contribution:
+    """Read a file that ``metachain statistics`` wrote. Raises DataError that names the file and what is wrong in it."""
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise DataError(f"can't read {path}: {error.strerror}") from None
+    if len(raw) > LARGEST_FILE:
+        raise DataError(f"{path}: over {LARGEST_FILE} bytes, statistics take a few thousand; is it another file?")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 ({error.reason}); make it with: metachain statistics") from None
+    return Contribution.from_json(text, str(path))
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, two deep: no field holds deeper ones."""
+    if not isinstance(value, list):
+        return value
+    return tuple(tuple(one) if isinstance(one, list) else one for one in value)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a field is given twice")
+    return record
+
+
+def _said(value: object) -> str:
+    """Return what was got, short; what holds other things by its kind alone."""
+    if value is not None and not isinstance(value, str | int | float):
+        return type(value).__name__
+    text = repr(value)
+    return text if len(text) <= LONGEST_SAID else text[:LONGEST_SAID] + "…"

@@ -1,0 +1,124 @@
+"""Forgetting: a demonstration, an institution or a patient leaves the library and everything learned from it.
+
+What is learned here is a closed-form function of the demonstrations, so learning again without them is exact: the
+result is the same as if they had never been there (machine unlearning in the sense of Cao & Yang 2015).
+"""
+
+from dataclasses import dataclass
+
+from metachain.data.demonstration import check_text
+from metachain.errors import DataError, LibraryError, NotFoundError, SharingError
+from metachain.learning.artifacts import OWN_PRIOR, PRIOR, load_prior, name_of, save_posterior, save_prior
+from metachain.learning.posterior import adapt
+from metachain.learning.prior import MINIMUM, Prior, learn
+from metachain.library.erasure import POSTERIOR, Doomed, Erased
+from metachain.library.library import Library
+from metachain.progress import Progress, silent
+
+__all__ = ["Receipt", "forget"]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was forgotten, and what was learned again without it."""
+
+    erased: Erased
+    """As the library keeps it (``Library.receipts``)."""
+    scrubbed: bool
+    """False where another process was reading from before, so that the file's log holds old bytes until it is done."""
+    learned_again: tuple[str, ...]
+    """Names of the priors and posteriors that had a part in it and are there again."""
+    lost: tuple[str, ...]
+    """Names of what had a part in it and can't be made again here: a model's policy, statistics of elsewhere, lists."""
+
+
+def forget(
+    library: Library,
+    *,
+    institution: str | None = None,
+    demonstration: str | None = None,
+    patient: str | None = None,
+    answer: str | None = None,
+    progress: Progress = silent,
+) -> Receipt:
+    """Forget a demonstration by its id (of an ``institution``, where several have it), an institution, or a patient.
+
+    A patient is all demonstrations whose ``metadata.patient`` is that key. ``answer`` is the id of one recorded answer,
+    with its query and correction. When this returns they are gone from the
+    database and its files, with the answers that models gave to or from them, their vectors, and every prior, posterior
+    and policy that they had a part in; priors and posteriors have been learned again from what is left. Interrupted, it
+    has forgotten all or nothing; what was learned may be missing then and is to be learned again. Raises DataError
+    where it is not said what to forget, NotFoundError where there is none of it.
+    """
+    doomed = _doomed(library, institution, demonstration, patient, answer)
+    priors = {owner: _prior(library, owner) for owner in _owners(library)}
+    erased = library.erase(doomed)
+    scrubbed = library.scrub()
+    if erased is None:
+        raise NotFoundError(f"the library holds nothing of that {doomed.kind}; check the name")
+    for owner, prior in priors.items():
+        if name_of(owner) in erased.artifacts and not (doomed.whole_institution and owner == institution):
+            _learn_again(library, owner, prior, progress)
+    for name in erased.artifacts:
+        adapted = name.removeprefix(POSTERIOR)
+        if adapted != name and not (doomed.whole_institution and adapted == institution):
+            _adapt_again(library, adapted)
+    after, gone = set(library.learned()), set(erased.artifacts)
+    anew = [prior for owner, prior in priors.items() if prior and name_of(owner) in gone]
+    given = {f"statistics of {name}" for prior in anew for name in prior.contributors}
+    elsewhere = given - {f"statistics of {name}" for name in (*library.institutions(), *erased.demonstrations)}
+    return Receipt(erased, scrubbed, tuple(sorted(gone & after)), tuple(sorted((gone - after) | elsewhere)))
+
+
+def _doomed(
+    library: Library, institution: str | None, demonstration: str | None, patient: str | None, answer: str | None
+) -> Doomed:
+    one_of = {"demonstration": demonstration, "patient": patient, "answer": answer}
+    given = [name for name, value in one_of.items() if value is not None]
+    for name, value in {"institution": institution, **one_of}.items():
+        if value is not None:
+            check_text(name, value)
+    if len(given) > 1:
+        raise DataError(f"forget one thing at a time, not {' and '.join(given)}")
+    if institution is None and not given:
+        raise DataError("say what to forget: an institution, a demonstration's id, a patient's key, or an answer's id")
+    if answer is not None:
+        return Doomed(answer=answer)
+    if demonstration is not None and institution is None:
+        holders = library.holders(demonstration)
+        if len(holders) > 1:
+            raise DataError(
+                f"several institutions have a demonstration {demonstration!r}; say which one: {', '.join(holders)}"
+            )
+        institution = holders[0] if holders else None
+    return Doomed(institution, demonstration, patient)
+
+
+def _owners(library: Library) -> list[str | None]:
+    """Whose priors there are; None: everybody's."""
+    own = [name.removeprefix(OWN_PRIOR) for name in library.learned() if name.startswith(OWN_PRIOR)]
+    return [*own, *([None] if PRIOR in library.learned() else [])]
+
+
+def _prior(library: Library, owner: str | None) -> Prior | None:
+    try:
+        return load_prior(library, owner)
+    except LibraryError:
+        return None  # it is of an older format, or damaged: it is learned anew all the same
+
+
+def _learn_again(library: Library, owner: str | None, before: Prior | None, progress: Progress) -> None:
+    count = len(before.institutions) + len(before.contributors) if before else MINIMUM
+    try:
+        prior = learn(library, owner, minimum=min(MINIMUM, count), progress=progress)
+    except DataError:
+        return  # too few institutions are left: the receipt says that there is no prior now
+    save_prior(library, prior, owner)
+
+
+def _adapt_again(library: Library, institution: str) -> None:
+    try:
+        posterior = adapt(load_prior(library, institution), library, institution)
+    except (NotFoundError, SharingError):
+        return  # there is no prior, or nobody is left to be shown
+    save_posterior(library, posterior)

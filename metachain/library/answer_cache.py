@@ -1,0 +1,53 @@
+"""Answers of models kept in a file, so that none is paid for twice."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Column, Engine, MetaData, String, Table, Text, select
+
+from metachain.library.bulk import insert_new
+from metachain.library.embedding_cache import cache_engine
+from metachain.library.engine import reading, writing
+
+__all__ = ["AnswerCache"]
+
+KEYS_A_QUERY = 500
+
+_tables = MetaData()
+_answers = Table(
+    "answers", _tables, Column("key", String(64), primary_key=True), Column("answer", Text, nullable=False)
+)
+
+
+class AnswerCache:
+    """Answers by the key of what was asked of whom. The file holds no prompt, but the answers as they are."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        with writing(engine) as connection:
+            _tables.create_all(connection)
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path | None) -> Iterator["AnswerCache"]:
+        """In the file of ``cached_vectors``."""
+        with cache_engine(path) as engine:
+            yield cls(engine)
+
+    def known(self, keys: Sequence[str]) -> dict[str, str]:
+        """Find the answers there are, by key."""
+        found: dict[str, str] = {}
+        with reading(self._engine) as connection:
+            for start in range(0, len(keys), KEYS_A_QUERY):
+                query = select(_answers.c.key, _answers.c.answer).where(
+                    _answers.c.key.in_(keys[start : start + KEYS_A_QUERY])
+                )
+                found.update((key, answer) for key, answer in connection.execute(query))
+        return found
+
+    def keep(self, key: str, answer: str) -> None:
+        """Store an answer, on disk when this returns; raises StorageError where that can't be."""
+        row = {"key": key, "answer": answer.encode(errors="replace").decode()}
+        with writing(self._engine) as connection:
+            insert_new(connection, _answers, [row])

@@ -1,0 +1,97 @@
+"""What was learned, and lists that were given: a JSON header and npz arrays under a name."""
+
+import io
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, delete, select
+
+from metachain.data.demonstration import check_text
+from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.library.bulk import upsert
+from metachain.library.engine import reading, writing
+from metachain.library.erasure import ANSWERS
+from metachain.library.revisions import counted, moved_on
+from metachain.library.schema import artifacts as table
+
+__all__ = ["Artifacts", "list_answers", "listed_answers"]
+
+
+class Artifacts:
+    """The ``artifacts`` table of one library."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def save(
+        self,
+        name: str,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[Any]],
+        changes: Iterable[str] = (),
+        *,
+        counts: str = "",
+    ) -> None:
+        """Store one, replacing what was there.
+
+        The ``revision`` of the institutions in ``changes`` moves on with it, and the counter ``counts``.
+        """
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
+        with writing(self._engine) as connection:
+            upsert(connection, table, [{"name": name, "header": dict(header), "arrays": buffer.getvalue()}])
+            moved_on(connection, changes)
+            if counts:
+                counted(connection, counts)
+
+    def load(self, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Read one back. Raises NotFoundError where there is none, LibraryError where it is damaged."""
+        check_text("name", name)
+        with reading(self._engine) as connection:
+            row = connection.execute(select(table).where(table.c.name == name)).one_or_none()
+        if row is None:
+            raise NotFoundError(f"the library holds no {name}")
+        try:
+            with np.load(io.BytesIO(row.arrays), allow_pickle=False) as arrays:
+                return dict(row.header), dict(arrays)
+        except (ValueError, TypeError, OSError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
+            raise LibraryError(f"the library's {name} is damaged ({error}); learn or adapt again") from error
+
+    def names(self) -> tuple[str, ...]:
+        """Those there are, in alphabetical order."""
+        with reading(self._engine) as connection:
+            return tuple(connection.execute(select(table.c.name).order_by(table.c.name)).scalars())
+
+    def check_writable(self) -> None:
+        """Raise StorageError where none could be stored."""
+        with writing(self._engine) as connection:
+            connection.execute(delete(table).where(table.c.name == ""))  # which is none: a write all the same
+
+
+def list_answers(artifacts: Artifacts, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
+    """Store a list, replacing the one before; see ``Library.list_answers``."""
+    check_text("institution", institution)
+    if isinstance(answers, str):
+        raise DataError("answers must be a list of texts, got a single string")
+    given = list(answers)
+    for position, answer in enumerate(given):
+        check_text(f"answers[{position}]", answer)
+    names = sorted(set(given))
+    artifacts.save(f"{ANSWERS}{institution}", {"answers": names}, {}, [institution])
+    return tuple(names)
+
+
+def listed_answers(artifacts: Artifacts, institution: str) -> tuple[str, ...]:
+    """Read a list back, in alphabetical order; empty where there is none. Raises LibraryError for a damaged one."""
+    check_text("institution", institution)
+    try:
+        header, _ = artifacts.load(f"{ANSWERS}{institution}")
+        return tuple(header["answers"])
+    except NotFoundError:
+        return ()
+    except KeyError:
+        raise LibraryError(f"the library's list of answers of {institution!r} is damaged; list them again") from None

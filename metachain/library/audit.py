@@ -1,0 +1,187 @@
+"""Who was shown whose demonstrations, when, under which rules: ids, names and numbers, and never a text."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, RowMapping, Select, delete, select, tuple_, update
+
+from metachain.data.demonstration import check_text
+from metachain.errors import DataError, StorageError
+from metachain.library.bulk import upsert
+from metachain.library.engine import reading, writing
+from metachain.library.schema import audit as table
+from metachain.timestamps import moment
+
+__all__ = ["Audit", "AuditEntry", "new_id"]
+
+ROWS_A_QUERY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One selection: who asked, what was shown, and by what it was chosen."""
+
+    id: str
+    """Of the selection (``Selection.id``); later ones sort after earlier ones, to the millisecond."""
+    at: str
+    """When, in UTC (ISO 8601)."""
+    institution: str
+    """Who asked."""
+    purpose: str
+    """What the library was open for; empty where nothing was said."""
+    method: str
+    """``metachain`` or ``nearest``."""
+    shown: tuple[tuple[str, str], ...]
+    """Institution and id of each demonstration, in prompt order."""
+    rules: int
+    """Version of the sharing rules under which they were handed out (``Sharing.with_``)."""
+    prior: str
+    """Version of the prior (``posterior.version_of``)."""
+    outcome: str | None = None
+    """Id of the answer's outcome, which feedback is given under, where ``FeedbackRecorder`` has kept it."""
+    model: str | None = None
+    """Provider and name of the model that was sent them; None where no chain of metachain knows."""
+    demonstration_tokens: int | None = None
+    """Of the demonstrations, as the prompt's budget counts them."""
+    input_tokens: int | None = None
+    """As the model reported them; None where it has not."""
+    output_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise DataError for a blank id, institution or method."""
+        for name in ("id", "institution", "method"):
+            check_text(name, getattr(self, name))
+
+
+COLUMNS = tuple(one.name for one in fields(AuditEntry))
+
+
+class Audit:
+    """The ``audit`` table of one library."""
+
+    def __init__(self, engine: Engine, *, recording: bool = True) -> None:
+        self._engine = engine
+        self.recording = recording
+        """Whether selections are recorded: as the library was opened."""
+
+    def record(self, entries: Iterable[AuditEntry], provided: Callable[[Connection], bool] | None = None) -> bool:
+        """Store entries in one transaction; one with a known id replaces what was there.
+
+        When this returns they survive the process, however it ends; the disk is not waited for, so that a machine that
+        loses its power may lose the last ones.
+
+        Where ``provided`` says no, asked in that transaction, nothing is stored; returns whether it said yes. A library
+        opened with ``audit=False`` only asks it. Raises StorageError where the library can't be written.
+        """
+        rows = [_row(one) for one in entries]
+        if not self.recording:
+            return provided is None or self._holds(provided)
+        try:
+            with writing(self._engine, waiting=False) as connection:
+                if provided is not None and not provided(connection):
+                    return False
+                upsert(connection, table, rows)
+        except StorageError as error:
+            raise StorageError(
+                f"{error}. Each selection is recorded before it is shown; to select without a record, "
+                "open the library with audit=False (--no-audit)"
+            ) from error
+        return True
+
+    def told(
+        self,
+        id: str,
+        *,
+        outcome: str | None = None,
+        model: str | None = None,
+        demonstration_tokens: int | None = None,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+    ) -> bool:
+        """Add what became known after the selection, replacing what was known of it; what is None stays as it is.
+
+        Returns whether there is such an entry: there is none where it was pruned, or never recorded.
+        """
+        given = {
+            "outcome": outcome,
+            "model": model,
+            "demonstration_tokens": demonstration_tokens,
+            "input_tokens": input_tokens,
+            "output_tokens": output_tokens,
+        }
+        known = {name: value for name, value in given.items() if value is not None}
+        if not self.recording or not known:
+            return False
+        with writing(self._engine) as connection:
+            return connection.execute(update(table).where(table.c.id == id).values(known)).rowcount > 0
+
+    def entries(
+        self,
+        institution: str | None = None,
+        source: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        model: str | None = None,
+    ) -> Iterator[AuditEntry]:
+        """All, or those of an ``institution`` that asked, ordered by time and then id; read as they are asked for.
+
+        With a ``source``, those in which a demonstration of that institution was shown. ``since`` is the first moment,
+        ``until`` the first one that is left out. Raises DataError for a moment without a time zone.
+        """
+        query = select(table).order_by(table.c.at, table.c.id)
+        for column, value in ((table.c.institution, institution), (table.c.model, model)):
+            if value is not None:
+                query = query.where(column == value)
+        if since is not None:
+            query = query.where(table.c.at >= _moment("since", since))
+        if until is not None:
+            query = query.where(table.c.at < _moment("until", until))
+        every = self._read(query)
+        return every if source is None else (one for one in every if any(name == source for name, _ in one.shown))
+
+    def prune(self, before: datetime) -> int:
+        """Delete what is older than a moment; how many entries that were. Raises DataError without a time zone."""
+        with writing(self._engine) as connection:
+            return connection.execute(delete(table).where(table.c.at < _moment("before", before))).rowcount
+
+    def _holds(self, provided: Callable[[Connection], bool]) -> bool:
+        with reading(self._engine) as connection:
+            return provided(connection)
+
+    def _read(self, query: Select[Any]) -> Iterator[AuditEntry]:
+        """Page by page, so that no transaction stays open while somebody reads."""
+        last: tuple[str, str] | None = None
+        while True:
+            page = query if last is None else query.where(tuple_(table.c.at, table.c.id) > tuple_(*last))
+            with reading(self._engine) as connection:
+                found = [_entry(row._mapping) for row in connection.execute(page.limit(ROWS_A_QUERY))]
+            yield from found
+            if len(found) < ROWS_A_QUERY:
+                return
+            last = found[-1].at, found[-1].id
+
+
+def new_id() -> str:
+    """An id of a selection: a UUID of version 7 (RFC 9562), whose first 48 bits are the time in milliseconds."""
+    number = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
+    number = number & ~(0xF << 76) | 0x7 << 76  # the version
+    return str(UUID(int=number & ~(0x3 << 62) | 0x2 << 62))  # the variant
+
+
+def _moment(name: str, at: datetime) -> str:
+    if at.tzinfo is None:
+        raise DataError(f"{name!r} must have a time zone, such as UTC, got {at}")
+    return moment(at)
+
+
+def _row(one: AuditEntry) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in COLUMNS} | {"shown": [list(key) for key in one.shown]}
+
+
+def _entry(row: RowMapping) -> AuditEntry:
+    return AuditEntry(**{**row, "shown": tuple((institution, id) for institution, id in row["shown"])})

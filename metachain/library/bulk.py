@@ -1,0 +1,107 @@
+"""Many rows at once, on both engines."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import JSON, Connection, Select, String, Table, Text, cast, func, select, text, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from metachain.library.engine import is_postgresql
+from metachain.library.schema import VectorColumn, embeddings
+
+__all__ = ["insert_into", "insert_new", "upsert", "vectors_of", "with_keys"]
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insertion in the words of the connection's engine, which know conflicts."""
+    return _insertion(table, for_postgresql=is_postgresql(connection))
+
+
+def upsert(connection: Connection, table: Table, rows: Rows, changing: Sequence[str] | None = None) -> None:
+    """Insert rows; where one of the same key is there, its columns ``changing`` (all, where None) are replaced."""
+    if not rows:
+        return
+    keys = [column.name for column in table.primary_key]
+    names = [name for name in rows[0] if name not in keys] if changing is None else changing
+    statement = _replacing(table, tuple(keys), tuple(names), for_postgresql=is_postgresql(connection))
+    connection.execute(statement, list(rows))
+
+
+def _insertion(table: Table, *, for_postgresql: bool) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if for_postgresql else sqlite.insert(table)
+
+
+@cache
+def _replacing(
+    table: Table, keys: tuple[str, ...], names: tuple[str, ...], *, for_postgresql: bool
+) -> postgresql.Insert | sqlite.Insert:
+    """Built once: every selection stores its audit entry by one."""
+    statement = _insertion(table, for_postgresql=for_postgresql)
+    fresh = {name: statement.excluded[name] for name in names}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=fresh)
+
+
+def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert rows, leaving those as they are whose key is there; PostgreSQL takes them by COPY."""
+    if not rows:
+        return
+    if not is_postgresql(connection):
+        connection.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
+        return
+    from psycopg.types.json import Json  # noqa: PLC0415 - an extra
+
+    names = list(rows[0])
+    columns = ", ".join(f'"{name}"' for name in names)
+    staged = f"incoming_{table.name}"
+    # Row-level security admits no COPY, so that it goes into a table of this connection first.
+    connection.execute(text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name}) ON COMMIT DELETE ROWS"))
+    raw: Any = connection.connection.dbapi_connection
+    documents = {column.name for column in table.c if isinstance(column.type, JSON)}
+    with raw.cursor() as cursor, cursor.copy(f"COPY {staged} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types([_type_of(table, name) for name in names])
+        for row in rows:
+            copy.write_row([Json(row[name]) if name in documents else row[name] for name in names])
+    connection.execute(
+        text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {staged} ON CONFLICT DO NOTHING")  # noqa: S608
+    )
+    connection.execute(text(f"DELETE FROM {staged}"))  # noqa: S608
+
+
+def vectors_of(
+    connection: Connection, fingerprint: str, keys: Sequence[str]
+) -> Iterable[tuple[str, NDArray[np.float32]]]:
+    """Vectors of an encoder that are there, with the digests of their texts; PostgreSQL gives them in binary form."""
+    if is_postgresql(connection):
+        raw: Any = connection.connection.dbapi_connection
+        with raw.cursor(binary=True) as cursor:
+            cursor.execute(
+                "SELECT text_sha256, vector FROM embeddings WHERE fingerprint = %s AND text_sha256 = ANY(%s)",
+                (fingerprint, list(keys)),
+            )
+            return [(key, np.asarray(vector.to_numpy(), np.float32)) for key, vector in cursor]
+    query = select(embeddings.c.text_sha256, embeddings.c.vector).where(
+        embeddings.c.fingerprint == fingerprint, embeddings.c.text_sha256.in_(keys)
+    )
+    return [(key, vector) for key, vector in connection.execute(query)]
+
+
+def with_keys(connection: Connection, table: Table, keys: Sequence[tuple[str, str]]) -> Select[Any]:
+    """What selects the rows of these keys, two texts each, by the table's index."""
+    columns = tuple_(*table.primary_key)
+    if is_postgresql(connection):
+        return select(table).where(columns.in_(keys))
+    # SQLite uses the index only where it knows that both sides are texts, and else reads the whole table.
+    each = func.json_each(json.dumps(keys)).table_valued("value")
+    texts = [cast(func.json_extract(each.c.value, f"$[{place}]"), Text) for place in range(2)]
+    return select(table).where(columns.in_(select(*texts)))
+
+
+def _type_of(table: Table, name: str) -> str:
+    kinds = {JSON: "json", VectorColumn: "vector", Text: "text", String: "varchar"}
+    return next(word for kind, word in kinds.items() if isinstance(table.c[name].type, kind))

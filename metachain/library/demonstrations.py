@@ -1,0 +1,213 @@
+"""How demonstrations come into a library: past its gate, then beside those that are there."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from metachain.data.demonstration import Demonstration
+from metachain.embedding.similarity import text_sha256
+from metachain.errors import DataError, NotFoundError
+from metachain.library.bulk import insert_new, upsert, with_keys
+from metachain.library.outcomes import Outcome
+from metachain.library.revisions import moved_on
+from metachain.library.schema import demonstrations as table
+from metachain.library.sharing import Grant, stated
+from metachain.library.vector_index import place, place_again
+
+__all__ = [
+    "ROWS_A_QUERY",
+    "Added",
+    "Gate",
+    "Refused",
+    "SortedOut",
+    "admitted",
+    "chunks",
+    "counts_of",
+    "demonstration_of",
+    "demonstrations_held",
+    "holders_of",
+    "page_after",
+    "row_of",
+    "shared_with",
+    "sorted_out",
+    "take_correction",
+    "take_in",
+]
+
+ROWS_A_QUERY = 400
+
+Refused = Callable[[int, str], None]
+"""Told the position of a demonstration that was not stored, from 0, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SortedOut:
+    """Some demonstrations beside those that a library has."""
+
+    fresh: list[Demonstration]
+    duplicates: int
+
+
+def chunks(items: Iterable[tuple[int, Demonstration]], size: int) -> Iterator[list[tuple[int, Demonstration]]]:
+    """Lists of at most ``size`` of them, in their order."""
+    items = iter(items)
+    while chunk := list(islice(items, size)):
+        yield chunk
+
+
+def sorted_out(
+    connection: Connection, chunk: Sequence[tuple[int, Demonstration]], refused: Refused | None
+) -> SortedOut:
+    """Tell what is new from what is there already; an id that stands for another text is an error, or ``refused``."""
+    keys = [one.key for _, one in chunk]
+    held_rows = connection.execute(with_keys(connection, table, keys))
+    known = {one.key: one for one in map(demonstration_of, held_rows)}
+    fresh = []
+    duplicates = 0
+    for position, one in chunk:
+        held = known.setdefault(one.key, one)
+        if held is one:
+            fresh.append(one)
+        elif held == one:
+            duplicates += 1
+        else:
+            reason = f"id {one.id!r} of {one.institution!r} already stands for another text; give it its own id"
+            if refused is None:
+                raise DataError(reason)
+            refused(position, reason)
+    return SortedOut(fresh, duplicates)
+
+
+def row_of(one: Demonstration) -> dict[str, Any]:
+    """Its columns, with what is derived from it."""
+    return {
+        "institution": one.institution,
+        "id": one.id,
+        "input": one.input,
+        "output": one.output,
+        "metadata": dict(one.metadata),
+        "text_sha256": text_sha256(one.input),
+        "patient": one.patient,
+    }
+
+
+def demonstration_of(row: Row[Any]) -> Demonstration:
+    """Back from a row of all columns."""
+    return Demonstration(row.institution, row.input, row.output, row.id, row.metadata)
+
+
+IN_ORDER = select(table).order_by(table.c.institution, table.c.id)
+
+
+def counts_of(connection: Connection) -> dict[str, int]:
+    """Number of demonstrations by institution, in alphabetical order."""
+    query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def holders_of(connection: Connection, id: str) -> tuple[str, ...]:
+    """Institutions that have a demonstration of an id, in alphabetical order."""
+    query = select(table.c.institution).where(table.c.id == id).order_by(table.c.institution)
+    return tuple(connection.execute(query).scalars())
+
+
+def demonstrations_held(connection: Connection, institutions: Collection[str]) -> tuple[Demonstration, ...]:
+    """Those of some institutions (of all, where none is named). Raises NotFoundError for one that has none."""
+    query = IN_ORDER.where(table.c.institution.in_(institutions)) if institutions else IN_ORDER
+    rows = connection.execute(query).all()
+    absent = set(institutions) - {row.institution for row in rows}
+    if absent:
+        known = ", ".join(list(counts_of(connection))[:8]) or "none yet"
+        raise NotFoundError(f"no demonstrations of {sorted(absent)[0]!r} in the library; it has: {known}")
+    return tuple(map(demonstration_of, rows))
+
+
+def shared_with(
+    connection: Connection, institution: str, allowing: Select[tuple[str]], among: Collection[str]
+) -> tuple[Demonstration, ...]:
+    """Those that others share with an institution, of those named ``among`` (of all, where none is).
+
+    ``allowing`` selects who shares (``Sharing.allowing``).
+    """
+    query = IN_ORDER.where(table.c.institution.in_(allowing), table.c.institution != institution)
+    if among:
+        query = query.where(table.c.institution.in_(among))
+    return tuple(map(demonstration_of, connection.execute(query)))
+
+
+def page_after(connection: Connection, institution: str, id: str) -> tuple[Demonstration, ...]:
+    """The next few of an institution after an id, in the order of ids; none where it was the last."""
+    query = select(table).where(table.c.institution == institution, table.c.id > id).order_by(table.c.id)
+    return tuple(map(demonstration_of, connection.execute(query.limit(ROWS_A_QUERY))))
+
+
+class Gate(Protocol):
+    """What demonstrations pass on their way in, such as ``metachain.deidentification.gate.Gate``."""
+
+    def passed(self, demonstration: Demonstration) -> Demonstration:
+        """What may be stored of one. Raises DataError where that is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of the demonstrations handed to ``Library.add``."""
+
+    stored: int
+    duplicates: int
+    """Already there (or twice in the same call), and so left as they were."""
+
+
+def admitted(gate: Gate | None, demonstration: Demonstration) -> Demonstration:
+    """What a gate lets in of one; all of it where there is no gate."""
+    return gate.passed(demonstration) if gate else demonstration
+
+
+def take_in(
+    connection: Connection,
+    gate: Gate | None,
+    demonstrations: Iterable[Demonstration],
+    share: Grant | None,
+    refused: Refused | None,
+) -> Added:
+    """Store demonstrations within a transaction of the keeper, who writes alone; see ``Library.add``."""
+    stored = duplicates = 0
+    institutions: set[str] = set()
+    changed: set[str] = set()
+    for chunk in chunks(_passing(gate, demonstrations, refused), ROWS_A_QUERY):
+        found = sorted_out(connection, chunk, refused)
+        insert_new(connection, table, [row_of(one) for one in found.fresh])
+        place(connection, [text_sha256(one.input) for one in found.fresh])
+        changed.update(one.institution for one in found.fresh)
+        institutions.update(one.institution for _, one in chunk)
+        stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
+    moved_on(connection, changed)
+    if share is not None:
+        stated(connection, institutions, share)
+    return Added(stored, duplicates)
+
+
+def take_correction(connection: Connection, gate: Gate | None, outcome: Outcome, correction: str) -> None:
+    """Store what an institution says instead of an answer as one of its demonstrations, or in place of an earlier one.
+
+    The transaction is as for ``take_in``.
+    """
+    metadata = {"feedback": outcome.id}
+    one = Demonstration(outcome.institution, outcome.input, correction, f"feedback {outcome.id}", metadata)
+    row = row_of(admitted(gate, one))
+    upsert(connection, table, [row])
+    place_again(connection, row)
+
+
+def _passing(
+    gate: Gate | None, demonstrations: Iterable[Demonstration], refused: Refused | None
+) -> Iterator[tuple[int, Demonstration]]:
+    for position, one in enumerate(demonstrations):
+        try:
+            yield position, admitted(gate, one)
+        except DataError as error:
+            if refused is None:
+                raise
+            refused(position, str(error))

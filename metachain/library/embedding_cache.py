@@ -1,0 +1,139 @@
+"""Dense vectors kept by text and model, so that nothing is embedded twice."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, delete
+
+from metachain.embedding.encoder import Encoder, MiniLM
+from metachain.embedding.similarity import normalise_text, text_sha256, unit_rows
+from metachain.errors import DataError, LibraryError, StorageError
+from metachain.files import cache_folder
+from metachain.library.bulk import insert_new, vectors_of
+from metachain.library.connect import open_engine
+from metachain.library.engine import KEEPER, reading, writing
+from metachain.library.schema import embeddings
+from metachain.library.vector_index import place
+from metachain.progress import Progress, silent
+from metachain.workers import HERE, Workers
+
+__all__ = ["EmbeddingCache", "cache_engine", "cached_vectors"]
+
+KEYS_A_QUERY = 500
+TEXTS_A_COMMIT = 1024
+LENGTH_TOLERANCE = 1e-3
+
+
+class EmbeddingCache:
+    """The ``embeddings`` table of one library, the encoder that fills it and the workers on which that runs."""
+
+    def __init__(self, engine: Engine, encoder: Encoder, workers: Workers = HERE) -> None:
+        self.encoder = encoder
+        self._engine = engine
+        self._workers = workers
+
+    def vectors(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
+        """Unit vectors (n, d) of n texts, in normalised form; what is missing is embedded and stored, chunk by chunk.
+
+        A stored vector that is damaged counts as missing. Where the place can't be written the vectors are still
+        returned. Raises DataError for an encoder that returns something else than a row of numbers for each text.
+        """
+        normalised = [normalise_text(text) for text in texts]
+        keys = [text_sha256(text) for text in texts]
+        found = self._stored(sorted(set(keys)))
+        if len({len(vector) for vector in found.values()}) > 1:
+            size = _embedded(self.encoder, normalised[:1]).shape[1]
+            found = {key: vector for key, vector in found.items() if len(vector) == size}
+        missing = {key: text for key, text in zip(keys, normalised, strict=True) if key not in found}
+        wanted = sorted(missing, key=lambda key: (len(missing[key]), key))
+        stored, done, total = set(found), 0, len(wanted)
+        if wanted:
+            progress("embedding", 0, total)
+        while wanted:
+            # The vectors' last bits depend on what is embedded together, so that is the same wherever it is done.
+            chunks = [wanted[start : start + TEXTS_A_COMMIT] for start in range(0, total, TEXTS_A_COMMIT)]
+            workers = self._workers if len(chunks) > 1 else HERE
+            texts_of = ([missing[key] for key in chunk] for chunk in chunks)
+            outdated: list[str] = []
+            for chunk, fresh in zip(chunks, workers.map(partial(_embedded, self.encoder), texts_of), strict=True):
+                found.update(zip(chunk, fresh, strict=True))
+                self._store({key: found[key] for key in chunk})
+                outdated += sorted(key for key in stored if len(found[key]) != fresh.shape[1])
+                stored.difference_update(outdated)
+                done += len(chunk)
+                total = max(total, done)
+                progress("embedding", done, total)
+            missing = {key: text for key, text in zip(keys, normalised, strict=True) if key in outdated}
+            wanted = outdated
+        return np.stack([found[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
+
+    def _stored(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        found: dict[str, NDArray[np.float32]] = {}
+        with reading(self._engine) as connection:
+            for start in range(0, len(keys), KEYS_A_QUERY):
+                some = vectors_of(connection, self.encoder.fingerprint, keys[start : start + KEYS_A_QUERY])
+                found.update((key, vector) for key, vector in some if _is_whole(vector))
+        return found
+
+    def _store(self, vectors: dict[str, NDArray[np.float32]]) -> None:
+        rows = [
+            {"fingerprint": self.encoder.fingerprint, "text_sha256": key, "vector": vector}
+            for key, vector in vectors.items()
+        ]
+        try:
+            with writing(self._engine, KEEPER, alone=True, waiting=False) as connection:
+                # What is damaged is there under the same keys.
+                own = embeddings.c.fingerprint == self.encoder.fingerprint
+                connection.execute(delete(embeddings).where(own, embeddings.c.text_sha256.in_(list(vectors))))
+                insert_new(connection, embeddings, rows)
+                place(connection, vectors)
+        except StorageError:
+            return  # a cache that can't be written costs time, not answers
+
+
+def _embedded(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+    rows = np.asarray(encoder.encode(texts), np.float32)
+    if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
+        raise DataError(
+            f"the encoder {encoder.fingerprint} returned {rows.shape} for {len(texts)} texts; "
+            "an encoder returns one row of finite numbers for each"
+        )
+    return unit_rows(rows)
+
+
+def _is_whole(vector: NDArray[np.float32]) -> bool:
+    """Whether a stored vector is of unit length; one of zeros is as likely a damaged page as a text without meaning."""
+    return abs(float(np.linalg.norm(vector)) - 1) < LENGTH_TOLERANCE
+
+
+def cached_vectors(
+    texts: Sequence[str], path: Path | None, progress: Progress = silent, workers: Workers = HERE
+) -> NDArray[np.float32]:
+    """Embed texts with all-MiniLM-L6-v2, kept in the file ``path``, or in the user's cache folder where it is None.
+
+    Raises StorageError where the folder can't be made, LibraryError where the file is of another kind.
+    """
+    with cache_engine(path) as engine:
+        return EmbeddingCache(engine, MiniLM(), workers).vectors(texts, progress)
+
+
+@contextmanager
+def cache_engine(path: Path | None) -> Iterator[Engine]:
+    """Open the file in which ``cached_vectors`` keeps them; raises what it raises."""
+    path = path or cache_folder() / "embeddings.db"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"can't make {path.parent} ({error.strerror}); name another file with --cache") from None
+    try:
+        engine = open_engine(path)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+    except LibraryError as error:
+        raise LibraryError(f"the embedding cache can't be used: {error}; --cache names another file") from None

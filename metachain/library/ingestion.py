@@ -1,0 +1,249 @@
+"""Reading files and tables into a library, row by row: what is good is stored, what is not is told."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from metachain.data.arrow import dataset_rows, is_dataset, parquet_rows, saved_dataset
+from metachain.data.columns import EMPTY
+from metachain.data.delimited import delimited_rows
+from metachain.data.demonstration import Demonstration
+from metachain.data.jsonl import MAX_REPORTED, json_rows
+from metachain.data.rows import Rejected, RejectedFile, Row, demonstration_of
+from metachain.errors import DataError
+from metachain.library.demonstrations import ROWS_A_QUERY
+from metachain.library.library import Library
+from metachain.library.sharing import Grant
+from metachain.progress import Progress, silent
+
+__all__ = [
+    "FORMATS",
+    "Ingested",
+    "embed_stored",
+    "file_rows",
+    "guessed_format",
+    "ingest",
+    "ingest_dataset",
+    "ingest_file",
+]
+
+FORMATS = ("jsonl", "csv", "tsv", "parquet", "dataset")
+SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet"}
+ROWS_A_PAGE = 16 * 1024
+REJECTED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of the rows of a file or a table."""
+
+    stored: int
+    duplicates: int
+    """Already there (or twice among the rows), and so left as they were."""
+    rejected: int
+    reasons: tuple[str, ...]
+    """Of the first five rejected rows, with their numbers."""
+    institutions: frozenset[str]
+    """Whose demonstrations the good rows are."""
+
+
+def ingest_file(
+    library: Library,
+    path: str | Path,
+    *,
+    format: str | None = None,
+    columns: Mapping[str, str] = EMPTY,
+    institution: str | None = None,
+    strict: bool = False,
+    share: Grant | None = None,
+    rejected: str | Path | None = None,
+    progress: Progress = silent,
+) -> Ingested:
+    """Store the demonstrations of a file in one transaction, without holding them in memory; nothing is embedded.
+
+    ``format`` is one of FORMATS, guessed from the path where it is left out. ``columns`` says which of our fields
+    (``input``, ``metadata.ward``, …) has another name in the file, ``institution`` whose rows they are where the file
+    doesn't; ``share`` is as in ``Library.add``. Rows that are no demonstrations, have an id that stands for another
+    text, or don't pass the library's gate are left out, and written to the file ``rejected`` where that is given; with
+    ``strict`` they are a DataError and nothing is stored. Raises DataError that names the file where it can't be read,
+    is not whole, is empty or lacks a column.
+    """
+    rows = file_rows(path, format, columns, institution, progress)
+    return ingest(
+        library, rows, institution=institution, strict=strict, share=share, rejected=rejected, source=str(path)
+    )
+
+
+def ingest_dataset(
+    library: Library,
+    dataset: Any,
+    *,
+    columns: Mapping[str, str] = EMPTY,
+    institution: str | None = None,
+    strict: bool = False,
+    share: Grant | None = None,
+    rejected: str | Path | None = None,
+    progress: Progress = silent,
+) -> Ingested:
+    """Store the demonstrations of a Hugging Face ``Dataset`` or ``IterableDataset``, as ``ingest_file`` does."""
+    rows = dataset_rows(dataset, columns, institution, progress)
+    return ingest(
+        library, rows, institution=institution, strict=strict, share=share, rejected=rejected, source="the dataset"
+    )
+
+
+def ingest(
+    library: Library,
+    rows: Iterable[Row],
+    *,
+    institution: str | None = None,
+    strict: bool = False,
+    share: Grant | None = None,
+    rejected: str | Path | None = None,
+    source: str = "the rows",
+) -> Ingested:
+    """Store the demonstrations of rows in one transaction, as ``ingest_file`` does a file's; ``source`` names them."""
+    with RejectedFile(Path(rejected)) if rejected else nullcontext() as file:
+        intake = _Intake(rows, institution, strict, source, None if strict else file)
+        added = library.add(intake.demonstrations(), share=share, refused=intake.refuse)
+        intake.settle()
+    return Ingested(
+        added.stored, added.duplicates, intake.rejected, tuple(intake.reasons), frozenset(intake.institutions)
+    )
+
+
+def file_rows(
+    path: str | Path,
+    format: str | None = None,
+    columns: Mapping[str, str] = EMPTY,
+    institution: str | None = None,
+    progress: Progress = silent,
+) -> Iterator[Row]:
+    """Rows of a file, of which the first is read already: what is wrong with the whole file is raised here."""
+    path = Path(path)
+    kind = format or guessed_format(path)
+    if kind not in FORMATS:
+        raise DataError(f"unknown format {kind!r}; known: {', '.join(FORMATS)}")
+    if path.is_dir() and kind != "dataset":
+        raise DataError(f"can't read {path}: Is a directory; give a file, or a folder written by save_to_disk")
+    rows = _rows(path, kind, columns, institution, progress)
+    first = next(rows, None)
+    if first is None:
+        held = 'one {"institution", "input", "output"} object a line' if kind == "jsonl" else "at least one row"
+        raise DataError(f"{path} is empty: expected {held}")
+    return chain([first], rows)
+
+
+def guessed_format(path: Path) -> str:
+    """Which of FORMATS a path is of, by its name (JSON Lines where it tells nothing), or by what a folder holds."""
+    if is_dataset(path):
+        return "dataset"
+    names = path.suffixes[:-1] if path.suffix == ".gz" else path.suffixes
+    return SUFFIXES.get(names[-1].lower() if names else "", "jsonl")
+
+
+def embed_stored(library: Library, institutions: Iterable[str], progress: Progress = silent) -> None:
+    """Embed what institutions have stored and is not embedded yet, page by page; what is done is kept if it stops."""
+    names = sorted(institutions)
+    counts = library.counts()
+    done, total = 0, sum(counts.get(name, 0) for name in names)
+    stored = chain.from_iterable(map(library.stream, names))
+    while page := list(islice(stored, ROWS_A_PAGE)):
+        library.vectors(page, partial(_further, progress, done, total))
+        done += len(page)
+        progress("embedding", done, total)
+
+
+def _further(progress: Progress, before: int, total: int, stage: str, done: int, _: int) -> None:
+    """Progress within a page."""
+    progress(stage, before + done, total)
+
+
+def _rows(
+    path: Path, kind: str, columns: Mapping[str, str], institution: str | None, progress: Progress
+) -> Iterator[Row]:
+    if kind == "jsonl":
+        return json_rows(path, columns, progress)
+    if kind == "parquet":
+        return parquet_rows(path, columns, institution, progress)
+    if kind == "dataset":
+        return dataset_rows(saved_dataset(path), columns, institution, progress)
+    if kind == "tsv":
+        return delimited_rows(path, columns, institution, progress, delimiters="\t")
+    return delimited_rows(path, columns, institution, progress)
+
+
+class _Intake:
+    """Rows on their way into ``Library.add``, and what is learned of them on the way."""
+
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        institution: str | None,
+        strict: bool,
+        source: str,
+        file: RejectedFile | None,
+    ) -> None:
+        self.rejected = 0
+        self.reasons: list[str] = []
+        self.institutions: set[str] = set()
+        self._rows = rows
+        self._institution = institution
+        self._strict = strict
+        self._source = source
+        self._file = file
+        self._given = 0
+        self._untold: list[Rejected] = []
+        self._last: deque[Row] = deque(maxlen=ROWS_A_QUERY)
+        self._ended = False
+
+    def demonstrations(self) -> Iterator[Demonstration]:
+        """Those of the good rows. Where all must be good none is given after a bad one, and an error ends them."""
+        for row in self._rows:
+            made = demonstration_of(row, self._institution)
+            if isinstance(made, Rejected):
+                self._reject(made)
+            elif not (self._strict and self.rejected):
+                self._given += 1
+                self._last.append(row)
+                self.institutions.add(made.institution)
+                yield made
+        self._ended = True
+        self._check()
+
+    def refuse(self, position: int, reason: str) -> None:
+        """Take note that a demonstration that was given, counted from 0, can't be stored."""
+        self._reject(Rejected(self._last[position - self._given], reason))
+        if self._ended:
+            self._check()
+
+    def settle(self) -> None:
+        """Tell of what was rejected since the last time, in the order of the rows: ids are checked after the rest."""
+        for one in sorted(self._untold, key=lambda one: one.row.number):
+            if len(self.reasons) < MAX_REPORTED:
+                self.reasons.append(str(one))
+            if self._file:
+                self._file.write(one)
+        self._untold.clear()
+
+    def _reject(self, rejected: Rejected) -> None:
+        self.rejected += 1
+        self._untold.append(rejected)
+        if self._file:
+            self._file.begin()
+        if len(self._untold) == REJECTED_AT_ONCE:
+            self.settle()
+
+    def _check(self) -> None:
+        if self._strict and self.rejected:
+            self.settle()
+            listed = "\n  ".join(self.reasons)
+            more = f"\n  … and {self.rejected - MAX_REPORTED} more" if self.rejected > MAX_REPORTED else ""
+            raise DataError(
+                f"{self._source}: {self.rejected} bad row(s), nothing was stored. Mend or remove:\n  {listed}{more}"
+            )

@@ -1,0 +1,79 @@
+"""How a library of an older schema becomes one of today's, one step a version, all of them in one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, inspect, select, text, update
+from sqlalchemy.schema import CreateColumn
+
+from metachain.data.demonstration import patient_of
+from metachain.embedding.similarity import text_sha256
+from metachain.errors import LibraryError
+from metachain.library.schema import SCHEMA_VERSION, demonstrations, tables
+
+__all__ = ["MIGRATIONS", "Migration", "migrate", "refuse_newer"]
+
+ROWS_AT_ONCE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step forward."""
+
+    version: int
+    """That the library has after it."""
+    adds: str
+    step: Callable[[Connection], None]
+
+
+def migrate(connection: Connection, version: int) -> None:
+    """Bring a library of ``version`` (0: an empty place) to ``SCHEMA_VERSION``, within a transaction."""
+    if version:
+        for one in MIGRATIONS:
+            if one.version > version:
+                one.step(connection)
+    tables.create_all(connection)
+
+
+def refuse_newer(version: int, place: str) -> None:
+    """Raise LibraryError where a library was written by a newer metachain."""
+    if version > SCHEMA_VERSION:
+        raise LibraryError(
+            f"{place} was written by a newer metachain (schema {version}, this one reads {SCHEMA_VERSION}); upgrade"
+        )
+
+
+def _only_new_tables(connection: Connection) -> None:
+    tables.create_all(connection, checkfirst=True)
+
+
+def _texts_are_hashed(connection: Connection) -> None:
+    held = {column["name"] for column in inspect(connection).get_columns("demonstrations")}
+    for column in (demonstrations.c.text_sha256, demonstrations.c.patient):
+        if column.name not in held:
+            words = CreateColumn(column).compile(connection)
+            connection.execute(text(f"ALTER TABLE demonstrations ADD COLUMN {words}"))
+    own = demonstrations.c
+    change = (
+        update(demonstrations)
+        .where(own.institution == bindparam("of"), own.id == bindparam("key"))
+        .values(text_sha256=bindparam("hashed"), patient=bindparam("whose"))
+    )
+    rows = connection.execute(select(own.institution, own.id, own.input, own["metadata"])).all()
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        changes = [
+            {"of": row[0], "key": row[1], "hashed": text_sha256(row[2]), "whose": patient_of(row[3])}
+            for row in rows[start : start + ROWS_AT_ONCE]
+        ]
+        connection.execute(change, changes)
+    for index in demonstrations.indexes:
+        index.create(connection, checkfirst=True)
+
+
+MIGRATIONS = (
+    Migration(1, "demonstrations, embeddings, artifacts", _only_new_tables),
+    Migration(2, "outcomes, revisions", _only_new_tables),
+    Migration(3, "sharing rules, audit, receipts; hashes of texts and patients of demonstrations", _texts_are_hashed),
+    Migration(4, "keys of a server's callers", _only_new_tables),
+    Migration(5, "demonstrations with their vectors, for PostgreSQL to search", _only_new_tables),
+)

@@ -1,0 +1,156 @@
+"""What models answered and earned: "at this institution, for this query, with these demonstrations shown"."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from numbers import Real
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, RowMapping, select, update
+
+from metachain.data.demonstration import check_text, storable
+from metachain.errors import DataError, NotFoundError
+from metachain.library.bulk import upsert
+from metachain.library.engine import KEEPER, reading, writing
+from metachain.library.revisions import moved_on
+from metachain.library.schema import outcomes as table
+
+__all__ = ["Outcome", "Outcomes", "fed_back"]
+
+IDS_A_QUERY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One answer of a model, what it was shown, and what the answer earned."""
+
+    id: str
+    """Of the chain's run (a selection's id), or of the call that was collected."""
+    origin: Literal["chain", "collected"]
+    """Whether an application asked, or learning did, where a past institution plays the new one."""
+    institution: str
+    input: str
+    model: str
+    shown: tuple[tuple[str, str], ...]
+    """Institution and id of each demonstration, in prompt order."""
+    answer: str
+    metric: str = ""
+    """What scored it; empty where nothing has, or a person did."""
+    score: float | None = None
+    """In [0, 1]; None where it has not been scored."""
+    correction: str | None = None
+    """What should have been answered, where somebody said so."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise DataError for a blank name or a score outside [0, 1]; what can't be stored of an answer becomes "?"."""
+        for name in ("id", "institution", "input", "model"):
+            check_text(name, getattr(self, name))
+        for name in ("answer", "metric"):
+            object.__setattr__(self, name, storable(getattr(self, name)))
+        if self.score is not None:
+            object.__setattr__(self, "score", _checked_score(self.score))
+        if self.correction is not None:
+            check_text("correction", self.correction)
+
+
+class Outcomes:
+    """The ``outcomes`` table of one library."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def record(self, outcomes: Iterable[Outcome]) -> None:
+        """Store outcomes in one transaction, on disk when this returns; one with a known id replaces what was there."""
+        rows = [_row(one) for one in outcomes]
+        if not rows:
+            return
+        with writing(self._engine, KEEPER) as connection:
+            upsert(connection, table, rows)
+            moved_on(connection, {one["institution"] for one in rows if one["origin"] == "chain"})
+
+    def get(self, id: str) -> Outcome:
+        """Read one. Raises NotFoundError where there is none of that id."""
+        found = self.known([id])
+        if not found:
+            raise _absent(id)
+        return found[id]
+
+    def known(self, ids: Sequence[str]) -> dict[str, Outcome]:
+        """Those of some ids that are in the library, by id."""
+        found: dict[str, Outcome] = {}
+        ids = [id for id in ids if id == storable(id)]
+        with reading(self._engine, KEEPER) as connection:
+            for start in range(0, len(ids), IDS_A_QUERY):
+                query = select(table).where(table.c.id.in_(ids[start : start + IDS_A_QUERY]))
+                found.update((row.id, _outcome(row._mapping)) for row in connection.execute(query))
+        return found
+
+    def of(
+        self, *, origin: Literal["chain", "collected"], institution: str | None = None, model: str | None = None
+    ) -> tuple[Outcome, ...]:
+        """All of one origin, of one institution or model where these are given, ordered by id.
+
+        Raises DataError for a blank name.
+        """
+        for name, given in (("institution", institution), ("model", model)):
+            if given is not None:
+                check_text(name, given)
+        query = select(table).where(table.c.origin == origin).order_by(table.c.id)
+        if institution is not None:
+            query = query.where(table.c.institution == institution)
+        if model is not None:
+            query = query.where(table.c.model == model)
+        with reading(self._engine, KEEPER) as connection:
+            return tuple(_outcome(row._mapping) for row in connection.execute(query))
+
+    def score(self, id: str, score: float | None, *, metric: str = "", correction: str | None = None) -> Outcome:
+        """Store what an answer earned, and what it should have been where that is known; returns the outcome.
+
+        Raises NotFoundError for an unknown id, DataError for a score that is no number in [0, 1].
+        """
+        scored = replace(self.get(id), score=score, metric=metric, correction=correction)
+        row = _row(scored)
+        changed = {name: row[name] for name in ("score", "metric", "correction")}
+        with writing(self._engine, KEEPER) as connection:
+            connection.execute(update(table).where(table.c.id == id).values(changed))
+            moved_on(connection, [scored.institution])
+        return scored
+
+
+def fed_back(connection: Connection, id: str, score: float | None, correction: str | None) -> Outcome | None:
+    """Change what is given of a chain's outcome, within a transaction; the outcome as it is then, None where as before.
+
+    Raises NotFoundError where no chain's run of that id was recorded, DataError for a bad score or correction.
+    """
+    query = select(table).where(table.c.id == id, table.c.origin == "chain")
+    found = connection.execute(query).one_or_none() if id == storable(id) else None
+    if found is None:
+        raise _absent(id)
+    before = _outcome(found._mapping)
+    after = before if score is None else replace(before, score=score, metric="")
+    after = after if correction is None else replace(after, correction=correction)
+    if after == before:
+        return None
+    changed = {name: _row(after)[name] for name in ("score", "metric", "correction")}
+    connection.execute(update(table).where(table.c.id == id).values(changed))
+    moved_on(connection, [after.institution])
+    return after
+
+
+def _checked_score(score: object) -> float:
+    if not isinstance(score, Real) or not 0 <= float(score) <= 1:
+        raise DataError(f"a score must be a number from 0 to 1, got {score!r}; scale it, or leave it out")
+    return float(score)
+
+
+def _absent(id: str) -> NotFoundError:
+    return NotFoundError(f"no outcome {id!r} is in the library; check the id, and that the run was recorded")
+
+
+def _row(one: Outcome) -> dict[str, Any]:
+    return {**asdict(one), "shown": [list(key) for key in one.shown]}
+
+
+def _outcome(row: RowMapping) -> Outcome:
+    return Outcome(**{**row, "shown": tuple((institution, id) for institution, id in row["shown"])})

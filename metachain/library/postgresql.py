@@ -1,0 +1,153 @@
+"""A library in PostgreSQL 15 or newer with pgvector, where row-level security guards institutions' rows."""
+
+from importlib.util import find_spec
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
+from metachain.library.engine import place_of, reading, writing
+from metachain.library.migrations import migrate, refuse_newer
+from metachain.library.schema import SCHEMA_VERSION, demonstrations, placed, protected, tables
+
+__all__ = ["open_postgresql"]
+
+OLDEST = 15
+CONNECT_SECONDS = 10
+VERSION_TABLE = "metachain_schema"
+SHAREABLE = (demonstrations, placed)
+
+SHARED = """
+    institution IN (
+        SELECT g.institution FROM grants g
+        WHERE g.use = 'demonstrations'
+          AND g.purpose IN ('', current_setting('metachain.purpose', true))
+          AND (g.until IS NULL OR g.until > to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+          AND current_setting('metachain.asks', true) <> ''
+          AND (g.audience = 'everyone'
+               OR (g.audience = 'institution' AND g.name = current_setting('metachain.asks', true))
+               OR (g.audience = 'group' AND g.name IN (
+                   SELECT m.name FROM groups m WHERE m.institution = current_setting('metachain.asks', true)))))
+"""
+"""What ``sharing`` asks for as a query, once more as the database's own rule."""
+
+
+def open_postgresql(address: str, *, create: bool) -> Engine:
+    """Open the library in a database, making its tables where there are none and ``create`` is set.
+
+    Raises NotFoundError (no library there), StorageError (can't be reached or written), LibraryError (foreign or newer
+    tables, a server that is too old or lacks pgvector, a role that row-level security doesn't bind), DataError (an
+    address that can't be read, a missing package).
+    """
+    for package in ("psycopg", "pgvector"):
+        if find_spec(package) is None:
+            raise DataError(f"a library in PostgreSQL needs {package}: pip install 'metachain[postgres]'")
+    engine = create_engine(
+        _url(address),
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "metachain"},
+    )
+    try:
+        _check_server(engine)
+        _prepare(engine, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
+    event.listen(engine, "connect", _know_vectors)
+    engine.dispose()  # connections made before the type was there don't know it
+    return engine
+
+
+def _url(address: str) -> URL:
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        raise DataError(
+            "the address can't be read; it is postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
+        ) from None
+    if url.drivername not in {"postgresql", "postgresql+psycopg"} or not url.database:
+        raise DataError(
+            f"{url.render_as_string(hide_password=True)}: an address is postgresql+psycopg://USER@HOST:PORT/DATABASE"
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _know_vectors(connection: object, _record: object) -> None:
+    from pgvector.psycopg import register_vector  # noqa: PLC0415 - an extra
+
+    register_vector(connection)
+
+
+def _check_server(engine: Engine) -> None:
+    with reading(engine) as connection:
+        version = int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
+        bypasses = connection.execute(
+            text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+        ).scalar_one()
+    if version < OLDEST:
+        raise LibraryError(f"{place_of(engine)} is PostgreSQL {version}; metachain needs {OLDEST} or newer")
+    if bypasses:
+        raise LibraryError(
+            f"{place_of(engine)}: this role is above row-level security, so that the database would guard nothing; "
+            "connect as an ordinary role that owns the database (NOSUPERUSER NOBYPASSRLS)"
+        )
+
+
+def _prepare(engine: Engine, *, create: bool) -> None:
+    place = place_of(engine)
+    with reading(engine) as connection:
+        held = set(inspect(connection).get_table_names())
+        version = _version(connection) if VERSION_TABLE in held else 0
+    if not version and held & set(tables.tables):
+        raise LibraryError(f"{place} has tables of another program; give the address of an empty database")
+    refuse_newer(version, place)
+    if version == SCHEMA_VERSION:
+        return
+    if not version and not create:
+        raise NotFoundError(f"there is no library at {place}; make one with: metachain add {place} DATA.jsonl")
+    try:
+        with writing(engine, alone=True) as connection:
+            _bring_up_to_date(connection)
+    except (LibraryError, StorageError) as error:
+        raise type(error)(
+            f"no library could be made at {place}: {error}. It takes pgvector (CREATE EXTENSION vector) and a "
+            "role that may create tables"
+        ) from error
+
+
+def _bring_up_to_date(connection: Connection) -> None:
+    """Make or migrate the tables, alone; another process may have been faster."""
+    if VERSION_TABLE not in inspect(connection).get_table_names():
+        connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version integer NOT NULL)"))
+        connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (0)"))  # noqa: S608
+    version = _version(connection)
+    if version == SCHEMA_VERSION:
+        return
+    if not version:
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
+    migrate(connection, version)
+    _guard(connection)
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version = {SCHEMA_VERSION}"))  # noqa: S608
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.execute(text(f"SELECT version FROM {VERSION_TABLE}")).scalar_one())  # noqa: S608
+
+
+def _guard(connection: Connection) -> None:
+    """Let the database itself refuse what a query forgot to; what is guarded already is left as it is."""
+    guarded = set(connection.execute(text("SELECT relname FROM pg_class WHERE relforcerowsecurity")).scalars())
+    for table in protected:
+        if table.name in guarded:
+            continue
+        for kind in ("ENABLE", "FORCE"):
+            connection.execute(text(f"ALTER TABLE {table.name} {kind} ROW LEVEL SECURITY"))
+        connection.execute(
+            text(f"CREATE POLICY keeper ON {table.name} USING (current_setting('metachain.keeper', true) = 'yes')")
+        )
+        connection.execute(
+            text(f"CREATE POLICY own ON {table.name} USING (institution = current_setting('metachain.asks', true))")
+        )
+        if table in SHAREABLE:
+            connection.execute(text(f"CREATE POLICY shared ON {table.name} FOR SELECT USING ({SHARED})"))

@@ -1,0 +1,64 @@
+"""How often something has changed, so that a selector sees at a glance whether it is up to date."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, Table, bindparam, select
+
+from metachain.library.bulk import insert_into
+from metachain.library.engine import reading
+from metachain.library.schema import counters, revisions
+
+__all__ = ["State", "counted", "moved_on", "revision", "state_of"]
+
+STATE = select(
+    select(revisions.c.number).where(revisions.c.institution == bindparam("asking")).scalar_subquery(),
+    *(
+        select(counters.c.number).where(counters.c.name == name).scalar_subquery()
+        for name in ("rules", "forgotten", "learned")
+    ),
+)
+"""The fields of ``State`` in their order, None where nothing was counted. Every selection asks, so it is built once."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a selector depends on, in numbers that only grow."""
+
+    revision: int
+    """Changes of the institution's own demonstrations, list of answers and outcomes."""
+    rules: int
+    """Changes of the library's sharing rules and groups."""
+    forgotten: int
+    """How often something of the library was forgotten."""
+    learned: int
+    """How often a prior was stored."""
+
+
+def moved_on(connection: Connection, institutions: Iterable[str]) -> None:
+    """Count one more change of each institution, within the transaction that makes the change."""
+    for name in sorted(set(institutions)):
+        _one_more(connection, revisions, "institution", name)
+
+
+def counted(connection: Connection, name: str) -> None:
+    """Count one more change of the library's ``rules``, of what is ``forgotten`` or of what was ``learned``."""
+    _one_more(connection, counters, "name", name)
+
+
+def revision(engine: Engine, institution: str) -> int:
+    """Number of changes counted so far, 0 or more."""
+    query = select(revisions.c.number).where(revisions.c.institution == institution)
+    with reading(engine) as connection:
+        return connection.execute(query).scalar() or 0
+
+
+def state_of(connection: Connection, institution: str) -> State:
+    """All numbers that matter to an institution's selector."""
+    row = connection.execute(STATE, {"asking": institution}).one()
+    return State(*(number or 0 for number in row))
+
+
+def _one_more(connection: Connection, table: Table, key: str, name: str) -> None:
+    statement = insert_into(connection, table).values({key: name, "number": 1})
+    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_={"number": table.c.number + 1}))

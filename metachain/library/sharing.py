@@ -1,0 +1,236 @@
+"""Who may use what of an institution: rules that institutions state, and that every read of others' rows obeys.
+
+What no rule allows is not shared.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby, product
+from typing import Any, Literal, Self
+
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, or_, select
+
+from metachain.data.demonstration import check_text
+from metachain.errors import DataError
+from metachain.library.bulk import upsert
+from metachain.library.engine import KEEPER, reading, writing
+from metachain.library.revisions import counted
+from metachain.library.schema import counters, grants, groups
+from metachain.timestamps import moment, now, read_moment
+
+__all__ = ["EVERYONE", "NOBODY", "Audience", "Grant", "Shared", "Sharing", "granting", "stated"]
+
+Use = Literal["demonstrations", "statistics"]
+Kind = Literal["everyone", "group", "institution", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Those whom a grant is for: everyone, the members of groups, some institutions, or nobody."""
+
+    kind: Kind
+    names: tuple[str, ...] = ()
+    """Of the groups or institutions; empty for everyone and nobody."""
+
+    def __post_init__(self) -> None:
+        """Raise DataError for names where there must be none, none where there must be some, or blank ones."""
+        named = self.kind in {"group", "institution"}
+        if self.kind not in {"everyone", "group", "institution", "nobody"} or bool(self.names) != named:
+            raise DataError(f"an audience is everyone, nobody, or the names of groups or institutions; got {self}")
+        for name in self.names:
+            check_text(self.kind, name)
+
+    @classmethod
+    def read(cls, words: str) -> Self:
+        """From the command line's ``everyone``, ``nobody``, ``group:north,south`` or ``st-marys,general``."""
+        if words in {"everyone", "nobody"}:
+            return cls(words)  # type: ignore[arg-type]  # they are kinds
+        kind: Kind = "group" if words.startswith("group:") else "institution"
+        names = tuple(name.strip() for name in words.removeprefix("group:").split(",") if name.strip())
+        if not names:
+            raise DataError(f"an audience is everyone, nobody, group:NAME,… or INSTITUTION,…; got {words!r}")
+        return cls(kind, names)
+
+    def __str__(self) -> str:
+        """As ``read`` reads it."""
+        return ("group:" if self.kind == "group" else "") + ",".join(self.names) if self.names else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One thing that an institution allows. Those who may use demonstrations may learn from their statistics too."""
+
+    to: Audience
+    use: Use = "demonstrations"
+    """``demonstrations`` are shown; from ``statistics`` the prior learns, and nobody is shown anything."""
+    purposes: tuple[str, ...] = ()
+    """For which it counts; any purpose where there are none."""
+    until: datetime | None = None
+    """From then on it counts no more; for ever where None."""
+
+    def __post_init__(self) -> None:
+        """Raise DataError for an unknown use, a blank purpose, or a moment without a time zone."""
+        if self.use not in {"demonstrations", "statistics"}:
+            raise DataError(f"a grant is of 'demonstrations' or of 'statistics', got {self.use!r}")
+        for purpose in self.purposes:
+            check_text("purpose", purpose)
+        if self.until is not None and self.until.tzinfo is None:
+            raise DataError(f"'until' must have a time zone, such as UTC, got {self.until}")
+
+
+EVERYONE = Grant(Audience("everyone"))
+"""Everyone may use the demonstrations, for any purpose and for ever."""
+NOBODY = Grant(Audience("nobody"))
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What one institution may use of others, at one moment."""
+
+    demonstrations: frozenset[str]
+    """Institutions whose demonstrations it may be shown."""
+    statistics: frozenset[str]
+    """Institutions from which its prior may learn: those, and those that share their statistics alone."""
+    rules: int
+    """Version of the rules: how often they have changed."""
+    until: str | None = field(default=None)
+    """The first moment at which one of the grants ends, as ``Sharing.now`` gives it; None where none does."""
+
+
+class Sharing:
+    """The sharing rules of one library, for one purpose."""
+
+    def __init__(self, engine: Engine, purpose: str = "") -> None:
+        if purpose != "":
+            check_text("purpose", purpose)
+        self._engine = engine
+        self.purpose = purpose
+        """What the library is opened for; where empty only grants for any purpose count."""
+
+    @staticmethod
+    def now() -> str:
+        """The moment by which grants end."""
+        return now()
+
+    def state(self, institution: str, *granted: Grant) -> None:
+        """Replace all that an institution allows by these grants; without any it shares with nobody."""
+        self.state_all({institution: granted})
+
+    def state_all(self, rules: dict[str, Sequence[Grant]]) -> None:
+        """Replace what several institutions allow, in one transaction."""
+        for institution in rules:
+            check_text("institution", institution)
+        with writing(self._engine, KEEPER, alone=True) as connection:
+            for institution, granted in rules.items():
+                connection.execute(delete(grants).where(grants.c.institution == institution))
+                upsert(connection, grants, _rows(institution, granted or [NOBODY]))
+            counted(connection, "rules")
+
+    def grants(self) -> dict[str, tuple[Grant, ...]]:
+        """What institutions allow, by institution; those that never said so are left out."""
+        query = select(grants).order_by(grants.c.institution, grants.c.number, grants.c.name, grants.c.purpose)
+        with reading(self._engine, KEEPER) as connection:
+            rows = connection.execute(query).all()
+        return {
+            institution: tuple(_grant(list(some)) for _, some in groupby(own, lambda row: row.number))
+            for institution, own in groupby(rows, lambda row: row.institution)
+        }
+
+    def group(self, name: str, institutions: Iterable[str]) -> None:
+        """Say who belongs to a group, replacing who did; an empty list ends it."""
+        check_text("group", name)
+        members = sorted(set(institutions))
+        for one in members:
+            check_text("institution", one)
+        with writing(self._engine, KEEPER, alone=True) as connection:
+            connection.execute(delete(groups).where(groups.c.name == name))
+            if members:
+                connection.execute(groups.insert(), [{"name": name, "institution": one} for one in members])
+            counted(connection, "rules")
+
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Members by group."""
+        query = select(groups).order_by(groups.c.name, groups.c.institution)
+        with reading(self._engine, KEEPER) as connection:
+            rows = connection.execute(query).all()
+        return {name: tuple(row.institution for row in own) for name, own in groupby(rows, lambda row: row.name)}
+
+    def with_(self, institution: str | None) -> Shared:
+        """What an institution may use of others now; None: what any institution may, however new."""
+        if institution is not None:
+            check_text("institution", institution)
+        with reading(self._engine, KEEPER) as connection:
+            return _shared(connection, institution, self.purpose, self.now())
+
+    def allowing(self, institution: str) -> Select[tuple[str]]:
+        """Names of the institutions whose demonstrations another may be shown now, as a query within others."""
+        found = granting(institution, self.purpose, self.now()).where(grants.c.use == "demonstrations")
+        return found.with_only_columns(grants.c.institution)
+
+
+def granting(institution: str | None, purpose: str, at: str) -> Select[Any]:
+    """Rows ``(institution, use, until)`` of the grants that count for somebody, for a purpose, at a moment."""
+    return select(grants.c.institution, grants.c.use, grants.c.until).where(
+        grants.c.purpose.in_(["", purpose]),
+        or_(grants.c.until.is_(None), grants.c.until > at),
+        _meant(institution),
+    )
+
+
+def stated(connection: Connection, institutions: Iterable[str], grant: Grant) -> None:
+    """Let a grant be what those of some institutions allow that have never said what they do."""
+    names = sorted(set(institutions))
+    spoken = set(connection.execute(select(grants.c.institution).distinct()).scalars())
+    silent = [name for name in names if name not in spoken]
+    for name in silent:
+        upsert(connection, grants, _rows(name, [grant]))
+    if silent:
+        counted(connection, "rules")
+
+
+def _meant(institution: str | None) -> ColumnElement[bool]:
+    everyone = grants.c.audience == "everyone"
+    if institution is None:
+        return everyone
+    memberships = select(groups.c.name).where(groups.c.institution == institution)
+    return or_(
+        everyone,
+        and_(grants.c.audience == "institution", grants.c.name == institution),
+        and_(grants.c.audience == "group", grants.c.name.in_(memberships)),
+    )
+
+
+def _shared(connection: Connection, institution: str | None, purpose: str, at: str) -> Shared:
+    found = connection.execute(granting(institution, purpose, at)).all()
+    version = connection.execute(select(func.max(counters.c.number)).where(counters.c.name == "rules")).scalar() or 0
+    return Shared(
+        frozenset(row.institution for row in found if row.use == "demonstrations"),
+        frozenset(row.institution for row in found),
+        version,
+        min((row.until for row in found if row.until), default=None),
+    )
+
+
+def _rows(institution: str, granted: Sequence[Grant]) -> list[dict[str, Any]]:
+    return [
+        {
+            "institution": institution,
+            "number": number,
+            "name": name,
+            "purpose": purpose,
+            "use": one.use,
+            "audience": one.to.kind,
+            "until": moment(one.until) if one.until else None,
+        }
+        for number, one in enumerate(granted)
+        for name, purpose in product(sorted(set(one.to.names)) or [""], sorted(set(one.purposes)) or [""])
+    ]
+
+
+def _grant(rows: list[Any]) -> Grant:
+    first = rows[0]
+    names = tuple(sorted({row.name for row in rows} - {""}))
+    purposes = tuple(sorted({row.purpose for row in rows} - {""}))
+    until = read_moment(first.until) if first.until else None
+    return Grant(Audience(first.audience, names), first.use, purposes, until)

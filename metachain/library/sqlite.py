@@ -1,0 +1,107 @@
+"""A library in an SQLite file."""
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+
+from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
+from metachain.library.engine import reading, writing
+from metachain.library.migrations import migrate, refuse_newer
+from metachain.library.schema import SCHEMA_VERSION
+
+__all__ = ["open_sqlite"]
+
+APPLICATION_ID = 0x6D636C62
+"""Marks an SQLite file as ours (``PRAGMA application_id``): the bytes of "mclb"."""
+BUSY_SECONDS = 30
+"""How long one process waits for another that writes."""
+
+
+def open_sqlite(path: Path, *, create: bool) -> Engine:
+    """Open a library file, making it where there is none and ``create`` is set; raises what ``open_engine`` does."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give the path of a library file, such as {path / 'hospitals.db'}")
+    if not path.exists() and not create:
+        raise NotFoundError(f"there is no library at {path}; make one with: metachain add {path} DATA.jsonl")
+    if not path.parent.is_dir():
+        raise StorageError(f"there is no folder {path.parent}; make it first")
+    # Absolute, so that a file may be called ":memory:"; a URL object, so that it may hold "?" and "%".
+    database = str(path.absolute())
+    engine = create_engine(
+        URL.create("sqlite", database=database),
+        creator=lambda: _connect(database),
+        pool_reset_on_return="rollback",
+        hide_parameters=True,
+        json_deserializer=_object,
+    )
+    event.listen(engine, "begin", _begin)
+    _prepare(engine, path)
+    return engine
+
+
+def _connect(database: str) -> sqlite3.Connection:
+    uri = Path(database).as_uri()
+    still = Path(database).exists() and not _may_be_written(Path(database))
+    connection = sqlite3.connect(
+        f"{uri}?mode=ro&immutable=1" if still else uri,
+        uri=True,
+        timeout=BUSY_SECONDS,
+        check_same_thread=False,
+        isolation_level=None,
+    )
+    # Power may fail after any commit; what is deleted is overwritten, in free pages too.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
+    return connection
+
+
+def _object(written: str) -> Any:
+    """Read a JSON column; most metadata are empty, and told at a glance."""
+    return {} if written == "{}" else json.loads(written)
+
+
+def _may_be_written(path: Path) -> bool:
+    """Beside a file in write-ahead mode readers too must write, so one that can't be is read as it lies there."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("writing", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # Written ahead, a transaction is with the operating system when it ends, and on disk where that is waited for.
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options['waiting'] else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _prepare(engine: Engine, path: Path) -> None:
+    with reading(engine) as connection:
+        application = connection.execute(text("PRAGMA application_id")).scalar_one()
+        version = connection.execute(text("PRAGMA user_version")).scalar_one()
+        occupied = connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one()
+    if occupied and application != APPLICATION_ID:
+        raise LibraryError(f"{path} is an SQLite file of another program; give the path of a metachain library")
+    refuse_newer(version, str(path))
+    if version == SCHEMA_VERSION and occupied:
+        return
+    _write_ahead(engine)
+    with writing(engine) as connection:
+        migrate(connection, version)
+        connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
+        connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
+
+
+def _write_ahead(engine: Engine) -> None:
+    """Let readers read while one process writes; the file remembers it."""
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError:
+        return  # a place that can't be written says so at the first write
+    finally:
+        raw.close()

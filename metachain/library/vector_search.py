@@ -1,0 +1,207 @@
+"""Which demonstrations are nearest to a vector, found where they lie: in the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Text, TextClause, bindparam, select, text
+
+from metachain.data.demonstration import Demonstration
+from metachain.library.engine import is_postgresql
+from metachain.library.schema import demonstrations, embeddings
+from metachain.library.vector_index import index_name
+
+__all__ = ["Key", "Near", "approximately", "exactly", "nearest_keys"]
+
+EVEN = 30.0
+"""How many demonstrations are compared in the time that a filtered scan takes to pass over one of those that it keeps
+(``postgres_scale``)."""
+SPARE = 2
+"""How many times as many are fetched from the index, in half precision, as are kept by their exact similarity."""
+SEARCHED, BROADEST = 200, 1000
+"""The least and the greatest hnsw.ef_search."""
+SURELY = 3
+"""How many times the bound the share that passed a scan must speak for, that the admitted are not counted."""
+SCANNED, MEMORY = 40_000, 4
+"""hnsw.max_scan_tuples and hnsw.scan_mem_multiplier: how far a filtered scan goes on."""
+ROWS_AT_ONCE = 10_000
+STEP = 100_000
+"""Similarities are compared to five decimals, as in ``index``."""
+
+PLACED = "SELECT institution, id, vector FROM placed WHERE fingerprint = :fingerprint AND institution = ANY(:names)"
+JOINED = """
+    SELECT d.institution, d.id, e.vector FROM demonstrations d JOIN embeddings e ON e.text_sha256 = d.text_sha256
+    WHERE e.fingerprint = :fingerprint AND d.institution = ANY(:names)
+        AND vector_dims(e.vector) = :size AND abs(vector_norm(e.vector) - 1) < 0.001
+"""
+HELD = """
+    SELECT c.reltuples FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indexrelid = to_regclass(:name) AND i.indisvalid
+"""
+BEST = """
+    SELECT institution, id, -round({step} * (vector <#> CAST(:vector AS vector))) AS steps FROM ({source}) AS source
+    ORDER BY steps DESC, institution, id LIMIT :k
+"""
+NEAR = """
+    WITH near AS MATERIALIZED (
+        {placed} ORDER BY vector::halfvec({size}) <#> CAST(CAST(:vector AS vector) AS halfvec({size})) LIMIT :k)
+"""
+
+Key = tuple[str, str, float]
+"""Institution, id, and similarity in [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A demonstration that was found."""
+
+    demonstration: Demonstration
+    similarity: float
+    """Inner product of unit vectors, in [-1, 1], to five decimals."""
+
+
+def nearest_keys(
+    connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
+) -> list[list[Key]]:
+    """Of each of n unit vectors (n, d) the ``k`` nearest demonstrations of institutions, ties by institution and id.
+
+    The connection reads on behalf of somebody (``storage.Viewer``). In PostgreSQL an index is used where there is one
+    and ``names`` have many demonstrations; it misses a few of the nearest, but never returns fewer than there are.
+    """
+    if not is_postgresql(connection):
+        return _read_through(connection, fingerprint, names, vectors, k)
+    held = connection.execute(text(HELD), {"name": index_name(fingerprint, vectors.shape[1])}).scalar()
+    few: bool | None = None
+    found = []
+    for vector in vectors:
+        keys: list[Key] = []
+        if held is not None and not few:
+            keys, few = _by_index(connection, fingerprint, names, vector, k, held, few=few)
+        found.append(keys or exactly(connection, fingerprint, names, vector, k, placed=held is not None))
+    return found
+
+
+def _by_index(
+    connection: Connection,
+    fingerprint: str,
+    names: Sequence[str],
+    vector: NDArray[np.float32],
+    k: int,
+    held: float,
+    *,
+    few: bool | None,
+) -> tuple[list[Key], bool | None]:
+    """The nearest by an index of so many, or none where the exact search is better; and whether few are admitted.
+
+    That is counted only where the filter leaves too little of what a plain scan finds, and so little that it may be.
+    """
+    width = SPARE * k
+    breadth = min(BROADEST, max(SEARCHED, width))
+    keys = approximately(connection, fingerprint, names, vector, width, breadth=breadth, scan="off")
+    if len(keys) < width:
+        bound = _narrow(held, k)
+        if few is None and len(keys) * held <= SURELY * bound * breadth:
+            few = not _are_many(connection, fingerprint, names, bound)
+        if few:
+            return [], few
+        broader = min(BROADEST, max(breadth, breadth * k // max(1, len(keys))))
+        keys = approximately(connection, fingerprint, names, vector, width, breadth=broader, scan="relaxed_order")
+    return (keys[:k] if len(keys) >= k else []), few
+
+
+def approximately(
+    connection: Connection,
+    fingerprint: str,
+    names: Sequence[str],
+    vector: NDArray[np.float32],
+    k: int,
+    *,
+    breadth: int,
+    scan: str,
+) -> list[Key]:
+    """At most the ``k`` nearest by the index, whose scan keeps ``breadth`` candidates (ef_search) and filters them.
+
+    With a ``scan`` other than ``off`` it goes on until ``k`` are found (pgvector's ``hnsw.iterative_scan``); it may end
+    before.
+    """
+    settings = {
+        "hnsw.iterative_scan": scan,
+        "hnsw.ef_search": breadth,
+        "hnsw.max_scan_tuples": SCANNED,
+        "hnsw.scan_mem_multiplier": MEMORY,
+        "plan_cache_mode": "force_custom_plan",
+        "enable_sort": "off",
+        "enable_seqscan": "off",
+    }
+    connection.execute(
+        text("SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items()))
+    )
+    near = NEAR.format(placed=PLACED, size=len(vector)) + BEST.format(step=STEP, source="SELECT * FROM near")
+    # Written out, so that the planner sees that the index of this encoder's vectors is meant.
+    statement = text(near).bindparams(bindparam("fingerprint", type_=Text(), literal_execute=True))
+    return _keys(connection, statement, {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k})
+
+
+def exactly(
+    connection: Connection,
+    fingerprint: str,
+    names: Sequence[str],
+    vector: NDArray[np.float32],
+    k: int,
+    *,
+    placed: bool,
+) -> list[Key]:
+    """The nearest of all; ``placed`` says whether the encoder's vectors are in that table."""
+    connection.execute(text("SELECT set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true)"))
+    given: dict[str, Any] = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k}
+    if not placed:
+        given["size"] = len(vector)
+    return _keys(connection, text(BEST.format(step=STEP, source=PLACED if placed else JOINED)), given)
+
+
+def _keys(connection: Connection, statement: TextClause, given: dict[str, Any]) -> list[Key]:
+    return [(institution, id, steps / STEP) for institution, id, steps in connection.execute(statement, given)]
+
+
+def _narrow(held: float, k: int) -> int:
+    """Up to how many admitted demonstrations all are compared, though there is an index of so many.
+
+    Comparing m takes time in proportion to m, and the scan passes over ``held / m`` for each of k that it finds.
+    """
+    return max(k, int(np.sqrt(EVEN * k * max(held, 0))))
+
+
+def _are_many(connection: Connection, fingerprint: str, names: Sequence[str], than: int) -> bool:
+    """Whether institutions have more than so many demonstrations placed; no more are counted."""
+    counted = text(f"SELECT count(*) FROM (SELECT 1 FROM ({PLACED}) AS source LIMIT :enough) AS enough")  # noqa: S608
+    given = {"fingerprint": fingerprint, "names": list(names), "enough": than + 1}
+    return int(connection.execute(counted, given).scalar_one()) > than
+
+
+def _read_through(
+    connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
+) -> list[list[Key]]:
+    """The nearest of all, a page of vectors held at a time."""
+    query = (
+        select(demonstrations.c.institution, demonstrations.c.id, embeddings.c.vector)
+        .join(embeddings, embeddings.c.text_sha256 == demonstrations.c.text_sha256)
+        .where(embeddings.c.fingerprint == fingerprint, demonstrations.c.institution.in_(names))
+    )
+    best: list[list[Key]] = [[] for _ in vectors]
+    for page in connection.execute(query).partitions(ROWS_AT_ONCE):
+        rows = [
+            row for row in page if len(row.vector) == vectors.shape[1] and abs(np.linalg.norm(row.vector) - 1) < 1e-3
+        ]
+        if not rows:
+            continue
+        similarity = np.rint(STEP * (vectors @ np.stack([row.vector for row in rows]).T))
+        for number, steps in enumerate(similarity):
+            least = np.partition(steps, -k)[-k] if k < len(steps) else -np.inf
+            some = [
+                (rows[place].institution, rows[place].id, steps[place] / STEP)
+                for place in np.flatnonzero(steps >= least)
+            ]
+            best[number] = sorted([*best[number], *some], key=lambda key: (-key[2], *key[:2]))[:k]
+    return best

@@ -1,0 +1,280 @@
+"""The report's figures: learning curves, and who gains and who loses."""
+
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
+
+from metachain.reporting.comparison import BASELINE, OURS, Point
+from metachain.reporting.wording import listed, score
+
+__all__ = ["INK", "OKABE_ITO", "QUIET", "difference_chart", "inline_svg", "learning_curve_chart", "reliability_chart"]
+
+
+INK = "#010203"
+QUIET = "#777778"
+OKABE_ITO = {
+    "orange": "#e69f00",
+    "sky": "#56b4e9",
+    "green": "#009e73",
+    "yellow": "#f0e442",
+    "blue": "#0072b2",
+    "vermillion": "#d55e00",
+    "purple": "#cc79a7",
+}
+"""Okabe & Ito's palette (Color Universal Design, 2008): apart for every common kind of colour vision."""
+
+NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def inline_svg(figure: Figure, name: str, label: str) -> Markup:
+    """Draw the figure (1 point a pixel); the same figure gives the same bytes.
+
+    Ids are made unique by ``name``. Colours named here become CSS variables of the page, so that one drawing serves
+    the light and the dark page; text stays text. ``label`` is what a screen reader says.
+    """
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "metachain"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = _opening(figure, label) + svg[svg.index(">") + 1 :]
+    svg = re.sub(r'\bid="', f'id="{name}-', svg).replace("url(#", f"url(#{name}-")
+    svg = svg.replace('xlink:href="#', f'href="#{name}-')
+    return Markup(_coloured(svg))  # noqa: S704 - Matplotlib has escaped every text
+
+
+def _opening(figure: Figure, label: str) -> str:
+    width, height = (round(72 * inches) for inches in figure.get_size_inches())
+    box = f'viewBox="0 0 {width} {height}" style="max-width: {width}px"'
+    return f'<svg {box} role="img" aria-label="{escape(label)}">'
+
+
+def _coloured(svg: str) -> str:
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    svg = svg.replace(INK, "currentColor").replace(QUIET, "var(--quiet)")
+    for name, colour in OKABE_ITO.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg
+
+
+WIDTHS = {"wide": 860, "narrow": 350}
+DASHED, DASH_DOT, DOTTED = (0, (5, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
+PANELS = {"wide": (4, 215), "narrow": (2, 175)}
+"""How many panels stand side by side at most, and how wide one is."""
+LEAST_DOT, LARGEST_DOT = 14, 150
+LABEL_HEIGHT = 15
+FONT = 12
+
+
+class Style(NamedTuple):
+    """How a selector is drawn: three cues, so that colour is never the only one."""
+
+    colour: str
+    dashes: Any
+    marker: str
+
+
+STYLES = {
+    "zero": Style(QUIET, DOTTED, "x"),
+    "random": Style(QUIET, DASHED, "v"),
+    "bm25": Style(OKABE_ITO["purple"], DOTTED, "^"),
+    "semantic": Style(OKABE_ITO["vermillion"], DASHED, "s"),
+    "mmr": Style(OKABE_ITO["orange"], DASH_DOT, "<"),
+    "hybrid": Style(OKABE_ITO["green"], DASH_DOT, "D"),
+    "support": Style(OKABE_ITO["sky"], DASHED, "P"),
+    "prior": Style(OKABE_ITO["yellow"], DASHED, "h"),
+    "scratch": Style(OKABE_ITO["blue"], DOTTED, "d"),
+    "metachain": Style(OKABE_ITO["blue"], "solid", "o"),
+    "listed": Style(OKABE_ITO["green"], DASHED, ">"),
+    "oracle": Style(INK, DOTTED, "*"),
+}
+OTHER = Style(INK, DASH_DOT, ".")
+
+
+def learning_curve_chart(curves: Mapping[str, Sequence[Point]], size: str) -> Markup:
+    """Mean score against the number of labels for every selector; ``size`` is ``wide`` or ``narrow``."""
+    height = max(440, 120 + LABEL_HEIGHT * len(curves))
+    figure, axes = _canvas(WIDTHS[size], height, left=40, right=92)
+    counts = sorted({point.labels for points in curves.values() for point in points})
+    dodges = np.linspace(-0.14, 0.14, max(len(curves), 2))
+    ends = {}
+    for dodge, (name, points) in zip(dodges, curves.items(), strict=False):
+        shift = 0.0 if name in (OURS, BASELINE) else float(dodge)
+        slots = [counts.index(point.labels) + shift for point in points]
+        _curve(axes, name, slots, points)
+        ends[name] = (slots[-1], points[-1].mean)
+    axes.set_xticks(range(len(counts)), [str(count) for count in counts])
+    axes.set_xlim(-0.3, len(counts) - 0.6)
+    axes.set_xlabel("labels of the new institution", fontsize=FONT, color=INK)
+    axes.set_title("mean score over institutions", loc="left", fontsize=FONT, color=INK)
+    _direct_labels(axes, ends, LABEL_HEIGHT / (height - 72))
+    said = (
+        f"Learning curves of {len(curves)} selectors over {len(counts)} label counts; the table below has the numbers."
+    )
+    return inline_svg(figure, f"curves-{size}", said)
+
+
+def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) -> Markup:
+    """One dot for each institution in a row for each label count: right of the line it gains, left of it it loses."""
+    height = 70 + 76 * len(differences)
+    figure, axes = _canvas(WIDTHS[size], height, left=78, right=12)
+    low, high = _reach(differences)
+    dot = 7.5 * (high - low) / (WIDTHS[size] - 90)
+    for level, row in enumerate(differences.values()):
+        _swarm(axes, np.sort(list(row.values())), level, dot)
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set_xlim(low, high)
+    axes.set_ylim(len(differences) - 0.45, -0.55)
+    axes.set_yticks(range(len(differences)), [_row_label(*item) for item in differences.items()])
+    axes.set_xlabel(f"score of {OURS} minus {BASELINE}", fontsize=FONT, color=INK)
+    for side, text, place in (("right", "◂ loses", -8), ("left", "gains ▸", 8)):
+        top = axes.get_xaxis_transform()
+        words = axes.annotate(text, (0, 1), (place, 8), xycoords=top, textcoords="offset points")
+        words.set(ha=side, fontsize=FONT, color=INK)
+    return inline_svg(figure, f"differences-{size}", _difference_words(differences))
+
+
+def reliability_chart(rows: Sequence[Mapping[str, Any]], size: str) -> Markup:
+    """A panel a label count: the share of answers that are right against the probability given to them.
+
+    ``rows`` as ``metachain.learning.calibration.calibration`` makes them, at least one.
+    """
+    most, side = PANELS[size]
+    down = -(-len(rows) // most)
+    across = -(-len(rows) // down)
+    tall = side + 20
+    figure = Figure(figsize=(across * side / 72, down * tall / 72), dpi=72)
+    for place, row in enumerate(rows):
+        corner = place % across * side, (down - 1 - place // across) * tall
+        _reliability(_axes(figure, (*corner, side, tall), left=44, right=8), row)
+    told = (f"{score(row['ece'])} at {row['labels']} labels" for row in rows)
+    said = (
+        f"Reliability diagrams of {OURS}; expected calibration error {listed(told)}; the table below has the numbers."
+    )
+    return inline_svg(figure, f"reliability-{size}", said)
+
+
+def _reliability(axes: Axes, row: Mapping[str, Any]) -> None:
+    """Dots as large as many answers fall into them, on the dashed line where what is said is what happens."""
+    bins = row["bins"]
+    said, right, n = ([one[name] for one in bins] for name in ("probability", "right", "n"))
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=DASHED)
+    axes.plot(said, right, color=OKABE_ITO["blue"], linewidth=1.3)
+    area = LEAST_DOT + (LARGEST_DOT - LEAST_DOT) * np.array(n) / max(n)
+    axes.scatter(said, right, s=area, c=OKABE_ITO["blue"], alpha=0.85, linewidths=0)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    axes.set_xlabel("probability given", fontsize=FONT, color=INK)
+    axes.set_ylabel("share right", fontsize=FONT, color=INK)
+    axes.set_title(f"{row['labels']} labels, ECE {score(row['ece'])}", loc="left", fontsize=FONT, color=INK)
+
+
+def _reach(differences: Mapping[int, Mapping[str, float]]) -> tuple[float, float]:
+    """The horizontal range: every difference, and room to write on both sides of 0."""
+    values = [value for row in differences.values() for value in row.values()]
+    low, high = min(0.0, *values), max(0.0, *values)
+    span = high - low or 0.01
+    return min(low - 0.05 * span, -0.25 * span), max(high + 0.05 * span, 0.25 * span)
+
+
+def _canvas(width: int, height: int, left: int, right: int) -> tuple[Figure, Axes]:
+    """A figure of so many pixels with one pair of axes; the margins leave room for what is written there."""
+    figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+    return figure, _axes(figure, (0, 0, width, height), left, right)
+
+
+def _axes(figure: Figure, place: tuple[float, float, float, float], left: int, right: int) -> Axes:
+    """Axes in a part of a figure: left, bottom, width and height in pixels, margins included."""
+    x, y, width, height = place
+    below, above = 46, 26
+    all_width, all_height = figure.bbox.width, figure.bbox.height
+    size = (width - left - right) / all_width, (height - below - above) / all_height
+    axes = figure.add_axes(((x + left) / all_width, (y + below) / all_height, *size))
+    axes.spines[["top", "right"]].set_visible(False)
+    for spine in axes.spines.values():
+        spine.set_color(QUIET)
+    axes.tick_params(colors=INK, labelsize=FONT, color=QUIET)
+    axes.grid(visible=True, axis="both", color=QUIET, alpha=0.25, linewidth=0.8)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def _curve(axes: Axes, name: str, slots: Sequence[float], points: Sequence[Point]) -> None:
+    style, main = STYLES.get(name, OTHER), name in (OURS, BASELINE)
+    low, high = zip(*(point.interval or (point.mean, point.mean) for point in points), strict=True)
+    if main:
+        axes.fill_between(slots, low, high, color=style.colour, alpha=0.16, linewidth=0)
+    axes.vlines(slots, low, high, color=style.colour, linewidth=2 if main else 1, alpha=0.55)
+    axes.plot(
+        slots,
+        [point.mean for point in points],
+        color=style.colour,
+        linestyle=style.dashes,
+        linewidth=2.6 if main else 1.3,
+        marker=style.marker,
+        markersize=7 if main else 5,
+        zorder=3 if main else 2,
+    )
+
+
+def _direct_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], gap: float) -> None:
+    """Name each curve right of the axes, ``gap`` (of their height) apart, with a line from its last point."""
+    (low, high), (_, right) = axes.get_ylim(), axes.get_xlim()
+    axes.set_ylim(low, high)
+    names = sorted(ends, key=lambda name: ends[name][1])
+    places = apart([(ends[name][1] - low) / (high - low) for name in names], gap)
+    for name, place in zip(names, low + places * (high - low), strict=True):
+        style, (slot, mean) = STYLES.get(name, OTHER), ends[name]
+        axes.plot([slot, right], [mean, place], color=style.colour, linewidth=0.8, linestyle=DOTTED, clip_on=False)
+        axes.plot([right], [place], color=style.colour, marker=style.marker, markersize=6, clip_on=False)
+        label = axes.annotate(name, (right, place), (10, 0), textcoords="offset points", va="center", parse_math=False)
+        label.set(fontsize=FONT, color=INK, weight="bold" if name in (OURS, BASELINE) else "normal")
+
+
+def apart(places: Sequence[float], gap: float) -> np.ndarray:
+    """Ascending places in [0, 1], moved as little as squares allow to lie at least ``gap`` apart and inside."""
+    steps = gap * np.arange(len(places))
+    spread = isotonic_regression(np.asarray(places) - steps).x
+    return np.clip(spread, 0.0, max(1.0 - steps[-1], 0.0)) + steps
+
+
+def _swarm(axes: Axes, values: np.ndarray, level: int, dot: float) -> None:
+    """Dots of one row, stacked where they fall together; the mean is a tall line."""
+    bins = np.round(values / dot).astype(int)
+    ranks = np.array([np.sum(bins[:index] == bins[index]) for index in range(len(bins))])
+    step = min(0.13, 0.76 / (ranks.max() + 1))
+    heights = level + step * np.where(ranks % 2, (ranks + 1) // 2, -(ranks // 2))
+    looks = ((values > 0, "blue", "o"), (values < 0, "vermillion", "v"), (values == 0, "", "s"))
+    for chosen, colour, marker in looks:
+        axes.scatter(
+            *(values[chosen], heights[chosen]), s=38, c=OKABE_ITO.get(colour, QUIET), marker=marker, alpha=0.85
+        )
+    if len(values) > 1:
+        axes.vlines(values.mean(), level - 0.42, level + 0.42, color=INK, linewidth=2.2)
+
+
+def _row_label(labels: int, row: Mapping[str, float]) -> str:
+    gain, lose = _tally(row.values())
+    return f"{labels} labels\n{gain} gain\n{lose} lose"
+
+
+def _tally(values: Iterable[float]) -> tuple[int, int]:
+    known = list(values)
+    return sum(value > 0 for value in known), sum(value < 0 for value in known)
+
+
+def _difference_words(differences: Mapping[int, Mapping[str, float]]) -> str:
+    parts = []
+    for labels, row in differences.items():
+        gain, lose = _tally(row.values())
+        mean = score(float(np.mean(list(row.values()))), signed=True)
+        parts.append(f"at {labels} labels {gain} gain and {lose} lose, mean difference {mean}")
+    return f"Differences {OURS} minus {BASELINE} for each institution: {'; '.join(parts)}."

@@ -1,0 +1,142 @@
+"""Whether meta-learning paid in an evaluation, in plain words."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metachain.reporting.comparison import BASELINE, OURS, differences, ordered, variants
+from metachain.reporting.wording import listed, percent, score
+
+__all__ = ["verdict"]
+
+SYNTHETIC = "These numbers come from a generated, synthetic world: they show how it works, not how well."
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """The summary rows of ours, by what their intervals say against the baseline."""
+
+    rows: Sequence[Row]
+    won: Sequence[Row]
+    lost: Sequence[Row]
+    open: Sequence[Row]
+
+    @property
+    def headline(self) -> Row:
+        """The row the verdict dwells on: the most labels, of the best-founded kind there is."""
+        return (self.won or self.lost or self.open)[-1]
+
+
+def verdict(result: Mapping[str, Any]) -> str:
+    """Say in two to four sentences whether metachain beats plain nearest neighbours, for whom, and whether it pays.
+
+    One more says what other readers find, where there were any.
+    """
+    rows = [row for row in result["summary"] if row["selector"] == OURS and _known(row["gain"])]
+    sentences = _judged(result, sorted(rows, key=lambda row: int(row["labels"]))) if rows else _unjudged(result)
+    if result["settings"].get("synthetic"):
+        sentences.append(SYNTHETIC)
+    return " ".join(sentences)
+
+
+def _judged(result: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
+    won = [row for row in rows if _interval(row) and row["ci95"][0] > 0]
+    lost = [row for row in rows if _interval(row) and row["ci95"][1] < 0]
+    outcome = _Outcome(rows, won, lost, [row for row in rows if row not in won and row not in lost])
+    found = [_comparison(outcome), *_who(result, outcome.headline)]
+    return [*found, *_other_readers(result, outcome.headline["labels"]), _advice(outcome)]
+
+
+def _unjudged(result: Mapping[str, Any]) -> list[str]:
+    present = ordered(row["selector"] for row in result["summary"])
+    missing = [name for name in (OURS, BASELINE) if name not in present]
+    why = f"it has no scores of {listed(missing)}" if missing else f"no gain over {BASELINE} could be computed"
+    scored = f"It scored {listed(present)}." if present else "It scored nothing."
+    return [
+        f"This evaluation can't say whether {OURS} pays: {why}.",
+        f"{scored} Evaluate both {OURS} and {BASELINE} on the same institutions to know.",
+    ]
+
+
+def _comparison(outcome: _Outcome) -> str:
+    nearest = f"{BASELINE} (plain nearest neighbours)"
+    if outcome.won:
+        ends = (*outcome.won[:1], *outcome.won[1:][-1:])
+        text = f"{OURS} beats {nearest} at {_counts(outcome.won)}: {listed(_gain(row) for row in ends)}"
+        text += f"; it loses at {_counts(outcome.lost)}: {_gain(outcome.lost[-1])}" if outcome.lost else ""
+        return f"{text}{_unshown(outcome)}."
+    if outcome.lost:
+        return f"{OURS} loses to {nearest} at {_counts(outcome.lost)}: {_gain(outcome.lost[-1])}{_unshown(outcome)}."
+    where = "at any label count" if len(outcome.rows) > 1 else f"at {_counts(outcome.rows)}"
+    return f"No difference between {OURS} and {nearest} could be shown {where}: {_gain(outcome.headline)}."
+
+
+def _unshown(outcome: _Outcome) -> str:
+    if not outcome.open:
+        return ""
+    return f"; at {_counts(outcome.open)} no difference could be shown: {_gain(outcome.open[-1])}"
+
+
+def _who(result: Mapping[str, Any], row: Row) -> list[str]:
+    """How many institutions gain and lose, and how the worst decile fares, at the headline's label count."""
+    labels, parts = row["labels"], []
+    here = differences(result).get(labels)
+    if here:
+        gain, lose = sum(value > 0 for value in here.values()), sum(value < 0 for value in here.values())
+        noun = "institution gains" if gain == len(here) == 1 else "institutions gain"
+        losers = {0: "none loses", 1: "1 loses"}.get(lose, f"{lose} lose")
+        parts.append(f"{gain} of {len(here)} {noun} and {losers}")
+    baseline = [other for other in result["summary"] if other["selector"] == BASELINE and other["labels"] == labels]
+    if baseline and _known(row["worst_decile"]):
+        worst, before = score(row["worst_decile"]), score(baseline[0]["worst_decile"])
+        parts.append(f"the worst decile of institutions scores {worst} ({BASELINE}: {before})")
+    return [f"At {_counts([row])}, {', and '.join(parts)}."] if parts else []
+
+
+def _other_readers(result: Mapping[str, Any], labels: int) -> list[str]:
+    """The gain that each further reader finds at the headline's label count."""
+    further = list(variants(result).get("reader", {}).items())[1:]
+    gains = [
+        f"{name} {_gain(rows[labels])}" for name, rows in further if labels in rows and _known(rows[labels]["gain"])
+    ]
+    return [f"Other readers find: {listed(gains)}."] if gains else []
+
+
+def _advice(outcome: _Outcome) -> str:
+    keep = f"keep {BASELINE}, the simpler one"
+    if outcome.won:
+        suffix = len(outcome.won) > 1 and list(outcome.rows[-len(outcome.won) :]) == list(outcome.won)
+        all_won = len(outcome.won) == len(outcome.rows)
+        first = "at every label count tried" if all_won else f"from {_counts(outcome.won[:1])} on"
+        where = first if suffix else f"at {_counts(outcome.won)}"
+        return f"It pays to use {OURS} {where}{f'; at {_counts(outcome.lost)} {keep}' if outcome.lost else ''}."
+    if outcome.lost:
+        return f"It does not pay here: {keep}."
+    return f"Nothing here says that it pays: {keep}, or evaluate with more institutions or more labels."
+
+
+def _gain(row: Row) -> str:
+    interval = _interval(row)
+    if interval is None:
+        return f"{percent(row['gain'])} at {_counts([row])} (too few institutions for an interval)"
+    spread = f"95 % interval {percent(interval[0])} to {percent(interval[1])}"
+    includes = "" if interval[0] > 0 or interval[1] < 0 else ", which includes 0"
+    return f"{percent(row['gain'])} at {_counts([row])} ({spread}{includes})"
+
+
+def _counts(rows: Sequence[Row]) -> str:
+    noun = "label" if [row["labels"] for row in rows] == [1] else "labels"
+    return f"{listed(row['labels'] for row in rows)} {noun}"
+
+
+def _interval(row: Row) -> tuple[float, float] | None:
+    """The interval of the gain, where it is one."""
+    interval = row["ci95"]
+    return (interval[0], interval[1]) if interval and all(map(_known, interval)) else None
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

@@ -1,0 +1,188 @@
+"""Long answers, from the demonstrations' own pairs: which sentences of an input their outputs keep.
+
+Two ways compete: to extract from the query, and to copy the output that agrees most with the others. Each answers the
+demonstrations themselves, one left out at a time, and the better one answers the query.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.embedding.similarity import lexical_vectors
+from metachain.scoring.metrics import bag_overlap, words
+
+__all__ = ["copy_output", "extract", "extract_or_copy", "split_sentences"]
+
+TEXT_TEMPERATURE = 0.2
+SENTENCE_TEMPERATURE = 0.05
+LEAST_SCORE = 0.25
+"""Sentences with less than this share of the best one's score aren't taken, even where there is room."""
+
+Floats = NDArray[np.floating]
+Pairs = Sequence[tuple[str, str]]
+_SPEAKER = re.compile(
+    r"^\s*(?:\[\w+\]|(?:doctor|dr|physician|clinician|nurse|patient|pt|family|guest|speaker|provider)\w*:)\s*",
+    re.IGNORECASE,
+)
+_END = re.compile(r"(?<=[.!?])\s+")
+_WORD = re.compile(r"[^\W_]+")
+
+
+def split_sentences(text: str) -> list[str]:
+    """Split a text at line ends and after ``.``, ``!`` and ``?``, without speakers' tags.
+
+    Tags are a word in brackets (``[doctor]``) or a role and a colon (``Doctor:``) that start a line. Pieces without a
+    letter or digit are left out.
+    """
+    turns = (_SPEAKER.sub("", line, count=1) for line in text.splitlines())
+    return [one.strip() for turn in turns for one in _END.split(turn) if _WORD.search(one)]
+
+
+def extract_or_copy(query: str, demonstrations: Pairs) -> str:
+    """Answer by whichever of ``extract`` and ``copy_output`` answers the demonstrations better.
+
+    Each demonstration is answered from the others; what counts is the token F1 to its own output, weighed by the
+    demonstration's similarity to the query. Extraction wins ties, and so where one demonstration is shown; copying
+    wins where the query has no sentence. The empty string where no demonstrations are shown.
+    """
+    if not demonstrations:
+        return ""
+    shown = _read_all(demonstrations)
+    asked = _read(query, "")
+    extracted, agreement = _extract(asked, shown), _agreement(shown)
+    if not extracted:
+        return _agreed(asked, shown, agreement).output
+    gain = np.zeros(len(shown))
+    for place, one in enumerate(shown) if len(shown) > 1 else ():
+        others = [*shown[:place], *shown[place + 1 :]]
+        without = np.delete(np.delete(agreement, place, axis=0), place, axis=1)
+        taken, copied = Counter(words(_extract(one, others))), _agreed(one, others, without).counts
+        gain[place] = bag_overlap(taken, one.counts) - bag_overlap(copied, one.counts)
+    return extracted if _weights(asked, shown) @ gain >= 0 else _agreed(asked, shown, agreement).output
+
+
+def copy_output(query: str, demonstrations: Pairs) -> str:
+    """Copy the output with the highest expected token F1 to the outputs shown, weighed by similarity to the query.
+
+    This is minimum Bayes risk decoding (Kumar & Byrne 2004) with the demonstrations' outputs as candidates and as
+    evidence. The empty string where there are none.
+    """
+    if not demonstrations:
+        return ""
+    shown = _read_all(demonstrations)
+    return _agreed(_read(query, ""), shown, _agreement(shown)).output
+
+
+def extract(query: str, demonstrations: Pairs) -> str:
+    """Take from the query the sentences that the ``(input, output)`` pairs shown say are kept.
+
+    A demonstration's sentence is kept as far as its words stand in the output; a query's sentence scores the mean of
+    that over the demonstrations' sentences, weighed by ``exp(cosine / temperature)``. The best ones are taken until
+    there are as many words as outputs have, and stand in the query's order and wording: words left out of a sentence
+    could turn a finding into its opposite. A first line that most outputs share goes before. Empty where the query has
+    no sentence or nothing is shown.
+    """
+    return _extract(_read(query, ""), _read_all(demonstrations)) if demonstrations else ""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What is needed of an input of s sentences and its output."""
+
+    output: str
+    """Empty for a query."""
+    sentences: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    """(s, 512)"""
+    kept: Floats
+    """(s,) share of each sentence's words that stand in the output, in [0, 1]."""
+    whole: NDArray[np.float32]
+    """(512,)"""
+    lengths: tuple[int, ...]
+    """(s,) words of each sentence."""
+    counts: Counter[str]
+    """Of the output."""
+
+
+@lru_cache(maxsize=2048)
+def _read(text: str, output: str) -> _Pair:
+    sentences = tuple(split_sentences(text))
+    counts = Counter(words(output))
+    kept = [float(np.mean([word in counts for word in words(one)])) for one in sentences]
+    return _Pair(
+        output,
+        sentences,
+        lexical_vectors(sentences),
+        np.array(kept, float),
+        lexical_vectors([text])[0],
+        tuple(len(words(one)) for one in sentences),
+        counts,
+    )
+
+
+def _read_all(demonstrations: Pairs) -> list[_Pair]:
+    """Read the pairs, in an order that doesn't depend on the order shown."""
+    return [_read(text, output) for text, output in sorted(demonstrations)]
+
+
+def _weights(asked: _Pair, shown: Sequence[_Pair]) -> Floats:
+    """``exp(cosine / temperature)`` of each demonstration's whole input, (m,), sum 1."""
+    cosine = np.array([asked.whole @ one.whole for one in shown], float)
+    weight = np.exp((cosine - cosine.max()) / TEXT_TEMPERATURE)
+    return np.asarray(weight / weight.sum())
+
+
+def _agreement(shown: Sequence[_Pair]) -> Floats:
+    """Token F1 of each output shown to each other one; (m, m)."""
+    return np.array([[bag_overlap(one.counts, other.counts) for other in shown] for one in shown])
+
+
+def _agreed(asked: _Pair, shown: Sequence[_Pair], agreement: Floats) -> _Pair:
+    """The pair shown whose output agrees most with the outputs shown, by their ``agreement`` (m, m)."""
+    return shown[int(np.round(agreement @ _weights(asked, shown), 12).argmax())]
+
+
+def _extract(asked: _Pair, shown: Sequence[_Pair]) -> str:
+    weight = _weights(asked, shown)
+    wanted = round(float(weight @ [one.counts.total() for one in shown]), 6)
+    taken = _choose(_sentence_scores(asked, shown, weight), asked.lengths, wanted)
+    text = " ".join(asked.sentences[place] for place in taken)
+    return f"{_heading(shown, weight)}{text}" if text else ""
+
+
+def _sentence_scores(asked: _Pair, shown: Sequence[_Pair], weight: Floats) -> Floats:
+    """How much of each of the s sentences asked about is likely kept, (s,) in [0, 1]."""
+    vectors = np.concatenate([one.vectors for one in shown])
+    if not len(vectors):
+        return np.zeros(len(asked.sentences))
+    near = np.exp((asked.vectors @ vectors.T - 1) / SENTENCE_TEMPERATURE)
+    near *= np.repeat(weight, [len(one.sentences) for one in shown])
+    return np.asarray(np.round((near @ np.concatenate([one.kept for one in shown])) / near.sum(axis=1), 6))
+
+
+def _choose(scores: Floats, lengths: Sequence[int], wanted: float) -> list[int]:
+    """Places of the sentences to take, in order: the best ones, until as many words as wanted; one at least."""
+    taken: list[int] = []
+    total = 0
+    least = LEAST_SCORE * scores.max(initial=0)
+    for place in np.argsort(-scores, kind="stable").tolist():
+        if not taken or (total + lengths[place] / 2 <= wanted and scores[place] >= least):
+            taken.append(place)
+            total += lengths[place]
+    return sorted(taken)
+
+
+def _heading(shown: Sequence[_Pair], weight: Floats) -> str:
+    """The first line that outputs of several lines share, and the blank ones after it; empty unless most do."""
+    shares: dict[str, float] = {}
+    for one, share in zip(shown, weight.tolist(), strict=True):
+        found = re.match(r"[^\n]+\n+", one.output)
+        if found:
+            shares[found[0]] = shares.get(found[0], 0.0) + share
+    heading = max(shares, key=lambda line: shares[line], default="")
+    return heading if len(shown) > 1 and shares.get(heading, 0.0) > 1 / 2 else ""

@@ -1,0 +1,210 @@
+"""How well an answer matches a reference, as one number: ``(prediction, reference) -> [0, 1]``."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, wraps
+from math import nan
+from numbers import Real
+from statistics import median
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from metachain.embedding.similarity import normalise_text
+from metachain.errors import DataError
+from metachain.scoring.spans import are_span_lists, parse_spans
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "are_texts",
+    "bag_f1",
+    "bag_overlap",
+    "checked_metric",
+    "exact_match",
+    "label_f1",
+    "rouge_l",
+    "span_f1",
+    "suited_metric",
+    "token_f1",
+    "word_bags",
+    "words",
+]
+
+Metric = Callable[[str, str], float]
+SPAN_SHARE = 0.9
+TEXT_WORDS = 3
+SLACK = 1e-9
+"""So far over 1 or under 0 may rounding take a metric."""
+_BETWEEN_LABELS = re.compile(r"[,;|\n]")
+_AROUND_LABELS = " \t\r\"'`[](){}.*-•"
+
+
+def exact_match(prediction: str, reference: str) -> float:
+    """1 where both are the same but for white space around them, else 0."""
+    return float(prediction.strip() == reference.strip())
+
+
+def label_f1(prediction: str, reference: str) -> float:
+    """F1 of the two sets of labels; two empty sets score 1.
+
+    Labels stand between commas, semicolons, bars or line breaks; case, and quotes, brackets, bullets and full stops
+    around them don't count, nor does their order. For a single label that is right or wrong. The mean over pairs is
+    the example-based F1 of multi-label learning (Godbole & Sarawagi 2004; Tsoumakas, Katakis & Vlahavas 2010).
+    """
+    return bag_overlap(Counter(_labels(prediction)), Counter(_labels(reference)))
+
+
+def token_f1(prediction: str, reference: str) -> float:
+    """F1 of the two bags of lower-case words (Rajpurkar et al. 2016, "SQuAD", section 6.1); two empty bags score 1.
+
+    Words are runs of letters and digits; unlike SQuAD's own script, articles count.
+    """
+    return bag_overlap(Counter(words(prediction)), Counter(words(reference)))
+
+
+def span_f1(prediction: str, reference: str) -> float:
+    """F1 of the two multisets of ``(text, type)`` in ``text [Type]; text [Type]``; none against none scores 1.
+
+    Case and white space don't count. A text that lists no spans and isn't the word none stands for one span
+    without a type, so it matches nothing but itself.
+    """
+    return bag_overlap(_spans(prediction), _spans(reference))
+
+
+@lru_cache(maxsize=1 << 14)
+def rouge_l(prediction: str, reference: str) -> float:
+    """ROUGE-L F-measure (Lin 2004, "ROUGE", equations 2-4 with beta 1) of lower-case words, not stemmed.
+
+    It is that of the library rouge-score, whose words are ASCII; here they are any letters and digits. Two texts
+    without a word score 1. Takes milliseconds for notes of 200 words, so the last 16,384 pairs are remembered.
+    """
+    if not words(prediction) and not words(reference):
+        return 1.0
+    return float(_rouge_scorer().score(reference, prediction)["rougeL"].fmeasure)
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        "exact_match": exact_match,
+        "label_f1": label_f1,
+        "rouge_l": rouge_l,
+        "span_f1": span_f1,
+        "token_f1": token_f1,
+    }
+)
+
+
+def suited_metric(outputs: Sequence[str]) -> str:
+    """Name the metric that suits outputs: ``span_f1`` for span lists, ``rouge_l`` for texts, else ``exact_match``.
+
+    Outputs are span lists where at least 90 % of those that aren't blank list spans or say none, and one lists a span;
+    what texts are says ``are_texts``.
+    """
+    if are_span_lists(outputs, SPAN_SHARE):
+        return "span_f1"
+    return "rouge_l" if are_texts(outputs) else "exact_match"
+
+
+def are_texts(outputs: Sequence[str]) -> bool:
+    """Whether outputs are texts (span lists among them) rather than labels; blank ones don't count.
+
+    Labels recur and are short. Outputs are texts where more than half of the distinct ones occur only once and the
+    median one has at least 3 words, or where at least 90 % are span lists and more than half of the distinct ones
+    occur only once. So a long label that recurs is a label, and so are a few codes that don't.
+    """
+    known = [normalise_text(output) for output in outputs if output.strip()]
+    counts = Counter(known)
+    if 2 * sum(count == 1 for count in counts.values()) <= len(counts):
+        return False
+    return median(len(one.split()) for one in known) >= TEXT_WORDS or are_span_lists(known, SPAN_SHARE)
+
+
+def checked_metric(metric: Callable[[str, str], object], name: str = "") -> Metric:
+    """Refuse what a metric must not return: a DataError names it, and the value that is no finite number in [0, 1].
+
+    True and False are 1 and 0. What the metric raises itself is passed on.
+    """
+    named = name or getattr(metric, "__name__", type(metric).__name__)
+
+    @wraps(metric, updated=())
+    def checked(prediction: str, reference: str) -> float:
+        value = metric(prediction, reference)
+        number = float(value) if isinstance(value, Real) else nan
+        if not -SLACK <= number <= 1 + SLACK:
+            raise DataError(f"the metric {named!r} must give a finite number in [0, 1], it gave {str(value)[:80]}")
+        return min(max(number, 0.0), 1.0)
+
+    return checked
+
+
+def _labels(text: str) -> set[str]:
+    found = (normalise_text(one.strip(_AROUND_LABELS)) for one in _BETWEEN_LABELS.split(text))
+    return set(filter(None, found))
+
+
+def _spans(text: str) -> Counter[tuple[str, str]]:
+    spans = parse_spans(text)
+    if spans is None:
+        return Counter([(normalise_text(text), "")])
+    return Counter((normalise_text(one.text), normalise_text(one.type)) for one in spans)
+
+
+class _Tokenizer:
+    """The words of a text, in the form that rouge-score asks for."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return words(text)
+
+
+@lru_cache(maxsize=1)
+def _rouge_scorer() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer  # noqa: PLC0415 - takes more than a second
+
+    return RougeScorer(["rougeL"], tokenizer=_Tokenizer())
+
+
+T = TypeVar("T")
+_WORD = re.compile(r"[^\W_]+")
+
+
+def words(text: str) -> list[str]:
+    """Runs of letters and digits, in lower case."""
+    return _WORD.findall(text.lower())
+
+
+def bag_overlap(one: Counter[T], other: Counter[T]) -> float:
+    """F1 of two bags: twice what they share over all they hold, in [0, 1]; 1 where both are empty."""
+    both = one.total() + other.total()
+    return 2 * (one & other).total() / both if both else 1.0
+
+
+def word_bags(texts: Sequence[str]) -> csr_array:
+    """(n, V): 1 for each word of a text, a second occurrence apart from the first, so that products count overlaps."""
+    column: dict[tuple[str, int], int] = {}
+    places, ends = [], [0]
+    for text in texts:
+        seen: Counter[str] = Counter()
+        for word in words(text):
+            seen[word] += 1
+            places.append(column.setdefault((word, seen[word]), len(column)))
+        ends.append(len(places))
+    return csr_array((np.ones(len(places)), places, ends), shape=(len(texts), max(1, len(column))))
+
+
+def bag_f1(bags: csr_array, one: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+    """``bag_overlap`` of the words of texts (n,) and of their others (n, m); 0 where negative; (n, m).
+
+    Both are places in ``bags``, which ``word_bags`` made.
+    """
+    known, place = np.unique(others, return_inverse=True)
+    length = np.asarray(bags.sum(axis=1)).ravel()
+    common = (bags[one] @ bags[np.maximum(known, 0)].T).toarray()
+    both = length[one][:, None] + length[np.maximum(known, 0)]
+    f1 = np.where(both == 0, 1.0, 2 * common / np.maximum(both, 1))
+    f1[:, known < 0] = 0
+    return np.take_along_axis(f1, place.reshape(others.shape), axis=1)

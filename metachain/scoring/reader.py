@@ -1,0 +1,78 @@
+"""The offline reader: answers a query from the demonstrations shown to it, and from nothing else.
+
+It stands in for a language model where none is at hand, is deterministic, and is the same for every selector that is
+compared. What the outputs shown look like says how it answers: labels by a vote, span lists by tagging the query, texts
+by extracting from the query or copying, whichever answers the demonstrations themselves better.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.embedding.similarity import lexical_vectors
+from metachain.scoring.extractive import extract_or_copy, split_sentences
+from metachain.scoring.spans import mark_inputs, tag_spans
+
+__all__ = ["LABEL_WORDS", "READER_TEMPERATURE", "answer", "show_texts", "vote"]
+
+READER_TEMPERATURE = 0.2
+LABEL_WORDS = 8
+"""A longer output is a text, unless it recurs."""
+
+
+def vote(
+    similarity: NDArray[np.floating], answers: NDArray[np.integer], temperature: float = READER_TEMPERATURE
+) -> NDArray[np.intp]:
+    """Similarity-weighted vote over the answers of the demonstrations shown.
+
+    ``similarity`` (n, m): of each of m demonstrations to each of n queries, in [-1, 1]; ``answers`` (n, m): answer
+    numbers, negative where nothing is shown. Each demonstration weighs ``exp(similarity / temperature)`` (a
+    Nadaraya-Watson classifier); the answer with most weight wins, the later-shown one where two tie. Returns (n,)
+    answer numbers, -1 where nothing was shown.
+    """
+    n, m = answers.shape
+    if m == 0:
+        return np.full(n, -1)
+    shown = answers >= 0
+    weight = np.where(shown, np.exp((similarity - 1) / temperature), 0.0)
+    same = answers[:, :, None] == answers[:, None, :]
+    total = np.where(shown, np.round((same * weight[:, None, :]).sum(axis=2), 12), -1.0)
+    last_best = m - 1 - total[:, ::-1].argmax(axis=1)
+    return np.asarray(answers[np.arange(n), last_best], np.intp)
+
+
+def answer(query: str, demonstrations: Sequence[tuple[str, str]]) -> str:
+    """Answer one query from ``(input, output)`` pairs in prompt order.
+
+    Span lists (``metachain.scoring.spans.mark_inputs``) are answered by ``tag_spans``, texts (``show_texts``) by
+    ``metachain.scoring.extractive.extract_or_copy``, and all other outputs by ``vote`` with lexical similarity: with
+    one of them. The empty string where there are no demonstrations or the query is blank.
+    """
+    if not demonstrations or not query.strip():
+        return ""
+    if mark_inputs(demonstrations):
+        return tag_spans(query, demonstrations)
+    inputs, outputs = zip(*demonstrations, strict=True)
+    if show_texts(outputs):
+        return extract_or_copy(query, [pair for pair in demonstrations if pair[1].strip()])
+    names = sorted(set(outputs))
+    vectors = lexical_vectors([query, *inputs])
+    numbers = np.array([[names.index(output) for output in outputs]])
+    return str(names[vote(vectors[:1] @ vectors[1:].T, numbers)[0]])
+
+
+def show_texts(outputs: Sequence[str]) -> bool:
+    """Whether the few outputs shown are texts: one is long, and more than half of the distinct ones occur only once.
+
+    Long are more than 8 words, or two sentences of two words or more. Blank outputs don't count.
+    """
+    counts = Counter(output for output in outputs if output.strip())
+    once = sum(count == 1 for count in counts.values())
+    return 2 * once > len(counts) and any(_is_long(output) for output in counts)
+
+
+def _is_long(output: str) -> bool:
+    sentences = [one for one in split_sentences(output) if len(one.split()) > 1]
+    return len(output.split()) > LABEL_WORDS or len(sentences) > 1

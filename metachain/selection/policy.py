@@ -1,0 +1,200 @@
+"""How demonstrations are shown to one model: how many, chosen by what, in which order."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.data.demonstration import check_text
+from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.learning.ranking import (
+    PLAUSIBILITY_WEIGHT,
+    SIMILARITY_SCALE,
+    least_share,
+    nearest_first,
+    plausible_alone,
+    utility,
+)
+from metachain.library.library import Library
+from metachain.selection.baselines import maximal_marginal_relevance
+
+__all__ = ["CANDIDATES", "DEFAULT", "Learned", "Policy", "load_policy", "read_policy", "save_policy"]
+
+SPARE_FOR_DIVERSITY = 4
+"""How many times as many candidates as are shown are looked at where diversity counts."""
+
+Floats = NDArray[np.floating]
+Vectors = Callable[[NDArray[np.intp]], NDArray[np.float32]]
+"""Unit vectors (n, j, d) of the candidates at some positions (n, j)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A setting of selection. Raises DataError where a number is out of its range."""
+
+    shots: int = 8
+    """At most how many demonstrations, 0 or more."""
+    weight: float | None = None
+    """Of plausibility against nearness, 0 or more: 0 is plain nearest neighbours. None: as the guard says, 10 or 0."""
+    kept_share: float | None = None
+    """Share, in [0, 1], of the best plausibility shown under which nothing is. None: 0.8 of labels, 0.5 of texts."""
+    diversity: float = 0.0
+    """In [0, 1]: how much a demonstration's likeness to those chosen already counts against it (MMR's 1 - λ)."""
+    best_first: bool = False
+    """Whether the best stands first in the prompt, and not next to the query."""
+    demoted: frozenset[tuple[str, str]] = frozenset()
+    """Institution and id of demonstrations that are never shown, as they mislead the model."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        shots, weight, share = self.shots, self.weight, self.kept_share
+        if not isinstance(shots, int) or isinstance(shots, bool) or shots < 0:
+            raise DataError(f"a policy's shots must be a whole number, 0 or more, got {shots!r}")
+        if weight is not None and not 0 <= weight < np.inf:
+            raise DataError(f"a policy's weight must be a number, 0 or more, got {weight!r}")
+        if share is not None and not 0 <= share <= 1:
+            raise DataError(f"a policy's kept_share must be a number from 0 to 1, got {share!r}")
+        if not 0 <= self.diversity <= 1:
+            raise DataError(f"a policy's diversity must be a number from 0 to 1, got {self.diversity!r}")
+
+    def weighs(self, *, learned: bool) -> float:
+        """Weight of plausibility: this policy's own, else what goes with the guard's verdict."""
+        if self.weight is not None:
+            return self.weight
+        return PLAUSIBILITY_WEIGHT if learned else 0.0
+
+    def choose(
+        self,
+        similarity: Floats,
+        plausibility: NDArray[np.float64],
+        shots: int,
+        *,
+        learned: bool,
+        texts: bool,
+        vectors: Vectors,
+    ) -> tuple[NDArray[np.intp], Floats]:
+        """Choose at most ``shots`` of m candidates for each of n queries.
+
+        ``similarity`` and ``plausibility`` are (n, m), -inf and 0 where there is no candidate. ``learned`` says
+        whether the guard lets learning choose. Returns positions (n, min(shots, m)), best first and -1 for none, and
+        scores (n, m), which are the similarity where plausibility has no weight.
+        """
+        weight = self.weighs(learned=learned)
+        score = utility(similarity, plausibility, weight)
+        if self.diversity and shots:
+            fetched = nearest_first(score, SPARE_FOR_DIVERSITY * shots)
+            relevance = SIMILARITY_SCALE * np.take_along_axis(score, fetched, axis=1)
+            picked = maximal_marginal_relevance(relevance, vectors(fetched), shots, self.diversity)
+            first = np.take_along_axis(fetched, picked, axis=1)
+        else:
+            first = nearest_first(score, shots)
+        if not weight:
+            return np.where(np.take_along_axis(similarity, first, axis=1) > -np.inf, first, -1), similarity
+        return plausible_alone(first, plausibility, least_share(texts, self.kept_share)), score
+
+    def __str__(self) -> str:
+        """Say in a few words what it does."""
+        if not self.shots:
+            return "no demonstrations"
+        by = (
+            f"plausibility {self.weight:g}"
+            if self.weight
+            else "as the guard says"
+            if self.weight is None
+            else "nearest"
+        )
+        share = "" if self.kept_share is None else f", from {self.kept_share:.0%} of the best"
+        diverse = f", diversity {self.diversity:g}" if self.diversity else ""
+        demoted = f", {len(self.demoted)} demoted" if self.demoted else ""
+        return f"{self.shots} {by}{share}{diverse}, best {'first' if self.best_first else 'last'}{demoted}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Turn it into plain JSON."""
+        return {**asdict(self), "demoted": sorted(map(list, self.demoted))}
+
+    @classmethod
+    def from_json(cls, held: Mapping[str, Any]) -> Self:
+        """Read it back. Raises KeyError, TypeError or ValueError where it is damaged, DataError where out of range."""
+        demoted = frozenset((institution, id) for institution, id in held["demoted"])
+        return cls(**{**held, "demoted": demoted})
+
+
+DEFAULT = Policy()
+
+CANDIDATES: tuple[Policy, ...] = (
+    Policy(0),
+    Policy(1, 0),
+    Policy(1, PLAUSIBILITY_WEIGHT),
+    Policy(2, PLAUSIBILITY_WEIGHT),
+    Policy(4, 0),
+    Policy(4, PLAUSIBILITY_WEIGHT),
+    Policy(4, PLAUSIBILITY_WEIGHT, best_first=True),
+    DEFAULT,
+    Policy(8, 0),
+    Policy(8, 0, best_first=True),
+    Policy(8, 3.0),
+    Policy(8, 30.0),
+    Policy(8, PLAUSIBILITY_WEIGHT, kept_share=0.0),
+    Policy(8, PLAUSIBILITY_WEIGHT, diversity=0.3),
+    Policy(8, PLAUSIBILITY_WEIGHT, best_first=True),
+    Policy(16, PLAUSIBILITY_WEIGHT),
+)
+"""What is tried for a model, the shorter prompts before the longer: of two that do as well, the shorter is kept."""
+
+FORMAT = "metachain-policy/1"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A model's policy, and what it was learned from."""
+
+    model: str
+    policy: Policy
+    metric: str
+    trials: int
+    """Different questions that the model answered."""
+    questions: int
+    """Queries on which policies were compared."""
+    gain: float
+    """Mean score of the policy less that of the default, on queries of past institutions that played the new one."""
+    interval: tuple[float, float]
+    """95 %, paired over queries."""
+
+
+def save_policy(library: Library, learned: Learned) -> None:
+    """Store a model's policy, replacing the one before."""
+    header = {**asdict(learned), "policy": learned.policy.to_json(), "format": FORMAT}
+    library.save(_name(learned.model), header, {})
+
+
+def read_policy(library: Library, model: str) -> Learned:
+    """Read what was learned for a model. Raises NotFoundError where nothing was, LibraryError where it is damaged."""
+    check_text("model", model)
+    try:
+        header, _ = library.load(_name(model))
+    except NotFoundError:
+        raise NotFoundError(
+            f"the library has learned nothing about {model!r}; let it: metachain learn LIBRARY --model {model}"
+        ) from None
+    if header.get("format") != FORMAT:
+        raise LibraryError(f"the policy of {model!r} has format {header.get('format')!r}; learn again with --model")
+    try:
+        held: dict[str, Any] = {name: header[name] for name in Learned.__dataclass_fields__}
+        policy, (low, high) = Policy.from_json(held["policy"]), held["interval"]
+    except (KeyError, TypeError, ValueError, DataError) as error:
+        raise LibraryError(f"the policy of {model!r} is damaged ({error!r}); learn again with --model") from error
+    return Learned(**{**held, "policy": policy, "interval": (low, high)})
+
+
+def load_policy(library: Library, model: str) -> Policy:
+    """How demonstrations are shown to a model: as was learned for it, or as usual where nothing was."""
+    try:
+        return read_policy(library, model).policy
+    except NotFoundError:
+        return DEFAULT
+
+
+def _name(model: str) -> str:
+    return f"policy of {model}"

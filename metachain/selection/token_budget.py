@@ -1,0 +1,100 @@
+"""Which demonstrations a prompt has room for, and which take the place of those that are too long."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+
+from metachain.data.demonstration import Demonstration
+from metachain.errors import DataError
+from metachain.selection.chooser import Chooser
+from metachain.selection.selection import Chosen, Selection
+from metachain.selection.selector import Selector
+
+__all__ = ["positions_within", "select_within", "utilities"]
+
+WIDER = 4
+"""How many times as many are asked for where some are too long."""
+
+Count = Callable[[Demonstration], int]
+
+
+def positions_within(
+    utility: Sequence[float], tokens: Sequence[int], budget: int, most: int | None = None
+) -> list[int]:
+    """Choose what to keep of n candidates, so that their tokens are at most ``budget``; positions, ascending.
+
+    ``utility`` (n,) and ``tokens`` (n,) are 0 or more. The candidates are gone through by utility per token, the
+    later first where two tie, and each that still fits is kept, up to ``most`` of them; one that doesn't fit is
+    skipped. Where beginning with the most useful one that fits gives more utility in all, that is done instead. So
+    the utility kept is at least half of the largest possible (Martello & Toth 1990, "Knapsack Problems", 2.4), as
+    long as ``most`` isn't in the way. Raises DataError for a negative utility or count.
+    """
+    if not all(value >= 0 for value in (*utility, *tokens)):
+        raise DataError("utilities and counts of tokens must be 0 or more; mend what computes them")
+    order = sorted(range(len(tokens)), key=lambda one: (-utility[one] / max(tokens[one], 1), -one))
+    fitting = [one for one in order if tokens[one] <= budget]
+    by_ratio = _filled(fitting, tokens, budget, most)
+    best = max(fitting, key=lambda one: (utility[one], one), default=None)
+    if best is None:
+        return by_ratio
+    from_best = _filled([best, *(one for one in fitting if one != best)], tokens, budget, most)
+    return max(by_ratio, from_best, key=lambda kept: sum(utility[one] for one in kept))
+
+
+def utilities(selection: Selection, chosen: Iterable[Chosen]) -> list[float]:
+    """How much each is worth, 0 or more: similarity times plausibility, similarity alone where nothing was learned.
+
+    The score won't do: it is a logarithm, so it may be negative, and twice the score is not twice the use.
+    """
+    learned = selection.method == "metachain"
+    return [max(one.similarity, 0.0) * (one.plausibility if learned else 1.0) for one in chosen]
+
+
+def select_within(selector: Selector, text: str, budget: int, tokens: Count) -> Selection:
+    """Choose for one query what takes at most ``budget`` tokens, least useful first; ``tokens`` counts a demonstration.
+
+    What is over budget by itself counts as if it were not in the library. What is skipped because the others leave
+    too little room gives its place to the best for its length among the next ``WIDER`` times as many. Where all fit
+    it is ``selector.select(text)``, and it is empty only where nothing that could be shown fits. Of all that is tried,
+    what is shown alone is recorded.
+    """
+    count = cache(tokens)
+    return selector.show(lambda chooser: [_within(chooser, text, budget, count)])[0]
+
+
+def _within(chooser: Chooser, text: str, budget: int, count: Count) -> Selection:
+    left_out: set[Demonstration] = set()
+
+    def too_long(selection: Selection) -> set[Demonstration]:
+        return {one for one in selection.demonstrations if count(one) > budget}
+
+    selection = chooser.choose(text)
+    while found := too_long(selection):
+        left_out |= found
+        left_out |= too_long(chooser.choose(text, WIDER * chooser.k, left_out))
+        selection = chooser.choose(text, without=left_out)
+    kept = _kept(selection, selection.chosen, budget, count)
+    places = len(selection.chosen) - len(kept)
+    if not places:
+        return selection
+    room = budget - sum(count(one.demonstration) for one in kept)
+    known = set(selection.demonstrations)
+    wider = chooser.choose(text, WIDER * chooser.k, left_out).chosen
+    spare = _kept(selection, [one for one in wider if one.demonstration not in known], room, count, places)
+    return replace(selection, chosen=(*spare, *kept))
+
+
+def _filled(order: Sequence[int], tokens: Sequence[int], budget: int, most: int | None) -> list[int]:
+    kept: list[int] = []
+    for one in order:
+        if tokens[one] <= budget and (most is None or len(kept) < most):
+            kept.append(one)
+            budget -= tokens[one]
+    return sorted(kept)
+
+
+def _kept(
+    selection: Selection, chosen: Sequence[Chosen], budget: int, count: Count, most: int | None = None
+) -> list[Chosen]:
+    tokens = [count(one.demonstration) for one in chosen]
+    return [chosen[place] for place in positions_within(utilities(selection, chosen), tokens, budget, most)]

@@ -1,0 +1,67 @@
+"""The command ``metachain evaluate --model`` from end to end, with the offline chat model in a provider's place."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from handmade import Tiny, demonstrations, jsonl
+
+from metachain.chains import OfflineChatModel
+from metachain.cli.app import main
+
+Command = Callable[..., tuple[int, str, str]]
+OPTIONS = ("--labels", "0,4", "--seeds", "1", "--queries", "4", "--selectors", "semantic,metachain")
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """Run evaluate in this process with the tiny encoder; status, standard output, standard error."""
+    monkeypatch.setattr("metachain.library.embedding_cache.MiniLM", Tiny)
+    monkeypatch.setattr("metachain.chains.model_answerer.load_countable", lambda spec, workers: OfflineChatModel())
+    monkeypatch.setenv("COLUMNS", "300")
+    data = jsonl(tmp_path / "data.jsonl", demonstrations(3, 12))
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        options = ["metachain", "evaluate", data, *OPTIONS, "--cache", tmp_path / "cache.db", *arguments]
+        monkeypatch.setattr(sys, "argv", list(map(str, options)))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return run
+
+
+def test_a_model_answers_and_is_not_paid_twice(command: Command, tmp_path: Path) -> None:
+    """Without --calls it says how many it takes; with them the scores are the offline reader's; again it takes none."""
+    status, _, wrong = command("--model", "acme:best")
+    needed = re.search(r"error: this takes (\d+) calls of acme:best, --calls allows 0", wrong)
+    assert needed, wrong
+    assert status == 2
+
+    results = {}
+    for name, model, *more in (
+        ("offline", "offline"),
+        ("first", "acme:best", "--calls", needed[1], "--report", tmp_path / "report.html"),
+        ("again", "acme:best"),
+    ):
+        path = tmp_path / f"{name}.json"
+        status, _, wrong = command("--model", model, "--json", path, *more)
+        assert status == 0, wrong
+        results[name] = json.loads(path.read_text())
+    assert results["first"]["scores"] == results["again"]["scores"] == results["offline"]["scores"]
+    assert [one["model"] for one in results.values()] == ["offline", "acme:best", "acme:best"]
+    assert [one["cost"]["model_calls"] for one in results.values()] == [0, int(needed[1]), 0]
+    assert results["first"]["cost"]["tokens"] > 0
+    assert "acme:best" in (tmp_path / "report.html").read_text()
+
+
+def test_what_is_wrong_with_the_options_is_said_first(command: Command, tmp_path: Path) -> None:
+    """Before anything is embedded."""
+    status, _, wrong = command("--model", "acme:best", "--requests-per-second", "0")
+    assert (status, "'requests_per_second' must be over 0" in wrong) == (2, True), wrong
+    status, _, wrong = command("--model", "acme:best", "--readers", "vote,copy")
+    assert (status, "--readers reads offline, and acme:best answers" in wrong) == (2, True), wrong
+    assert not (tmp_path / "cache.db").exists()

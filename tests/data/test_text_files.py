@@ -1,0 +1,69 @@
+"""Text files as they come: kinds that are no text, files that are not whole, how far they are read."""
+
+import gzip
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from metachain.data.text_files import no_text, opened_text, shown
+from metachain.errors import DataError
+from metachain.progress import silent
+
+Told = list[tuple[str, int, int]]
+
+
+def read(path: Path, told: Told | None = None) -> list[str]:
+    """All lines of a file."""
+    progress = (lambda *what: told.append(what)) if told is not None else silent
+    with opened_text(path, progress, newline="\n") as file:
+        return list(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"PAR1\x15\x04", "is a Parquet file; give --format parquet"),
+        (b"PK\x03\x04\x14", "is an Excel workbook or another zip archive; save it as CSV"),
+        (b"SQLite format 3\0", "is an SQLite file; export it as CSV"),
+        ("{}".encode("utf-16-le"), "seems to be UTF-16 without a byte order mark; save it as UTF-8"),
+        ("{}".encode("utf-16-be"), "seems to be UTF-16 without a byte order mark; save it as UTF-8"),
+        ("{}".encode("utf-16") + b"x", "ends in the middle of a character: it is not whole; get it again"),
+        (gzip.compress(os.urandom(9000))[:-4000], "can't be unpacked .*: it is not whole; get it again"),
+        (gzip.compress(b"abc", mtime=0)[:-8] + b"\0" * 8, "can't be unpacked .CRC check failed.*: it is not whole"),
+        (b"\x1f\x8bnonsense", "can't be unpacked .*: it is not whole"),
+    ],
+)
+def test_what_is_no_whole_text_file_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:
+    """Other kinds of files, and files cut short, are a DataError that names the file and says what to do."""
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"data\.jsonl {complaint}"):
+        read(path)
+
+
+def test_progress_is_in_bytes(tmp_path: Path) -> None:
+    """How many bytes of the file are read is told every thousand lines, and all of them at the end."""
+    path, told = tmp_path / "data.txt", Told()
+    path.write_text("x" * 99 + "\n" * 1 + ("y" * 99 + "\n") * 2499)
+    assert len(read(path, told)) == 2500
+    assert [stage for stage, _, _ in told] == ["reading (bytes)"] * 3
+    assert 0 < told[0][1] < told[1][1] <= told[2][1] == told[2][2] == 250_000
+
+
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    """What can't be sought in, such as ``<(zcat data.jsonl.gz)``, is read too, without saying how far."""
+    path, told = tmp_path / "pipe", Told()
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(gzip.compress(b"a\nb\n", mtime=0),))
+    writer.start()
+    assert (read(path, told), told) == (["a\n", "b\n"], [])
+    writer.join()
+
+
+@pytest.mark.parametrize(("line", "what"), [("\udcf4", r"\xf4"), ("\ud83d", r"\ud83d"), ("ok é", ""), ("ok", "")])
+def test_what_is_no_text_is_shown_escaped(line: str, what: str) -> None:
+    """A byte that is no UTF-8 and half a character are found and shown as escapes, a text as it is."""
+    assert shown(line) == (what or line)
+    assert (what in no_text(line)) if what else no_text(line) == ""

@@ -1,0 +1,61 @@
+"""What held-out institutions share is measured once, and learned once for each set of past institutions."""
+
+import numpy as np
+import pytest
+from oracles import BagOfWords, hospitals, scrambled
+from scipy.sparse import csr_array
+
+from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
+from metachain.evaluation.runner import Bench
+from metachain.learning.neighbours import Study
+from metachain.learning.pool import make_pool
+from metachain.learning.prior import learn_lesson, transfer_matrix
+from metachain.learning.ranking import twins
+from metachain.learning.transfer import redundancy, screening, standing
+from metachain.selection.baselines import bm25_weights, word_counts
+
+PAST = np.array([0, 1, 2, 4])
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    """Six hospitals, one of which has its answers mixed up."""
+    made = scrambled(hospitals(6, 20, seed=3), "hospital 1")
+    texts = [one.input for one in made]
+    pool = make_pool(made, hybrid_vectors(BagOfWords().encode(texts), lexical_vectors(texts)))
+    return Study.of(pool, np.arange(len(made)))
+
+
+def same(one: csr_array, other: csr_array) -> bool:
+    """Whether two matrices hold the same numbers."""
+    return np.array_equal(one.toarray(), other.toarray())
+
+
+def test_a_ground_is_of_its_past_alone(study: Study) -> None:
+    """Weights, lesson and word statistics are those of the past institutions, whatever else the pool holds."""
+    ground = Bench.of(study).ground(PAST)
+    transfer, pool = transfer_matrix(study), study.pool
+    assert np.array_equal(ground.redundancy, redundancy(transfer, PAST))
+    assert np.array_equal(ground.screening, screening(transfer, PAST))
+    assert np.array_equal(ground.standing, standing(transfer, PAST))
+    assert ground.screening.any()
+    lesson = learn_lesson(study, transfer, PAST)
+    assert np.array_equal(ground.lesson.scores, lesson.scores)
+    assert (ground.lesson.settings, ground.lesson.labelled) == (lesson.settings, lesson.labelled)
+    words = word_counts([one.input for one in pool.demonstrations])
+    rows = [row for row in range(len(pool.owner)) if pool.owner[row] in PAST]
+    assert same(ground.words, words)
+    assert same(ground.bm25, bm25_weights(words, np.array(rows)))
+    assert np.array_equal(ground.twin, twins(pool.demonstrations))
+    assert ground.rows.tolist() == rows
+    assert ground.query.size == 0
+
+
+def test_the_same_past_is_learned_from_once(study: Study) -> None:
+    """Asking again for the same institutions gives the same ground, for others another; ``learn`` keeps nothing."""
+    bench = Bench.of(study)
+    ground = bench.ground(PAST)
+    assert bench.ground(PAST.copy()) is ground
+    assert bench.ground(PAST[:3]) is not ground
+    assert bench.learn(PAST) is not ground
+    assert bench.ground(PAST) is ground

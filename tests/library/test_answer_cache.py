@@ -1,0 +1,38 @@
+"""Answers of models kept in a file."""
+
+from pathlib import Path
+
+import pytest
+from handmade import Tiny
+
+from metachain.errors import LibraryError
+from metachain.library.answer_cache import AnswerCache
+from metachain.library.embedding_cache import EmbeddingCache, cache_engine
+
+
+def test_answers_are_kept_beside_embeddings(tmp_path: Path) -> None:
+    """Any text, the empty one too; a second answer to the same is not taken; others are not there."""
+    path = tmp_path / "new" / "cache.db"
+    with cache_engine(path) as engine:
+        vectors = EmbeddingCache(engine, Tiny()).vectors(["a"])
+    keys = [str(number) for number in range(1200)]
+    with AnswerCache.open(path) as cache:
+        for key in keys:
+            cache.keep(key, f"é\x00漢{key}")
+        cache.keep("0", "another")
+        cache.keep("empty", "")
+        cache.keep("lone", "\ud800")
+    with AnswerCache.open(path) as cache:
+        assert cache.known([*keys, "absent"]) == {key: f"é\x00漢{key}" for key in keys}
+        assert cache.known(["empty", "lone"]) == {"empty": "", "lone": "?"}
+        assert cache.known([]) == {}
+    with cache_engine(path) as engine:
+        assert (EmbeddingCache(engine, Tiny()).vectors(["a"]) == vectors).all()
+
+
+def test_another_file_is_no_cache(tmp_path: Path) -> None:
+    """The message names the option that takes another."""
+    path = tmp_path / "cache.db"
+    path.write_text("nonsense " * 200)
+    with pytest.raises(LibraryError, match="--cache names another file"), AnswerCache.open(path):
+        pass

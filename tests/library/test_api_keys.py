@@ -1,0 +1,109 @@
+"""Keys of a server's callers: made, found, ended and taken away, on both engines."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from handmade import Tiny, demonstrations, metachain
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from metachain.errors import DataError, NotFoundError
+from metachain.learning.unlearning import forget
+from metachain.library.api_keys import ADMIN, DEFAULT_SCOPES, METRICS, SCOPES, Key
+from metachain.library.engine import reading
+from metachain.library.library import Library
+
+
+def test_a_key_is_found_by_its_secret_alone(place: str) -> None:
+    """Its id, another's secret under its id, or a piece of the secret find nothing."""
+    with Library.open(place, Tiny()) as library:
+        key, secret = library.keys.make("st-marys", ["ask", "read"])
+        other, others = library.keys.make("general")
+        assert library.keys.of(secret) == key
+        assert key == Key(key.id, "st-marys", frozenset({"ask", "read"}), key.made)
+        assert library.keys.of(others) == other
+        assert other.scopes == frozenset(DEFAULT_SCOPES)
+        mixed = f"mc_{key.id}_{others.split('_', 2)[2]}"
+        for wrong in ("", "mc", f"mc_{key.id}_", secret[:-1], f"{secret}x", mixed, secret.upper(), key.id):
+            assert library.keys.of(wrong) is None
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(guess=st.text())
+def test_no_text_is_a_key_by_accident(place: str, guess: str) -> None:
+    """Whatever is sent is no error and no key."""
+    with Library.open(place, Tiny()) as library:
+        assert library.keys.of(guess) is None
+
+
+def test_the_library_keeps_no_secret(place: str) -> None:
+    """Only its hash is in the table."""
+    with Library.open(place, Tiny()) as library:
+        _, secret = library.keys.make("st-marys")
+        with reading(library._engine) as connection:
+            rows = str(connection.execute(text("SELECT * FROM keys")).all())
+    assert secret.split("_", 2)[2] not in rows
+
+
+def test_a_key_counts_until_its_end_or_until_it_is_revoked(place: str) -> None:
+    """From then on its secret finds nothing."""
+    now = datetime.now(UTC)
+    with Library.open(place, Tiny()) as library:
+        lasting, secret = library.keys.make("st-marys", until=now + timedelta(hours=1))
+        _, ended = library.keys.make("st-marys", until=now - timedelta(seconds=1))
+        assert library.keys.of(secret) == lasting
+        assert library.keys.of(ended) is None
+        assert len(library.keys.all()) == 2
+        library.keys.revoke(lasting.id)
+        assert library.keys.of(secret) is None
+        with pytest.raises(NotFoundError, match="no key has the id"):
+            library.keys.revoke(lasting.id)
+
+
+def test_scopes_are_known_ones(place: str) -> None:
+    """An institution's key has an institution's scopes, the others those of the keeper; nothing else is taken."""
+    with Library.open(place, Tiny()) as library:
+        assert library.keys.make(None)[0].allows("ask")
+        counting, _ = library.keys.make(None, [METRICS])
+        assert counting.allows(METRICS)
+        assert not any(counting.allows(scope) for scope in (*SCOPES, ADMIN))
+        for institution, scopes in (("a", [ADMIN]), ("a", [METRICS]), ("a", ["everything"]), (None, ["ask"])):
+            with pytest.raises(DataError, match="a scope of"):
+                library.keys.make(institution, scopes)
+        with pytest.raises(DataError, match="institution"):
+            library.keys.make(" ")
+
+
+def test_who_is_forgotten_has_no_key(place: str) -> None:
+    """All of an institution goes, its keys too."""
+    with Library.open(place, Tiny()) as library:
+        library.add(demonstrations())
+        _, secret = library.keys.make("h0")
+        kept, _ = library.keys.make("h1")
+        forget(library, institution="h0")
+        assert library.keys.of(secret) is None
+        assert library.keys.all() == (kept,)
+
+
+def test_the_command_makes_lists_and_revokes(tmp_path: Path) -> None:
+    """The secret stands alone on the last line, and is shown that once."""
+    place = str(tmp_path / "hospitals.db")
+    with Library.open(place, Tiny()) as library:
+        library.add(demonstrations())
+    assert "no key" in metachain("key", place).stdout
+    made = metachain("key", place, "h0", "--scope", "ask", "--until", "2999-12-31").stdout
+    secret = made.splitlines()[-1]
+    with Library.open(place, Tiny()) as library:
+        found = library.keys.of(secret)
+    assert found is not None
+    assert (found.institution, found.scopes) == ("h0", frozenset({"ask"}))
+    listed = metachain("key", place).stdout
+    assert found.id in listed
+    assert secret not in listed
+    assert "counts no more" in metachain("key", place, "--revoke", found.id).stdout
+    for wrong in (["h0", "--admin"], ["h0", "--scope", "all"]):
+        done = metachain("key", place, *wrong)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: ")

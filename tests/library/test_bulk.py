@@ -1,0 +1,32 @@
+"""Rows by their keys, on both engines."""
+
+from pathlib import Path
+
+from sqlalchemy import text
+
+from metachain.data.demonstration import Demonstration
+from metachain.library.bulk import with_keys
+from metachain.library.engine import KEEPER, reading
+from metachain.library.library import Library
+from metachain.library.schema import demonstrations as table
+
+
+def test_rows_are_found_by_their_keys(place: str) -> None:
+    """Any texts are keys: quotation marks, other scripts, what looks like a number or JSON."""
+    odd = ["7", "07", '{"a": 1}', "it's", "🩻", "null", "x\ty"]
+    with Library.open(place) as library:
+        library.add(Demonstration(one, "input", "output", other) for one in odd for other in odd)
+        keys = [(one, one) for one in odd] + [("7", "absent"), ("absent", "7")]
+        with reading(library._engine, KEEPER) as connection:
+            found = connection.execute(with_keys(connection, table, keys)).all()
+    assert sorted((row.institution, row.id) for row in found) == sorted((one, one) for one in odd)
+
+
+def test_sqlite_uses_its_index(tmp_path: Path) -> None:
+    """Finding rows by their keys does not read the whole table, or filling a library would slow down as it grows."""
+    with Library.open(tmp_path / "x.db") as library, reading(library._engine, KEEPER) as connection:
+        query = with_keys(connection, table, [("a", "b")])
+        words = query.compile(connection.engine, compile_kwargs={"literal_binds": True})
+        plan = [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {words}"))]
+    assert any("SEARCH demonstrations USING INDEX" in step for step in plan)
+    assert "SCAN demonstrations" not in plan

@@ -1,0 +1,118 @@
+"""Outcomes are kept with all they hold, and an institution's revision says when something changed."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from metachain import Demonstration, Library
+from metachain.errors import DataError, NotFoundError
+from metachain.library.outcomes import Outcome
+from metachain.library.sharing import EVERYONE
+
+ONE = Outcome(
+    id="run-1",
+    origin="chain",
+    institution="st-marys",
+    input="chest {pain}",
+    model="offline",
+    shown=(("mercy", "a"), ("general", "b")),
+    answer="urgent",
+    input_tokens=12,
+    output_tokens=1,
+)
+
+
+@pytest.fixture
+def library(place: str) -> Iterator[Library]:
+    """A new library."""
+    with Library.open(place) as opened:
+        yield opened
+
+
+def test_an_outcome_comes_back(library: Library, place: str) -> None:
+    """As it was stored, also when another connection reads it."""
+    library.outcomes.record([ONE])
+    with Library.open(place) as again:
+        assert again.outcomes.get("run-1") == ONE
+
+
+def test_recording_an_id_again(library: Library) -> None:
+    """It takes the place of what was there."""
+    library.outcomes.record([ONE])
+    library.outcomes.record([replace(ONE, answer="later")])
+    assert library.outcomes.of(origin="chain") == (replace(ONE, answer="later"),)
+
+
+def test_outcomes_are_found(library: Library) -> None:
+    """By origin, institution, model and id."""
+    collected = replace(ONE, id="call-1", origin="collected")
+    elsewhere = replace(ONE, id="run-2", institution="general", model="ollama:llama3")
+    library.outcomes.record([ONE, collected, elsewhere])
+    assert library.outcomes.of(origin="collected") == (collected,)
+    assert library.outcomes.of(origin="chain", institution="st-marys") == (ONE,)
+    assert library.outcomes.of(origin="chain", model="ollama:llama3") == (elsewhere,)
+    assert library.outcomes.known(["call-1", "no-such"]) == {"call-1": collected}
+
+
+def test_scoring(library: Library) -> None:
+    """Score, metric and correction are stored."""
+    library.outcomes.record([ONE])
+    scored = library.outcomes.score("run-1", 0.25, metric="token_f1", correction="later")
+    assert scored == replace(ONE, score=0.25, metric="token_f1", correction="later")
+    assert library.outcomes.get("run-1") == scored
+
+
+@pytest.mark.parametrize("score", [7, -0.1, float("nan"), float("inf")])
+def test_a_score_outside_the_unit_interval(library: Library, score: float) -> None:
+    """It is refused, and nothing changes."""
+    library.outcomes.record([ONE])
+    with pytest.raises(DataError, match="from 0 to 1"):
+        library.outcomes.score("run-1", score)
+    assert library.outcomes.get("run-1") == ONE
+
+
+def test_an_unknown_id(library: Library) -> None:
+    """It is named in the error."""
+    with pytest.raises(NotFoundError, match="'run-9'"):
+        library.outcomes.score("run-9", 1.0)
+
+
+def test_a_lone_surrogate(library: Library) -> None:
+    """What can't be stored of an answer is replaced."""
+    library.outcomes.record([replace(ONE, answer="a\ud800b")])
+    assert library.outcomes.get("run-1").answer == "a?b"
+
+
+def test_revision(library: Library) -> None:
+    """It moves with demonstrations, lists and feedback of that institution, and with nothing else."""
+    assert library.revision("st-marys") == 0
+    library.add([Demonstration("st-marys", "a", "x"), Demonstration("st-marys", "b", "x")], share=EVERYONE)
+    assert library.revision("st-marys") == 1
+    library.add([Demonstration("st-marys", "a", "x"), Demonstration("general", "c", "x")], share=EVERYONE)
+    assert library.revision("st-marys") == 1
+    library.list_answers("st-marys", ["x", "y"])
+    assert library.revision("st-marys") == 2
+    library.outcomes.record([replace(ONE, id="call-1", origin="collected")])
+    assert library.revision("st-marys") == 2
+    library.outcomes.record([ONE])
+    library.outcomes.score("run-1", 1.0)
+    assert library.revision("st-marys") == 4
+
+
+def test_first_schema(tmp_path: Path) -> None:
+    """A library of the first schema gets the tables that it lacks, and keeps what it holds."""
+    path = tmp_path / "library.db"
+    with Library.open(path) as opened:
+        opened.add([Demonstration("st-marys", "a", "x")], share=EVERYONE)
+    with sqlite3.connect(path) as old:
+        old.execute("DROP TABLE outcomes")
+        old.execute("DROP TABLE revisions")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    with Library.open(path) as opened:
+        assert opened.counts() == {"st-marys": 1}
+        opened.outcomes.record([ONE])
+        assert opened.outcomes.get("run-1") == ONE

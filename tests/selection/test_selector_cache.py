@@ -1,0 +1,142 @@
+"""Selectors by institution: made at the first question, kept, never for one that the library does not know."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from handmade import Tiny, demonstrations, learned_library
+
+from metachain.errors import DataError, NotFoundError, SharingError
+from metachain.learning.artifacts import load_prior, save_posterior, save_prior
+from metachain.learning.posterior import Posterior, adapt
+from metachain.learning.prior import learn
+from metachain.library.library import Library
+from metachain.library.sharing import EVERYONE, Audience, Grant
+from metachain.selection.selector import Selector
+from metachain.selection.selector_cache import Selectors
+
+QUERY = "xray chest ward a"
+NEW = "hospital 5"
+
+
+def test_it_selects_as_the_institutions_own_selector(ready: Library, posterior: Posterior) -> None:
+    """What is chosen is what a selector over the stored posterior chooses, or over one made now where none is."""
+    made_now = Selectors(ready, 4).of(NEW).select(QUERY)
+    save_posterior(ready, posterior)
+    assert made_now == Selectors(ready, 4).of(NEW).select(QUERY) == Selector(ready, posterior, 4).select(QUERY)
+
+
+def test_threads_share_one_selector(ready: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many threads that ask at once for two institutions get two selectors, each made once."""
+    made: list[str] = []
+    make = Selector.__init__
+
+    def counted(self: Selector, library: Library, posterior: Posterior, *settings: Any) -> None:
+        made.append(posterior.institution)
+        make(self, library, posterior, *settings)
+
+    monkeypatch.setattr(Selector, "__init__", counted)
+    selectors = Selectors(ready)
+    names = [NEW, "hospital 0"] * 8
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(selectors.of, names))
+    assert sorted(made) == ["hospital 0", NEW]
+    assert [one.institution for one in got] == names
+    assert len(set(map(id, got))) == 2
+
+
+def test_an_institution_without_labels_is_known_once_adapted_to(place: str) -> None:
+    """One that gave no label has a selector if it was adapted to; another is an error and gets none later either."""
+    with Library.open(learned_library(place, demonstrations()), Tiny()) as library:
+        selectors = Selectors(library)
+        assert selectors.of("new").posterior.labels == 0
+        for _ in range(2):
+            with pytest.raises(NotFoundError, match="no institution 'other'"):
+                selectors.of("other")
+
+
+def test_what_was_refused_is_found_once_it_is_there(place: str) -> None:
+    """An error is not kept: after its first labels an institution has a selector."""
+    with Library.open(learned_library(place, demonstrations()), Tiny()) as library:
+        selectors = Selectors(library)
+        with pytest.raises(NotFoundError):
+            selectors.of("h9")
+        library.add([replace(one, institution="h9", id="") for one in demonstrations(institutions=1, each=2)])
+        assert selectors.of("h9").posterior.labels == 2
+
+
+def test_bad_arguments_are_refused(ready: Library) -> None:
+    """No library, or a negative number, is a DataError when it is made."""
+    place: Any = "hospitals.db"
+    with pytest.raises(DataError, match="must be a metachain Library, got str"):
+        Selectors(place)
+    with pytest.raises(DataError, match="k must be"):
+        Selectors(ready, -1)
+
+
+def test_a_prior_that_another_process_stores_is_used_from_then_on(place: str) -> None:
+    """With what others have added meanwhile; until then the selector is the one that was made."""
+    made = demonstrations(4)
+    with Library.open(learned_library(place, made[:24]), Tiny()) as library, Library.open(place, Tiny()) as other:
+        selectors = Selectors(library)
+        first = selectors.of("new")
+        other.add(made[24:], share=EVERYONE)
+        assert selectors.of("new") is first
+        save_prior(other, learn(other))
+        second = selectors.of("new")
+        assert second is not first
+        assert second.posterior.prior.institutions == ("h0", "h1", "h2", "h3")
+        assert selectors.of("new") is second
+        shown = {one.institution for one in second.select("x-ray of the knee 7", 20).demonstrations}
+        alone = Selector(library, adapt(load_prior(library), library, "new")).select("x-ray of the knee 7", 20)
+        assert shown == {one.institution for one in alone.demonstrations}
+
+
+def test_institutions_that_may_use_the_same_hold_it_once(place: str) -> None:
+    """Selections are those of selectors made alone; a past institution and one that may use less have their own."""
+    made = demonstrations(4)
+    with Library.open(learned_library(place, made), Tiny()) as library:
+        library.sharing.state("h3", Grant(Audience("institution", ("new", "newer", "h0", "h1", "h2"))))
+        save_prior(library, learn(library))
+        save_prior(library, learn(library, "new"), "new")
+        save_prior(library, learn(library, "newer"), "newer")
+        for name in ("newer", "newest"):
+            library.add([replace(one, institution=name, id="") for one in made[:3]])
+        selectors = Selectors(library)
+        held = {}
+        for name in ("new", "newer", "newest", "h0"):
+            selector = selectors.of(name)
+            held[name] = selector._side.ground.past.pool.vectors
+            alone = Selector(library, adapt(load_prior(library, name), library, name))
+            for query in ("x-ray of the knee 7", "x-ray of the chest 0"):
+                assert selector.select(query, 6) == alone.select(query, 6)
+            assert ("h3" in selector._side.ground.past.pool.institutions) == (name in {"new", "newer"})
+        assert np.shares_memory(held["new"], held["newer"])
+        assert not np.shares_memory(held["new"], held["newest"])
+        assert not np.shares_memory(held["new"], held["h0"])
+        library.sharing.state("h3")
+        with pytest.raises(SharingError, match="h3"):
+            selectors.of("newer").select("x-ray", 40)
+        assert selectors.of("newest").select("x-ray", 40).demonstrations
+
+
+def test_what_is_shared_is_read_once_for_all_that_may_use_it(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Institutions that were never adapted to are adapted to on what is held; so is one whose posterior is stored."""
+    made = demonstrations(3)
+    with Library.open(learned_library(place, made), Tiny()) as library:
+        for name in ("newer", "newest"):
+            library.add([replace(one, institution=name, id="") for one in made[:3]])
+        read: list[str] = []
+        shared = Library.shared_demonstrations
+
+        def counted(self: Library, institution: str, among: Any = ()) -> Any:
+            read.append(institution)
+            return shared(self, institution, among)
+
+        monkeypatch.setattr(Library, "shared_demonstrations", counted)
+        selectors = Selectors(library)
+        for name in ("newer", "newest", "new"):
+            assert selectors.of(name).select("x-ray of the knee 7", 6).demonstrations
+        assert read == ["newer"]

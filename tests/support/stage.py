@@ -1,0 +1,34 @@
+"""A generated world that has learned, ready for its institutions to play the new one."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from handmade import Tiny
+
+from metachain.data.synthetic import WorldSettings, generate_world
+from metachain.learning.neighbours import Study
+from metachain.learning.prior import Prior, learn, pool_of, rows_to_study
+from metachain.library.library import Library
+from metachain.library.sharing import EVERYONE
+from metachain.selection.rehearsal import Stage
+
+__all__ = ["stage", "studied"]
+
+
+@cache
+def studied(institutions: int = 16, demonstrations: int = 200) -> tuple[Study, Prior]:
+    """Its study and prior, made once."""
+    with Library.open(Path(mkdtemp()) / "library.db", Tiny()) as library:
+        library.add(
+            generate_world(WorldSettings(institutions=institutions, demonstrations=demonstrations)), share=EVERYONE
+        )
+        prior = learn(library)
+        pool = pool_of(library, library.demonstrations())
+    return Study.of(pool, rows_to_study(pool)), prior
+
+
+@cache
+def stage(seed: int = 0) -> Stage:
+    """All rehearsals in the order of one seed; what it has reckoned it remembers."""
+    return Stage(*studied(), seed=seed)
