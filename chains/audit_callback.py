@@ -12,12 +12,12 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 
 from metachain.library.audit import Audit
 
-__all__ = ["AuditTeller", "model_name", "tell", "tellers", "usage_of"]
+__all__ = ["AuditCallback", "audit_callbacks", "model_name", "tell", "usage_of"]
 
 logger = logging.getLogger(__name__)
 
 
-class AuditTeller(BaseCallbackHandler):
+class AuditCallback(BaseCallbackHandler):
     """Watches the calls of models that one selection is shown in, and tells the audit after each of them."""
 
     def __init__(self, audit: Audit, selection_id: str, demonstration_tokens: int) -> None:
@@ -70,12 +70,12 @@ class AuditTeller(BaseCallbackHandler):
         tell(self._audit, self._id, model=model, demonstration_tokens=self._tokens, **known)
 
 
-def tellers(audit: Audit | None, shown: Mapping[str, Any]) -> list[BaseCallbackHandler]:
+def audit_callbacks(audit: Audit | None, shown: Mapping[str, Any]) -> list[BaseCallbackHandler]:
     """Callbacks for the models that are sent a ``Shown``: none where another selector has chosen, or none records."""
     id = shown.get("selection_id")
     if audit is None or not audit.recording or id is None:
         return []
-    return [AuditTeller(audit, id, sum(one["tokens"] for one in shown["demonstrations"]))]
+    return [AuditCallback(audit, id, sum(one["tokens"] for one in shown["demonstrations"]))]
 
 
 def tell(audit: Audit, selection_id: str, **known: Any) -> None:

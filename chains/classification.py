@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from metachain.chains.audit_callback import tellers
+from metachain.chains.audit_callback import audit_callbacks
 from metachain.chains.few_shot import ChatRunnable, chat_runnable, selecting_and_prompt
 from metachain.chains.prompt_budget import prompt_budget
 from metachain.embedding.similarity import normalise_text
@@ -95,7 +95,7 @@ def classification_chain(
         return chat | StrOutputParser()
 
     def answering_shown(shown: dict[str, Any], labels: Sequence[str]) -> Runnable[dict[str, Any], str]:
-        return (prompt | answering(labels)).with_config(callbacks=tellers(selecting.audit, shown))
+        return (prompt | answering(labels)).with_config(callbacks=audit_callbacks(selecting.audit, shown))
 
     def judge(shown: dict[str, Any], config: RunnableConfig) -> Classification:
         labels = allowed(shown)

@@ -11,7 +11,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.prompts import BaseChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from metachain.chains.audit_callback import tellers
+from metachain.chains.audit_callback import audit_callbacks
 from metachain.chains.models import load_model
 from metachain.chains.prompt_budget import PromptBudget, prompt_budget
 from metachain.chains.select_step import SelectDemonstrations, ShownDemonstration
@@ -49,7 +49,7 @@ def few_shot_chain(
     )
 
     def answering(shown: dict[str, Any]) -> Runnable[dict[str, Any], str]:
-        return (prompt | chat | StrOutputParser()).with_config(callbacks=tellers(selecting.audit, shown))
+        return (prompt | chat | StrOutputParser()).with_config(callbacks=audit_callbacks(selecting.audit, shown))
 
     return selecting | RunnableLambda(answering, name="answer").with_types(output_type=str)
 

@@ -14,7 +14,7 @@ from metachain.errors import DataError
 from metachain.library.library import Library
 from metachain.selection.policy import DEFAULT, Policy
 from metachain.selection.selection import Selection
-from metachain.selection.selector_cache import Selectors
+from metachain.selection.selector_cache import SelectorCache
 
 __all__ = ["DemonstrationMiddleware", "institution_of"]
 
@@ -32,7 +32,7 @@ class DemonstrationMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     def __init__(self, library: Library, k: int | None = None, policy: Policy = DEFAULT) -> None:
         super().__init__()
         self._library = library
-        self._selectors = Selectors(library, k, policy)
+        self._selectors = SelectorCache(library, k, policy)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]

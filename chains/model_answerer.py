@@ -17,7 +17,7 @@ from metachain.chains.models import load_model
 from metachain.errors import DataError, ModelError
 from metachain.evaluation.scorers import ShownPrompt
 from metachain.library.answer_cache import AnswerCache
-from metachain.progress import AskedProgress, unasked
+from metachain.progress import ModelProgressCallback, silent_model
 from metachain.workers import HERE, Workers
 
 __all__ = ["ModelAnswerer", "answering_with", "load_countable", "messages_of"]
@@ -42,7 +42,7 @@ class ModelAnswerer:
         instructions: str = "",
         max_concurrency: int = 4,
         requests_per_second: float | None = None,
-        progress: AskedProgress = unasked,
+        progress: ModelProgressCallback = silent_model,
     ) -> None:
         self.name, self.calls, self.tokens = name, 0, 0
         self._model, self._cache, self._allowed, self._instructions = model, cache, calls or 0, instructions
@@ -97,7 +97,7 @@ def answering_with(
     instructions: str,
     max_concurrency: int,
     requests_per_second: float | None,
-    asking: Callable[[str], AbstractContextManager[AskedProgress]],
+    asking: Callable[[str], AbstractContextManager[ModelProgressCallback]],
     workers: Workers = HERE,
 ) -> Callable[[Path | None], AbstractContextManager[ModelAnswerer]]:
     """Load a model at once, and return a function that opens its answerer once the path of the cache is known.

@@ -22,7 +22,7 @@ from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 from metachain.chains.api_failures import costs_nothing, is_passing, retry_after, status_of
 from metachain.chains.call_budget import Account, CallBudget, Usage, output_limit, prompt_limit
 from metachain.errors import DataError, MetachainError, ModelError
-from metachain.progress import Asked, AskedProgress, unasked
+from metachain.progress import ModelProgress, ModelProgressCallback, silent_model
 
 __all__ = ["Answer", "ModelCaller", "backoff"]
 
@@ -92,7 +92,7 @@ class ModelCaller:
         requests_per_second: float | None = None,
         retries: int = 5,
         wait: Callable[[int], float] = backoff,
-        progress: AskedProgress = unasked,
+        progress: ModelProgressCallback = silent_model,
     ) -> None:
         if not isinstance(model, BaseChatModel):
             raise DataError(f"'model' must be a chat model, whose calls can be counted, got {type(model).__name__}")
@@ -101,7 +101,9 @@ class ModelCaller:
         self._account = Account(budget, spent)
         self._written = output_limit(model) if budget.counts_tokens else 0
         self._concurrency, self._retries, self._wait, self._progress = max_concurrency, retries, wait, progress
-        self._gate = _Gate(self._account, [one for one in (model.rate_limiter, _limiter(requests_per_second)) if one])
+        self._gate = _BudgetGate(
+            self._account, [one for one in (model.rate_limiter, _limiter(requests_per_second)) if one]
+        )
         # LangChain asks its rate limiter between the cache and the call: where a call is known to be one.
         self._model = model.model_copy(update={"rate_limiter": self._gate})
         self._loop = asyncio.new_event_loop()
@@ -135,14 +137,14 @@ class ModelCaller:
             raise DataError("this ModelCaller is closed; make another")
         found: list[Answer | None] = [None] * len(prompts)
         arrived: SimpleQueue[tuple[int, Answer] | None] = SimpleQueue()
-        run = _Run(self._ask, prompts, self._concurrency, arrived.put)
+        run = _Batch(self._ask, prompts, self._concurrency, arrived.put)
         ended = asyncio.run_coroutine_threadsafe(run.all(), self._loop)
         ended.add_done_callback(lambda _: arrived.put(None))
         try:
             for done, (number, answer) in enumerate(iter(arrived.get, None), start=1):
                 found[number] = answer
                 on_answer(number, answer)
-                self._progress(Asked(done, len(prompts), self.spent.calls, self.spent.tokens, self.money))
+                self._progress(ModelProgress(done, len(prompts), self.spent.calls, self.spent.tokens, self.money))
         except BaseException:
             self._loop.call_soon_threadsafe(run.stop)
             with suppress(Exception):
@@ -170,7 +172,7 @@ class ModelCaller:
     ) -> None:
         self.close()
 
-    async def _ask(self, prompt: Prompt, line: "_Line") -> Answer | None:
+    async def _ask(self, prompt: Prompt, line: "_Slot") -> Answer | None:
         """Ask once, and again where that may help; None where the budget leaves no room."""
         line.worst = Usage(1, prompt_limit(prompt) if self._account.budget.counts_tokens else 0, self._written)
         for attempt in count(1):
@@ -188,7 +190,7 @@ class ModelCaller:
             await asyncio.sleep(seconds)
         return None
 
-    async def _once(self, prompt: Prompt, line: "_Line") -> Answer:
+    async def _once(self, prompt: Prompt, line: "_Slot") -> Answer:
         used: Usage | None = None
         try:
             message = await self._model.ainvoke(list(prompt))
@@ -218,7 +220,7 @@ class _NoRoomError(Exception):
 
 
 @dataclass(eq=False)
-class _Line:
+class _Slot:
     """A worker's line to the model."""
 
     worst: Usage = field(default_factory=Usage)
@@ -229,10 +231,10 @@ class _Line:
     """Whether no further call is made on it."""
 
 
-LINE: ContextVar[_Line] = ContextVar("LINE")
+LINE: ContextVar[_Slot] = ContextVar("LINE")
 
 
-class _Gate(BaseRateLimiter):
+class _BudgetGate(BaseRateLimiter):
     """Lets calls through one after the other, each when there is room for it in the budget and it is its time."""
 
     def __init__(self, account: Account, limiters: Sequence[BaseRateLimiter]) -> None:
@@ -258,7 +260,7 @@ class _Gate(BaseRateLimiter):
     def acquire(self, *, blocking: bool = True) -> bool:
         raise DataError("this model asks synchronously within its asynchronous method, so its calls can't be counted")
 
-    def settle(self, line: _Line, used: Usage | None) -> None:
+    def settle(self, line: _Slot, used: Usage | None) -> None:
         """Charge the call that is under way on a line, if there is one."""
         if line.number is not None:
             self._account.settle(line.number, used)
@@ -266,12 +268,12 @@ class _Gate(BaseRateLimiter):
             self._settled.set()
 
 
-class _Run:
+class _Batch:
     """One list of prompts on its way, a few at a time."""
 
     def __init__(
         self,
-        ask: Callable[[Prompt, _Line], Awaitable[Answer | None]],
+        ask: Callable[[Prompt, _Slot], Awaitable[Answer | None]],
         prompts: Sequence[Prompt],
         concurrency: int,
         arrived: OnArrival,
@@ -279,7 +281,7 @@ class _Run:
         self._ask = ask
         self._waiting = iter(enumerate(prompts))
         self._arrived = arrived
-        self._lines = [_Line() for _ in range(concurrency)]
+        self._lines = [_Slot() for _ in range(concurrency)]
         self._workers: list[asyncio.Task[None]] = []
         self._last: asyncio.TimerHandle | None = None
 
@@ -309,7 +311,7 @@ class _Run:
         for worker in self._workers:
             worker.cancel()
 
-    async def _work(self, line: _Line) -> None:
+    async def _work(self, line: _Slot) -> None:
         LINE.set(line)
         for number, prompt in self._waiting:
             answer = await self._ask(prompt, line)

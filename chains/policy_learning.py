@@ -11,15 +11,15 @@ from metachain.chains.call_budget import Usage
 from metachain.chains.model_answerer import messages_of
 from metachain.chains.model_caller import Answer, ModelCaller
 from metachain.errors import DataError
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import Prior, pool_of, rows_to_study
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.progress import Progress, silent
 from metachain.scoring.metrics import METRICS, Metric, suited_metric
-from metachain.selection.policy import CANDIDATES, Learned, Policy, save_policy
-from metachain.selection.policy_search import PolicyLesson, Trial, learn_policy
-from metachain.selection.rehearsal import Stage
+from metachain.selection.policy import CANDIDATES, LearnedPolicy, Policy, save_policy
+from metachain.selection.policy_search import PolicySearchResult, Trial, learn_policy
+from metachain.selection.rehearsal import RehearsalSet
 
 __all__ = ["Collected", "Ledger", "collect"]
 
@@ -28,8 +28,8 @@ __all__ = ["Collected", "Ledger", "collect"]
 class Collected:
     """What the model's answers taught."""
 
-    learned: Learned
-    lesson: PolicyLesson
+    learned: LearnedPolicy
+    lesson: PolicySearchResult
     answered_before: int
     """Trials whose answer was in the library already, so that they were not asked."""
 
@@ -56,17 +56,19 @@ def collect(
     ``metric`` scores an answer against the right one in [0, 1]. Raises DataError for a score outside of it, and where
     the prior's institutions are not the library's; all that was answered is kept.
     """
-    shared = library.sharing.with_(None).demonstrations & set(library.institutions())
+    shared = library.sharing.usable_by(None).demonstrations & set(library.institutions())
     if tuple(sorted(shared)) != prior.institutions:
         raise DataError("the institutions that share with everyone are not those that were learned from; learn first")
     demonstrations = library.demonstrations(*prior.institutions)
     pool = pool_of(library, demonstrations, progress=progress)
-    stage = Stage(Study.of(pool, rows_to_study(pool), progress), prior, seed)
+    stage = RehearsalSet(NeighbourTable.of(pool, rows_to_study(pool), progress), prior, seed)
     ledger = Ledger(library, caller, model, metric, metric_name, instructions)
     worth = METRICS[suited_metric([one.output for one in demonstrations])]
     lesson = learn_policy(stage, ledger.ask, calls, worth, candidates, progress)
     raced = lesson.raced
-    learned = Learned(model, lesson.policy, metric_name, lesson.trials, raced.questions, raced.gain, raced.interval)
+    learned = LearnedPolicy(
+        model, lesson.policy, metric_name, lesson.trials, raced.questions, raced.gain, raced.interval
+    )
     save_policy(library, learned)
     return Collected(learned, lesson, ledger.answered_before)
 

@@ -9,7 +9,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from pydantic import BaseModel, ValidationError
 
-from metachain.chains.audit_callback import tellers
+from metachain.chains.audit_callback import audit_callbacks
 from metachain.chains.few_shot import ChatRunnable, chat_runnable, selecting_and_prompt
 from metachain.chains.prompt_budget import prompt_budget
 from metachain.errors import AnswerError, DataError
@@ -51,7 +51,7 @@ def extraction_chain(
     )
 
     def telling(shown: dict[str, Any]) -> ChatRunnable:
-        return chat.with_config(callbacks=tellers(selecting.audit, shown))
+        return chat.with_config(callbacks=audit_callbacks(selecting.audit, shown))
 
     def extract(shown: dict[str, Any], config: RunnableConfig) -> Schema:
         asked, told = prompt.invoke(shown, config), telling(shown)

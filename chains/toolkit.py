@@ -13,7 +13,7 @@ from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.selection.selection import Chosen
 from metachain.selection.selector import Selector
-from metachain.selection.selector_cache import Selectors
+from metachain.selection.selector_cache import SelectorCache
 
 __all__ = ["MetaChainToolkit"]
 
@@ -77,11 +77,11 @@ class MetaChainToolkit(BaseToolkit):
     """How many demonstrations are found at most, where the model names no number."""
     feedback: bool = False
     """Whether the model may teach the library: what it says to be right is shown to all who ask for the institution."""
-    _selectors: Selectors = PrivateAttr()
+    _selectors: SelectorCache = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
         """Make ready to select; nothing is read yet."""
-        self._selectors = Selectors(self.library, self.k)
+        self._selectors = SelectorCache(self.library, self.k)
 
     def get_tools(self) -> list[BaseTool]:
         """``find_demonstrations``, ``list_institutions``, ``adaptation_status``, and ``record_feedback`` if allowed."""

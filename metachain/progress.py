@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Asked", "AskedProgress", "Progress", "silent", "unasked"]
+__all__ = ["ModelProgress", "ModelProgressCallback", "Progress", "silent", "silent_model"]
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(stage, done, total)``."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class ModelProgress:
     """How far a model has answered, and what that has used, in this and in all runs that the budget counts."""
 
     done: int
@@ -21,12 +21,12 @@ class Asked:
     """None where no prices are known."""
 
 
-AskedProgress = Callable[[Asked], None]
+ModelProgressCallback = Callable[[ModelProgress], None]
 
 
 def silent(stage: str, done: int, total: int) -> None:
     """Report nothing."""
 
 
-def unasked(asked: Asked) -> None:
+def silent_model(asked: ModelProgress) -> None:
     """Report nothing of a model either."""

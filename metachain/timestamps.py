@@ -4,27 +4,27 @@ from datetime import UTC, datetime
 
 from metachain.errors import DataError
 
-__all__ = ["moment", "moment_said", "now", "read_moment"]
+__all__ = ["format_moment", "now", "parse_moment", "parse_moment_option"]
 
 FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def now() -> str:
     """The present one, to the second."""
-    return moment(datetime.now(UTC))
+    return format_moment(datetime.now(UTC))
 
 
-def moment(at: datetime) -> str:
+def format_moment(at: datetime) -> str:
     """A moment that has a time zone, as ISO 8601."""
     return at.astimezone(UTC).strftime(FORM)
 
 
-def read_moment(words: str) -> datetime:
-    """Back from ``moment``."""
+def parse_moment(words: str) -> datetime:
+    """Back from ``format_moment``."""
     return datetime.strptime(words, FORM).replace(tzinfo=UTC)
 
 
-def moment_said(option: str, words: str, also: str = "") -> datetime:
+def parse_moment_option(option: str, words: str, also: str = "") -> datetime:
     """What an option of the command line says: a day or a moment, in UTC unless it says otherwise.
 
     Raises DataError for anything else; ``also`` is what the option takes beside it.

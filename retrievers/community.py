@@ -11,7 +11,7 @@ from langchain_core.example_selectors import SemanticSimilarityExampleSelector
 
 from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
-from metachain.retrievers.documents import demonstration_of
+from metachain.retrievers.documents import from_document
 
 __all__ = ["demonstrations_from_faiss", "documents_of_faiss", "semantic_example_selector"]
 
@@ -46,8 +46,7 @@ def demonstrations_from_faiss(
     the store is one that you have loaded or made. Raises DataError that names the document which lacks something.
     """
     return [
-        demonstration_of(document, institution_key, output_key, input_key, name=key)
-        for key, document in _documents(store)
+        from_document(document, institution_key, output_key, input_key, name=key) for key, document in _documents(store)
     ]
 
 

@@ -14,7 +14,7 @@ from metachain.library.ingestion import Ingested, ingest
 from metachain.library.library import Library
 from metachain.library.sharing import Grant
 
-__all__ = ["demonstration_of", "document_of", "document_rows", "ingest_documents", "record_of_document"]
+__all__ = ["document_of", "document_rows", "from_document", "ingest_documents", "record_of_document"]
 
 
 def ingest_documents(
@@ -69,7 +69,7 @@ def record_of_document(document: Document, institution_key: str, output_key: str
     return record
 
 
-def demonstration_of(
+def from_document(
     document: Document,
     institution_key: str = "institution",
     output_key: str = "output",
@@ -95,7 +95,7 @@ def demonstration_of(
 
 
 def document_of(demonstration: Demonstration) -> Document:
-    """A demonstration as a document, which ``demonstration_of`` turns back into the same one.
+    """A demonstration as a document, which ``from_row`` turns back into the same one.
 
     The text is the input; institution, output and id are in the metadata, which may hold none of these names yet. The
     document's id is a UUID made of institution and id, so that storing it again replaces it. Raises DataError.

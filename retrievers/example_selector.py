@@ -120,7 +120,7 @@ class MetaExampleSelector(BaseExampleSelector):
         """What an empty library has to show; a selection like any other, so that it is in the audit."""
         found = Selection(self.institution, text, (), "nearest", id=new_id())
         sharing = self._library.sharing
-        rules, prior = sharing.with_(self.institution).rules, version_of(self._posterior.prior)
+        rules, prior = sharing.usable_by(self.institution).rules, version_of(self._posterior.prior)
         entry = AuditEntry(found.id, now(), found.institution, sharing.purpose, found.method, (), rules, prior)
         self._library.audit.record([entry])
         return found

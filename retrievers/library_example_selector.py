@@ -11,7 +11,7 @@ from metachain.library.library import Library
 from metachain.retrievers.example_selector import text_of
 from metachain.selection.policy import DEFAULT, Policy
 from metachain.selection.selector import Selector
-from metachain.selection.selector_cache import Selectors
+from metachain.selection.selector_cache import SelectorCache
 
 __all__ = ["LibraryExampleSelector"]
 
@@ -37,7 +37,7 @@ class LibraryExampleSelector(BaseExampleSelector):
         self.input_key = input_key
         self.output_key = output_key
         self._library = library
-        self._selectors = Selectors(library, k, policy)
+        self._selectors = SelectorCache(library, k, policy)
 
     @property
     def library(self) -> Library:

@@ -11,7 +11,7 @@ from langchain_core.vectorstores import VectorStore
 
 from metachain.data.demonstration import Demonstration, check_text
 from metachain.errors import DataError
-from metachain.retrievers.documents import demonstration_of
+from metachain.retrievers.documents import from_document
 
 __all__ = ["StoredDemonstrations"]
 
@@ -90,7 +90,7 @@ class StoredDemonstrations:
         return found[:k]
 
     def _demonstration(self, document: Document) -> Demonstration:
-        return demonstration_of(document, self.institution_key, self.output_key, self.input_key)
+        return from_document(document, self.institution_key, self.output_key, self.input_key)
 
 
 class _OnlyOf(dict[str, str]):

@@ -18,7 +18,7 @@ from metachain.chains.offline import demonstrations_shown
 from metachain.scoring.reader import answer
 from metachain.selection.policy import CANDIDATES, Policy
 from metachain.selection.policy_search import Trial
-from metachain.selection.rehearsal import Stage
+from metachain.selection.rehearsal import RehearsalSet
 
 __all__ = ["IN_OFFICE", "QUIRKS", "READING", "StandIn", "asking", "worth"]
 
@@ -113,7 +113,7 @@ def asking(quirk: str) -> Callable[[Sequence[Trial]], list[float]]:
     return lambda trials: [score(trial) for trial in trials]
 
 
-def worth(stage: Stage, quirk: str, queries: int) -> Any:
+def worth(stage: RehearsalSet, quirk: str, queries: int) -> Any:
     """Each candidate's mean score over many queries; where the stand-in errs at random, what it is expected to be."""
     ask, rows = asking("reader" if quirk in READING else quirk), []
     for question in islice(stage.questions(), queries):

@@ -16,12 +16,12 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from benchmarks.common.hospital_split import development_hospitals
 from metachain import Library, read_demonstrations
 from metachain.embedding.similarity import hybrid_vectors, normalise_text, unit_rows
-from metachain.learning.episodes import institution_rng
+from metachain.learning.episodes import rng_for
 from metachain.learning.gaussian_process import Settings, fit, predict
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.learning.prior import transfer_matrix
-from metachain.learning.transfer import standing
+from metachain.learning.transfer import prior_log_weights
 
 LABELS = (0, 4, 16, 32)
 FORMS = ((128, False), (256, False), (512, False), (1024, False), (2048, False), (2048, True))
@@ -41,14 +41,14 @@ def lexical(texts, dimensions, with_idf):
 
 def accuracy(pool, targets, groups):
     """Mean share of right answers at each label count; (len(LABELS),)."""
-    study = Study.of(pool, np.arange(len(pool.owner)))
+    study = NeighbourTable.of(pool, np.arange(len(pool.owner)))
     transfer = transfer_matrix(study)
     scores = []
     for target in targets:
         past = np.flatnonzero(groups != groups[target])
-        weights = standing(transfer, past)
+        weights = prior_log_weights(transfer, past)
         for seed in range(2):
-            rows = institution_rng(pool.institutions[target], 7, seed).permutation(pool.rows[target])
+            rows = rng_for(pool.institutions[target], 7, seed).permutation(pool.rows[target])
             query = rows[max(LABELS) : max(LABELS) + 100]
             texts = study.profile(query, past)
             row = []

@@ -24,8 +24,8 @@ from metachain.evaluation.scorers import LabelScorer
 from metachain.evaluation.selectors import Episode
 from metachain.learning.episodes import split
 from metachain.learning.experimental_design import Departures, InnerProducts, design
-from metachain.learning.gaussian_process import PLAIN, fit, judge
-from metachain.learning.neighbours import Study
+from metachain.learning.gaussian_process import PLAIN, answer_scores, fit
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.learning.reply_profile import co_treatment_features
 
@@ -61,7 +61,7 @@ def shares_right(ground, support):
     settings = ground.lesson.settings or PLAIN
     fitted = fit(study.profile(support, ground.past), pool.answer[support], ground.standing, settings)
     every = np.broadcast_to(np.arange(len(pool.answers)), (len(query), len(pool.answers)))
-    plausible = judge(fitted, texts, every).argmax(axis=1)
+    plausible = answer_scores(fitted, texts, every).argmax(axis=1)
     (read,) = shares_read_right(ground, support, ("metachain",))
     return np.array([(plausible == pool.answer[query]).mean(), read])
 
@@ -97,7 +97,7 @@ def hospital_scores(taught, target):
 
 def all_scores(pool, groups, targets):
     """Scores of every target hospital, its group held out; (hospital, way, budget, reading)."""
-    bench = Bench.of(Study.of(pool, np.arange(len(pool.owner))))
+    bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target in targets:
         scores.append(hospital_scores(bench.ground(np.flatnonzero(groups != groups[target])), target))

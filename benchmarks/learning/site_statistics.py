@@ -21,8 +21,8 @@ from metachain.evaluation.plan import selectors_named
 from metachain.evaluation.scorers import LabelScorer
 from metachain.evaluation.selectors import Episode, Ground
 from metachain.learning.episodes import split
-from metachain.learning.neighbours import Study
-from metachain.learning.prior import learn_lesson, pool_of, sources_of
+from metachain.learning.neighbours import NeighbourTable
+from metachain.learning.prior import pool_of, run_guard, sources_of
 from metachain.learning.ranking import twins
 from metachain.learning.site_statistics import contribution_of
 from metachain.learning.transfer import redundancy, screening
@@ -43,7 +43,7 @@ def taught(library, sources, private):
     rows = np.array([one.transfer for one in given]).reshape(len(given), len(sources))
     found = []
     for told, transfer in ((given, np.concatenate([shared.transfer, rows])), ((), shared.transfer)):
-        found.append((transfer, learn_lesson(shared.study, transfer, np.arange(len(sources)), contributions=told)))
+        found.append((transfer, run_guard(shared.study, transfer, np.arange(len(sources)), contributions=told)))
     return found
 
 
@@ -73,7 +73,7 @@ def main(data, path, part=1 / 3, seed=0):
     with Library.open(Path(path), create=False) as library:
         pool = pool_of(library, library.demonstrations())
         drawn = [split(pool, u, max(LABELS), QUERIES, STREAM, s) for u in range(len(names)) for s in range(SUPPORTS)]
-        study = Study.of(pool, np.concatenate([rows for one in drawn for rows in one]))
+        study = NeighbourTable.of(pool, np.concatenate([rows for one in drawn for rows in one]))
         for own in sorted(set(group.values())):
             past = [name for name in names if group[name] != own]
             sources, private = ([name for name in past if (name in kept) == which] for which in (False, True))

@@ -24,8 +24,8 @@ from metachain.evaluation.readers import READERS, Prompt
 from metachain.evaluation.runner import Bench
 from metachain.evaluation.selectors import Episode
 from metachain.learning.episodes import split
-from metachain.learning.gaussian_process import PLAIN, fit, judge
-from metachain.learning.neighbours import Study
+from metachain.learning.gaussian_process import PLAIN, answer_scores, fit
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.ranking import nearest_first, plausible_answers, plausible_first
 
 COUNTS = (4, 16, 32)
@@ -44,7 +44,7 @@ def answers(ground, labels, asked=(), said=(), score=()):
     rows, similarity = Episode(ground, labels, SHOTS, np.random.default_rng(0)).nearby
     given = np.where(rows < 0, -1, pool.answer[rows])
     texts = study.profile(ground.query, ground.past)
-    probability = plausible_answers(judge(fitted, texts, given), given)
+    probability = plausible_answers(answer_scores(fitted, texts, given), given)
     if lesson.settings is not None if len(told) else lesson.trusts_consensus:
         first, _ = plausible_first(similarity, probability, SHOTS, texts=False)
     else:
@@ -105,7 +105,7 @@ def print_scores(names, none, found):
 def main(arguments):
     """Score every hospital and print the tables."""
     _, pool, groups = grouped_pool(*arguments)
-    bench = Bench.of(Study.of(pool, np.arange(len(pool.owner))))
+    bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target, name in enumerate(pool.institutions):
         scores.append(hospital_scores(bench.ground(np.flatnonzero(groups != groups[target])), target))

@@ -46,7 +46,7 @@ from metachain.learning.artifacts import load_posterior, save_posterior, save_pr
 from metachain.learning.gaussian_process import Settings
 from metachain.learning.index import LARGE
 from metachain.learning.posterior import adapt
-from metachain.learning.prior import Lesson, Prior
+from metachain.learning.prior import GuardResult, Prior
 from metachain.library.library import Library
 from metachain.library.sharing import Audience, Grant
 from metachain.selection.selector import Selector
@@ -124,7 +124,7 @@ def noted(one: Demonstration) -> Demonstration:
 def drawn_prior(names: Sequence[str], fingerprint: str) -> Prior:
     """One that trusts labels and consensus, its transfer between institutions drawn."""
     drawn = np.random.default_rng(0).uniform(0.2, 0.8, (len(names), len(names)))
-    lesson = Lesson(Settings(0.3, 0.3, 0.05), True, np.full((3, 1), np.nan))
+    lesson = GuardResult(Settings(0.3, 0.3, 0.05), True, np.full((3, 1), np.nan))
     return Prior(tuple(names), drawn, lesson, fingerprint)
 
 

@@ -1,4 +1,4 @@
-"""Who is compared in benchmarks/selection/peer_latency.py: each one way to find the nearest demonstrations of some institutions.
+"""The peers of benchmarks/selection/peer_latency.py: each finds the nearest demonstrations of some institutions.
 
 All get the same unit vectors, and look the query's vector up, so that no embedding is in the time. To add one, add a
 ``Contender`` to ``CONTENDERS``.

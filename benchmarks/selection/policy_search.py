@@ -19,12 +19,12 @@ import numpy as np
 from benchmarks.common.stand_in_models import QUIRKS, asking
 from benchmarks.learning.active_learning import grouped_pool, interval
 from metachain.learning.episodes import Draw, split
-from metachain.learning.neighbours import Study
-from metachain.learning.prior import Prior, learn_lesson, rehearsals, rows_to_study, transfer_matrix
+from metachain.learning.neighbours import NeighbourTable
+from metachain.learning.prior import Prior, rehearsals, rows_to_study, run_guard, transfer_matrix
 from metachain.scoring.metrics import exact_match
 from metachain.selection.policy import DEFAULT
 from metachain.selection.policy_search import Trial, learn_policy
-from metachain.selection.rehearsal import Stage
+from metachain.selection.rehearsal import RehearsalSet
 
 CALLS = (500, 2000, 8000)
 FOLDS = 5
@@ -71,17 +71,17 @@ def main(data, library, models):
     rows = [
         part for numbers in dealt for one in numbers for draw in draws(pool, one) for part in (draw.support, draw.query)
     ]
-    study = Study.of(pool, np.unique(np.concatenate([rows_to_study(pool), *rows])))
+    study = NeighbourTable.of(pool, np.unique(np.concatenate([rows_to_study(pool), *rows])))
     transfer = transfer_matrix(study)
     everyone = np.arange(len(pool.institutions))
     stages = []
     for numbers in dealt:
         past = np.setdiff1d(everyone, numbers)
-        prior = Prior(pool.institutions, transfer, learn_lesson(study, transfer, past), "benchmark")
+        prior = Prior(pool.institutions, transfer, run_guard(study, transfer, past), "benchmark")
         made = rehearsals(pool, transfer, past)
-        training = [Stage(study, prior, seed, made) for seed in SEEDS]
+        training = [RehearsalSet(study, prior, seed, made) for seed in SEEDS]
         stages.append(
-            (training, Stage(study, prior, 0, [(draw, past) for one in numbers for draw in draws(pool, one)]))
+            (training, RehearsalSet(study, prior, 0, [(draw, past) for one in numbers for draw in draws(pool, one)]))
         )
     print("| model | calls | default | gain | worst institution | shots | of | policies |")
     print("|---|---|---|---|---|---|---|---|")

@@ -18,14 +18,14 @@ import numpy as np
 from benchmarks.common.stand_in_models import IN_OFFICE, QUIRKS, asking, worth
 from metachain import Library, learn
 from metachain.data.synthetic import WorldSettings, generate_world
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import pool_of, rows_to_study
 from metachain.library.sharing import EVERYONE
 from metachain.selection import policy_search as tuning
 from metachain.selection.policy import CANDIDATES
 from metachain.selection.policy_search import Trial, tune
 from metachain.selection.racing import winner
-from metachain.selection.rehearsal import Stage
+from metachain.selection.rehearsal import RehearsalSet
 
 CALLS = (250, 500, 1000, 2000, 4000)
 NEAR_ENOUGH = 0.01
@@ -38,7 +38,7 @@ def world():
         library.add(generate_world(WorldSettings()), share=EVERYONE)
         prior = learn(library)
         pool = pool_of(library, library.demonstrations())
-    return Study.of(pool, rows_to_study(pool)), prior
+    return NeighbourTable.of(pool, rows_to_study(pool)), prior
 
 
 def raced(stage, ask, calls):
@@ -73,7 +73,7 @@ WAYS = {"race": raced, "even split": split_on_the_same, "even split, own queries
 def main(seeds):
     """Print the table."""
     study, prior = world()
-    judging, stages = Stage(study, prior, 99), [Stage(study, prior, seed) for seed in range(seeds)]
+    judging, stages = RehearsalSet(study, prior, 99), [RehearsalSet(study, prior, seed) for seed in range(seeds)]
     print("| model | way | " + " | ".join(f"{calls} calls" for calls in CALLS) + " |")
     print("|---" * (len(CALLS) + 2) + "|")
     found = {way: np.zeros(len(CALLS)) for way in WAYS}

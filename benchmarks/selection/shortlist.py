@@ -17,7 +17,7 @@ from benchmarks.common.hospital_split import development_hospitals
 from benchmarks.learning.active_learning import QUERIES, STREAM, grouped_pool, interval, shares_read_right
 from metachain.evaluation.runner import Bench
 from metachain.learning.episodes import split
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 
 SEEDS = (0, 1, 2)
 LABELS = (0, 4, 16)
@@ -52,7 +52,7 @@ def right(ground, target, labels):
 def main(arguments):
     """Score every hospital with every list, and print a table for each part of them."""
     demonstrations, pool, groups = grouped_pool(*arguments)
-    study = Study.of(pool, np.arange(len(pool.owner)))
+    study = NeighbourTable.of(pool, np.arange(len(pool.owner)))
     bench = Bench.of(study)
     grounds = []
     for target in range(len(pool.institutions)):

@@ -14,7 +14,7 @@ from metachain.data.demonstration import Demonstration
 from metachain.errors import NotFoundError
 from metachain.learning.active_learning import suggest_labels
 from metachain.learning.artifacts import load_prior, save_posterior
-from metachain.learning.gaussian_process import leaning
+from metachain.learning.gaussian_process import institution_shares
 from metachain.learning.posterior import Posterior, posterior_of, scene_of
 from metachain.library.library import Added, Library
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
@@ -221,7 +221,7 @@ def _demonstration(institution: str, one: Example) -> Demonstration:
 
 
 def _adapted(posterior: Posterior, past: Sequence[str], added: Added) -> Adapted:
-    shares = leaning(posterior.fit)
+    shares = institution_shares(posterior.fit)
     most = sorted(zip(shares.tolist(), past, strict=True), key=lambda one: (-one[0], one[1]))[:LEANS_ON]
     return Adapted(
         institution=posterior.institution,
@@ -250,7 +250,7 @@ def _why(one: Chosen, *, with_texts: bool) -> Why:
 
 def _institution(library: Library, selector: LibraryExampleSelector, name: str) -> Institution:
     known = selector.of(name).posterior
-    allowed = library.sharing.with_(name).demonstrations
+    allowed = library.sharing.usable_by(name).demonstrations
     return Institution(
         institution=name,
         labels=known.labels,

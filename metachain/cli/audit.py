@@ -22,9 +22,9 @@ from metachain.files import check_writable, writing_text
 from metachain.library.audit import AuditEntry
 from metachain.library.connect import without_password
 from metachain.library.library import Library
-from metachain.timestamps import moment_said
+from metachain.timestamps import parse_moment_option
 
-__all__ = ["Asked", "audit", "print_audit", "prune_audit"]
+__all__ = ["AuditQuery", "audit", "print_audit", "prune_audit"]
 
 
 def audit(
@@ -42,11 +42,11 @@ def audit(
     ] = "",
 ) -> None:
     """Say who was shown whose demonstrations, when and under which rules: ids and numbers, never a text."""
-    asked = Asked(institution, source, since, until, model)
+    asked = AuditQuery(institution, source, since, until, model)
     if not prune:
         print_audit(library, asked, json_file)
         return
-    if asked != Asked() or json_file:
+    if asked != AuditQuery() or json_file:
         raise DataError("--prune deletes by age alone; leave the other options out")
     prune_audit(library, prune)
 
@@ -59,7 +59,7 @@ UNITS = {"d": "days", "h": "hours"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuditQuery:
     """Which entries are wanted, in the words of the command line; empty for all."""
 
     institution: str = ""
@@ -73,13 +73,13 @@ class Asked:
         return library.audit.entries(
             self.institution or None,
             self.source or None,
-            moment_said("--since", self.since) if self.since else None,
-            moment_said("--until", self.until) if self.until else None,
+            parse_moment_option("--since", self.since) if self.since else None,
+            parse_moment_option("--until", self.until) if self.until else None,
             self.model or None,
         )
 
 
-def print_audit(library: str, asked: Asked, json_file: Path | None) -> None:
+def print_audit(library: str, asked: AuditQuery, json_file: Path | None) -> None:
     """Print the newest entries, the last one last; or write all of them, one JSON object a line."""
     if json_file and json_file != STANDARD_OUTPUT:
         check_writable(json_file)
@@ -160,7 +160,7 @@ def _before(words: str) -> datetime:
     """The moment that an age such as ``90d`` or ``12h`` reaches back to, or a moment as it is given."""
     age = AGE.fullmatch(words)
     if age is None:
-        return moment_said("--prune", words, "an age such as 90d or 12h, or ")
+        return parse_moment_option("--prune", words, "an age such as 90d or 12h, or ")
     try:
         return datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
     except OverflowError:

@@ -36,13 +36,13 @@ def working() -> Iterator[progress.Progress]:
 
 
 @contextmanager
-def asking(what: str) -> Iterator[progress.AskedProgress]:
+def asking(what: str) -> Iterator[progress.ModelProgressCallback]:
     """Show how far a model has answered, with calls, tokens, money and time left; Ctrl-C as in ``working``."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[used]}")
     with _interruptible(), Progress(*columns, TimeRemainingColumn(), console=err) as bars:
         tasks: list[TaskID] = []
 
-        def show(asked: progress.Asked) -> None:
+        def show(asked: progress.ModelProgress) -> None:
             if not tasks:
                 tasks.append(bars.add_task(what, total=asked.total, used=""))
             bars.update(tasks[0], completed=asked.done, used=_used(asked))
@@ -59,7 +59,7 @@ def _interruptible() -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
-def _used(asked: progress.Asked) -> str:
+def _used(asked: progress.ModelProgress) -> str:
     money = "" if asked.money is None else f", {asked.money:.2f} spent"
     return f"{asked.calls} calls, {asked.tokens} tokens{money}"
 

@@ -177,7 +177,7 @@ def run_experiment(
         if is_library(data):
             library = stack.enter_context(Library.open(data, create=False, purpose=purpose, workers=workers))
             demonstrations = library.demonstrations()
-            allowed = {name: library.sharing.with_(name).demonstrations for name in library.institutions()}
+            allowed = {name: library.sharing.usable_by(name).demonstrations for name in library.institutions()}
         else:
             demonstrations = read_demonstrations(data)
         check_comparable(demonstrations, plan, allowed)

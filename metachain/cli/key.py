@@ -11,7 +11,7 @@ from metachain.cli.console import one_line, out
 from metachain.cli.options import LibraryPath
 from metachain.errors import DataError
 from metachain.library.library import Library
-from metachain.timestamps import moment_said, now
+from metachain.timestamps import now, parse_moment_option
 
 __all__ = ["key", "list_keys", "make_key", "revoke_key"]
 
@@ -41,7 +41,7 @@ def key(
 
 def make_key(library: str, institution: str | None, scopes: Sequence[str], until: str) -> None:
     """Make a key and print its secret on standard output, alone on its line; all else goes before it."""
-    ends = moment_said("--until", until) if until else None
+    ends = parse_moment_option("--until", until) if until else None
     with Library.open(library, create=False) as opened:
         key, secret = opened.keys.make(institution, scopes, ends)
     whose = one_line(institution) if institution else "no institution"

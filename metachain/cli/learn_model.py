@@ -15,7 +15,7 @@ from metachain.cli.console import asking, out
 from metachain.errors import DataError
 from metachain.learning.prior import Prior
 from metachain.library.library import Library
-from metachain.progress import Asked, AskedProgress
+from metachain.progress import ModelProgress, ModelProgressCallback
 from metachain.scoring.metrics import suited_metric
 from metachain.scoring.named_metrics import metric_named
 from metachain.selection.policy import CANDIDATES
@@ -41,7 +41,7 @@ class Collecting:
     instructions: str
     seed: int
 
-    def caller(self, progress: AskedProgress, workers: Workers = HERE) -> ModelCaller:
+    def caller(self, progress: ModelProgressCallback, workers: Workers = HERE) -> ModelCaller:
         """What asks the model, from ``workers``; raises DataError for a model, a price or a number that can't be."""
         prices = None
         if self.input_price is not None and self.output_price is not None:
@@ -68,7 +68,7 @@ def collect_and_print(
     metric = metric_named(name, encoder=library.encoder, judge=judge_named)
     with asking("asking the model") as show:
 
-        def overall(asked: Asked) -> None:
+        def overall(asked: ModelProgress) -> None:
             show(replace(asked, done=asked.calls, total=wanted.calls))
 
         with wanted.caller(overall, workers) as caller:

@@ -14,7 +14,7 @@ from metachain.errors import DataError, NotFoundError
 from metachain.files import check_writable, writing_text
 from metachain.library.library import Library
 from metachain.library.sharing import Audience, Grant
-from metachain.timestamps import moment_said
+from metachain.timestamps import parse_moment_option
 
 __all__ = ["export", "group", "list_rules", "share", "state_rules", "write_export"]
 
@@ -101,7 +101,7 @@ def state_rules(
     """State the rules of an institution, or of all where ``institution`` is empty, and say what follows."""
     if not demonstrations and not statistics:
         raise DataError("say who may use its demonstrations (--with …), its statistics (--statistics …), or both")
-    ends = moment_said("--until", until) if until else None
+    ends = parse_moment_option("--until", until) if until else None
     said = {"demonstrations": demonstrations, "statistics": statistics}
     stated = [
         Grant(Audience.read(words), use, tuple(purposes), ends)  # type: ignore[arg-type]  # the two there are

@@ -15,7 +15,7 @@ from metachain.evaluation.conditions import Condition
 from metachain.evaluation.diagnosis import Diagnosis
 from metachain.learning.episodes import LABELS
 from metachain.learning.guard import ARMS, NEAREST
-from metachain.learning.prior import Lesson
+from metachain.learning.prior import GuardResult
 from metachain.learning.unlearning import Receipt
 from metachain.reporting.comparison import BASELINE, OURS, Variants, differences, fares, ordered, variants, worths
 from metachain.reporting.wording import listed, percent, points, score, share
@@ -52,7 +52,7 @@ def print_summary(summary: Sequence[Mapping[str, Any]]) -> None:
     out.print(table)
 
 
-def print_lesson(lesson: Lesson) -> None:
+def print_lesson(lesson: GuardResult) -> None:
     """Print how the guard's rehearsals went, and what it decided."""
     if all(map(isnan, lesson.scores.flat)):
         out.print(

@@ -15,7 +15,7 @@ from metachain.data.text_files import shown
 from metachain.errors import DataError, StorageError
 from metachain.files import check_writable
 
-__all__ = ["Rejected", "RejectedFile", "Row", "demonstration_of"]
+__all__ = ["Rejected", "RejectedFile", "Row", "from_record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Rejected:
         return f"{self.row.unit} {self.row.number}: {self.reason}"
 
 
-def demonstration_of(row: Row, institution: str | None = None) -> Demonstration | Rejected:
+def from_record(row: Row, institution: str | None = None) -> Demonstration | Rejected:
     """Make a row's demonstration, of ``institution`` where it names none, or say why there is none."""
     if row.record is None:
         return Rejected(row, row.reason)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from metachain.evaluation.library_measures import interval
 
-__all__ = ["LACKING_AT", "RELATED", "RULES", "Condition", "Rule", "counted", "judged"]
+__all__ = ["LACKING_AT", "RELATED", "RULES", "Condition", "Rule", "decide_by_count", "decide_by_mean"]
 
 RELATED = 0.10
 """Excess transfer from which on an institution counts as one that another answers for."""
@@ -137,14 +137,14 @@ RULES = (
 )
 
 
-def counted(rule: Rule, number: float | None) -> Condition:
+def decide_by_count(rule: Rule, number: float | None) -> Condition:
     """Decide by a number that has no interval; None where it could not be measured."""
     if number is None:
         return _condition(rule, None, None, None, "could not be measured")
     return _condition(rule, (number >= rule.threshold) == (rule.side == "at least"), number, None)
 
 
-def judged(rule: Rule, values: Floats) -> Condition:
+def decide_by_mean(rule: Rule, values: Floats) -> Condition:
     """Decide by the mean over institutions (S,), nan for one without a number.
 
     It is decided where the interval of the mean lies on one side of the threshold.

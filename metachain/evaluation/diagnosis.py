@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from metachain.embedding.encoder import Encoder
 from metachain.errors import DataError
-from metachain.evaluation.conditions import LACKING_AT, RELATED, RULES, Condition, counted, judged
+from metachain.evaluation.conditions import LACKING_AT, RELATED, RULES, Condition, decide_by_count, decide_by_mean
 from metachain.evaluation.library_measures import (
     LADDER,
     Agreement,
     Rehearsals,
     agreement,
-    distinct,
+    count_ways_of_answering,
     excess_transfer,
-    rehearsals,
+    rehearse,
     study_for,
 )
 from metachain.learning.episodes import LABELS
@@ -116,7 +116,7 @@ def _measure(pool: Pool, encoder: Encoder, progress: Progress) -> _Measured:
         return _Measured(sizes, nothing, np.full(len(sizes), np.nan), Rehearsals.none(len(sizes)))
     started = time.perf_counter()
     study = study_for(pool, progress)
-    rehearsed = rehearsals(study, progress)
+    rehearsed = rehearse(study, progress)
     seconds = time.perf_counter() - started + _seconds_to_embed(pool, encoder)
     held = 2 * pool.vectors.nbytes + study.neighbours.rows.nbytes + study.neighbours.similarity.nbytes
     return _Measured(sizes, agreement(study), excess_transfer(study), rehearsed, seconds, held / 1e6)
@@ -144,16 +144,16 @@ def _conditions(measured: _Measured, seconds: float) -> tuple[Condition, ...]:
     if measured.seconds is not None:
         compute = replace(compute, meaning=f"{compute.meaning}, with {measured.megabytes:.0f} MB of arrays in memory")
     return (
-        counted(many, None if np.isnan(related).all() and len(excess) > 1 else float(np.nansum(related))),
-        judged(few, lacking),
-        judged(one, related),
-        judged(fast, adapted),
-        judged(personal, measured.agreement.differing),
-        counted(single, distinct(measured.agreement)),
-        judged(unrelated, excess),
-        judged(abundant, alone),
-        judged(simple, gain),
-        counted(replace(compute, threshold=seconds), measured.seconds),
+        decide_by_count(many, None if np.isnan(related).all() and len(excess) > 1 else float(np.nansum(related))),
+        decide_by_mean(few, lacking),
+        decide_by_mean(one, related),
+        decide_by_mean(fast, adapted),
+        decide_by_mean(personal, measured.agreement.differing),
+        decide_by_count(single, count_ways_of_answering(measured.agreement)),
+        decide_by_mean(unrelated, excess),
+        decide_by_mean(abundant, alone),
+        decide_by_mean(simple, gain),
+        decide_by_count(replace(compute, threshold=seconds), measured.seconds),
     )
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
-from metachain.learning.episodes import institution_rng
+from metachain.learning.episodes import rng_for
 
 __all__ = ["PROTOCOLS", "fewer_past", "held_out_together", "past_sizes", "pasts_of"]
 
@@ -83,4 +83,4 @@ def fewer_past(past: Rows, size: int, name: str, seed: int) -> Rows:
     Drawn at random by the name of the institution that plays the new one and by the seed; a smaller draw is part of
     every larger one.
     """
-    return np.sort(institution_rng(name, PAST_STREAM, seed).permutation(np.sort(past))[:size])
+    return np.sort(rng_for(name, PAST_STREAM, seed).permutation(np.sort(past))[:size])

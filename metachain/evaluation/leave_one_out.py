@@ -21,9 +21,9 @@ from metachain.evaluation.runner import Bench, Choice, Draw, Row, Turn, Turns, s
 from metachain.evaluation.scorers import Answerer, ModelScorer, Scorer, scorer_for
 from metachain.evaluation.summary import MOST_TOLD, OURS, harm, origins, summarise, transfer_told, worth
 from metachain.learning.calibration import calibration
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
-from metachain.learning.prior import Lesson
+from metachain.learning.prior import GuardResult
 from metachain.progress import Progress, silent
 from metachain.scoring.reader import READER_TEMPERATURE
 from metachain.workers import HERE, Workers
@@ -81,7 +81,7 @@ def evaluate(
     groups = held_out_together(demonstrations, plan.protocol)
     pasts = pasts_of(demonstrations, groups, allowed)
     sizes = past_sizes(pasts, plan.past)
-    bench = Bench.of(Study.of(pool, np.arange(len(pool.owner)), progress))
+    bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner)), progress))
     scorer = scorer_for(pool, plan.metric)
     turns = Turns(bench, pasts, plan, () if answerer else plan.readers)
     played = _with_all(turns, workers, progress)
@@ -178,7 +178,7 @@ def _settings(
     demonstrations: Sequence[Demonstration],
     plan: Plan,
     scorer: Scorer,
-    lessons: Mapping[str, Lesson],
+    lessons: Mapping[str, GuardResult],
     answerer: Answerer | None,
 ) -> dict[str, Any]:
     return {

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from metachain.learning.episodes import LABELS, QUERIES, SEEDS, Draw, institution_rng, split
+from metachain.learning.episodes import LABELS, QUERIES, SEEDS, Draw, rng_for, split
 from metachain.learning.guard import ARMS, NEAREST, arm_scores, best_arm
 from metachain.learning.index import similarities
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import Pool
 from metachain.learning.prior import rows_to_study, transfer_matrix
 from metachain.learning.ranking import nearest_first
@@ -28,10 +28,10 @@ __all__ = [
     "Agreement",
     "Rehearsals",
     "agreement",
-    "distinct",
+    "count_ways_of_answering",
     "excess_transfer",
     "interval",
-    "rehearsals",
+    "rehearse",
     "study_for",
 ]
 
@@ -91,16 +91,16 @@ class Rehearsals:
         return cls(*(np.full(shape, np.nan) for pair in shapes for shape in pair))
 
 
-def study_for(pool: Pool, progress: Progress = silent) -> Study:
+def study_for(pool: Pool, progress: Progress = silent) -> NeighbourTable:
     """Look up every row that the measurements ask about."""
     rows = [rows_to_study(pool), *(_items(pool, number) for number in range(len(pool.institutions)))]
     for number in range(len(pool.institutions)):
         for support, query in _halves(pool, number):
             rows += [support[: max(LABELS)], query]
-    return Study.of(pool, np.unique(np.concatenate(rows)), progress)
+    return NeighbourTable.of(pool, np.unique(np.concatenate(rows)), progress)
 
 
-def agreement(study: Study) -> Agreement:
+def agreement(study: NeighbourTable) -> Agreement:
     """Ask every institution what its nearest text answers, where that text is near-identical to one of another's."""
     pool, everyone = study.pool, np.arange(len(study.pool.institutions))
     pairs = np.zeros((len(everyone), len(everyone)), np.int64)
@@ -117,7 +117,7 @@ def agreement(study: Study) -> Agreement:
     return Agreement(pairs + pairs.T, alike + alike.T)
 
 
-def distinct(found: Agreement) -> int:
+def count_ways_of_answering(found: Agreement) -> int:
     """Count the ways of answering: institutions that answer 75 % of near-identical texts alike count once.
 
     Average-linkage clusters of the share answered differently (Sokal & Michener 1958); two institutions with fewer
@@ -131,7 +131,7 @@ def distinct(found: Agreement) -> int:
     return int(fcluster(linkage(squareform(apart), "average"), 1 - ALIKE, "distance").max())
 
 
-def excess_transfer(study: Study) -> Floats:
+def excess_transfer(study: NeighbourTable) -> Floats:
     """How much better the best other institution answers each one's inputs than it would by chance; (S,) in [-1, 1].
 
     ``max_s P[u, s]`` less the mean of the same maximum after u's answers were dealt to its inputs at random, 20 times:
@@ -145,13 +145,13 @@ def excess_transfer(study: Study) -> Floats:
             continue
         items = _items(pool, number)
         profile, answer = study.profile(items, everyone[everyone != number]), pool.answer[items]
-        rng = institution_rng(pool.institutions[number])
+        rng = rng_for(pool.institutions[number])
         chance = [transfer_row(profile, rng.permutation(answer)).max() for _ in range(PERMUTATIONS)]
         excess[number] = transfer_row(profile, answer).max() - np.mean(chance)
     return excess
 
 
-def rehearsals(study: Study, progress: Progress = silent) -> Rehearsals:
+def rehearse(study: NeighbourTable, progress: Progress = silent) -> Rehearsals:
     """Let every institution of 10 demonstrations or more play the new one with 0, 4 and 16 labels, two supports each.
 
     Queries, up to 60, share no text with the half of its demonstrations that labels are drawn from, so that all
@@ -183,7 +183,7 @@ def interval(values: Floats, seed: int = 0) -> tuple[float, float] | None:
 
 
 def _items(pool: Pool, institution: int) -> Rows:
-    return institution_rng(pool.institutions[institution]).permutation(pool.rows[institution])[:ITEMS]
+    return rng_for(pool.institutions[institution]).permutation(pool.rows[institution])[:ITEMS]
 
 
 def _halves(pool: Pool, institution: int) -> list[tuple[Rows, Rows]]:
@@ -195,7 +195,7 @@ def _halves(pool: Pool, institution: int) -> list[tuple[Rows, Rows]]:
     return made if all(len(query) for _, query in made) else []
 
 
-def _arms_right(study: Study, institution: int, support: Rows, query: Rows, transfer: Floats) -> Floats:
+def _arms_right(study: NeighbourTable, institution: int, support: Rows, query: Rows, transfer: Floats) -> Floats:
     """Share right of every arm with 0, 4 and 16 labels; (len(LABELS), len(ARMS))."""
     everyone = np.arange(len(study.pool.institutions))
     others = everyone[everyone != institution]

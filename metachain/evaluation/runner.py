@@ -16,9 +16,9 @@ from metachain.evaluation.scorers import Scorer, scorer_for
 from metachain.evaluation.selectors import Episode, Ground, Shown, explained
 from metachain.evaluation.summary import OURS
 from metachain.learning.calibration import Forecast, forecast
-from metachain.learning.episodes import institution_rng, split
-from metachain.learning.neighbours import Study
-from metachain.learning.prior import Lesson, learn_lesson, transfer_matrix
+from metachain.learning.episodes import rng_for, split
+from metachain.learning.neighbours import NeighbourTable
+from metachain.learning.prior import GuardResult, run_guard, transfer_matrix
 from metachain.learning.ranking import twins
 from metachain.learning.transfer import redundancy, screening
 from metachain.selection.baselines import bm25_weights, word_counts
@@ -31,7 +31,9 @@ Rows = NDArray[np.intp]
 class Bench:
     """Grounds for institutions that play the new one. Transfer is pairwise: measured once, read for every past."""
 
-    def __init__(self, study: Study, words: csr_array, twin: NDArray[np.int64], transfer: NDArray[np.float64]) -> None:
+    def __init__(
+        self, study: NeighbourTable, words: csr_array, twin: NDArray[np.int64], transfer: NDArray[np.float64]
+    ) -> None:
         self.study = study
         """All institutions."""
         self._words, self._twin, self.transfer = words, twin, transfer
@@ -39,7 +41,7 @@ class Bench:
         self._kept: dict[tuple[int, ...], Ground] = {}
 
     @classmethod
-    def of(cls, study: Study) -> Self:
+    def of(cls, study: NeighbourTable) -> Self:
         """Measure what is shared; every row of the pool must have been looked up in ``study``."""
         texts = [normalise_text(one.input) for one in study.pool.demonstrations]
         return cls(study, word_counts(texts), twins(study.pool.demonstrations), transfer_matrix(study))
@@ -60,7 +62,7 @@ class Bench:
             np.zeros(0, np.intp),
             redundancy(self.transfer, past),
             screening(self.transfer, past),
-            learn_lesson(self.study, self.transfer, past),
+            run_guard(self.study, self.transfer, past),
             bm25_weights(self._words, rows),
             self._words,
             self._twin,
@@ -100,7 +102,7 @@ class Turn:
 
     target: int
     """Its number."""
-    lesson: Lesson
+    lesson: GuardResult
     """What was learned for it."""
     choices: list[Choice]
     forecasts: list[Forecast]
@@ -158,7 +160,7 @@ class Turns:
         for k in plan.labels:
             if k > len(support):
                 continue
-            episode = Episode(ground, support[:k], plan.shots, institution_rng(name, EVALUATION_STREAM, seed, k))
+            episode = Episode(ground, support[:k], plan.shots, rng_for(name, EVALUATION_STREAM, seed, k))
             for selector, select in selectors_named(plan.compared).items():
                 if selector == "support" and k == 0:
                     continue

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from metachain.embedding.similarity import LEXICAL_DIMENSIONS
-from metachain.learning.gaussian_process import PLAIN, Listed, Settings, fit, judge
+from metachain.learning.gaussian_process import PLAIN, Listed, Settings, answer_scores, fit
 from metachain.learning.index import Neighbours, similarities
-from metachain.learning.neighbours import NEIGHBOURS, Study
-from metachain.learning.prior import Lesson
+from metachain.learning.neighbours import NEIGHBOURS, NeighbourTable
+from metachain.learning.prior import GuardResult
 from metachain.learning.ranking import distinct, nearest_first, plausible_answers, plausible_first
 from metachain.learning.reply_profile import reply_profile
 from metachain.learning.transfer import shared_answers
@@ -34,7 +34,7 @@ Shown = NDArray[np.intp]
 class Ground:
     """Queries of one institution before the past institutions it may learn from; what doesn't depend on its labels."""
 
-    study: Study
+    study: NeighbourTable
     past: Rows
     """(S,) institution numbers."""
     query: Rows
@@ -43,7 +43,7 @@ class Ground:
     """(S,) from ``transfer.redundancy``."""
     screening: NDArray[np.float64]
     """(S,) from ``transfer.screening``."""
-    lesson: Lesson
+    lesson: GuardResult
     bm25: csr_array
     """(N, V) from ``baselines.bm25_weights`` of the past."""
     words: csr_array
@@ -55,7 +55,7 @@ class Ground:
 
     @property
     def standing(self) -> NDArray[np.float64]:
-        """(S,) log weights of the past institutions before any label, as ``transfer.standing`` has them."""
+        """(S,) log weights of the past institutions before any label, as ``transfer.prior_log_weights`` has them."""
         return self.redundancy + self.screening
 
     @cached_property
@@ -239,7 +239,7 @@ def _plausible(
     fitted = fit(labels, pool.answer[episode.support[:k]], weights, settings, listed)
     rows, similarity = episode.nearby
     answer = np.where(rows < 0, -1, pool.answer[rows])
-    probability = plausible_answers(judge(fitted, texts, answer), answer)
+    probability = plausible_answers(answer_scores(fitted, texts, answer), answer)
     if nearest:
         first = nearest_first(similarity, episode.shots)
     else:

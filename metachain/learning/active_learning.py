@@ -20,7 +20,7 @@ from metachain.learning.experimental_design import Departures, InnerProducts, de
 from metachain.learning.neighbours import NEIGHBOURS
 from metachain.learning.posterior import Posterior, Scene, scene_of
 from metachain.learning.reply_profile import Profile, attention, co_treatment_features, consensus, reply_profile
-from metachain.learning.transfer import standing
+from metachain.learning.transfer import prior_log_weights
 from metachain.library.library import Library
 from metachain.progress import Progress, silent
 
@@ -69,7 +69,7 @@ def suggest_labels(
         return ()
     profile = _profile(library, scene, [spelling[name] for name in names], progress)
     numbers = [posterior.prior.institutions.index(name) for name in scene.past.institutions]
-    weights = standing(posterior.prior.transfer, numbers)
+    weights = prior_log_weights(posterior.prior.transfer, numbers)
     kin = co_treatment_features(profile)
     counts = np.array([max(given.count[name], 1) for name in names], float)
     chosen = design(InnerProducts(kin), Departures.of(profile, weights), counts, free, budget)

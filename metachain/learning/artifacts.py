@@ -13,7 +13,7 @@ from metachain.errors import LibraryError, NotFoundError
 from metachain.learning.calibration import Calibration
 from metachain.learning.gaussian_process import Fit, Settings
 from metachain.learning.posterior import Posterior
-from metachain.learning.prior import Lesson, Prior
+from metachain.learning.prior import GuardResult, Prior
 from metachain.library.library import Library
 
 __all__ = [
@@ -74,7 +74,7 @@ def load_prior(library: Library, institution: str | None = None) -> Prior:
     try:
         settings = Settings(**header["settings"]) if header["settings"] else None
         calibrations = Calibration(**header["unlabelled"]), Calibration(**header["labelled"])
-        lesson = Lesson(settings, header["trusts_consensus"], arrays["scores"], *calibrations)
+        lesson = GuardResult(settings, header["trusts_consensus"], arrays["scores"], *calibrations)
         named = tuple(header["institutions"]), tuple(header["contributors"])
         prior = Prior(named[0], arrays["transfer"], lesson, header["fingerprint"], named[1])
     except (KeyError, TypeError) as error:

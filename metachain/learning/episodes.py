@@ -14,22 +14,22 @@ __all__ = [
     "TRANSFER_ITEMS",
     "Draw",
     "draws",
-    "institution_rng",
     "rehearsals_beside",
+    "rng_for",
     "split",
     "transfer_items",
 ]
 TRANSFER_ITEMS = 220
 
 
-def institution_rng(name: str, *seeds: int) -> np.random.Generator:
+def rng_for(name: str, *seeds: int) -> np.random.Generator:
     """Random state that belongs to an institution's name, so that the presence of others changes nothing."""
     return np.random.default_rng([*name.encode(), *seeds])
 
 
 def transfer_items(pool: Pool, institution: int) -> Rows:
     """Rows of an institution that its row of the transfer matrix is measured on; up to 220, drawn by its name."""
-    return institution_rng(pool.institutions[institution]).permutation(pool.rows[institution])[:TRANSFER_ITEMS]
+    return rng_for(pool.institutions[institution]).permutation(pool.rows[institution])[:TRANSFER_ITEMS]
 
 
 def split(pool: Pool, institution: int, labels: int, queries: int, *seeds: int) -> tuple[Rows, Rows]:
@@ -37,7 +37,7 @@ def split(pool: Pool, institution: int, labels: int, queries: int, *seeds: int) 
 
     At most ``labels`` rows (and half of the institution's), at most ``queries``, drawn by its name and ``seeds``.
     """
-    shuffled = institution_rng(pool.institutions[institution], *seeds).permutation(pool.rows[institution])
+    shuffled = rng_for(pool.institutions[institution], *seeds).permutation(pool.rows[institution])
     held = min(labels, len(shuffled) // 2)
     support, rest = shuffled[:held], shuffled[held:]
     return support, rest[~np.isin(pool.text[rest], pool.text[support])][:queries]

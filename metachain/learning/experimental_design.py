@@ -157,10 +157,10 @@ class Departures:
     Half as past institutions depart from the consensus, ``ρ(x) = concat_s a_s(x) (g_s(x, ·) - m(x, ·))``, half in ways
     not seen yet, alike where answers are alike (ψ, ``profile.co_treatment_features``).
 
-    ``a_s = √(w_s f_s)`` over the root mean square of ρ, ``w_s = exp(ℓ⁰_s)`` from ``transfer.standing``, f_s familiarity
-    with x, m the prior mean before any label. ρ(x)·ρ(x') is the covariance of answers between institutions, as past
-    ones show it: an empirical Bayes prior. ρ is as dense as m and never written out: with ``T = concat_s a_s g_s``,
-    which is sparse, and ``A = a ⊗ m``, it is ``T·T' - T·A' - A·T' + (a·a') (m·m')``.
+    ``a_s = √(w_s f_s)`` over the root mean square of ρ, ``w_s = exp(ℓ⁰_s)`` from ``transfer.prior_log_weights``, f_s
+    familiarity with x, m the prior mean before any label. ρ(x)·ρ(x') is the covariance of answers between institutions,
+    as past ones show it: an empirical Bayes prior. ρ is as dense as m and never written out: with ``T = concat_s a_s
+    g_s``, which is sparse, and ``A = a ⊗ m``, it is ``T·T' - T·A' - A·T' + (a·a') (m·m')``.
     """
 
     told: csr_array
@@ -174,7 +174,7 @@ class Departures:
 
     @classmethod
     def of(cls, profile: Profile, log_weights: Floats) -> Self:
-        """Of the texts of a profile; ``log_weights`` (S,) from ``transfer.standing``."""
+        """Of the texts of a profile; ``log_weights`` (S,) from ``transfer.prior_log_weights``."""
         texts, institutions, _ = profile.entries
         trust = np.sqrt(np.exp(log_weights) * familiarity(profile))
         entries = profile.replies.data * trust[texts, institutions], profile.replies.indices, profile.replies.indptr

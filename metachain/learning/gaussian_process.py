@@ -31,18 +31,18 @@ __all__ = [
     "PLAIN",
     "Fit",
     "Settings",
+    "answer_scores",
+    "co_treatment_kernel",
     "evidence",
     "fit",
-    "judge",
-    "kinship",
-    "leaning",
-    "localised",
+    "institution_shares",
+    "local_log_weights",
     "plausibility",
     "predict",
     "prior_mean",
+    "propagate",
     "residuals",
     "solve",
-    "spread",
     "usage",
     "without_diagonal",
 ]
@@ -95,7 +95,7 @@ class Fit:
 
     settings: Settings
     standing: Floats
-    """(S,) log weights from ``transfer.standing``."""
+    """(S,) log weights from ``transfer.prior_log_weights``."""
     features: csr_array
     """(k, S·C) co-treatment features of the support."""
     evidence: Floats
@@ -125,7 +125,7 @@ def evidence(support: Profile, answer: Answers, slip: float, score: Scores = Non
     return familiarity(support, EVIDENCE_TEMPERATURE) * told
 
 
-def localised(standing: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
+def local_log_weights(standing: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
     """``ℓ_s(x) = ℓ⁰_s + 2 b Σ_i κ(x, x_i) evidence_is``: log weight of each institution near each text.
 
     ``kernel`` (n, k) between the texts and the support, with zeros where a label must not speak for itself; (n, S).
@@ -133,7 +133,7 @@ def localised(standing: Floats, kernel: Floats, evidence: Floats, belief: float)
     return standing + 2 * belief * kernel @ evidence
 
 
-def leaning(fitted: Fit) -> Floats:
+def institution_shares(fitted: Fit) -> Floats:
     """``mean_i softmax_s(ℓ_s(x_i))``: the share of each past institution in what is expected near the labels; (S,).
 
     Without labels it is ``softmax_s(ℓ⁰_s)``. Sums to 1.
@@ -142,7 +142,9 @@ def leaning(fitted: Fit) -> Floats:
         shares: Floats = softmax(fitted.standing)
         return shares
     kernel = (fitted.features @ fitted.features.T).toarray()
-    shares = softmax(localised(fitted.standing, kernel, fitted.evidence, fitted.settings.belief), axis=1).mean(axis=0)
+    shares = softmax(local_log_weights(fitted.standing, kernel, fitted.evidence, fitted.settings.belief), axis=1).mean(
+        axis=0
+    )
     return shares
 
 
@@ -195,7 +197,7 @@ def solve(kernel: Floats, r: Floats, settings: Settings) -> Floats:
     return solved
 
 
-def spread(kernel: Floats, weights: Floats, settings: Settings) -> Floats:
+def propagate(kernel: Floats, weights: Floats, settings: Settings) -> Floats:
     """``c (κ(x, X) + c₀) w``: what the residuals of the labels say of each text; (n, C), or (n, d)."""
     return settings.scale * (kernel + settings.intercept) @ weights
 
@@ -210,8 +212,9 @@ def fit(
 ) -> Fit:
     """Digest k labels: ``support`` their profile over S institutions, ``answer`` (k,) their answer numbers.
 
-    ``standing`` (S,) from ``transfer.standing``; ``listed`` (C,) marks the answers that the institution gives at all,
-    where that is known. With a ``score`` (k,) the rows are scored answers, of which those with score 1 are labels.
+    ``standing`` (S,) from ``transfer.prior_log_weights``; ``listed`` (C,) marks the answers that the institution gives
+    at all, where that is known. With a ``score`` (k,) the rows are scored answers, of which those with score 1 are
+    labels.
     """
     features = co_treatment_features(support)
     if not len(answer):
@@ -220,7 +223,7 @@ def fit(
         return Fit(settings, standing, features, np.zeros((0, len(standing))), empty, unused, listed)
     kernel = (features @ features.T).toarray()
     spoken = evidence(support, answer, settings.slip, score)
-    log_weights = localised(standing, without_diagonal(kernel), spoken, settings.belief)
+    log_weights = local_log_weights(standing, without_diagonal(kernel), spoken, settings.belief)
     mean = prior_mean(support, log_weights, len(answer))
     r = residuals(mean, answer, support.meaning, score)
     weights = solve(kernel, r, settings)
@@ -228,7 +231,7 @@ def fit(
     return Fit(settings, standing, features, spoken, weights, used, listed)
 
 
-def kinship(fitted: Fit, texts: Profile) -> Floats:
+def co_treatment_kernel(fitted: Fit, texts: Profile) -> Floats:
     """``κ(x, X)``: how alike past institutions treat each text and each label; (n, k) in [0, 1]."""
     kernel: Floats = (co_treatment_features(texts) @ fitted.features.T).toarray()
     return kernel
@@ -237,13 +240,13 @@ def kinship(fitted: Fit, texts: Profile) -> Floats:
 def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
     """``V(x, ·) = m(x, ·) + c (κ(x, X) + c₀) (c (κ(X, X) + c₀) + 0.3 I)⁻¹ r``: what each text will be answered.
 
-    ``kernel`` (n, k) from ``kinship`` saves computing it again. Returns (n, C), rows sum to about 1; where answers are
-    texts the unit vector that is expected, not scaled to unit length, (n, d).
+    ``kernel`` (n, k) from ``co_treatment_kernel`` saves computing it again. Returns (n, C), rows sum to about 1; where
+    answers are texts the unit vector that is expected, not scaled to unit length, (n, d).
     """
-    kernel = kinship(fitted, texts) if kernel is None else kernel
-    log_weights = localised(fitted.standing, kernel, fitted.evidence, fitted.settings.belief)
+    kernel = co_treatment_kernel(fitted, texts) if kernel is None else kernel
+    log_weights = local_log_weights(fitted.standing, kernel, fitted.evidence, fitted.settings.belief)
     mean = prior_mean(texts, log_weights, fitted.features.shape[0])
-    return mean + spread(kernel, fitted.weights, fitted.settings)
+    return mean + propagate(kernel, fitted.weights, fitted.settings)
 
 
 def usage(support: Profile, answer: Answers, standing: Floats, told: Floats | None = None) -> Floats:
@@ -286,7 +289,7 @@ def plausibility(
     return fits
 
 
-def judge(fitted: Fit, texts: Profile, answer: Answers, kernel: Floats | None = None) -> Floats:
+def answer_scores(fitted: Fit, texts: Profile, answer: Answers, kernel: Floats | None = None) -> Floats:
     """``plausibility`` of answers (n, m) to each text; (n, m), positive. ``kernel`` as for ``predict``."""
     expected = predict(fitted, texts, kernel)
     return plausibility(expected, fitted.usage, texts, answer, fitted.settings, fitted.listed)

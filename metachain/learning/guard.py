@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 from metachain.learning.episodes import Draw
 from metachain.learning.gaussian_process import (
     Settings,
+    answer_scores,
     evidence,
     fit,
-    judge,
-    localised,
+    local_log_weights,
     plausibility,
     prior_mean,
+    propagate,
     residuals,
     solve,
-    spread,
     usage,
     without_diagonal,
 )
 from metachain.learning.index import similarities
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.ranking import nearest_first, plausible_answers, plausible_first, repeated
 from metachain.learning.reply_profile import Profile, co_treatment_features
-from metachain.learning.transfer import standing
+from metachain.learning.transfer import prior_log_weights
 from metachain.scoring.metrics import bag_f1
 from metachain.scoring.reader import vote
 
@@ -59,7 +59,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 
-def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats:
+def arm_scores(study: NeighbourTable, draw: Draw, past: Rows, transfer: Floats) -> Floats:
     """How well each arm serves the draw's queries from the institutions ``past``; (len(ARMS),) in [0, 1].
 
     Share of the queries answered right, of two that tie the surer arm a millionth higher; where answers are texts, mean
@@ -69,7 +69,7 @@ def arm_scores(study: Study, draw: Draw, past: Rows, transfer: Floats) -> Floats
     support, query = study.profile(draw.support, past), study.profile(draw.query, past)
     shown = _Showing.of(study, draw, past)
     nearest = nearest_first(shown.similarity, SHOTS)
-    judged = partial(_judgements, support, pool.answer[draw.support], query, standing(transfer, past))
+    judged = partial(_judgements, support, pool.answer[draw.support], query, prior_log_weights(transfer, past))
     right: dict[Settings | None, float]
     if pool.meaning is None:
         every = np.broadcast_to(np.arange(len(pool.answers)), (len(truth), len(pool.answers)))
@@ -95,7 +95,7 @@ def best_arm(scores: Sequence[Floats], sums: Floats | float = 0.0, further: int 
 
 
 def shown_probabilities(
-    study: Study, draw: Draw, past: Rows, transfer: Floats, settings: Settings
+    study: NeighbourTable, draw: Draw, past: Rows, transfer: Floats, settings: Settings
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Probability of every answer that would be shown for the draw's queries, and whether it is right; (m,) each.
 
@@ -103,9 +103,9 @@ def shown_probabilities(
     """
     answer = study.pool.answer
     support, query = study.profile(draw.support, past), study.profile(draw.query, past)
-    fitted = fit(support, answer[draw.support], standing(transfer, past), settings)
+    fitted = fit(support, answer[draw.support], prior_log_weights(transfer, past), settings)
     shown = _Showing.of(study, draw, past)
-    probability = plausible_answers(judge(fitted, query, shown.answer), shown.answer)
+    probability = plausible_answers(answer_scores(fitted, query, shown.answer), shown.answer)
     first, _ = plausible_first(shown.similarity, probability, SHOTS)
     answers = np.where(first < 0, -1, np.take_along_axis(shown.answer, first, axis=1))
     once = (answers >= 0) & ~repeated(answers)
@@ -123,7 +123,7 @@ class _Showing:
     """(n, m), -inf where there is none."""
 
     @classmethod
-    def of(cls, study: Study, draw: Draw, past: Rows) -> Self:
+    def of(cls, study: NeighbourTable, draw: Draw, past: Rows) -> Self:
         pool = study.pool
         near, past_similarity = study.near(draw.query, past).flat()
         rows = np.concatenate([np.tile(draw.support, (len(draw.query), 1)), near], axis=1)
@@ -162,11 +162,11 @@ def _judgements(
     own = (features @ features.T).toarray()
     across = (co_treatment_features(query) @ features.T).toarray()
     used = usage(support, answer, weights)
-    smoothers = {key: spread(across, solve(own, np.eye(len(own)), arm), arm) for key, arm in KERNELS.items()}
+    smoothers = {key: propagate(across, solve(own, np.eye(len(own)), arm), arm) for key, arm in KERNELS.items()}
     for (belief, slip), arms in groupby(filter(None, ARMS), key=lambda arm: (arm.belief, arm.slip)):
         spoken = evidence(support, answer, slip)
-        mean = prior_mean(query, localised(weights, across, spoken, belief), len(answer))
-        near = prior_mean(support, localised(weights, without_diagonal(own), spoken, belief), len(answer))
+        mean = prior_mean(query, local_log_weights(weights, across, spoken, belief), len(answer))
+        near = prior_mean(support, local_log_weights(weights, without_diagonal(own), spoken, belief), len(answer))
         r = residuals(near, answer, support.meaning)
         for arm in arms:
             yield arm, plausibility(mean + smoothers[arm.scale, arm.intercept] @ r, used, query, asked, arm)

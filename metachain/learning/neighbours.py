@@ -14,7 +14,7 @@ from metachain.learning.pool import Pool
 from metachain.learning.reply_profile import Profile, reply_profile
 from metachain.progress import Progress, silent
 
-__all__ = ["NEIGHBOURS", "Study"]
+__all__ = ["NEIGHBOURS", "NeighbourTable"]
 
 NEIGHBOURS = 8
 ROWS_A_SEARCH = 2048
@@ -23,7 +23,7 @@ Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Study:
+class NeighbourTable:
     """Rows of a pool looked up in every institution of it, once, so that any of them can play the new one."""
 
     pool: Pool

@@ -18,7 +18,7 @@ from metachain.learning.pool import Pool, make_pool
 from metachain.learning.prior import Prior, pool_of
 from metachain.learning.reply_profile import reply_profile
 from metachain.learning.soft_labels import ScoredAnswer, scored_answers
-from metachain.learning.transfer import shared_answers, standing
+from metachain.learning.transfer import prior_log_weights, shared_answers
 from metachain.library.library import Library
 from metachain.library.sharing import Shared
 
@@ -137,7 +137,7 @@ def posterior_of(prior: Prior, scene: Scene, institution: str) -> Posterior:
     answer = np.concatenate([support.answer, told])
     score = np.array([1.0] * len(support.answer) + [one.score for one in scene.scored]) if scene.scored else None
     settings = prior.lesson.settings or PLAIN
-    weights = standing(prior.transfer, numbers)
+    weights = prior_log_weights(prior.transfer, numbers)
     if scene.listed is not None:
         weights = weights + shared_answers(past.gives, scene.listed)
     fitted = fit(profile, answer, weights, settings, scene.listed, score)
@@ -162,7 +162,7 @@ def past_of(prior: Prior, library: Library, institution: str) -> Past:
 def usable(prior: Prior, library: Library, institution: str) -> Usable:
     """What an institution may learn from now; raises SharingError as ``past_of`` does."""
     check_text("institution", institution)
-    shared = library.sharing.with_(institution)
+    shared = library.sharing.usable_by(institution)
     among = tuple(name for name in prior.institutions if name in shared.demonstrations and name != institution)
     unshared = sorted({*prior.institutions, *prior.contributors} - shared.statistics - {institution})
     if among and unshared:

@@ -14,7 +14,7 @@ from metachain.learning.episodes import FEWEST, LABELS, Draw, draws, rehearsals_
 from metachain.learning.gaussian_process import PLAIN, Settings
 from metachain.learning.guard import ARMS, arm_scores, best_arm, mean_scores, shown_probabilities
 from metachain.learning.index import InstitutionIndex
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import Pool, make_pool
 from metachain.learning.site_statistics import Contribution, Sources, contribution_of
 from metachain.learning.transfer import transfer_row
@@ -23,14 +23,14 @@ from metachain.progress import Progress, silent
 
 __all__ = [
     "MINIMUM",
-    "Lesson",
+    "GuardResult",
     "Prior",
     "learn",
-    "learn_lesson",
     "learned_from",
     "pool_of",
     "rehearsals",
     "rows_to_study",
+    "run_guard",
     "sources_of",
     "statistics_of",
     "transfer_matrix",
@@ -44,7 +44,7 @@ Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class GuardResult:
     """What the guard learned: which arm to use with labels, and whether to trust the consensus without any."""
 
     settings: Settings | None
@@ -71,7 +71,7 @@ class Prior:
     """The S institutions whose demonstrations were learned from, in alphabetical order."""
     transfer: Floats
     """(S + T, S): how well column s answers row u's inputs, in [0, 1]; the contributors' rows come last."""
-    lesson: Lesson
+    lesson: GuardResult
     fingerprint: str
     """Of the encoder."""
     contributors: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ def learn(
     LIBRARY NAME --statistics everyone``). ``minimum`` and what is raised: as ``learned_from`` has it; and SharingError
     for statistics that are not shared.
     """
-    shared = library.sharing.with_(institution)
+    shared = library.sharing.usable_by(institution)
     held = set(library.institutions()) - {institution}
     unshared = sorted({one.institution for one in statistics} - shared.statistics)
     if unshared:
@@ -142,7 +142,7 @@ def learned_from(
     given = sorted([*measured, *statistics], key=lambda one: one.institution)
     transfer = np.concatenate([shared.transfer, *(np.array([one.transfer]) for one in given)])
     everyone = np.arange(len(shared.institutions))
-    lesson = learn_lesson(shared.study, transfer, everyone, progress, given)
+    lesson = run_guard(shared.study, transfer, everyone, progress, given)
     return Prior(shared.institutions, transfer, lesson, shared.fingerprint, tuple(one.institution for one in given))
 
 
@@ -156,7 +156,7 @@ def statistics_of(
     DataError where there is no source.
     """
     library.demonstrations(institution)
-    sharing = library.sharing.with_(institution).demonstrations & set(library.institutions())
+    sharing = library.sharing.usable_by(institution).demonstrations & set(library.institutions())
     others = [name for name in (sorted(sharing) if sources is None else sources) if name != institution]
     if not others:
         raise DataError(f"nobody in the library shares with {institution!r}; add the shared demonstrations (--share)")
@@ -170,7 +170,7 @@ def sources_of(library: Library, institutions: Sequence[str], progress: Progress
         raise DataError("there is no institution whose demonstrations may be used; add or share some")
     pool = pool_of(library, library.demonstrations(*institutions), progress=progress)
     index = InstitutionIndex(pool)
-    study = Study.of(pool, rows_to_study(pool), progress, index)
+    study = NeighbourTable.of(pool, rows_to_study(pool), progress, index)
     return Sources(study, index, transfer_matrix(study), library.encoder.fingerprint)
 
 
@@ -192,7 +192,7 @@ def rows_to_study(pool: Pool) -> Rows:
     return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.intp)
 
 
-def transfer_matrix(study: Study) -> Floats:
+def transfer_matrix(study: NeighbourTable) -> Floats:
     """How well institutions' demonstrations answer each other's inputs; (S, S), row u asks and column s answers."""
     everyone = np.arange(len(study.pool.institutions))
     rows = [transfer_items(study.pool, number) for number in range(len(everyone))]
@@ -209,13 +209,13 @@ def rehearsals(pool: Pool, transfer: Floats, past: Rows) -> list[tuple[Draw, Row
     return made
 
 
-def learn_lesson(
-    study: Study,
+def run_guard(
+    study: NeighbourTable,
     transfer: Floats,
     past: Rows,
     progress: Progress = silent,
     contributions: Sequence[Contribution] = (),
-) -> Lesson:
+) -> GuardResult:
     """Leave each of the institutions ``past`` out, and find the arm that serves them best.
 
     Each is left out twice: alone, and together with those that answer as it does, for nobody knows whether a new
@@ -234,7 +234,7 @@ def learn_lesson(
     labelled = [score for labels in LABELS[1:] for score in by_labels[labels]]
     settings = best_arm(labelled, sums[1:].sum(axis=0), further * len(LABELS[1:]))
     trusts_consensus = best_arm(by_labels[0], sums[0], further) is not None
-    lesson = Lesson(settings, trusts_consensus, np.stack(means))
+    lesson = GuardResult(settings, trusts_consensus, np.stack(means))
     if study.pool.meaning is not None:
         return lesson
     shown = [

@@ -26,7 +26,7 @@ from metachain.learning.episodes import (
 )
 from metachain.learning.guard import ARMS, SHOTS, SURENESS, arm_scores
 from metachain.learning.index import InstitutionIndex
-from metachain.learning.neighbours import NEIGHBOURS, Study
+from metachain.learning.neighbours import NEIGHBOURS, NeighbourTable
 from metachain.learning.pool import Pool
 from metachain.learning.transfer import transfer_row
 from metachain.progress import Progress, silent
@@ -50,7 +50,7 @@ Floats = NDArray[np.float64]
 class Sources:
     """The S institutions whose demonstrations are shared, indexed and measured once."""
 
-    study: Study
+    study: NeighbourTable
     """Of these alone."""
     index: InstitutionIndex
     transfer: Floats
@@ -201,7 +201,7 @@ def contribution_of(sources: Sources, own: Pool, progress: Progress = silent) ->
     past = np.arange(number)
     items = transfer_items(pool, number)
     parts = [part for draw in draws(pool, number) for part in (draw.support, draw.query)]
-    study = Study.of(pool, np.concatenate([items, *parts]), progress, sources.index)
+    study = NeighbourTable.of(pool, np.concatenate([items, *parts]), progress, sources.index)
     row = np.clip(transfer_row(study.profile(items, past), pool.answer[items]), 0, 1)
     made = rehearsals_beside(pool, number, past, row)
     sums = np.zeros((len(LABELS), len(ARMS)))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from metachain.learning.reply_profile import Profile, replies_to
 
-__all__ = ["familiarity", "redundancy", "screening", "shared_answers", "standing", "transfer_row"]
+__all__ = ["familiarity", "prior_log_weights", "redundancy", "screening", "shared_answers", "transfer_row"]
 
 FAMILIARITY_TEMPERATURE = 0.25
 SCREENED_BELOW = 0.5
@@ -64,7 +64,7 @@ def screening(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer
     return held
 
 
-def standing(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
+def prior_log_weights(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
     """``ℓ⁰_s``, log weight of each institution before any label: ``redundancy`` and ``screening``; (S,), at most 0."""
     return redundancy(transfer, institutions) + screening(transfer, institutions)
 

@@ -14,7 +14,7 @@ from metachain.data.demonstration import check_text
 from metachain.errors import DataError, NotFoundError
 from metachain.library.engine import KEEPER, reading, writing
 from metachain.library.schema import keys as table
-from metachain.timestamps import moment, now
+from metachain.timestamps import format_moment, now
 
 __all__ = ["ADMIN", "DEFAULT_SCOPES", "METRICS", "SCOPES", "Key", "Keys"]
 
@@ -79,7 +79,7 @@ class Keys:
         if unknown:
             whose = "a key of no institution" if institution is None else "an institution's key"
             raise DataError(f"a scope of {whose} is one of {', '.join(known)}; got {', '.join(map(repr, unknown))}")
-        key = Key(secrets.token_hex(6), institution, allowed, now(), None if until is None else moment(until))
+        key = Key(secrets.token_hex(6), institution, allowed, now(), None if until is None else format_moment(until))
         secret = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(32)}"
         row = {
             "id": key.id,

@@ -15,7 +15,7 @@ from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.library.bulk import upsert
 from metachain.library.engine import reading, writing
 from metachain.library.erasure import ANSWERS
-from metachain.library.revisions import counted, moved_on
+from metachain.library.revisions import bump_counter, bump_revision
 from metachain.library.schema import artifacts as table
 
 __all__ = ["Artifacts", "list_answers", "listed_answers"]
@@ -44,9 +44,9 @@ class Artifacts:
         np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
         with writing(self._engine) as connection:
             upsert(connection, table, [{"name": name, "header": dict(header), "arrays": buffer.getvalue()}])
-            moved_on(connection, changes)
+            bump_revision(connection, changes)
             if counts:
-                counted(connection, counts)
+                bump_counter(connection, counts)
 
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Read one back. Raises NotFoundError where there is none, LibraryError where it is damaged."""

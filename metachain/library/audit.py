@@ -15,7 +15,7 @@ from metachain.errors import DataError, StorageError
 from metachain.library.bulk import upsert
 from metachain.library.engine import reading, writing
 from metachain.library.schema import audit as table
-from metachain.timestamps import moment
+from metachain.timestamps import format_moment
 
 __all__ = ["Audit", "AuditEntry", "new_id"]
 
@@ -176,7 +176,7 @@ def new_id() -> str:
 def _moment(name: str, at: datetime) -> str:
     if at.tzinfo is None:
         raise DataError(f"{name!r} must have a time zone, such as UTC, got {at}")
-    return moment(at)
+    return format_moment(at)
 
 
 def _row(one: AuditEntry) -> dict[str, Any]:

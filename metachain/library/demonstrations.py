@@ -12,29 +12,29 @@ from metachain.embedding.similarity import text_sha256
 from metachain.errors import DataError, NotFoundError
 from metachain.library.bulk import insert_new, upsert, with_keys
 from metachain.library.outcomes import Outcome
-from metachain.library.revisions import moved_on
+from metachain.library.revisions import bump_revision
 from metachain.library.schema import demonstrations as table
-from metachain.library.sharing import Grant, stated
-from metachain.library.vector_index import place, place_again
+from metachain.library.sharing import Grant, set_default_grant
+from metachain.library.vector_index import index_vectors, reindex
 
 __all__ = [
     "ROWS_A_QUERY",
     "Added",
-    "Gate",
+    "AdmissionGate",
+    "NewAndKnown",
     "Refused",
-    "SortedOut",
     "admitted",
     "chunks",
     "counts_of",
-    "demonstration_of",
     "demonstrations_held",
+    "from_row",
     "holders_of",
+    "insert_correction",
+    "insert_demonstrations",
     "page_after",
     "row_of",
     "shared_with",
-    "sorted_out",
-    "take_correction",
-    "take_in",
+    "split_new_and_known",
 ]
 
 ROWS_A_QUERY = 400
@@ -44,7 +44,7 @@ Refused = Callable[[int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class SortedOut:
+class NewAndKnown:
     """Some demonstrations beside those that a library has."""
 
     fresh: list[Demonstration]
@@ -58,13 +58,13 @@ def chunks(items: Iterable[tuple[int, Demonstration]], size: int) -> Iterator[li
         yield chunk
 
 
-def sorted_out(
+def split_new_and_known(
     connection: Connection, chunk: Sequence[tuple[int, Demonstration]], refused: Refused | None
-) -> SortedOut:
+) -> NewAndKnown:
     """Tell what is new from what is there already; an id that stands for another text is an error, or ``refused``."""
     keys = [one.key for _, one in chunk]
     held_rows = connection.execute(with_keys(connection, table, keys))
-    known = {one.key: one for one in map(demonstration_of, held_rows)}
+    known = {one.key: one for one in map(from_row, held_rows)}
     fresh = []
     duplicates = 0
     for position, one in chunk:
@@ -78,7 +78,7 @@ def sorted_out(
             if refused is None:
                 raise DataError(reason)
             refused(position, reason)
-    return SortedOut(fresh, duplicates)
+    return NewAndKnown(fresh, duplicates)
 
 
 def row_of(one: Demonstration) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def row_of(one: Demonstration) -> dict[str, Any]:
     }
 
 
-def demonstration_of(row: Row[Any]) -> Demonstration:
+def from_row(row: Row[Any]) -> Demonstration:
     """Back from a row of all columns."""
     return Demonstration(row.institution, row.input, row.output, row.id, row.metadata)
 
@@ -122,7 +122,7 @@ def demonstrations_held(connection: Connection, institutions: Collection[str]) -
     if absent:
         known = ", ".join(list(counts_of(connection))[:8]) or "none yet"
         raise NotFoundError(f"no demonstrations of {sorted(absent)[0]!r} in the library; it has: {known}")
-    return tuple(map(demonstration_of, rows))
+    return tuple(map(from_row, rows))
 
 
 def shared_with(
@@ -135,16 +135,16 @@ def shared_with(
     query = IN_ORDER.where(table.c.institution.in_(allowing), table.c.institution != institution)
     if among:
         query = query.where(table.c.institution.in_(among))
-    return tuple(map(demonstration_of, connection.execute(query)))
+    return tuple(map(from_row, connection.execute(query)))
 
 
 def page_after(connection: Connection, institution: str, id: str) -> tuple[Demonstration, ...]:
     """The next few of an institution after an id, in the order of ids; none where it was the last."""
     query = select(table).where(table.c.institution == institution, table.c.id > id).order_by(table.c.id)
-    return tuple(map(demonstration_of, connection.execute(query.limit(ROWS_A_QUERY))))
+    return tuple(map(from_row, connection.execute(query.limit(ROWS_A_QUERY))))
 
 
-class Gate(Protocol):
+class AdmissionGate(Protocol):
     """What demonstrations pass on their way in, such as ``metachain.deidentification.gate.Gate``."""
 
     def passed(self, demonstration: Demonstration) -> Demonstration:
@@ -160,14 +160,14 @@ class Added:
     """Already there (or twice in the same call), and so left as they were."""
 
 
-def admitted(gate: Gate | None, demonstration: Demonstration) -> Demonstration:
+def admitted(gate: AdmissionGate | None, demonstration: Demonstration) -> Demonstration:
     """What a gate lets in of one; all of it where there is no gate."""
     return gate.passed(demonstration) if gate else demonstration
 
 
-def take_in(
+def insert_demonstrations(
     connection: Connection,
-    gate: Gate | None,
+    gate: AdmissionGate | None,
     demonstrations: Iterable[Demonstration],
     share: Grant | None,
     refused: Refused | None,
@@ -177,32 +177,32 @@ def take_in(
     institutions: set[str] = set()
     changed: set[str] = set()
     for chunk in chunks(_passing(gate, demonstrations, refused), ROWS_A_QUERY):
-        found = sorted_out(connection, chunk, refused)
+        found = split_new_and_known(connection, chunk, refused)
         insert_new(connection, table, [row_of(one) for one in found.fresh])
-        place(connection, [text_sha256(one.input) for one in found.fresh])
+        index_vectors(connection, [text_sha256(one.input) for one in found.fresh])
         changed.update(one.institution for one in found.fresh)
         institutions.update(one.institution for _, one in chunk)
         stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
-    moved_on(connection, changed)
+    bump_revision(connection, changed)
     if share is not None:
-        stated(connection, institutions, share)
+        set_default_grant(connection, institutions, share)
     return Added(stored, duplicates)
 
 
-def take_correction(connection: Connection, gate: Gate | None, outcome: Outcome, correction: str) -> None:
+def insert_correction(connection: Connection, gate: AdmissionGate | None, outcome: Outcome, correction: str) -> None:
     """Store what an institution says instead of an answer as one of its demonstrations, or in place of an earlier one.
 
-    The transaction is as for ``take_in``.
+    The transaction is as for ``insert_demonstrations``.
     """
     metadata = {"feedback": outcome.id}
     one = Demonstration(outcome.institution, outcome.input, correction, f"feedback {outcome.id}", metadata)
     row = row_of(admitted(gate, one))
     upsert(connection, table, [row])
-    place_again(connection, row)
+    reindex(connection, row)
 
 
 def _passing(
-    gate: Gate | None, demonstrations: Iterable[Demonstration], refused: Refused | None
+    gate: AdmissionGate | None, demonstrations: Iterable[Demonstration], refused: Refused | None
 ) -> Iterator[tuple[int, Demonstration]]:
     for position, one in enumerate(demonstrations):
         try:

@@ -17,7 +17,7 @@ from metachain.library.bulk import insert_new, vectors_of
 from metachain.library.connect import open_engine
 from metachain.library.engine import KEEPER, reading, writing
 from metachain.library.schema import embeddings
-from metachain.library.vector_index import place
+from metachain.library.vector_index import index_vectors
 from metachain.progress import Progress, silent
 from metachain.workers import HERE, Workers
 
@@ -90,7 +90,7 @@ class EmbeddingCache:
                 own = embeddings.c.fingerprint == self.encoder.fingerprint
                 connection.execute(delete(embeddings).where(own, embeddings.c.text_sha256.in_(list(vectors))))
                 insert_new(connection, embeddings, rows)
-                place(connection, vectors)
+                index_vectors(connection, vectors)
         except StorageError:
             return  # a cache that can't be written costs time, not answers
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, sel
 
 from metachain.embedding.similarity import text_sha256
 from metachain.library.engine import is_postgresql
-from metachain.library.revisions import counted, moved_on
+from metachain.library.revisions import bump_counter, bump_revision
 from metachain.library.schema import artifacts, demonstrations, embeddings, grants, groups, keys, outcomes, receipts
 from metachain.library.vector_index import rewrite
 from metachain.timestamps import now
@@ -102,10 +102,10 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
         connection.execute(delete(grants).where(grants.c.institution == doomed.institution))
         connection.execute(delete(groups).where(groups.c.institution == doomed.institution))
         connection.execute(delete(keys).where(keys.c.institution == doomed.institution))
-        counted(connection, "rules")
-    counted(connection, "forgotten")
+        bump_counter(connection, "rules")
+    bump_counter(connection, "forgotten")
     counts = Counter(row.institution for row in gone)
-    moved_on(connection, {*counts, *(row.institution for row in lost)})
+    bump_revision(connection, {*counts, *(row.institution for row in lost)})
     digest = records_sha256((row.institution, row.id, row.input, row.output) for row in gone)
     found = Erased(
         str(uuid4()), now(), doomed.kind, dict(sorted(counts.items())), len(lost), vectors, tuple(names), digest

@@ -14,7 +14,7 @@ from metachain.data.columns import EMPTY
 from metachain.data.delimited import delimited_rows
 from metachain.data.demonstration import Demonstration
 from metachain.data.jsonl import MAX_REPORTED, json_rows
-from metachain.data.rows import Rejected, RejectedFile, Row, demonstration_of
+from metachain.data.rows import Rejected, RejectedFile, Row, from_record
 from metachain.errors import DataError
 from metachain.library.demonstrations import ROWS_A_QUERY
 from metachain.library.library import Library
@@ -205,7 +205,7 @@ class _Intake:
     def demonstrations(self) -> Iterator[Demonstration]:
         """Those of the good rows. Where all must be good none is given after a bad one, and an error ends them."""
         for row in self._rows:
-            made = demonstration_of(row, self._institution)
+            made = from_record(row, self._institution)
             if isinstance(made, Rejected):
                 self._reject(made)
             elif not (self._strict and self.rejected):

@@ -20,21 +20,21 @@ from metachain.library.bulk import with_keys
 from metachain.library.connect import open_engine
 from metachain.library.demonstrations import (
     Added,
-    Gate,
+    AdmissionGate,
     Refused,
     admitted,
     counts_of,
-    demonstration_of,
     demonstrations_held,
+    from_row,
     holders_of,
+    insert_correction,
+    insert_demonstrations,
     page_after,
     shared_with,
-    take_correction,
-    take_in,
 )
 from metachain.library.engine import KEEPER, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
-from metachain.library.outcomes import Outcome, Outcomes, fed_back
+from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
 from metachain.library.revisions import State, revision, state_of
 from metachain.library.schema import demonstrations as table
 from metachain.library.sharing import Grant, Sharing
@@ -55,7 +55,7 @@ class Library:
         engine: Engine,
         encoder: Encoder,
         purpose: str = "",
-        gate: Gate | None = None,
+        gate: AdmissionGate | None = None,
         *,
         audit: bool = True,
         workers: Workers = HERE,
@@ -81,7 +81,7 @@ class Library:
         *,
         create: bool = True,
         purpose: str = "",
-        gate: Gate | None = None,
+        gate: AdmissionGate | None = None,
         audit: bool = True,
         workers: Workers = HERE,
     ) -> Self:
@@ -131,7 +131,7 @@ class Library:
         text, or the gate refuses one; with ``refused`` that is told, and the others are stored.
         """
         with writing(self._engine, KEEPER, alone=True) as connection:
-            return take_in(connection, self._gate, demonstrations, share, refused)
+            return insert_demonstrations(connection, self._gate, demonstrations, share, refused)
 
     def record_feedback(
         self, selection_id: str | UUID, score: float | None = None, *, correction: str | None = None
@@ -153,9 +153,9 @@ class Library:
             check_text("correction", correction)
             correction = admitted(self._gate, Demonstration("any", "any", correction)).output
         with writing(self._engine, KEEPER, alone=correction is not None) as connection:
-            changed = fed_back(connection, id, score, correction)
+            changed = apply_feedback(connection, id, score, correction)
             if changed is not None and correction is not None:
-                take_correction(connection, self._gate, changed, correction)
+                insert_correction(connection, self._gate, changed, correction)
         return changed or self.outcomes.get(id)
 
     def erase(self, doomed: Doomed) -> Erased | None:
@@ -266,7 +266,7 @@ class Library:
             found = nearest_keys(connection, self.encoder.fingerprint, sorted(admitted), vectors, k)
             keys = sorted({key[:2] for keys in found for key in keys})
             rows = connection.execute(with_keys(connection, table, keys)) if keys else ()
-            held = {one.key: one for one in map(demonstration_of, rows)}
+            held = {one.key: one for one in map(from_row, rows)}
         return tuple(tuple(Near(held[key[:2]], key[2]) for key in keys) for keys in found)
 
     def stream(self, institution: str) -> Iterator[Demonstration]:

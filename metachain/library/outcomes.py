@@ -11,10 +11,10 @@ from metachain.data.demonstration import check_text, storable
 from metachain.errors import DataError, NotFoundError
 from metachain.library.bulk import upsert
 from metachain.library.engine import KEEPER, reading, writing
-from metachain.library.revisions import moved_on
+from metachain.library.revisions import bump_revision
 from metachain.library.schema import outcomes as table
 
-__all__ = ["Outcome", "Outcomes", "fed_back"]
+__all__ = ["Outcome", "Outcomes", "apply_feedback"]
 
 IDS_A_QUERY = 500
 
@@ -67,7 +67,7 @@ class Outcomes:
             return
         with writing(self._engine, KEEPER) as connection:
             upsert(connection, table, rows)
-            moved_on(connection, {one["institution"] for one in rows if one["origin"] == "chain"})
+            bump_revision(connection, {one["institution"] for one in rows if one["origin"] == "chain"})
 
     def get(self, id: str) -> Outcome:
         """Read one. Raises NotFoundError where there is none of that id."""
@@ -114,11 +114,11 @@ class Outcomes:
         changed = {name: row[name] for name in ("score", "metric", "correction")}
         with writing(self._engine, KEEPER) as connection:
             connection.execute(update(table).where(table.c.id == id).values(changed))
-            moved_on(connection, [scored.institution])
+            bump_revision(connection, [scored.institution])
         return scored
 
 
-def fed_back(connection: Connection, id: str, score: float | None, correction: str | None) -> Outcome | None:
+def apply_feedback(connection: Connection, id: str, score: float | None, correction: str | None) -> Outcome | None:
     """Change what is given of a chain's outcome, within a transaction; the outcome as it is then, None where as before.
 
     Raises NotFoundError where no chain's run of that id was recorded, DataError for a bad score or correction.
@@ -134,7 +134,7 @@ def fed_back(connection: Connection, id: str, score: float | None, correction: s
         return None
     changed = {name: _row(after)[name] for name in ("score", "metric", "correction")}
     connection.execute(update(table).where(table.c.id == id).values(changed))
-    moved_on(connection, [after.institution])
+    bump_revision(connection, [after.institution])
     return after
 
 

@@ -9,7 +9,7 @@ from metachain.library.bulk import insert_into
 from metachain.library.engine import reading
 from metachain.library.schema import counters, revisions
 
-__all__ = ["State", "counted", "moved_on", "revision", "state_of"]
+__all__ = ["State", "bump_counter", "bump_revision", "revision", "state_of"]
 
 STATE = select(
     select(revisions.c.number).where(revisions.c.institution == bindparam("asking")).scalar_subquery(),
@@ -35,13 +35,13 @@ class State:
     """How often a prior was stored."""
 
 
-def moved_on(connection: Connection, institutions: Iterable[str]) -> None:
+def bump_revision(connection: Connection, institutions: Iterable[str]) -> None:
     """Count one more change of each institution, within the transaction that makes the change."""
     for name in sorted(set(institutions)):
         _one_more(connection, revisions, "institution", name)
 
 
-def counted(connection: Connection, name: str) -> None:
+def bump_counter(connection: Connection, name: str) -> None:
     """Count one more change of the library's ``rules``, of what is ``forgotten`` or of what was ``learned``."""
     _one_more(connection, counters, "name", name)
 

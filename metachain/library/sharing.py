@@ -15,11 +15,11 @@ from metachain.data.demonstration import check_text
 from metachain.errors import DataError
 from metachain.library.bulk import upsert
 from metachain.library.engine import KEEPER, reading, writing
-from metachain.library.revisions import counted
+from metachain.library.revisions import bump_counter
 from metachain.library.schema import counters, grants, groups
-from metachain.timestamps import moment, now, read_moment
+from metachain.timestamps import format_moment, now, parse_moment
 
-__all__ = ["EVERYONE", "NOBODY", "Audience", "Grant", "Shared", "Sharing", "granting", "stated"]
+__all__ = ["EVERYONE", "NOBODY", "Audience", "Grant", "Shared", "Sharing", "granting", "set_default_grant"]
 
 Use = Literal["demonstrations", "statistics"]
 Kind = Literal["everyone", "group", "institution", "nobody"]
@@ -125,7 +125,7 @@ class Sharing:
             for institution, granted in rules.items():
                 connection.execute(delete(grants).where(grants.c.institution == institution))
                 upsert(connection, grants, _rows(institution, granted or [NOBODY]))
-            counted(connection, "rules")
+            bump_counter(connection, "rules")
 
     def grants(self) -> dict[str, tuple[Grant, ...]]:
         """What institutions allow, by institution; those that never said so are left out."""
@@ -147,7 +147,7 @@ class Sharing:
             connection.execute(delete(groups).where(groups.c.name == name))
             if members:
                 connection.execute(groups.insert(), [{"name": name, "institution": one} for one in members])
-            counted(connection, "rules")
+            bump_counter(connection, "rules")
 
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Members by group."""
@@ -156,7 +156,7 @@ class Sharing:
             rows = connection.execute(query).all()
         return {name: tuple(row.institution for row in own) for name, own in groupby(rows, lambda row: row.name)}
 
-    def with_(self, institution: str | None) -> Shared:
+    def usable_by(self, institution: str | None) -> Shared:
         """What an institution may use of others now; None: what any institution may, however new."""
         if institution is not None:
             check_text("institution", institution)
@@ -178,7 +178,7 @@ def granting(institution: str | None, purpose: str, at: str) -> Select[Any]:
     )
 
 
-def stated(connection: Connection, institutions: Iterable[str], grant: Grant) -> None:
+def set_default_grant(connection: Connection, institutions: Iterable[str], grant: Grant) -> None:
     """Let a grant be what those of some institutions allow that have never said what they do."""
     names = sorted(set(institutions))
     spoken = set(connection.execute(select(grants.c.institution).distinct()).scalars())
@@ -186,7 +186,7 @@ def stated(connection: Connection, institutions: Iterable[str], grant: Grant) ->
     for name in silent:
         upsert(connection, grants, _rows(name, [grant]))
     if silent:
-        counted(connection, "rules")
+        bump_counter(connection, "rules")
 
 
 def _meant(institution: str | None) -> ColumnElement[bool]:
@@ -221,7 +221,7 @@ def _rows(institution: str, granted: Sequence[Grant]) -> list[dict[str, Any]]:
             "purpose": purpose,
             "use": one.use,
             "audience": one.to.kind,
-            "until": moment(one.until) if one.until else None,
+            "until": format_moment(one.until) if one.until else None,
         }
         for number, one in enumerate(granted)
         for name, purpose in product(sorted(set(one.to.names)) or [""], sorted(set(one.purposes)) or [""])
@@ -232,5 +232,5 @@ def _grant(rows: list[Any]) -> Grant:
     first = rows[0]
     names = tuple(sorted({row.name for row in rows} - {""}))
     purposes = tuple(sorted({row.purpose for row in rows} - {""}))
-    until = read_moment(first.until) if first.until else None
+    until = parse_moment(first.until) if first.until else None
     return Grant(Audience(first.audience, names), first.use, purposes, until)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from metachain.errors import DataError
 from metachain.library.engine import KEEPER, is_postgresql, place_of, writing
 
-__all__ = ["build", "index_name", "place", "place_again", "rewrite"]
+__all__ = ["build", "index_name", "index_vectors", "reindex", "rewrite"]
 
 LINKS, BREADTH = 16, 128
 """HNSW's m and ef_construction (Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search")."""
@@ -32,7 +32,7 @@ def index_name(fingerprint: str, size: int) -> str:
     return f"placed_{sha256(fingerprint.encode()).hexdigest()[:16]}_{size}"
 
 
-def place(connection: Connection, texts: Iterable[str]) -> None:
+def index_vectors(connection: Connection, texts: Iterable[str]) -> None:
     """Place the demonstrations of some texts (their SHA-256) that have a vector of an encoder that is indexed.
 
     The connection is the keeper's and writes alone, so that of two that bring a text, one its vector and one a
@@ -43,11 +43,11 @@ def place(connection: Connection, texts: Iterable[str]) -> None:
     connection.execute(text(f"{PLACE} {OF_TEXTS} {OR_AGAIN}"), {"texts": list(texts)})
 
 
-def place_again(connection: Connection, row: Mapping[str, Any]) -> None:
+def reindex(connection: Connection, row: Mapping[str, Any]) -> None:
     """Place a demonstration whose text may be another than before (``records.row_of``), or its place is empty."""
     if is_postgresql(connection):
         connection.execute(text("DELETE FROM placed WHERE institution = :institution AND id = :id"), dict(row))
-        place(connection, [row["text_sha256"]])
+        index_vectors(connection, [row["text_sha256"]])
 
 
 def build(engine: Engine, fingerprint: str, size: int) -> int:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from metachain._lazy import lazily
 
 if TYPE_CHECKING:
-    from metachain.selection.policy import Learned, Policy, load_policy, read_policy, save_policy
+    from metachain.selection.policy import LearnedPolicy, Policy, load_policy, read_policy, save_policy
     from metachain.selection.selection import Chosen, Selection
     from metachain.selection.selector import Selector
 
 __all__ = [
     "Chosen",
-    "Learned",
+    "LearnedPolicy",
     "Policy",
     "Selection",
     "Selector",
@@ -20,7 +20,7 @@ __all__ = [
     "save_policy",
 ]
 _HOMES = {
-    "Learned": "policy",
+    "LearnedPolicy": "policy",
     "Policy": "policy",
     "load_policy": "policy",
     "read_policy": "policy",

@@ -14,7 +14,7 @@ from metachain.embedding.encoder import Encoder
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.errors import DataError
 from metachain.learning.artifacts import version_of
-from metachain.learning.gaussian_process import judge, kinship
+from metachain.learning.gaussian_process import answer_scores, co_treatment_kernel
 from metachain.learning.index import Neighbours, similarities
 from metachain.learning.neighbours import NEIGHBOURS
 from metachain.learning.pool import taken
@@ -143,9 +143,9 @@ class Chooser:
         rows, similarity = _candidates_near(side, normalised, vectors, near)
         past, posterior = side.scene.past, side.posterior
         profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
-        kin = kinship(posterior.fit, profile)
+        kin = co_treatment_kernel(posterior.fit, profile)
         answer = side.answers(rows)
-        probability = plausible_answers(judge(posterior.fit, profile, answer, kin), answer)
+        probability = plausible_answers(answer_scores(posterior.fit, profile, answer, kin), answer)
         left_out = _left_out(side, rows, without, self.policy)
         rows, similarity = np.where(left_out, -1, rows), np.where(left_out, -np.inf, similarity)
         probability = np.where(left_out, 0.0, probability)

@@ -20,7 +20,7 @@ from metachain.learning.ranking import (
 from metachain.library.library import Library
 from metachain.selection.baselines import maximal_marginal_relevance
 
-__all__ = ["CANDIDATES", "DEFAULT", "Learned", "Policy", "load_policy", "read_policy", "save_policy"]
+__all__ = ["CANDIDATES", "DEFAULT", "LearnedPolicy", "Policy", "load_policy", "read_policy", "save_policy"]
 
 SPARE_FOR_DIVERSITY = 4
 """How many times as many candidates as are shown are looked at where diversity counts."""
@@ -147,7 +147,7 @@ FORMAT = "metachain-policy/1"
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedPolicy:
     """A model's policy, and what it was learned from."""
 
     model: str
@@ -163,13 +163,13 @@ class Learned:
     """95 %, paired over queries."""
 
 
-def save_policy(library: Library, learned: Learned) -> None:
+def save_policy(library: Library, learned: LearnedPolicy) -> None:
     """Store a model's policy, replacing the one before."""
     header = {**asdict(learned), "policy": learned.policy.to_json(), "format": FORMAT}
     library.save(_name(learned.model), header, {})
 
 
-def read_policy(library: Library, model: str) -> Learned:
+def read_policy(library: Library, model: str) -> LearnedPolicy:
     """Read what was learned for a model. Raises NotFoundError where nothing was, LibraryError where it is damaged."""
     check_text("model", model)
     try:
@@ -181,11 +181,11 @@ def read_policy(library: Library, model: str) -> Learned:
     if header.get("format") != FORMAT:
         raise LibraryError(f"the policy of {model!r} has format {header.get('format')!r}; learn again with --model")
     try:
-        held: dict[str, Any] = {name: header[name] for name in Learned.__dataclass_fields__}
+        held: dict[str, Any] = {name: header[name] for name in LearnedPolicy.__dataclass_fields__}
         policy, (low, high) = Policy.from_json(held["policy"]), held["interval"]
     except (KeyError, TypeError, ValueError, DataError) as error:
         raise LibraryError(f"the policy of {model!r} is damaged ({error!r}); learn again with --model") from error
-    return Learned(**{**held, "policy": policy, "interval": (low, high)})
+    return LearnedPolicy(**{**held, "policy": policy, "interval": (low, high)})
 
 
 def load_policy(library: Library, model: str) -> Policy:

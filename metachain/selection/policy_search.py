@@ -14,9 +14,9 @@ from metachain.progress import Progress, silent
 from metachain.selection.harmful import Exposure, Harm, Key, misleading, suspects
 from metachain.selection.policy import CANDIDATES, DEFAULT, Policy
 from metachain.selection.racing import Dropped, most_left, paired, still_racing, winner
-from metachain.selection.rehearsal import Question, Stage
+from metachain.selection.rehearsal import Question, RehearsalSet
 
-__all__ = ["Ask", "PolicyLesson", "Trial", "Tuned", "learn_policy", "tune"]
+__all__ = ["Ask", "PolicySearchResult", "RaceResult", "Trial", "learn_policy", "tune"]
 
 BLOCKS = 16
 """In which the calls are spent; after each losers are dropped."""
@@ -40,7 +40,7 @@ Ask = Callable[[Sequence[Trial]], Sequence[float | None]]
 
 
 @dataclass(frozen=True)
-class Tuned:
+class RaceResult:
     """What the race found."""
 
     policy: Policy
@@ -59,13 +59,13 @@ class Tuned:
 
 
 def tune(
-    stage: Stage,
+    stage: RehearsalSet,
     ask: Ask,
     calls: int,
     candidates: Sequence[Policy] = CANDIDATES,
     incumbent: Policy = DEFAULT,
     progress: Progress = silent,
-) -> Tuned:
+) -> RaceResult:
     """Race ``candidates``, in order of preference, on at most ``calls`` different trials; ``incumbent`` is in office.
 
     What two policies show alike is asked once. The race ends when one is left, the calls are spent, ``ask`` gives
@@ -104,7 +104,7 @@ def tune(
     best = winner(table, racing, office)
     gain, error = _gain(table, best, office)
     interval = (gain - Z95 * error, gain + Z95 * error)
-    return Tuned(candidates[best], known, len(rows), _means(table), tuple(dropped), gain, interval)
+    return RaceResult(candidates[best], known, len(rows), _means(table), tuple(dropped), gain, interval)
 
 
 def _gain(table: Floats, best: int, office: int) -> tuple[float, float]:
@@ -137,12 +137,12 @@ Worth = Callable[[str, str], float]
 
 
 @dataclass(frozen=True)
-class PolicyLesson:
+class PolicySearchResult:
     """What a model's answers taught."""
 
     policy: Policy
     """The race's winner, with what is demoted."""
-    raced: Tuned
+    raced: RaceResult
     misleading: Mapping[Key, Harm]
     """Demonstrations that are shown no more, the worst first."""
     trials: int
@@ -156,13 +156,13 @@ class _Showing:
 
 
 def learn_policy(
-    stage: Stage,
+    stage: RehearsalSet,
     ask: Ask,
     calls: int,
     worth: Worth,
     candidates: Sequence[Policy] = CANDIDATES,
     progress: Progress = silent,
-) -> PolicyLesson:
+) -> PolicySearchResult:
     """Race ``candidates``, the default policy in office, then look for what misleads the model under the winner.
 
     At most ``calls`` different trials are asked; ``worth`` says what copying a demonstration's answer would earn.
@@ -170,11 +170,11 @@ def learn_policy(
     raced = tune(stage, ask, int(calls * RACED_SHARE), candidates, DEFAULT, progress)
     known = _probed(stage, ask, raced.trials, raced.policy, calls - len(raced.trials), worth)
     harms = misleading(_exposures(known, worth))
-    return PolicyLesson(replace(raced.policy, demoted=frozenset(harms)), raced, harms, len(known))
+    return PolicySearchResult(replace(raced.policy, demoted=frozenset(harms)), raced, harms, len(known))
 
 
 def _probed(
-    stage: Stage, ask: Ask, known: Mapping[Trial, float], policy: Policy, calls: int, worth: Worth
+    stage: RehearsalSet, ask: Ask, known: Mapping[Trial, float], policy: Policy, calls: int, worth: Worth
 ) -> dict[Trial, float]:
     """Ask at most ``calls`` more trials about what may mislead under ``policy``; returns all that are known then.
 
@@ -214,7 +214,9 @@ def _exposures(known: Mapping[Trial, float], worth: Worth) -> list[Exposure]:
     ]
 
 
-def _pairs(stage: Stage, showings: Sequence[_Showing], policy: Policy, suspected: Sequence[Key]) -> Iterator[Trial]:
+def _pairs(
+    stage: RehearsalSet, showings: Sequence[_Showing], policy: Policy, suspected: Sequence[Key]
+) -> Iterator[Trial]:
     """Of each suspect, in order, the trials that show it, and the same without it."""
     by_suspect: dict[Key, dict[str, _Showing]] = {key: {} for key in suspected}
     for one in showings:

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration
-from metachain.learning.episodes import Draw, institution_rng
-from metachain.learning.gaussian_process import PLAIN, fit, judge
+from metachain.learning.episodes import Draw, rng_for
+from metachain.learning.gaussian_process import PLAIN, answer_scores, fit
 from metachain.learning.index import similarities
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import Prior, rehearsals
 from metachain.learning.ranking import distinct, plausible_answers, twins
-from metachain.learning.transfer import standing
+from metachain.learning.transfer import prior_log_weights
 from metachain.selection.policy import Policy
 
-__all__ = ["Question", "Stage"]
+__all__ = ["Question", "RehearsalSet"]
 
 KEPT = 512
 """How many rehearsals are remembered."""
@@ -47,7 +47,7 @@ class _Candidates:
     probability: Floats
 
 
-class Stage:
+class RehearsalSet:
     """All rehearsals of a library's past institutions, each before the others that it learns from.
 
     An institution plays the new one beside all others, and beside those alone that don't answer as it does; with 0, 4
@@ -56,7 +56,7 @@ class Stage:
     """
 
     def __init__(
-        self, study: Study, prior: Prior, seed: int = 0, made: Sequence[tuple[Draw, Rows]] | None = None
+        self, study: NeighbourTable, prior: Prior, seed: int = 0, made: Sequence[tuple[Draw, Rows]] | None = None
     ) -> None:
         self._study, self._prior, self._seed = study, prior, seed
         everyone = np.arange(len(study.pool.institutions))
@@ -72,7 +72,7 @@ class Stage:
             by_institution.setdefault(draw.institution, []).extend(asked)
         names = self._study.pool.institutions
         for institution, asked in by_institution.items():
-            order = institution_rng(names[institution], STREAM, self._seed).permutation(len(asked))
+            order = rng_for(names[institution], STREAM, self._seed).permutation(len(asked))
             by_institution[institution] = [asked[place] for place in order]
         longest = max(map(len, by_institution.values()), default=0)
         turns = np.random.default_rng([STREAM, self._seed]).permutation(sorted(by_institution))
@@ -125,11 +125,11 @@ class Stage:
         study, pool = self._study, self._study.pool
         support, query = study.profile(draw.support, past), study.profile(draw.query, past)
         settings = self._prior.lesson.settings or PLAIN
-        fitted = fit(support, pool.answer[draw.support], standing(self._prior.transfer, past), settings)
+        fitted = fit(support, pool.answer[draw.support], prior_log_weights(self._prior.transfer, past), settings)
         near, past_similarity = study.near(draw.query, past).flat()
         rows = np.concatenate([np.tile(draw.support, (len(draw.query), 1)), near], axis=1)
         own = similarities(pool.vectors[draw.query], pool.vectors[draw.support])
         rows, similarity = distinct(rows, np.concatenate([own, past_similarity], axis=1), self._twin[rows])
         answer = np.where(rows < 0, -1, pool.answer[rows])
-        probability = plausible_answers(judge(fitted, query, answer), answer)
+        probability = plausible_answers(answer_scores(fitted, query, answer), answer)
         return _Candidates(rows, similarity, probability)

@@ -10,10 +10,10 @@ from metachain.selection.chooser import Grounds, checked_shots
 from metachain.selection.policy import DEFAULT, Policy
 from metachain.selection.selector import Selector
 
-__all__ = ["Selectors"]
+__all__ = ["SelectorCache"]
 
 
-class Selectors:
+class SelectorCache:
     """The selectors of a library that has learned, at most one for each institution; safe to share among threads.
 
     A selector is made at an institution's first question, and anew when a prior was stored meanwhile, by whichever

@@ -22,7 +22,7 @@ from metachain.chains import model_caller as calling
 from metachain.chains.call_budget import CallBudget, Prices, Usage
 from metachain.chains.model_caller import Answer, ModelCaller, backoff
 from metachain.errors import DataError, ModelError
-from metachain.progress import Asked
+from metachain.progress import ModelProgress
 
 PRICES = Prices(input=3, output=15)
 
@@ -336,12 +336,12 @@ def test_a_call_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_progress_tells_calls_tokens_and_money() -> None:
     """After each answer: how many are done, and what was used of the budget in all."""
-    told: list[Asked] = []
+    told: list[ModelProgress] = []
     model = Served(record=Record(), usage=lambda _: (1_000_000, 100_000))
     with ModelCaller(model, budget=CallBudget(prices=PRICES), spent=Usage(7), progress=told.append) as caller:
         caller.answers(asked("a"))
         assert caller.money == 4.5
-    assert told == [Asked(1, 1, 8, 1_100_000, 4.5)]
+    assert told == [ModelProgress(1, 1, 8, 1_100_000, 4.5)]
 
 
 def test_a_closed_caller_says_so() -> None:

@@ -10,7 +10,7 @@ from handmade import Tiny, demonstrations, learned_library, metachain
 
 from metachain.library.audit import AuditEntry
 from metachain.library.library import Library
-from metachain.timestamps import moment
+from metachain.timestamps import format_moment
 
 WIDE = {"COLUMNS": "240"}
 MADE = demonstrations(4, 12)
@@ -29,7 +29,7 @@ def filled(library: Path) -> Path:
         opened.audit.record(
             AuditEntry(
                 f"s-{day:02}",
-                moment(datetime.now(UTC) - timedelta(days=60 - day, hours=-12)),
+                format_moment(datetime.now(UTC) - timedelta(days=60 - day, hours=-12)),
                 f"asker {day % 2}",
                 "",
                 "nearest",
@@ -140,7 +140,7 @@ def test_texts_that_would_steer_the_terminal(library: Path) -> None:
     """Names and ids with control characters are shown without them."""
     with Library.open(library, Tiny()) as opened:
         entry = AuditEntry(
-            "s", moment(datetime.now(UTC)), "a\x1b[31m", "p\n", "nearest", (("h\x1b]0;", "i\x07"),), 1, "p"
+            "s", format_moment(datetime.now(UTC)), "a\x1b[31m", "p\n", "nearest", (("h\x1b]0;", "i\x07"),), 1, "p"
         )
         opened.audit.record([entry])
     done = metachain("audit", library, environment=WIDE)

@@ -10,7 +10,7 @@ from handmade import Tiny, metachain
 from metachain.data.synthetic import WorldSettings, generate_world
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
-from metachain.selection.policy import Learned, Policy, read_policy, save_policy
+from metachain.selection.policy import LearnedPolicy, Policy, read_policy, save_policy
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def answered(library: Path) -> int:
         return len(opened.outcomes.of(origin="collected", model="offline"))
 
 
-def learned(library: Path) -> Learned:
+def learned(library: Path) -> LearnedPolicy:
     """What was learned for the offline reader."""
     with Library.open(library, Tiny()) as opened:
         return read_policy(opened, "offline")
@@ -69,13 +69,13 @@ def test_select_and_ask_show_as_was_learned(library: Path) -> None:
     assert metachain("adapt", library, "newcomer").returncode == 0
     with Library.open(library, Tiny()) as opened:
         query = opened.demonstrations()[0].input
-        save_policy(opened, Learned("offline", Policy(0), "exact_match", 0, 0, 0.0, (0.0, 0.0)))
+        save_policy(opened, LearnedPolicy("offline", Policy(0), "exact_match", 0, 0, 0.0, (0.0, 0.0)))
     assert "no demonstrations to show" in metachain("select", library, "newcomer", query).stdout
     assert "this prompt shows me none" in metachain("ask", library, "newcomer", query).stdout
     assert "the best last" in metachain("select", library, "newcomer", query, "-k", 2).stdout
     assert "the best last" in metachain("select", library, "newcomer", query, "--model", "ollama:other").stdout
     with Library.open(library, Tiny()) as opened:
-        save_policy(opened, Learned("offline", Policy(3, best_first=True), "exact_match", 0, 0, 0.0, (0.0, 0.0)))
+        save_policy(opened, LearnedPolicy("offline", Policy(3, best_first=True), "exact_match", 0, 0, 0.0, (0.0, 0.0)))
     assert "the best first" in metachain("select", library, "newcomer", query).stdout
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from metachain.data.arrow import dataset_rows, is_dataset, parquet_rows, saved_dataset
-from metachain.data.rows import Row, demonstration_of
+from metachain.data.rows import Row, from_record
 from metachain.errors import DataError
 
 datasets = pytest.importorskip("datasets")
@@ -161,7 +161,7 @@ def test_nested_types_are_metadata(tmp_path: Path) -> None:
     }
     assert rows[1].record == {"institution": "b", "input": "🩻", "output": "2", "id": "7"}
     assert "'metadata' must hold what JSON can" in str(
-        demonstration_of(read(tmp_path, {**TEXTS, "metadata.raw": [b"\0", b""]})[0])
+        from_record(read(tmp_path, {**TEXTS, "metadata.raw": [b"\0", b""]})[0])
     )
 
 

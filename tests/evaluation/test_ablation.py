@@ -14,7 +14,7 @@ from metachain.evaluation.ablation import ABLATIONS, UNGUARDED, ablated, ablated
 from metachain.evaluation.plan import selectors_named
 from metachain.evaluation.selectors import SELECTORS, Episode, Ground
 from metachain.learning.gaussian_process import Settings
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 
 MADE = scrambled(hospitals(6, 20, seed=3), "hospital 1")
@@ -33,7 +33,7 @@ def without_letters(ground: Ground) -> Ground:
     vectors = np.zeros_like(pool.vectors)
     dense = dense_of(pool.demonstrations)
     vectors[:, :-LEXICAL_DIMENSIONS] = dense
-    study = Study.of(make_pool(pool.demonstrations, vectors), np.arange(len(vectors)))
+    study = NeighbourTable.of(make_pool(pool.demonstrations, vectors), np.arange(len(vectors)))
     return replace(ground, study=study)
 
 

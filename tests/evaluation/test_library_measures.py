@@ -17,32 +17,32 @@ from metachain.evaluation.library_measures import (
     Agreement,
     Rehearsals,
     agreement,
-    distinct,
+    count_ways_of_answering,
     excess_transfer,
     interval,
-    rehearsals,
+    rehearse,
     study_for,
 )
-from metachain.learning.episodes import LABELS, Draw, institution_rng, split
+from metachain.learning.episodes import LABELS, Draw, rng_for, split
 from metachain.learning.guard import ARMS, NEAREST, SURENESS, arm_scores
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.learning.prior import transfer_matrix
 
 
-def study_of(demonstrations: list[Demonstration]) -> Study:
+def study_of(demonstrations: list[Demonstration]) -> NeighbourTable:
     """Study some demonstrations with the tiny encoder."""
     texts = [one.input for one in demonstrations]
     return study_for(make_pool(demonstrations, hybrid_vectors(BagOfWords().encode(texts), lexical_vectors(texts))))
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
+def study() -> NeighbourTable:
     """Five hospitals of two systems with forty demonstrations each, and one that is too small to play."""
     return study_of([*hospitals(5, 40), Demonstration("small", "xray chest ward a", "code 0", "id 0")])
 
 
-def test_agreement_is_that_of_the_nearest_text(study: Study) -> None:
+def test_agreement_is_that_of_the_nearest_text(study: NeighbourTable) -> None:
     """Two institutions' near-identical texts, and how many of them are answered alike, both ways round."""
     pool, found = study.pool, agreement(study)
     expected = np.zeros((6, 6, 2), int)
@@ -80,25 +80,25 @@ def test_distinct_counts_what_merging_step_by_step_leaves(seed: int, count: int)
         if near[a, b] > 0.25:
             break
         clusters[a] += clusters.pop(b)
-    assert distinct(Agreement(pairs, alike)) == len(clusters)
+    assert count_ways_of_answering(Agreement(pairs, alike)) == len(clusters)
 
 
-def test_systems_are_distinct_and_strangers_count_each(study: Study) -> None:
+def test_systems_are_distinct_and_strangers_count_each(study: NeighbourTable) -> None:
     """Hospitals of one system count once; one of which nothing near-identical is known counts on its own."""
-    assert distinct(agreement(study)) == 3
-    assert distinct(Agreement(np.zeros((4, 4), int), np.zeros((4, 4), int))) == 4
-    assert [distinct(Agreement(np.zeros((n, n), int), np.zeros((n, n), int))) for n in (0, 1)] == [0, 1]
+    assert count_ways_of_answering(agreement(study)) == 3
+    assert count_ways_of_answering(Agreement(np.zeros((4, 4), int), np.zeros((4, 4), int))) == 4
+    assert [count_ways_of_answering(Agreement(np.zeros((n, n), int), np.zeros((n, n), int))) for n in (0, 1)] == [0, 1]
 
 
-def test_excess_transfer_is_the_best_others_less_chance(study: Study) -> None:
+def test_excess_transfer_is_the_best_others_less_chance(study: NeighbourTable) -> None:
     """Each institution's best other, less the mean of the best when its answers are dealt at random twenty times."""
     pool, found = study.pool, excess_transfer(study)
     for u in range(5):
         name = pool.institutions[u]
-        items = institution_rng(name).permutation(pool.rows[u])[:220]
+        items = rng_for(name).permutation(pool.rows[u])[:220]
         others = [s for s in range(6) if s != u]
         told = oracles.replies(study.near(items, others), pool.answer)
-        rng = institution_rng(name)
+        rng = rng_for(name)
         dealt = [pool.answer[items].tolist(), *(rng.permutation(pool.answer[items]).tolist() for _ in range(20))]
         best = []
         for answers in dealt:
@@ -113,9 +113,9 @@ def test_excess_transfer_is_the_best_others_less_chance(study: Study) -> None:
     assert np.isnan(found[5])
 
 
-def test_own_labels_alone_vote_by_nearness(study: Study) -> None:
+def test_own_labels_alone_vote_by_nearness(study: NeighbourTable) -> None:
     """With 4, 8, 16 labels and with half of all, the eight nearest of them vote; more than half are not had."""
-    pool, found = study.pool, rehearsals(study)
+    pool, found = study.pool, rehearse(study)
     for u in range(5):
         right: dict[int, list[bool]] = {}
         for seed in (0, 1):
@@ -132,9 +132,9 @@ def test_own_labels_alone_vote_by_nearness(study: Study) -> None:
         assert np.isnan(found.own[u, 3:]).all()
 
 
-def test_learned_is_the_arm_that_was_best_at_the_others(study: Study) -> None:
+def test_learned_is_the_arm_that_was_best_at_the_others(study: NeighbourTable) -> None:
     """Without labels and with some, each institution is scored by the arm with the best mean at all other ones."""
-    pool, found, transfer = study.pool, rehearsals(study), transfer_matrix(study)
+    pool, found, transfer = study.pool, rehearse(study), transfer_matrix(study)
     table = np.zeros((5, 2, 3, len(ARMS)))
     for u, seed in product(range(5), (0, 1)):
         support, query = split(pool, u, 20, 60, seed)
@@ -150,9 +150,9 @@ def test_learned_is_the_arm_that_was_best_at_the_others(study: Study) -> None:
         assert found.nearest[u] == pytest.approx(table[u, :, :, ARMS.index(NEAREST)].mean(axis=0), abs=2 * SURENESS)
 
 
-def test_who_is_too_small_does_not_play(study: Study) -> None:
+def test_who_is_too_small_does_not_play(study: NeighbourTable) -> None:
     """An institution of fewer than ten demonstrations has no rehearsals; all are empty for nobody."""
-    found, none = rehearsals(study), Rehearsals.none(2)
+    found, none = rehearse(study), Rehearsals.none(2)
     for name in ("learned", "nearest", "own", "half"):
         assert np.isnan(getattr(found, name)[5]).all()
         assert np.isnan(getattr(none, name)).all()
@@ -160,7 +160,7 @@ def test_who_is_too_small_does_not_play(study: Study) -> None:
     assert none.own.shape == (2, len(LADDER))
 
 
-def test_groups_are_never_read(study: Study) -> None:
+def test_groups_are_never_read(study: NeighbourTable) -> None:
     """Without its metadata the same library measures the same."""
     bare = study_of([replace(one, metadata={}) for one in study.pool.demonstrations])
     assert (agreement(bare).alike == agreement(study).alike).all()

@@ -7,23 +7,23 @@ from scipy.sparse import csr_array
 
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.evaluation.runner import Bench
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
-from metachain.learning.prior import learn_lesson, transfer_matrix
+from metachain.learning.prior import run_guard, transfer_matrix
 from metachain.learning.ranking import twins
-from metachain.learning.transfer import redundancy, screening, standing
+from metachain.learning.transfer import prior_log_weights, redundancy, screening
 from metachain.selection.baselines import bm25_weights, word_counts
 
 PAST = np.array([0, 1, 2, 4])
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
+def study() -> NeighbourTable:
     """Six hospitals, one of which has its answers mixed up."""
     made = scrambled(hospitals(6, 20, seed=3), "hospital 1")
     texts = [one.input for one in made]
     pool = make_pool(made, hybrid_vectors(BagOfWords().encode(texts), lexical_vectors(texts)))
-    return Study.of(pool, np.arange(len(made)))
+    return NeighbourTable.of(pool, np.arange(len(made)))
 
 
 def same(one: csr_array, other: csr_array) -> bool:
@@ -31,15 +31,15 @@ def same(one: csr_array, other: csr_array) -> bool:
     return np.array_equal(one.toarray(), other.toarray())
 
 
-def test_a_ground_is_of_its_past_alone(study: Study) -> None:
+def test_a_ground_is_of_its_past_alone(study: NeighbourTable) -> None:
     """Weights, lesson and word statistics are those of the past institutions, whatever else the pool holds."""
     ground = Bench.of(study).ground(PAST)
     transfer, pool = transfer_matrix(study), study.pool
     assert np.array_equal(ground.redundancy, redundancy(transfer, PAST))
     assert np.array_equal(ground.screening, screening(transfer, PAST))
-    assert np.array_equal(ground.standing, standing(transfer, PAST))
+    assert np.array_equal(ground.standing, prior_log_weights(transfer, PAST))
     assert ground.screening.any()
-    lesson = learn_lesson(study, transfer, PAST)
+    lesson = run_guard(study, transfer, PAST)
     assert np.array_equal(ground.lesson.scores, lesson.scores)
     assert (ground.lesson.settings, ground.lesson.labelled) == (lesson.settings, lesson.labelled)
     words = word_counts([one.input for one in pool.demonstrations])
@@ -51,7 +51,7 @@ def test_a_ground_is_of_its_past_alone(study: Study) -> None:
     assert ground.query.size == 0
 
 
-def test_the_same_past_is_learned_from_once(study: Study) -> None:
+def test_the_same_past_is_learned_from_once(study: NeighbourTable) -> None:
     """Asking again for the same institutions gives the same ground, for others another; ``learn`` keeps nothing."""
     bench = Bench.of(study)
     ground = bench.ground(PAST)

@@ -33,7 +33,7 @@ from metachain.embedding.similarity import LEXICAL_DIMENSIONS
 from metachain.evaluation.selectors import INFORMED, SELECTORS, Episode, Ground, explained
 from metachain.learning.gaussian_process import PLAIN, Settings
 from metachain.learning.posterior import adapt
-from metachain.learning.prior import Lesson, learn, learn_lesson, transfer_matrix
+from metachain.learning.prior import GuardResult, learn, run_guard, transfer_matrix
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 from metachain.selection.selection import Selection
@@ -242,7 +242,7 @@ class TestProduction:
         own = sorted((one for one in made if one.institution == TARGET), key=lambda one: one.id)
         library.add([one for one in made if one.institution != TARGET], share=EVERYONE)
         prior = learn(library)
-        lesson = Lesson(settings, settings is not None, prior.lesson.scores, UNLABELLED, LABELLED)
+        lesson = GuardResult(settings, settings is not None, prior.lesson.scores, UNLABELLED, LABELLED)
         library.add(own[SUPPORT][:k], share=EVERYONE)
         if listed:
             library.list_answers(TARGET, [one.output for one in own])
@@ -294,7 +294,7 @@ class TestProduction:
             prior, dense = learn(library), library.vectors(MADE)
         study = ground_of(MADE, dense).study
         transfer = transfer_matrix(study)
-        lesson = learn_lesson(study, transfer, np.arange(3))
+        lesson = run_guard(study, transfer, np.arange(3))
         assert np.allclose(transfer[:3, :3], prior.transfer, atol=1e-4)
         assert np.allclose(lesson.scores, prior.lesson.scores, atol=0.02)
         assert (lesson.settings, lesson.trusts_consensus) == (prior.lesson.settings, prior.lesson.trusts_consensus)

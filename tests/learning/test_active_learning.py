@@ -35,7 +35,7 @@ from metachain.learning.index import InstitutionIndex
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import Prior, learn, pool_of
 from metachain.learning.reply_profile import co_treatment_features, reply_profile
-from metachain.learning.transfer import standing
+from metachain.learning.transfer import prior_log_weights
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 
@@ -190,7 +190,7 @@ def test_suggestions_are_the_design_among_the_institutions_that_stand(
         vectors = hybrid_vectors(library.encoder.encode(asked), lexical_vectors(asked))
     near = InstitutionIndex(past).nearest(vectors, 8)
     profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
-    errors = Departures.of(profile, standing(prior.transfer, range(5)))
+    errors = Departures.of(profile, prior_log_weights(prior.transfer, range(5)))
     ones = np.ones(len(asked))
     expected = design(InnerProducts(co_treatment_features(profile)), errors, ones, ones.astype(bool), 6)
     assert [one.text for one in found] == [asked[x] for x, _ in expected]

@@ -28,16 +28,16 @@ from metachain.learning.gaussian_process import (
     UNLABELLED_TEMPERATURE,
     UNLISTED,
     Settings,
+    answer_scores,
+    co_treatment_kernel,
     evidence,
     fit,
-    judge,
-    kinship,
-    localised,
+    local_log_weights,
     plausibility,
     predict,
+    propagate,
     residuals,
     solve,
-    spread,
     usage,
     without_diagonal,
 )
@@ -88,7 +88,7 @@ def test_log_weights_gather_nearby_evidence(seed: int, s: int, k: int, n: int) -
     """``ℓ_s(x) = ℓ⁰_s + 2 b Σ_i κ(x, x_i) evidence_is``."""
     rng = np.random.default_rng(seed)
     base, kernel, spoken = rng.normal(size=s), rng.uniform(size=(n, k)), -rng.uniform(size=(k, s))
-    found = localised(base, kernel, spoken, 0.3)
+    found = local_log_weights(base, kernel, spoken, 0.3)
     for x in range(n):
         for institution in range(s):
             summed = sum(kernel[x, i] * spoken[i, institution] for i in range(k))
@@ -142,7 +142,7 @@ def test_spreading_is_a_sum_over_labels(seed: int, n: int, k: int, settings: Set
     """``c Σ_i (κ(x, x_i) + c₀) w_i`` for each text and answer."""
     rng = np.random.default_rng(seed)
     kernel, weights = rng.uniform(size=(n, k)), rng.normal(size=(k, 3))
-    found = spread(kernel, weights, settings)
+    found = propagate(kernel, weights, settings)
     for x in range(n):
         for y in range(3):
             summed = sum((kernel[x, i] + settings.intercept) * weights[i, y] for i in range(k))
@@ -154,7 +154,7 @@ def test_spreading_is_a_sum_over_labels(seed: int, n: int, k: int, settings: Set
 def test_kinship_is_the_co_treatment_kernel(seed: int, sizes: list[int], k: int, text: bool) -> None:
     """κ of each text and each label, whether answers are labels or texts."""
     made = scene(seed, sizes, k, text=text)
-    found = kinship(fit(made.support, made.answer, made.standing, PLAIN), made.texts)
+    found = co_treatment_kernel(fit(made.support, made.answer, made.standing, PLAIN), made.texts)
     assert np.allclose(found, oracles.kernel(made.told, made.known.labels), atol=1e-5)
 
 
@@ -202,8 +202,8 @@ def test_plausibility_is_a_product_of_three(
     asked, mean = every_answer(made.texts), predict(fitted, made.texts)
     found = plausibility(mean, fitted.usage, made.texts, asked, settings, fitted.listed)
     assert np.allclose(found, expected)
-    assert np.array_equal(judge(fitted, made.texts, asked), found)
-    assert np.array_equal(judge(fitted, made.texts, asked, kinship(fitted, made.texts)), found)
+    assert np.array_equal(answer_scores(fitted, made.texts, asked), found)
+    assert np.array_equal(answer_scores(fitted, made.texts, asked, co_treatment_kernel(fitted, made.texts)), found)
     assert (found > 0).all()
 
 
@@ -215,7 +215,7 @@ def test_a_text_is_plausible_where_it_is_near_what_is_expected(
     """``exp(cos(Σ_y V(x, y) φ(y), φ(y)) / 0.6)``, whatever the usage and the vote."""
     made = scene(seed, sizes, k, settings, text=True)
     expected = np.array([oracles.fits(one, made.known, made.texts.answers) for one in made.told])
-    found = judge(fit(made.support, made.answer, made.standing, settings), made.texts, every_answer(made.texts))
+    found = answer_scores(fit(made.support, made.answer, made.standing, settings), made.texts, every_answer(made.texts))
     assert np.allclose(found, expected, rtol=1e-3)
 
 
@@ -229,7 +229,7 @@ def test_answers_asked_about_fit_as_they_do_among_all(seed: int, sizes: list[int
     made, rng = scene(seed, sizes, k, text=text), np.random.default_rng(seed)
     fitted = fit(made.support, made.answer, made.standing, PLAIN, rng.random(made.texts.answers) < 0.5)
     asked = rng.integers(-2, made.texts.answers, size=(TEXTS, m))
-    every, found = (judge(fitted, made.texts, some) for some in (every_answer(made.texts), asked))
+    every, found = (answer_scores(fitted, made.texts, some) for some in (every_answer(made.texts), asked))
     assert found.shape == asked.shape
     assert np.isfinite(found).all()
     assert (found > 0).all()
@@ -262,7 +262,9 @@ def test_a_list_without_an_answer_leaves_it_a_last_resort() -> None:
     """Where a list is known, an answer outside of it counts ten-thousandth; the others count the same."""
     made = scene(3, [6, 7], 4)
     free, bound = (
-        judge(fit(made.support, made.answer, made.standing, PLAIN, listed), made.texts, every_answer(made.texts))
+        answer_scores(
+            fit(made.support, made.answer, made.standing, PLAIN, listed), made.texts, every_answer(made.texts)
+        )
         for listed in (None, np.array([True, False, True, True]))
     )
     assert np.allclose(bound[:, 1], free[:, 1] * UNLISTED)
@@ -287,7 +289,7 @@ def test_the_order_of_labels_changes_nothing(seed: int, sizes: list[int], order:
     other = fit(made.support.take(np.array(order)), made.answer[order], made.standing, settings)
     assert np.allclose(predict(one, made.texts), predict(other, made.texts))
     asked = every_answer(made.texts)
-    assert np.allclose(judge(one, made.texts, asked), judge(other, made.texts, asked))
+    assert np.allclose(answer_scores(one, made.texts, asked), answer_scores(other, made.texts, asked))
 
 
 def test_a_label_answers_its_own_text() -> None:
@@ -304,8 +306,8 @@ def test_an_intercept_speaks_for_texts_that_nobody_treats_alike() -> None:
     """Where κ is 0 a label says nothing of a text, but with an intercept c₀ its residual counts c₀ everywhere."""
     kernel, r = np.zeros((1, 1)), np.array([[0.5, -0.5]])
     alone, common = Settings(0.0, 1.0, 0.05), Settings(0.0, 1.0, 0.05, intercept=2.0)
-    assert not spread(kernel, solve(kernel, r, alone), alone).any()
-    assert spread(kernel, solve(kernel, r, common), common) == pytest.approx(2 / (2 + NOISE) * r)
+    assert not propagate(kernel, solve(kernel, r, alone), alone).any()
+    assert propagate(kernel, solve(kernel, r, common), common) == pytest.approx(2 / (2 + NOISE) * r)
 
 
 def test_two_labels_that_contradict_each_other_are_noise() -> None:
@@ -324,7 +326,7 @@ SCORES = st.floats(0, 1)
 def scored_fits(made: Scene, settings: Settings, score: np.ndarray) -> np.ndarray:
     """How well every answer fits each of the support's texts, where its answers earned some scores."""
     fitted = fit(made.support, made.answer, made.standing, settings, score=score)
-    return judge(fitted, made.support, every_answer(made.support))
+    return answer_scores(fitted, made.support, every_answer(made.support))
 
 
 @given(SEEDS, SIZES, st.integers(1, 6), SETTINGS, st.booleans())
@@ -443,5 +445,7 @@ def test_names_of_answers_are_only_names(
     found = []
     for one, given_answer in ((pool, answer), (renamed, new[answer])):
         support, _ = random_profile(seed, one, 4)
-        found.append(judge(fit(support, given_answer, standing, settings, score=score), support, every_answer(support)))
+        found.append(
+            answer_scores(fit(support, given_answer, standing, settings, score=score), support, every_answer(support))
+        )
     assert np.allclose(found[1][:, new], found[0])

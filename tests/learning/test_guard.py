@@ -27,7 +27,7 @@ from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.learning.calibration import UNCALIBRATED, Calibration
 from metachain.learning.episodes import ALIKE, LABELS, QUERIES, Draw, draws
-from metachain.learning.gaussian_process import PLAIN, Settings, fit, judge
+from metachain.learning.gaussian_process import PLAIN, Settings, answer_scores, fit
 from metachain.learning.guard import (
     ARMS,
     BELIEFS,
@@ -44,26 +44,26 @@ from metachain.learning.guard import (
     mean_scores,
     shown_probabilities,
 )
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
-from metachain.learning.prior import Lesson, learn_lesson, rehearsals, transfer_matrix
-from metachain.learning.transfer import standing
+from metachain.learning.prior import GuardResult, rehearsals, run_guard, transfer_matrix
+from metachain.learning.transfer import prior_log_weights
 from metachain.scoring.metrics import token_f1
 
 WELL = Settings(0.3, 1.0, 0.05)
 
 
-def study_of(demonstrations: list[Demonstration]) -> Study:
+def study_of(demonstrations: list[Demonstration]) -> NeighbourTable:
     """Every row of some demonstrations looked up, with the tiny encoder."""
     texts = [one.input for one in demonstrations]
     pool = make_pool(demonstrations, hybrid_vectors(BagOfWords().encode(texts), lexical_vectors(texts)))
-    return Study.of(pool, np.arange(len(texts)))
+    return NeighbourTable.of(pool, np.arange(len(texts)))
 
 
-def lesson_of(demonstrations: list[Demonstration]) -> Lesson:
+def lesson_of(demonstrations: list[Demonstration]) -> GuardResult:
     """What the guard learns from some demonstrations."""
     study = study_of(demonstrations)
-    return learn_lesson(study, transfer_matrix(study), np.arange(len(study.pool.institutions)))
+    return run_guard(study, transfer_matrix(study), np.arange(len(study.pool.institutions)))
 
 
 def test_the_arms_are_those_of_step_h() -> None:
@@ -82,7 +82,7 @@ def test_the_arms_are_those_of_step_h() -> None:
 @given(SEEDS, SIZES, st.integers(0, 5), st.integers(1, 6), st.booleans())
 @briefly
 def test_every_arm_judges_as_its_own_posterior(seed: int, sizes: list[int], k: int, m: int, text: bool) -> None:
-    """What arms share is computed once, and yet each finds exactly what ``fit`` and ``judge`` of its settings do.
+    """What arms share is computed once, and yet each finds what ``fit`` and ``answer_scores`` of its settings do.
 
     Whichever answers are asked about, those of candidates that aren't there among them.
     """
@@ -94,7 +94,7 @@ def test_every_arm_judges_as_its_own_posterior(seed: int, sizes: list[int], k: i
     found = dict(_judgements(support, answer, query, weights, asked))
     assert set(found) == {arm for arm in ARMS if arm}
     for arm, fits in found.items():
-        assert np.allclose(fits, judge(fit(support, answer, weights, arm), query, asked), rtol=1e-4)
+        assert np.allclose(fits, answer_scores(fit(support, answer, weights, arm), query, asked), rtol=1e-4)
 
 
 @given(st.integers(1, 100), st.sampled_from(["a", "west wing", "größe"]))
@@ -119,18 +119,18 @@ def testrehearsals_never_ask_about_their_own_labels(size: int, name: str) -> Non
             assert more.query.tolist() == less.query.tolist()
 
 
-def slow_fits(study: Study, draw: Draw, past: np.ndarray, arm: Settings) -> list[list[float]]:
+def slow_fits(study: NeighbourTable, draw: Draw, past: np.ndarray, arm: Settings) -> list[list[float]]:
     """How well every answer fits each of the draw's queries, by steps A to F."""
     pool = study.pool
     near = study.near(np.concatenate([draw.query, draw.support]), past)
     told: list[Replies] = oracles.replies(near, pool.answer, pool.meaning)
     texts, labels = told[: len(draw.query)], told[len(draw.query) :]
-    weights = standing(transfer_matrix(study), past).tolist()
+    weights = prior_log_weights(transfer_matrix(study), past).tolist()
     known = Known(labels, pool.answer[draw.support].tolist(), weights, arm)
     return [oracles.fits(text, known, len(pool.answers)) for text in texts]
 
 
-def slow_candidates(study: Study, draw: Draw, past: np.ndarray) -> list[list[tuple[float, int]]]:
+def slow_candidates(study: NeighbourTable, draw: Draw, past: np.ndarray) -> list[list[tuple[float, int]]]:
     """Similarity and answer of the labels and of every institution's nearest, for each query."""
     vectors, answer = study.pool.vectors, study.pool.answer
     found = []
@@ -155,7 +155,7 @@ def slow_shown(
     return [(candidates[place][1], probable[place]) for place in places if place >= 0]
 
 
-def slow_arm_score(study: Study, draw: Draw, past: np.ndarray, arm: Settings | None) -> float:
+def slow_arm_score(study: NeighbourTable, draw: Draw, past: np.ndarray, arm: Settings | None) -> float:
     """Share of the draw's queries that one arm answers right, query by query."""
     right = 0
     judged = slow_fits(study, draw, past, arm or PLAIN)
@@ -169,7 +169,7 @@ def slow_arm_score(study: Study, draw: Draw, past: np.ndarray, arm: Settings | N
     return right / len(draw.query)
 
 
-def slow_likeness(study: Study, draw: Draw, past: np.ndarray, arm: Settings | None) -> float:
+def slow_likeness(study: NeighbourTable, draw: Draw, past: np.ndarray, arm: Settings | None) -> float:
     """Token F1 of the texts that one arm shows with the right ones: the mean over the best, and over all shown."""
     pool, best, every = study.pool, [], []
     assert pool.meaning is not None
@@ -236,7 +236,7 @@ def test_shown_probabilities_are_those_of_each_answer_shown(labels: int) -> None
     assert 0 < right.sum() < len(right)
 
 
-def slowrehearsals(study: Study, transfer: np.ndarray, past: list[int]) -> list[tuple[Draw, list[int]]]:
+def slowrehearsals(study: NeighbourTable, transfer: np.ndarray, past: list[int]) -> list[tuple[Draw, list[int]]]:
     """Each institution's draws beside all others, and beside those unlike it where some are and two are left."""
     made = []
     for number in past:
@@ -272,7 +272,7 @@ def test_a_lesson_is_the_mean_over_allrehearsals() -> None:
     transfer, past = transfer_matrix(study), [0, 1, 2, 3]
     made = slowrehearsals(study, transfer, past)
     assert {len(others) for _, others in made} == {2, 3}
-    lesson = learn_lesson(study, transfer, np.array(past))
+    lesson = run_guard(study, transfer, np.array(past))
     for place, labels in enumerate(LABELS):
         scores = [arm_scores(study, draw, np.array(some), transfer) for draw, some in made if draw.labels == labels]
         assert np.allclose(lesson.scores[place], np.mean(scores, axis=0))

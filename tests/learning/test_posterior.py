@@ -12,11 +12,11 @@ from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.errors import LibraryError, NotFoundError, SharingError
 from metachain.learning.artifacts import load_posterior, save_posterior, save_prior
-from metachain.learning.gaussian_process import PLAIN, UNLISTED, Settings, judge, predict
+from metachain.learning.gaussian_process import PLAIN, UNLISTED, Settings, answer_scores, predict
 from metachain.learning.posterior import Posterior, adapt, scene_of
 from metachain.learning.prior import Prior, learn
 from metachain.learning.reply_profile import Profile, attention, consensus, reply_profile
-from metachain.learning.transfer import standing
+from metachain.learning.transfer import prior_log_weights
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE, NOBODY, Audience, Grant
 from metachain.selection.selector import Selector
@@ -42,7 +42,7 @@ def profile_of(library: Library, prior: Prior, institution: str, texts: list[str
 
 def same(one: Posterior, other: Posterior) -> bool:
     """Whether two posteriors are the same, byte for byte."""
-    arrays = ("standing", "evidence", "weights", "usage")
+    arrays = ("prior_log_weights", "evidence", "weights", "usage")
     listed, other_listed = one.fit.listed, other.fit.listed
     return (
         (one.institution, one.labels, one.digest) == (other.institution, other.labels, other.digest)
@@ -59,7 +59,7 @@ def test_adapting_without_labels_gives_the_prior(tmp_path: Path) -> None:
         prior = teach(library)
         posterior, texts = adapt(prior, library, "never seen"), profile_of(library, prior, "never seen", QUERIES)
     assert posterior.labels == 0
-    weights = attention(texts, standing(prior.transfer, range(4)), 0.1)
+    weights = attention(texts, prior_log_weights(prior.transfer, range(4)), 0.1)
     assert np.allclose(predict(posterior.fit, texts), consensus(texts, weights))
 
 
@@ -97,7 +97,7 @@ def test_past_institutions_that_are_gone_are_left_out(new_place: Callable[[], st
     with filled(new_place(), [one for one in PAST if one.institution != "hospital 1"]) as library:
         library.sharing.state("hospital 1", EVERYONE)
         posterior = adapt(prior, library, "new")
-    assert np.allclose(posterior.fit.standing, standing(prior.transfer, [0, 2, 3]))
+    assert np.allclose(posterior.fit.standing, prior_log_weights(prior.transfer, [0, 2, 3]))
 
 
 def test_nobody_to_learn_from_is_an_error(new_place: Callable[[], str]) -> None:
@@ -183,7 +183,7 @@ def test_a_posterior_comes_back_as_it_was_saved(
     assert (loaded.fit.listed is not None) == bool(listed)
     assert loaded.fit.weights.shape == posterior.fit.weights.shape == (labels, predict(posterior.fit, texts).shape[1])
     asked = every_answer(texts)
-    assert np.array_equal(judge(loaded.fit, texts, asked), judge(posterior.fit, texts, asked))
+    assert np.array_equal(answer_scores(loaded.fit, texts, asked), answer_scores(posterior.fit, texts, asked))
 
 
 def test_a_list_marks_what_it_names_and_what_was_labelled(place: str) -> None:
@@ -193,7 +193,7 @@ def test_a_list_marks_what_it_names_and_what_was_labelled(place: str) -> None:
         assert scene_of(prior, library, "hospital 4").listed is None
         library.list_answers("hospital 4", ["code 1", "an answer that nobody gives"])
         scene = scene_of(prior, library, "hospital 4")
-        fitted, unlisted = adapt(prior, library, "hospital 4").fit, standing(prior.transfer, range(4))
+        fitted, unlisted = adapt(prior, library, "hospital 4").fit, prior_log_weights(prior.transfer, range(4))
     known = {"code 1", *(one.output for one in NEW[:2])}
     assert np.allclose(fitted.standing, unlisted + sharing(scene.past, range(4), known))
     assert scene.listed is not None
@@ -211,7 +211,7 @@ def test_an_answer_that_is_not_listed_counts_next_to_nothing(tmp_path: Path) -> 
         texts = profile_of(library, prior, "hospital 4", QUERIES)
         fitted = adapt(prior, library, "hospital 4").fit
         other = adapt(prior, library, "another").fit
-    bound, free = (judge(one, texts, every_answer(texts)) for one in (fitted, replace(fitted, listed=None)))
+    bound, free = (answer_scores(one, texts, every_answer(texts)) for one in (fitted, replace(fitted, listed=None)))
     outside = [number for number, answer in enumerate(answers) if answer != "code 1"]
     assert np.allclose(bound[:, outside], free[:, outside] * UNLISTED)
     assert np.array_equal(bound[:, answers.index("code 1")], free[:, answers.index("code 1")])

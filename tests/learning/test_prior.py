@@ -19,8 +19,8 @@ from metachain.learning.calibration import Calibration
 from metachain.learning.episodes import LABELS
 from metachain.learning.gaussian_process import Settings
 from metachain.learning.guard import ARMS
-from metachain.learning.neighbours import Study
-from metachain.learning.prior import Lesson, Prior, learn, learn_lesson, pool_of, transfer_matrix
+from metachain.learning.neighbours import NeighbourTable
+from metachain.learning.prior import GuardResult, Prior, learn, pool_of, run_guard, transfer_matrix
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 
@@ -69,7 +69,7 @@ def test_the_transfer_matrix_asks_every_institution_about_every_items(tmp_path: 
     """P[u, s] is the familiarity-weighted mean share of the right answer in s's replies to u's items."""
     with filled(tmp_path / "library.db", MADE) as library:
         pool, prior = pool_of(library, library.demonstrations()), learn(library)
-    told = oracles.replies(Study.of(pool, np.arange(len(pool.owner))).neighbours, pool.answer)
+    told = oracles.replies(NeighbourTable.of(pool, np.arange(len(pool.owner))).neighbours, pool.answer)
     for u in range(4):
         for s in range(4):
             weights = [exp((told[row].coverage[s] - 1) / 0.25) for row in pool.rows[u]]
@@ -86,13 +86,13 @@ def test_like_systems_transfer_better(tmp_path: Path) -> None:
 
 def test_the_lesson_knows_nothing_of_institutions_outside(tmp_path: Path) -> None:
     """What is learned from some institutions doesn't depend on what the others answer."""
-    lessons: list[Lesson] = []
+    lessons: list[GuardResult] = []
     for number, made in enumerate(
         (MADE, [_scrambled(one) if one.institution == "hospital 3" else one for one in MADE])
     ):
         with filled(tmp_path / f"{number}.db", made) as library:
-            study = Study.of(pool_of(library, library.demonstrations()), np.arange(len(made)))
-        lessons.append(learn_lesson(study, transfer_matrix(study), np.array([0, 1, 2])))
+            study = NeighbourTable.of(pool_of(library, library.demonstrations()), np.arange(len(made)))
+        lessons.append(run_guard(study, transfer_matrix(study), np.array([0, 1, 2])))
     assert lessons[0].scores.tobytes() == lessons[1].scores.tobytes()
     assert lessons[0].settings == lessons[1].settings
 

@@ -22,7 +22,7 @@ from metachain.learning.artifacts import load_prior, save_prior
 from metachain.learning.calibration import Calibration
 from metachain.learning.episodes import LABELS, SEEDS, draws
 from metachain.learning.guard import ARMS, arm_scores, best_arm, shown_probabilities
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import (
     Prior,
@@ -36,11 +36,11 @@ from metachain.learning.prior import (
     transfer_matrix,
 )
 from metachain.learning.site_statistics import LARGEST_FILE, Contribution, read_contribution
-from metachain.learning.transfer import standing
+from metachain.learning.transfer import prior_log_weights
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE, Audience, Grant
 from metachain.selection.policy import DEFAULT
-from metachain.selection.rehearsal import Stage
+from metachain.selection.rehearsal import RehearsalSet
 from metachain.selection.selector import Selector
 
 WORLD = [
@@ -131,7 +131,7 @@ def test_a_fit_from_files_is_the_fit_with_the_data_at_hand(
             posterior = adapt(prior, library, NEW)
             fits.append(posterior.fit)
             shown.append([Selector(library, posterior).select(text).chosen for text in texts])
-        for name in ("standing", "evidence", "weights", "usage"):
+        for name in ("prior_log_weights", "evidence", "weights", "usage"):
             assert getattr(fits[0], name).tobytes() == getattr(fits[1], name).tobytes()
         assert shown[0] == shown[1]
         assert {one.demonstration.institution for chosen in shown[0] for one in chosen} <= {*SHARED, NEW}
@@ -165,7 +165,7 @@ def test_statistics_are_what_leaving_the_institution_out_would_say(tmp_path: Pat
     made = hospitals(6, 40)
     with filled(tmp_path / "x.db", made) as library:
         pool, found = pool_of(library, library.demonstrations()), statistics_of(library, "hospital 2")
-    study = Study.of(pool, np.arange(len(pool.owner)))
+    study = NeighbourTable.of(pool, np.arange(len(pool.owner)))
     transfer, others = transfer_matrix(study), np.array([0, 1, 3, 4, 5])
     assert found.transfer == pytest.approx(transfer[2, others].tolist())
     unlike = others[transfer[2, others] < 0.6]
@@ -216,9 +216,9 @@ def test_who_serves_a_contributor_is_not_held_back(tmp_path: Path) -> None:
     with filled(tmp_path / "x.db", made) as library:
         doubted = learned_from(library, [f"hospital {number}" for number in range(4)])
         trusted = learned_from(library, [f"hospital {number}" for number in range(4)], ["hospital 4"])
-    assert standing(doubted.transfer, range(4))[3] < -2
-    assert standing(trusted.transfer, range(4))[3] == pytest.approx(0, abs=0.01)
-    assert np.array_equal(standing(trusted.transfer, range(3)), standing(doubted.transfer, range(3)))
+    assert prior_log_weights(doubted.transfer, range(4))[3] < -2
+    assert prior_log_weights(trusted.transfer, range(4))[3] == pytest.approx(0, abs=0.01)
+    assert np.array_equal(prior_log_weights(trusted.transfer, range(3)), prior_log_weights(doubted.transfer, range(3)))
 
 
 def test_the_order_of_files_changes_nothing(tmp_path: Path, files: list[Path], encoder: MiniLM) -> None:
@@ -335,7 +335,7 @@ def test_all_that_reads_a_prior_reads_one_with_contributors(tmp_path: Path, smal
         prior = learn(letting(library, "hospital 1"), statistics=[small])
         pool = pool_of(library, library.demonstrations())
         assert suggest_labels(library, adapt(prior, library, "new"), ["xray chest", "mri brain"], 2)
-    stage = Stage(Study.of(pool, rows_to_study(pool)), prior)
+    stage = RehearsalSet(NeighbourTable.of(pool, rows_to_study(pool)), prior)
     (shown,) = stage.shown(next(stage.questions()), [DEFAULT])
     assert {one.institution for one in shown} <= {"hospital 0", "hospital 2"}
 

@@ -14,7 +14,7 @@ from oracles import BagOfWords, every_answer, filled, hospitals, note_writers
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.learning.artifacts import load_posterior, save_posterior, save_prior
-from metachain.learning.gaussian_process import Settings, judge
+from metachain.learning.gaussian_process import Settings, answer_scores
 from metachain.learning.posterior import Posterior, adapt, posterior_of, scene_of
 from metachain.learning.prior import Prior, learn
 from metachain.learning.reply_profile import reply_profile
@@ -56,7 +56,7 @@ def fits(library: Library, posterior: Posterior) -> np.ndarray:
     vectors = hybrid_vectors(library.encoder.encode(QUERIES), lexical_vectors(QUERIES))
     near = scene.index.nearest(vectors, 8)
     profile = reply_profile(near, scene.past.answer, len(scene.past.answers), scene.past.meaning)
-    return judge(posterior.fit, profile, every_answer(profile))
+    return answer_scores(posterior.fit, profile, every_answer(profile))
 
 
 def test_what_says_nothing_is_left_out() -> None:

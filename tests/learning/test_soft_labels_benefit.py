@@ -8,7 +8,7 @@ from stage import studied
 from benchmarks.learning.soft_labels import answers
 from metachain.evaluation.runner import Bench
 from metachain.learning.episodes import split
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 
 GIVEN, ASKED = 16, 100
 NONE = np.zeros(0, np.intp)
@@ -17,7 +17,7 @@ NONE = np.zeros(0, np.intp)
 def test_scores_help_and_corrections_help_more() -> None:
     """Sixteen scores, of answers given before anything was known, gain over none, and sixteen corrections more."""
     pool = studied()[0].pool
-    bench = Bench.of(Study.of(pool, np.arange(len(pool.owner))))
+    bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     right = np.zeros((len(pool.institutions), 3))
     for target in range(len(right)):
         taught = bench.ground(np.delete(np.arange(len(right)), target))

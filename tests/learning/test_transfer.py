@@ -14,10 +14,10 @@ from metachain.learning.transfer import (
     SCREENED_BELOW,
     SCREENING_WEIGHT,
     familiarity,
+    prior_log_weights,
     redundancy,
     screening,
     shared_answers,
-    standing,
     transfer_row,
 )
 
@@ -134,8 +134,8 @@ def test_standing_is_redundancy_and_screening(seed: int, size: int) -> None:
         -0.5 * log(sum(agreement(transfer, s, u) ** 4 for u in everyone)) + held
         for s, held in zip(everyone, slow_screening(transfer, everyone), strict=True)
     ]
-    assert np.allclose(standing(transfer, everyone), sums)
-    assert np.allclose(standing(transfer, everyone[::-1]), sums[::-1])
+    assert np.allclose(prior_log_weights(transfer, everyone), sums)
+    assert np.allclose(prior_log_weights(transfer, everyone[::-1]), sums[::-1])
 
 
 @given(SEEDS, st.integers(1, 7), st.data())
@@ -179,7 +179,7 @@ def test_twins_count_once() -> None:
 def test_standing_leaves_the_transfer_matrix_as_it_was() -> None:
     """The matrix handed in is not written to."""
     transfer = np.full((3, 3), 0.4)
-    standing(transfer, np.arange(3))
+    prior_log_weights(transfer, np.arange(3))
     assert (transfer == 0.4).all()
 
 

@@ -25,7 +25,7 @@ from metachain.library.erasure import records_sha256
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.library.sharing import EVERYONE, Audience, Grant
-from metachain.selection.policy import DEFAULT, Learned, save_policy
+from metachain.selection.policy import DEFAULT, LearnedPolicy, save_policy
 from metachain.selection.selector import Selector
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def library(place: str) -> Iterator[Library]:
         opened.outcomes.record([told, asked, other])
         for model in ("model-a", "model-b", "model-c"):
             policy = replace(DEFAULT, demoted=frozenset({("h1", "s0")} if model == "model-c" else ()))
-            save_policy(opened, Learned(model, policy, "exact_match", 5, 5, 0.1, (0.0, 0.2)))
+            save_policy(opened, LearnedPolicy(model, policy, "exact_match", 5, 5, 0.1, (0.0, 0.2)))
         yield opened
 
 

@@ -128,7 +128,7 @@ def test_a_selection_is_recorded(library: Library, selector: Selector) -> None:
     [entry] = library.audit.entries()
     assert before <= datetime.fromisoformat(entry.at) <= datetime.now(UTC)
     assert entry.at.endswith("Z")
-    rules, prior = library.sharing.with_(NEW).rules, version_of(load_prior(library))
+    rules, prior = library.sharing.usable_by(NEW).rules, version_of(load_prior(library))
     assert entry == AuditEntry(
         selection.id, entry.at, NEW, "coding", selection.method, keys(selection), rules, prior, None, None, None, None
     )

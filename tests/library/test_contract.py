@@ -20,7 +20,7 @@ from metachain.learning.prior import Prior, learn
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.library.sharing import EVERYONE, Audience, Grant
-from metachain.selection.policy import Learned, Policy, read_policy, save_policy
+from metachain.selection.policy import LearnedPolicy, Policy, read_policy, save_policy
 from metachain.selection.selector import Selector
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def fill(library: Library) -> None:
     library.outcomes.record(OUTCOMES)
     save_posterior(library, adapt(prior, library, NEW))
     policy = Policy(3, demoted=frozenset([("hospital 1", "id 3")]))
-    save_policy(library, Learned("m", policy, "exact_match", 7, 3, 1 / 3, (-0.1, 0.2)))
+    save_policy(library, LearnedPolicy("m", policy, "exact_match", 7, 3, 1 / 3, (-0.1, 0.2)))
 
 
 def to_bytes(prior: Prior) -> tuple[Any, ...]:
@@ -158,7 +158,7 @@ def test_rules_come_back_the_same(pair: Pair) -> None:
     assert pair.same(lambda library: library.sharing.grants())["hospital 0"][0].to.names == ("a", "b")
     assert pair.same(lambda library: library.sharing.groups()) == {"a": ("Z", "_", NEW)}
     for name in ("Z", "clinic", "never seen"):
-        pair.same(lambda library, name=name: library.sharing.with_(name))
+        pair.same(lambda library, name=name: library.sharing.usable_by(name))
         assert pair.same(lambda library, name=name: library.shared_demonstrations(name, ["hospital 0", "Clinic"]))
 
 
@@ -179,7 +179,7 @@ def test_strange_names_are_answered_the_same(pair: Pair, name: str, other: str) 
     asked: list[Callable[[Library], Any]] = [
         lambda library: library.demonstrations(name, other),
         lambda library: library.shared_demonstrations(name, [other]),
-        lambda library: library.sharing.with_(name),
+        lambda library: library.sharing.usable_by(name),
         lambda library: library.sharing.state(name, Grant(Audience("institution", (other,)))),
         lambda library: library.sharing.group(name, [other]),
         lambda library: library.sharing.grants(),

@@ -200,7 +200,7 @@ def test_nothing_reaches_those_who_may_not_see_it(world: World) -> None:
             shown, learned = world.may(asker)
             held = world.library.shared_demonstrations(asker)
             assert {one.key for one in held} == {one.key for one in MADE if one.institution in shown}
-            shared = world.library.sharing.with_(asker)
+            shared = world.library.sharing.usable_by(asker)
             assert (shared.demonstrations - {asker}, shared.statistics - {asker}) == (shown, learned)
             if set(NAMES) - learned - {asker}:
                 with pytest.raises(SharingError if shown else NotFoundError):
@@ -302,4 +302,4 @@ def test_what_is_shared_is_what_was_said(
     for asker in ASKERS:
         shown, learned = world.may(asker)
         assert {one.institution for one in world.library.shared_demonstrations(asker)} == shown
-        assert world.library.sharing.with_(asker).statistics - {asker} == learned
+        assert world.library.sharing.usable_by(asker).statistics - {asker} == learned

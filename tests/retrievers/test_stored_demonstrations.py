@@ -143,7 +143,7 @@ def test_a_store_moves_into_a_library(made: Made, tmp_path: Path) -> None:
         library.add(stored.by_ids(names), share=EVERYONE)
         assert set(library.demonstrations()) == set(GIVEN)
         assert ingest_documents(library, stored.store.get_by_ids(names)).stored == 0
-        for found in stored.nearest(QUERY, sorted(library.sharing.with_("new").demonstrations), 3).values():
+        for found in stored.nearest(QUERY, sorted(library.sharing.usable_by("new").demonstrations), 3).values():
             library.add(found)
         assert set(library.demonstrations()) == set(GIVEN)
 

@@ -15,7 +15,7 @@ from metachain.learning.prior import learn
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE, Audience, Grant
 from metachain.selection.selector import Selector
-from metachain.selection.selector_cache import Selectors
+from metachain.selection.selector_cache import SelectorCache
 
 QUERY = "xray chest ward a"
 NEW = "hospital 5"
@@ -23,9 +23,9 @@ NEW = "hospital 5"
 
 def test_it_selects_as_the_institutions_own_selector(ready: Library, posterior: Posterior) -> None:
     """What is chosen is what a selector over the stored posterior chooses, or over one made now where none is."""
-    made_now = Selectors(ready, 4).of(NEW).select(QUERY)
+    made_now = SelectorCache(ready, 4).of(NEW).select(QUERY)
     save_posterior(ready, posterior)
-    assert made_now == Selectors(ready, 4).of(NEW).select(QUERY) == Selector(ready, posterior, 4).select(QUERY)
+    assert made_now == SelectorCache(ready, 4).of(NEW).select(QUERY) == Selector(ready, posterior, 4).select(QUERY)
 
 
 def test_threads_share_one_selector(ready: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,7 @@ def test_threads_share_one_selector(ready: Library, monkeypatch: pytest.MonkeyPa
         make(self, library, posterior, *settings)
 
     monkeypatch.setattr(Selector, "__init__", counted)
-    selectors = Selectors(ready)
+    selectors = SelectorCache(ready)
     names = [NEW, "hospital 0"] * 8
     with ThreadPoolExecutor(8) as pool:
         got = list(pool.map(selectors.of, names))
@@ -50,7 +50,7 @@ def test_threads_share_one_selector(ready: Library, monkeypatch: pytest.MonkeyPa
 def test_an_institution_without_labels_is_known_once_adapted_to(place: str) -> None:
     """One that gave no label has a selector if it was adapted to; another is an error and gets none later either."""
     with Library.open(learned_library(place, demonstrations()), Tiny()) as library:
-        selectors = Selectors(library)
+        selectors = SelectorCache(library)
         assert selectors.of("new").posterior.labels == 0
         for _ in range(2):
             with pytest.raises(NotFoundError, match="no institution 'other'"):
@@ -60,7 +60,7 @@ def test_an_institution_without_labels_is_known_once_adapted_to(place: str) -> N
 def test_what_was_refused_is_found_once_it_is_there(place: str) -> None:
     """An error is not kept: after its first labels an institution has a selector."""
     with Library.open(learned_library(place, demonstrations()), Tiny()) as library:
-        selectors = Selectors(library)
+        selectors = SelectorCache(library)
         with pytest.raises(NotFoundError):
             selectors.of("h9")
         library.add([replace(one, institution="h9", id="") for one in demonstrations(institutions=1, each=2)])
@@ -71,16 +71,16 @@ def test_bad_arguments_are_refused(ready: Library) -> None:
     """No library, or a negative number, is a DataError when it is made."""
     place: Any = "hospitals.db"
     with pytest.raises(DataError, match="must be a metachain Library, got str"):
-        Selectors(place)
+        SelectorCache(place)
     with pytest.raises(DataError, match="k must be"):
-        Selectors(ready, -1)
+        SelectorCache(ready, -1)
 
 
 def test_a_prior_that_another_process_stores_is_used_from_then_on(place: str) -> None:
     """With what others have added meanwhile; until then the selector is the one that was made."""
     made = demonstrations(4)
     with Library.open(learned_library(place, made[:24]), Tiny()) as library, Library.open(place, Tiny()) as other:
-        selectors = Selectors(library)
+        selectors = SelectorCache(library)
         first = selectors.of("new")
         other.add(made[24:], share=EVERYONE)
         assert selectors.of("new") is first
@@ -104,7 +104,7 @@ def test_institutions_that_may_use_the_same_hold_it_once(place: str) -> None:
         save_prior(library, learn(library, "newer"), "newer")
         for name in ("newer", "newest"):
             library.add([replace(one, institution=name, id="") for one in made[:3]])
-        selectors = Selectors(library)
+        selectors = SelectorCache(library)
         held = {}
         for name in ("new", "newer", "newest", "h0"):
             selector = selectors.of(name)
@@ -136,7 +136,7 @@ def test_what_is_shared_is_read_once_for_all_that_may_use_it(place: str, monkeyp
             return shared(self, institution, among)
 
         monkeypatch.setattr(Library, "shared_demonstrations", counted)
-        selectors = Selectors(library)
+        selectors = SelectorCache(library)
         for name in ("newer", "newest", "new"):
             assert selectors.of(name).select("x-ray of the knee 7", 6).demonstrations
         assert read == ["newer"]

@@ -12,12 +12,12 @@ from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.evaluation.selectors import Episode, Ground
 from metachain.learning.calibration import Calibration
-from metachain.learning.episodes import institution_rng
+from metachain.learning.episodes import rng_for
 from metachain.learning.gaussian_process import Settings
 from metachain.learning.index import InstitutionIndex, Neighbours
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
-from metachain.learning.prior import Lesson, transfer_matrix
+from metachain.learning.prior import GuardResult, transfer_matrix
 from metachain.learning.ranking import twins
 from metachain.learning.transfer import redundancy, screening
 from metachain.selection.baselines import bm25_weights, word_counts
@@ -62,7 +62,7 @@ def ground_of(
     """The target asks about its later demonstrations; ``dense`` belongs to ``demonstrations``."""
     lexical = lexical_vectors([one.input for one in demonstrations])
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical))
-    study = Study.of(pool, np.arange(len(pool.owner)))
+    study = NeighbourTable.of(pool, np.arange(len(pool.owner)))
     transfer, target = transfer_matrix(study), pool.institutions.index(TARGET)
     past = np.array([number for number in range(len(pool.institutions)) if number != target])
     words = word_counts([normalise_text(one.input) for one in pool.demonstrations])
@@ -72,7 +72,7 @@ def ground_of(
         pool.rows[target][QUERY],
         redundancy(transfer, past),
         screening(transfer, past),
-        Lesson(settings, settings is not None, np.zeros((0, 0)), UNLABELLED, LABELLED),
+        GuardResult(settings, settings is not None, np.zeros((0, 0)), UNLABELLED, LABELLED),
         bm25_weights(words, np.flatnonzero(pool.owner != target)),
         words,
         twins(pool.demonstrations),
@@ -87,7 +87,7 @@ def dense_of(demonstrations: Sequence[Demonstration]) -> np.ndarray:
 def episode_of(ground: Ground, k: int, shots: int = 5) -> Episode:
     """The first k labels of the target."""
     support = ground.study.pool.rows[ground.study.pool.institutions.index(TARGET)][SUPPORT][:k]
-    return Episode(ground, support, shots, institution_rng(TARGET))
+    return Episode(ground, support, shots, rng_for(TARGET))
 
 
 def slow_plausible(

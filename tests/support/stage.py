@@ -7,17 +7,17 @@ from tempfile import mkdtemp
 from handmade import Tiny
 
 from metachain.data.synthetic import WorldSettings, generate_world
-from metachain.learning.neighbours import Study
+from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import Prior, learn, pool_of, rows_to_study
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
-from metachain.selection.rehearsal import Stage
+from metachain.selection.rehearsal import RehearsalSet
 
 __all__ = ["stage", "studied"]
 
 
 @cache
-def studied(institutions: int = 16, demonstrations: int = 200) -> tuple[Study, Prior]:
+def studied(institutions: int = 16, demonstrations: int = 200) -> tuple[NeighbourTable, Prior]:
     """Its study and prior, made once."""
     with Library.open(Path(mkdtemp()) / "library.db", Tiny()) as library:
         library.add(
@@ -25,10 +25,10 @@ def studied(institutions: int = 16, demonstrations: int = 200) -> tuple[Study, P
         )
         prior = learn(library)
         pool = pool_of(library, library.demonstrations())
-    return Study.of(pool, rows_to_study(pool)), prior
+    return NeighbourTable.of(pool, rows_to_study(pool)), prior
 
 
 @cache
-def stage(seed: int = 0) -> Stage:
+def stage(seed: int = 0) -> RehearsalSet:
     """All rehearsals in the order of one seed; what it has reckoned it remembers."""
-    return Stage(*studied(), seed=seed)
+    return RehearsalSet(*studied(), seed=seed)

@@ -39,7 +39,9 @@ def modules(code: str) -> set[str]:
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["evaluate", "--help"], ["select"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     """Help, the version and a mistake in the arguments are shown without numpy, torch, LangChain and the like."""
-    code = f"sys.argv = ['metachain', *{arguments}]\nfrom metachain.cli import main\ntry: main()\nexcept SystemExit: pass"
+    code = (
+        f"sys.argv = ['metachain', *{arguments}]\nfrom metachain.cli import main\ntry: main()\nexcept SystemExit: pass"
+    )
     assert imported(code) & HEAVY <= {"rich"}
 
 
