@@ -42,7 +42,7 @@ def profile_of(library: Library, prior: Prior, institution: str, texts: list[str
 
 def same(one: Posterior, other: Posterior) -> bool:
     """Whether two posteriors are the same, byte for byte."""
-    arrays = ("prior_log_weights", "evidence", "weights", "usage")
+    arrays = ("standing", "evidence", "weights", "usage")
     listed, other_listed = one.fit.listed, other.fit.listed
     return (
         (one.institution, one.labels, one.digest) == (other.institution, other.labels, other.digest)

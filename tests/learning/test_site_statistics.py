@@ -131,7 +131,7 @@ def test_a_fit_from_files_is_the_fit_with_the_data_at_hand(
             posterior = adapt(prior, library, NEW)
             fits.append(posterior.fit)
             shown.append([Selector(library, posterior).select(text).chosen for text in texts])
-        for name in ("prior_log_weights", "evidence", "weights", "usage"):
+        for name in ("standing", "evidence", "weights", "usage"):
             assert getattr(fits[0], name).tobytes() == getattr(fits[1], name).tobytes()
         assert shown[0] == shown[1]
         assert {one.demonstration.institution for chosen in shown[0] for one in chosen} <= {*SHARED, NEW}
