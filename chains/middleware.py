@@ -11,8 +11,8 @@ from metachain.chains.audit_callback import model_name, tell, usage_of
 from metachain.chains.few_shot import turn
 from metachain.chains.prompt_budget import PromptBudget
 from metachain.errors import DataError
+from metachain.learning.policy import DEFAULT, Policy
 from metachain.library.library import Library
-from metachain.selection.policy import DEFAULT, Policy
 from metachain.selection.selection import Selection
 from metachain.selection.selector_cache import SelectorCache
 

@@ -12,12 +12,14 @@ from metachain.chains.model_answerer import messages_of
 from metachain.chains.model_caller import Answer, ModelCaller
 from metachain.errors import DataError
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.prior import Prior, pool_of, rows_to_study
+from metachain.learning.policy import CANDIDATES, Policy
+from metachain.learning.prior import Prior, rows_to_study
+from metachain.learning.shared_past import pool_of
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.progress import Progress, silent
 from metachain.scoring.metrics import METRICS, Metric, suited_metric
-from metachain.selection.policy import CANDIDATES, LearnedPolicy, Policy, save_policy
+from metachain.selection.learned_policies import LearnedPolicy, save_policy
 from metachain.selection.policy_search import PolicySearchResult, Trial, learn_policy
 from metachain.selection.rehearsal import RehearsalSet
 

@@ -8,11 +8,11 @@ from langchain_core.example_selectors import BaseExampleSelector
 
 from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
-from metachain.learning.artifacts import version_of
+from metachain.learning.policy import DEFAULT, Policy
 from metachain.learning.posterior import Posterior
+from metachain.learning.prior import version_of
 from metachain.library.audit import AuditEntry, new_id
 from metachain.library.library import Library
-from metachain.selection.policy import DEFAULT, Policy
 from metachain.selection.selection import Selection
 from metachain.selection.selector import Selector
 from metachain.selection.token_budget import select_within
@@ -27,8 +27,8 @@ class MetaExampleSelector(BaseExampleSelector):
     LangChain hands a selector *all* variables of the prompt. Only ``input_key`` is read, the others are ignored.
     Examples come out as ``{input_key: …, output_key: …}``, at most ``k`` of them, never the input itself. Labels and
     feedback of the institution that are added to the library later, by anybody, count from the next selection on.
-    ``policy`` says how they are chosen and ordered (``metachain.selection.policy.load_policy`` reads what was learned
-    for a model); ``k`` takes the place of its number.
+    ``policy`` says how they are chosen and ordered (``metachain.selection.learned_policies.load_policy`` reads what was
+    learned for a model); ``k`` takes the place of its number.
     """
 
     def __init__(

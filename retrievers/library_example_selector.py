@@ -7,9 +7,9 @@ from typing import Any
 from langchain_core.example_selectors import BaseExampleSelector
 
 from metachain.data.demonstration import Demonstration
+from metachain.learning.policy import DEFAULT, Policy
 from metachain.library.library import Library
 from metachain.retrievers.example_selector import text_of
-from metachain.selection.policy import DEFAULT, Policy
 from metachain.selection.selector import Selector
 from metachain.selection.selector_cache import SelectorCache
 

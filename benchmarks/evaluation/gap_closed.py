@@ -33,10 +33,10 @@ def hospital_scores(taught, target):
     """Mean share right of one hospital; (way, budget, selector)."""
     scores = np.zeros((POOLS, len(WAYS), len(BUDGETS), len(NAMES)))
     for seed in range(POOLS):
-        ground, rows, ordered = unlabelled(taught, target, seed)
+        queries, rows, ordered = unlabelled(taught, target, seed)
         for place, way in enumerate(WAYS):
             for level, budget in enumerate(BUDGETS):
-                drawn = [shares_read_right(ground, rows[order[:budget]], NAMES) for order in ordered[way]]
+                drawn = [shares_read_right(queries, rows[order[:budget]], NAMES) for order in ordered[way]]
                 scores[seed, place, level] = np.mean(drawn, axis=0)
     return scores.mean(axis=0)
 
@@ -69,7 +69,7 @@ def main(arguments):
     bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target, name in enumerate(pool.institutions):
-        scores.append(hospital_scores(bench.ground(np.flatnonzero(groups != groups[target])), target))
+        scores.append(hospital_scores(bench.knowledge(np.flatnonzero(groups != groups[target])), target))
         print(f"{len(scores)} of {len(pool.institutions)}: {name}", file=sys.stderr, flush=True)
     scores = np.stack(scores)
     tuned = np.isin(pool.institutions, development_hospitals(demonstrations))

@@ -21,10 +21,11 @@ from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.evaluation.plan import selectors_named
 from metachain.evaluation.runner import Bench
 from metachain.evaluation.scorers import LabelScorer
-from metachain.evaluation.selectors import Episode
-from metachain.learning.episodes import split
+from metachain.evaluation.selectors import HeldOutQueries, Trial
+from metachain.learning.candidates import episode_fit, episode_profiles
+from metachain.learning.episodes import Episode, split
 from metachain.learning.experimental_design import Departures, InnerProducts, design
-from metachain.learning.gaussian_process import PLAIN, answer_scores, fit
+from metachain.learning.gaussian_process import PLAIN, answer_scores
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.learning.reply_profile import co_treatment_features
@@ -37,13 +38,14 @@ WAYS = ("random", "vote-k", "diversity", "variance", "metachain")
 READINGS = ("most plausible answer", "offline reader")
 
 
-def orders(ground, rows, counts, seed):
+def orders(queries, rows, counts, seed):
     """Each way's order of the unlabelled ``rows`` (several draws of the random one), as positions in ``rows``."""
-    profile = ground.study.profile(rows, ground.past)
+    known = queries.knowledge
+    profile = known.table.profile(rows, known.past)
     kin = co_treatment_features(profile)
-    dense = ground.dense(rows)
+    dense = known.dense(rows)
     most = min(max(BUDGETS), len(rows))
-    departures, free = Departures.of(profile, ground.standing), np.ones(len(rows), bool)
+    departures, free = Departures.of(profile, known.log_weights), np.ones(len(rows), bool)
     chosen = design(InnerProducts(kin), departures, counts, free, most)
     return {
         "random": [np.random.default_rng([seed, draw]).permutation(len(rows))[:most] for draw in range(DRAWS)],
@@ -54,43 +56,44 @@ def orders(ground, rows, counts, seed):
     }
 
 
-def shares_right(ground, support):
+def shares_right(queries, support):
     """Share of the queries that each reading answers right with these labels; (len(READINGS),)."""
-    study, pool, query = ground.study, ground.study.pool, ground.query
-    texts = study.profile(query, ground.past)
-    settings = ground.lesson.settings or PLAIN
-    fitted = fit(study.profile(support, ground.past), pool.answer[support], ground.standing, settings)
-    every = np.broadcast_to(np.arange(len(pool.answers)), (len(query), len(pool.answers)))
-    plausible = answer_scores(fitted, texts, every).argmax(axis=1)
-    (read,) = shares_read_right(ground, support, ("metachain",))
-    return np.array([(plausible == pool.answer[query]).mean(), read])
+    known = queries.knowledge
+    pool, episode = known.table.pool, replace(queries.episode, support=support, labels=len(support))
+    profiles = episode_profiles(known.table, episode)
+    fitted = episode_fit(known.table, episode, profiles, known.log_weights, known.lesson.settings or PLAIN)
+    every = np.broadcast_to(np.arange(len(pool.answers)), (len(episode.query), len(pool.answers)))
+    plausible = answer_scores(fitted, profiles.query, every).argmax(axis=1)
+    (read,) = shares_read_right(queries, support, ("metachain",))
+    return np.array([(plausible == pool.answer[episode.query]).mean(), read])
 
 
-def shares_read_right(ground, support, selectors):
-    """Share of the queries that the offline reader answers right from what each selector shows."""
-    episode = Episode(ground, support, SHOTS, np.random.default_rng(0))
-    score = LabelScorer(ground.study.pool)
-    shown = [select(episode) for select in selectors_named(selectors).values()]
-    return [score(ground.query, rows, ("vote",))["vote"]["exact_match"] for rows in shown]
+def shares_read_right(queries, support, selectors):
+    """Share of the queries that the offline reader answers right from the demonstrations of each selector."""
+    episode = replace(queries.episode, support=support, labels=len(support))
+    trial = Trial(queries, episode, SHOTS, np.random.default_rng(0))
+    score = LabelScorer(queries.knowledge.table.pool)
+    shown = [select(trial) for select in selectors_named(selectors).values()]
+    return [score(episode.query, rows, ("vote",))["vote"]["exact_match"] for rows in shown]
 
 
-def unlabelled(taught, target, seed):
-    """A hospital's queries before what others taught, its unlabelled rows, and each way's orders of these."""
-    pool = taught.study.pool
+def unlabelled(known, target, seed):
+    """A hospital's queries beside the past, its unlabelled rows, and each way's orders of these."""
+    pool = known.table.pool
     rows, query = split(pool, target, POOL, QUERIES, STREAM, seed)
     _, first, counts = np.unique(pool.text[rows], return_index=True, return_counts=True)
-    rows, ground = rows[first], replace(taught, query=query)
-    return ground, rows, orders(ground, rows, counts.astype(float), seed)
+    rows, queries = rows[first], HeldOutQueries(known, Episode(target, 0, rows[:0], query, known.past))
+    return queries, rows, orders(queries, rows, counts.astype(float), seed)
 
 
 def hospital_scores(taught, target):
     """Mean share right of one hospital by what others taught; (way, budget, reading)."""
     scores = np.zeros((POOLS, len(WAYS), len(BUDGETS), len(READINGS)))
     for seed in range(POOLS):
-        ground, rows, ordered = unlabelled(taught, target, seed)
+        queries, rows, ordered = unlabelled(taught, target, seed)
         for way, draws in ordered.items():
             for place, budget in enumerate(BUDGETS):
-                found = [shares_right(ground, rows[order[:budget]]) for order in draws]
+                found = [shares_right(queries, rows[order[:budget]]) for order in draws]
                 scores[seed, WAYS.index(way), place] = np.mean(found, axis=0)
     return scores.mean(axis=0)
 
@@ -100,7 +103,7 @@ def all_scores(pool, groups, targets):
     bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target in targets:
-        scores.append(hospital_scores(bench.ground(np.flatnonzero(groups != groups[target])), target))
+        scores.append(hospital_scores(bench.knowledge(np.flatnonzero(groups != groups[target])), target))
         print(f"{len(scores)} of {len(targets)}", file=sys.stderr, flush=True)
     return np.stack(scores)
 

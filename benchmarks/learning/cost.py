@@ -28,11 +28,11 @@ from benchmarks.learning.plot_cost import growth_picture
 from benchmarks.library.opening import WORDS, Stand, made
 from metachain.data.demonstration import Demonstration
 from metachain.learning.active_learning import suggest_labels
-from metachain.learning.posterior import adapt, posterior_of, scene_of
+from metachain.learning.institution_state import SharedPastCache, load_institution
+from metachain.learning.posterior import adapt, posterior_of
 from metachain.learning.prior import Prior, learn
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
-from metachain.selection.chooser import Grounds
 from metachain.selection.selector import Selector
 
 INSTITUTIONS, EACH = (5, 10, 20, 50), (200, 400, 800, 1600)
@@ -76,23 +76,29 @@ def adapted(library: Library, prior: Prior) -> dict[str, dict[int, float]]:
         "arithmetic",
     )
     found: dict[str, dict[int, float]] = {name: {} for name in names}
-    grounds = Grounds()
+    pasts = SharedPastCache()
     held = 0
     for labels in LABELS:
         library.add(label(number) for number in range(held, labels - CHANGES))
-        selector = Selector(library, grounds.adapt(prior, library, NEW), grounds=grounds)
+        selector = Selector(library, adapt(prior, library, NEW, pasts), pasts=pasts)
         later = iter(range(max(held, labels - CHANGES), labels))
         found["renew, a new label"][labels] = renewed(selector, lambda later=later: library.add([label(next(later))]))
         held = labels
         longer = iter(range(5, 5 + CHANGES))
         found["renew, a new list"][labels] = renewed(selector, lambda longer=longer: listed(library, next(longer)))
         library.list_answers(NEW, [])
-        scene = scene_of(prior, library, NEW)
-        found["arithmetic"][labels] = seconds(lambda scene=scene: posterior_of(prior, scene, NEW), 20)
+        state = load_institution(prior, library, NEW)
+        found["arithmetic"][labels] = seconds(lambda state=state: posterior_of(prior, state), 20)
         if labels <= 64:
-            found["adapt, the past at hand"][labels] = seconds(lambda: grounds.adapt(prior, library, NEW), 5)
-            found["adapt, reading the past"][labels] = seconds(lambda: adapt(prior, library, NEW), 3)
+            found["adapt, the past at hand"][labels] = seconds(lambda: adapt(prior, library, NEW, pasts), 5)
+            found["adapt, reading the past"][labels] = seconds(lambda: afresh(prior, library), 3)
     return found
+
+
+def afresh(prior: Prior, library: Library) -> None:
+    """Adapt, reading the past as a new process does."""
+    library.cache.clear()
+    adapt(prior, library, NEW)
 
 
 def listed(library: Library, answers: int) -> None:

@@ -22,11 +22,12 @@ import numpy as np
 from benchmarks.learning.active_learning import grouped_pool, interval
 from metachain.evaluation.readers import READERS, Prompt
 from metachain.evaluation.runner import Bench
-from metachain.evaluation.selectors import Episode
-from metachain.learning.episodes import split
-from metachain.learning.gaussian_process import PLAIN, answer_scores, fit
+from metachain.evaluation.selectors import HeldOutQueries
+from metachain.learning.candidates import choose, episode_candidates, plausibility
+from metachain.learning.episodes import Episode, split
+from metachain.learning.gaussian_process import PLAIN, fit
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.ranking import nearest_first, plausible_answers, plausible_first
+from metachain.learning.policy import DEFAULT
 
 COUNTS = (4, 16, 32)
 QUERIES, SHOTS, SEEDS = 100, 8, 3
@@ -34,40 +35,46 @@ WAYS = ("scores", "mistaken", "corrections", "labels")
 MISTAKEN = 0.1
 
 
-def answers(ground, labels, asked=(), said=(), score=()):
-    """What the offline reader answers the queries, after ``labels`` and scored answers; (n,) answer numbers."""
-    study, pool, lesson = ground.study, ground.study.pool, ground.lesson
+def answers(queries, labels, asked=(), said=(), score=()):
+    """Answers of the offline reader to the queries, after ``labels`` and scored answers; (n,) answer numbers."""
+    known, episode = queries.knowledge, replace(queries.episode, support=labels, labels=len(labels))
+    table, pool, lesson = known.table, known.table.pool, known.lesson
     told = np.concatenate([labels, np.asarray(asked, np.intp)])
     answer = np.concatenate([pool.answer[labels], np.asarray(said, np.int64)])
     scored = np.concatenate([np.ones(len(labels)), np.asarray(score, float)])
-    fitted = fit(study.profile(told, ground.past), answer, ground.standing, lesson.settings or PLAIN, None, scored)
-    rows, similarity = Episode(ground, labels, SHOTS, np.random.default_rng(0)).nearby
-    given = np.where(rows < 0, -1, pool.answer[rows])
-    texts = study.profile(ground.query, ground.past)
-    probability = plausible_answers(answer_scores(fitted, texts, given), given)
-    if lesson.settings is not None if len(told) else lesson.trusts_consensus:
-        first, _ = plausible_first(similarity, probability, SHOTS, texts=False)
-    else:
-        first = nearest_first(similarity, SHOTS)
-    shown = np.where(first < 0, -1, np.take_along_axis(rows, np.maximum(first, 0), axis=1))
-    return READERS["vote"](Prompt.of(pool, ground.query, shown))
+    support = table.profile(told, known.past)
+    fitted = fit(support, answer, known.log_weights, lesson.settings or PLAIN, None, scored)
+    candidates = episode_candidates(table, episode, known.twin)
+    probability = plausibility(candidates, fitted, table.profile(episode.query, known.past))
+    first, _ = choose(
+        DEFAULT, candidates, probability, SHOTS, learned=lesson.admits(len(told)), texts=False, vectors=None
+    )
+    shown = np.where(first < 0, -1, np.take_along_axis(candidates.rows, np.maximum(first, 0), axis=1))
+    return READERS["vote"](Prompt.of(pool, episode.query, shown))
+
+
+def held_out(known, target, query):
+    """Queries of a hospital beside the past."""
+    return HeldOutQueries(known, Episode(target, 0, np.zeros(0, np.intp), query, known.past))
 
 
 def hospital_scores(taught, target):
     """Share right of one hospital: with nothing (1,) and (way, count), means over draws; and the share scored 1."""
-    pool = taught.study.pool
+    pool = taught.table.pool
     none, found, right = [], [], []
     unlabelled = np.zeros(0, np.intp)
     for seed in range(SEEDS):
         asked, query = split(pool, target, max(COUNTS), QUERIES, seed)
-        said = answers(replace(taught, query=asked), unlabelled)
+        said = answers(held_out(taught, target, asked), unlabelled)
         score = (said == pool.answer[asked]).astype(float)
         turned = np.random.default_rng([target, seed]).random(len(score)) < MISTAKEN
         heard = np.where(turned, 1 - score, score)
-        ground = replace(taught, query=query)
+        queries = held_out(taught, target, query)
 
-        def share(labels, of=slice(0), score=score, ground=ground, asked=asked, said=said):
-            return (answers(ground, labels, asked[of], said[of], score[of]) == pool.answer[ground.query]).mean()
+        def share(labels, of=slice(0), score=score, queries=queries, asked=asked, said=said):
+            return (
+                answers(queries, labels, asked[of], said[of], score[of]) == pool.answer[queries.episode.query]
+            ).mean()
 
         none.append(share(unlabelled))
         right.append(score.mean())
@@ -108,7 +115,7 @@ def main(arguments):
     bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target, name in enumerate(pool.institutions):
-        scores.append(hospital_scores(bench.ground(np.flatnonzero(groups != groups[target])), target))
+        scores.append(hospital_scores(bench.knowledge(np.flatnonzero(groups != groups[target])), target))
         print(f"{len(scores)} of {len(pool.institutions)}: {name}", file=sys.stderr, flush=True)
     none, found, right = (np.stack(part) for part in zip(*scores, strict=True))
     print(f"{len(none)} hospitals; {right.mean():.0%} of the scored answers were right")

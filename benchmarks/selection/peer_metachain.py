@@ -25,11 +25,11 @@ from benchmarks.common.synthetic_vectors import ADMITTED, Allowed, Data, Query
 from benchmarks.selection.latency import drawn_prior, recall_at_50
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
+from metachain.learning.institution_state import SharedPastCache
+from metachain.learning.policy import Policy
 from metachain.learning.posterior import adapt
 from metachain.library.library import Library
 from metachain.library.sharing import Audience, Grant
-from metachain.selection.chooser import Grounds
-from metachain.selection.policy import Policy
 from metachain.selection.selection import Selection
 from metachain.selection.selector import Selector
 
@@ -71,9 +71,9 @@ class Learned:
         self._library = Library.open(self._place, self._encoder)
         self._fill()
         prior = drawn_prior(data.names, Known.fingerprint)
-        grounds = Grounds()
+        pasts = SharedPastCache()
         self._selectors = {
-            self._allowed(share): Selector(self._library, adapt(prior, self._library, _asking(share)), grounds=grounds)
+            self._allowed(share): Selector(self._library, adapt(prior, self._library, _asking(share)), pasts=pasts)
             for share in ADMITTED
         }
         self._handed_out: list[str] = []
@@ -95,7 +95,7 @@ class Learned:
         asked = hybrid_vectors(
             np.array([one.vector for one in queries]), lexical_vectors([one.text for one in queries])
         )
-        return recall_at_50(selector, selector._current().ground.past.pool.vectors, asked)
+        return recall_at_50(selector, selector._current()[0].past.pool.vectors, asked)
 
     def close(self) -> int:
         """Close the library and count, in the file that is left, the audit's entries.

@@ -20,9 +20,9 @@ from benchmarks.common.stand_in_models import QUIRKS, asking
 from benchmarks.learning.active_learning import grouped_pool, interval
 from metachain.learning.episodes import Draw, split
 from metachain.learning.neighbours import NeighbourTable
+from metachain.learning.policy import DEFAULT
 from metachain.learning.prior import Prior, rehearsals, rows_to_study, run_guard, transfer_matrix
 from metachain.scoring.metrics import exact_match
-from metachain.selection.policy import DEFAULT
 from metachain.selection.policy_search import Trial, learn_policy
 from metachain.selection.rehearsal import RehearsalSet
 

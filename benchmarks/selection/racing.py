@@ -19,10 +19,11 @@ from benchmarks.common.stand_in_models import IN_OFFICE, QUIRKS, asking, worth
 from metachain import Library, learn
 from metachain.data.synthetic import WorldSettings, generate_world
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.prior import pool_of, rows_to_study
+from metachain.learning.policy import CANDIDATES
+from metachain.learning.prior import rows_to_study
+from metachain.learning.shared_past import pool_of
 from metachain.library.sharing import EVERYONE
 from metachain.selection import policy_search as tuning
-from metachain.selection.policy import CANDIDATES
 from metachain.selection.policy_search import Trial, tune
 from metachain.selection.racing import winner
 from metachain.selection.rehearsal import RehearsalSet

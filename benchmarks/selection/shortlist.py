@@ -16,7 +16,8 @@ import numpy as np
 from benchmarks.common.hospital_split import development_hospitals
 from benchmarks.learning.active_learning import QUERIES, STREAM, grouped_pool, interval, shares_read_right
 from metachain.evaluation.runner import Bench
-from metachain.learning.episodes import split
+from metachain.evaluation.selectors import HeldOutQueries
+from metachain.learning.episodes import Episode, split
 from metachain.learning.neighbours import NeighbourTable
 
 SEEDS = (0, 1, 2)
@@ -40,12 +41,13 @@ def shortlisted(study, groups, length):
     return replace(study, neighbours=type(near)(rows, similarity))
 
 
-def right(ground, target, labels):
+def right(known, target, labels):
     """Mean share of a hospital's queries that the offline reader answers right."""
     scores = []
     for seed in SEEDS:
-        support, query = split(ground.study.pool, target, max(LABELS), QUERIES, STREAM, seed)
-        scores.append(shares_read_right(replace(ground, query=query), support[:labels], ("metachain",))[0])
+        support, query = split(known.table.pool, target, max(LABELS), QUERIES, STREAM, seed)
+        queries = HeldOutQueries(known, Episode(target, 0, support[:0], query, known.past))
+        scores.append(shares_read_right(queries, support[:labels], ("metachain",))[0])
     return np.mean(scores)
 
 
@@ -54,15 +56,15 @@ def main(arguments):
     demonstrations, pool, groups = grouped_pool(*arguments)
     study = NeighbourTable.of(pool, np.arange(len(pool.owner)))
     bench = Bench.of(study)
-    grounds = []
+    learned = []
     for target in range(len(pool.institutions)):
-        grounds.append(bench.ground(np.flatnonzero(groups != groups[target])))
+        learned.append(bench.knowledge(np.flatnonzero(groups != groups[target])))
         print(f"learned without {target + 1} of {len(pool.institutions)}", file=sys.stderr, flush=True)
-    scores = np.zeros((1 + len(LISTS), len(grounds), len(LABELS)))
+    scores = np.zeros((1 + len(LISTS), len(learned), len(LABELS)))
     for place, length in enumerate((None, *LISTS)):
         listed = study if length is None else shortlisted(study, groups, length)
-        for target, ground in enumerate(grounds):
-            scores[place, target] = [right(replace(ground, study=listed), target, labels) for labels in LABELS]
+        for target, known in enumerate(learned):
+            scores[place, target] = [right(replace(known, table=listed), target, labels) for labels in LABELS]
         print(f"{length or 'whole'}: {scores[place].mean(axis=0).round(4)}", file=sys.stderr, flush=True)
     tuned = np.isin(pool.institutions, development_hospitals(demonstrations))
     for title, part in (("development", tuned), ("test", ~tuned), ("all", np.ones(len(tuned), bool))):

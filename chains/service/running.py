@@ -31,7 +31,7 @@ from metachain.learning.artifacts import has_learned
 from metachain.library.connect import without_password
 from metachain.library.library import Library
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
-from metachain.selection.policy import load_policy
+from metachain.selection.learned_policies import load_policy
 
 __all__ = ["Serving", "app", "run", "standard_chains"]
 

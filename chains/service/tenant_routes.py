@@ -15,7 +15,8 @@ from metachain.errors import NotFoundError
 from metachain.learning.active_learning import suggest_labels
 from metachain.learning.artifacts import load_prior, save_posterior
 from metachain.learning.gaussian_process import institution_shares
-from metachain.learning.posterior import Posterior, posterior_of, scene_of
+from metachain.learning.institution_state import load_institution
+from metachain.learning.posterior import Posterior, posterior_of
 from metachain.library.library import Added, Library
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
 from metachain.selection.selection import Chosen
@@ -167,11 +168,11 @@ def tenant_routes(library: Library, selector: LibraryExampleSelector, metrics: M
         added = library.add(_demonstration(institution, one) for one in body.examples)
         if body.answers:
             library.list_answers(institution, body.answers)
-        scene = scene_of(prior, library, institution)
-        posterior = posterior_of(prior, scene, institution)
+        state = load_institution(prior, library, institution)
+        posterior = posterior_of(prior, state)
         save_posterior(library, posterior)
         metrics.labels.labels(institution).inc(added.stored)
-        return _adapted(posterior, scene.past.institutions, added)
+        return _adapted(posterior, state.pool.institutions, added)
 
     @routes.post("/feedback")
     def record_feedback(body: Judged, institution: str = FEEDBACK) -> Kept:

@@ -22,7 +22,7 @@ def select(
     from metachain.cli.tables import print_selection
     from metachain.learning.artifacts import load_posterior
     from metachain.library.library import Library
-    from metachain.selection.policy import load_policy
+    from metachain.selection.learned_policies import load_policy
     from metachain.selection.selector import Selector
 
     with Library.open(library, create=False, purpose=purpose, audit=audit) as opened:
@@ -45,7 +45,7 @@ def ask(
     from metachain.learning.artifacts import load_posterior
     from metachain.library.library import Library
     from metachain.retrievers import MetaExampleSelector
-    from metachain.selection.policy import load_policy
+    from metachain.selection.learned_policies import load_policy
 
     with Library.open(library, create=False, purpose=purpose, audit=audit) as opened:
         policy = load_policy(opened, model)

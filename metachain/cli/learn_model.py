@@ -13,12 +13,12 @@ from metachain.chains.model_caller import ModelCaller
 from metachain.chains.policy_learning import Collected, collect
 from metachain.cli.console import asking, out
 from metachain.errors import DataError
+from metachain.learning.policy import CANDIDATES
 from metachain.learning.prior import Prior
 from metachain.library.library import Library
 from metachain.progress import ModelProgress, ModelProgressCallback
 from metachain.scoring.metrics import suited_metric
 from metachain.scoring.named_metrics import metric_named
-from metachain.selection.policy import CANDIDATES
 from metachain.workers import HERE, Workers
 
 __all__ = ["Collecting", "collect_and_print"]

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from metachain.evaluation.selectors import SELECTORS, Episode, Ground, Shown
+from metachain.evaluation.selectors import SELECTORS, PastKnowledge, Shown, Trial
 from metachain.learning.gaussian_process import Settings
 
 __all__ = ["ABLATIONS", "PARTS", "ablated", "ablated_name"]
@@ -29,30 +29,30 @@ UNGUARDED = Settings(belief=1.0, scale=1.0, slip=0.05)
 """What fitted the development hospitals, taken for every library where the guard is ablated."""
 
 
-def _without(ground: Ground, **values: float) -> Ground:
-    settings = ground.lesson.settings
+def _without(known: PastKnowledge, **values: float) -> PastKnowledge:
+    settings = known.lesson.settings
     if settings is None:
-        return ground
-    return replace(ground, lesson=replace(ground.lesson, settings=replace(settings, **values)))
+        return known
+    return replace(known, lesson=replace(known.lesson, settings=replace(settings, **values)))
 
 
-def _dedup(ground: Ground) -> Ground:
-    return replace(ground, redundancy=np.zeros_like(ground.redundancy))
+def _dedup(known: PastKnowledge) -> PastKnowledge:
+    return replace(known, redundancy=np.zeros_like(known.redundancy))
 
 
-def _screening(ground: Ground) -> Ground:
-    return replace(ground, screening=np.zeros_like(ground.screening))
+def _screening(known: PastKnowledge) -> PastKnowledge:
+    return replace(known, screening=np.zeros_like(known.screening))
 
 
-def _text(ground: Ground) -> Ground:
-    return replace(ground, study=ground.study.dense_only)
+def _text(known: PastKnowledge) -> PastKnowledge:
+    return replace(known, table=known.table.dense_only)
 
 
-def _guard(ground: Ground) -> Ground:
-    return replace(ground, lesson=replace(ground.lesson, settings=UNGUARDED, trusts_consensus=True))
+def _guard(known: PastKnowledge) -> PastKnowledge:
+    return replace(known, lesson=replace(known.lesson, settings=UNGUARDED, trusts_consensus=True))
 
 
-ABLATIONS: Mapping[str, Callable[[Ground], Ground]] = MappingProxyType(
+ABLATIONS: Mapping[str, Callable[[PastKnowledge], PastKnowledge]] = MappingProxyType(
     {
         "kernel": partial(_without, scale=0.0),
         "evidence": partial(_without, belief=0.0),
@@ -64,7 +64,7 @@ ABLATIONS: Mapping[str, Callable[[Ground], Ground]] = MappingProxyType(
         "guard": _guard,
     }
 )
-"""Part by part, the same ground without what ``PARTS`` says; all else stays as learned with it."""
+"""For each part, the knowledge without what ``PARTS`` says; all else stays as learned with it."""
 
 
 def ablated_name(part: str) -> str:
@@ -72,7 +72,12 @@ def ablated_name(part: str) -> str:
     return f"metachain-{part}"
 
 
-def ablated(part: str) -> Callable[[Episode], Shown]:
+def ablated(part: str) -> Callable[[Trial], Shown]:
     """``metachain`` without one of ``ABLATIONS``. Raises KeyError for an unknown part."""
     without = ABLATIONS[part]
-    return lambda episode: SELECTORS["metachain"](replace(episode, ground=without(episode.ground)))
+
+    def select(trial: Trial) -> Shown:
+        queries = replace(trial.queries, knowledge=without(trial.knowledge))
+        return SELECTORS["metachain"](replace(trial, queries=queries))
+
+    return select

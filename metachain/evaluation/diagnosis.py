@@ -23,7 +23,7 @@ from metachain.evaluation.library_measures import (
 )
 from metachain.learning.episodes import LABELS
 from metachain.learning.pool import Pool
-from metachain.learning.prior import pool_of
+from metachain.learning.shared_past import pool_of
 from metachain.library.library import Library
 from metachain.progress import Progress, silent
 

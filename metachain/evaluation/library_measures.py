@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from metachain.learning.episodes import LABELS, QUERIES, SEEDS, Draw, rng_for, split
+from metachain.learning.episodes import LABELS, QUERIES, SEEDS, Episode, rng_for, split, transfer_items
 from metachain.learning.guard import ARMS, NEAREST, arm_scores, best_arm
 from metachain.learning.index import similarities
 from metachain.learning.neighbours import NeighbourTable
@@ -41,7 +41,6 @@ NEAR_IDENTICAL = 0.95
 ALIKE = 0.75
 """Two institutions that answer this share of near-identical texts alike follow one way of answering."""
 ENOUGH_PAIRS = 5
-ITEMS = 220
 PERMUTATIONS = 20
 LADDER = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SHOTS = 8
@@ -93,7 +92,7 @@ class Rehearsals:
 
 def study_for(pool: Pool, progress: Progress = silent) -> NeighbourTable:
     """Look up every row that the measurements ask about."""
-    rows = [rows_to_study(pool), *(_items(pool, number) for number in range(len(pool.institutions)))]
+    rows = [rows_to_study(pool), *(transfer_items(pool, number) for number in range(len(pool.institutions)))]
     for number in range(len(pool.institutions)):
         for support, query in _halves(pool, number):
             rows += [support[: max(LABELS)], query]
@@ -106,7 +105,7 @@ def agreement(study: NeighbourTable) -> Agreement:
     pairs = np.zeros((len(everyone), len(everyone)), np.int64)
     alike = np.zeros_like(pairs)
     for number in range(len(everyone)):
-        items = _items(pool, number)
+        items = transfer_items(pool, number)
         near = study.near(items, everyone)
         same_text = near.similarity[:, :, 0] >= NEAR_IDENTICAL
         same_answer = pool.answer[near.rows[:, :, 0]] == pool.answer[items][:, None]
@@ -143,7 +142,7 @@ def excess_transfer(study: NeighbourTable) -> Floats:
     for number in range(len(everyone)) if len(everyone) > 1 else ():
         if len(pool.rows[number]) < MINIMUM_DEMONSTRATIONS:
             continue
-        items = _items(pool, number)
+        items = transfer_items(pool, number)
         profile, answer = study.profile(items, everyone[everyone != number]), pool.answer[items]
         rng = rng_for(pool.institutions[number])
         chance = [transfer_row(profile, rng.permutation(answer)).max() for _ in range(PERMUTATIONS)]
@@ -182,10 +181,6 @@ def interval(values: Floats, seed: int = 0) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def _items(pool: Pool, institution: int) -> Rows:
-    return rng_for(pool.institutions[institution]).permutation(pool.rows[institution])[:ITEMS]
-
-
 def _halves(pool: Pool, institution: int) -> list[tuple[Rows, Rows]]:
     """Half of an institution's rows as labels in random order, and queries of other texts, for each seed."""
     size = len(pool.rows[institution])
@@ -199,8 +194,8 @@ def _arms_right(study: NeighbourTable, institution: int, support: Rows, query: R
     """Share right of every arm with 0, 4 and 16 labels; (len(LABELS), len(ARMS))."""
     everyone = np.arange(len(study.pool.institutions))
     others = everyone[everyone != institution]
-    made = [Draw(institution, labels, support[:labels], query) for labels in LABELS]
-    return np.stack([arm_scores(study, draw, others, transfer) for draw in made])
+    episodes = [Episode(institution, labels, support[:labels], query, others) for labels in LABELS]
+    return np.stack([arm_scores(study, episode, transfer) for episode in episodes])
 
 
 def _own_right(pool: Pool, support: Rows, query: Rows) -> Floats:

@@ -7,7 +7,7 @@ from metachain.errors import DataError
 from metachain.evaluation.ablation import ABLATIONS, ablated, ablated_name
 from metachain.evaluation.holdout import PROTOCOLS
 from metachain.evaluation.readers import READERS
-from metachain.evaluation.selectors import INFORMED, SELECTORS, Episode, Shown
+from metachain.evaluation.selectors import INFORMED, SELECTORS, Shown, Trial
 from metachain.evaluation.summary import OURS
 from metachain.scoring.metrics import METRICS
 
@@ -61,7 +61,7 @@ class Plan:
             )
 
 
-def selectors_named(names: Sequence[str]) -> Mapping[str, Callable[[Episode], Shown]]:
+def selectors_named(names: Sequence[str]) -> Mapping[str, Callable[[Trial], Shown]]:
     """Look up selectors, in the order given. Raises DataError for an unknown name, or where none is given.
 
     Beside ``SELECTORS`` and ``INFORMED`` there is ``metachain-PART``, without one of ``ABLATIONS``.

@@ -1,7 +1,7 @@
 """One institution's turn at playing the new one: what every selector shows for its queries, and what that scores."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -13,10 +13,10 @@ from metachain.embedding.similarity import normalise_text
 from metachain.evaluation.holdout import fewer_past
 from metachain.evaluation.plan import Plan, selectors_named
 from metachain.evaluation.scorers import Scorer, scorer_for
-from metachain.evaluation.selectors import Episode, Ground, Shown, explained
+from metachain.evaluation.selectors import HeldOutQueries, PastKnowledge, Shown, Trial, shown_with_probability
 from metachain.evaluation.summary import OURS
 from metachain.learning.calibration import Forecast, forecast
-from metachain.learning.episodes import rng_for, split
+from metachain.learning.episodes import Episode, rng_for, split
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import GuardResult, run_guard, transfer_matrix
 from metachain.learning.ranking import twins
@@ -38,7 +38,7 @@ class Bench:
         """All institutions."""
         self._words, self._twin, self.transfer = words, twin, transfer
         """(S, S) from ``prior.transfer_matrix``."""
-        self._kept: dict[tuple[int, ...], Ground] = {}
+        self._kept: dict[tuple[int, ...], PastKnowledge] = {}
 
     @classmethod
     def of(cls, study: NeighbourTable) -> Self:
@@ -46,20 +46,19 @@ class Bench:
         texts = [normalise_text(one.input) for one in study.pool.demonstrations]
         return cls(study, word_counts(texts), twins(study.pool.demonstrations), transfer_matrix(study))
 
-    def ground(self, past: Rows) -> Ground:
-        """What the institutions ``past`` (S,) teach, without queries; learned once for each set of institutions."""
+    def knowledge(self, past: Rows) -> PastKnowledge:
+        """Knowledge from the institutions ``past`` (S,); learned once for each set of institutions."""
         key = tuple(past.tolist())
         if key not in self._kept:
             self._kept[key] = self.learn(past)
         return self._kept[key]
 
-    def learn(self, past: Rows) -> Ground:
+    def learn(self, past: Rows) -> PastKnowledge:
         """The same, learned anew and not kept."""
         rows = np.flatnonzero(np.isin(self.study.pool.owner, past))
-        return Ground(
+        return PastKnowledge(
             self.study,
             past,
-            np.zeros(0, np.intp),
             redundancy(self.transfer, past),
             screening(self.transfer, past),
             run_guard(self.study, self.transfer, past),
@@ -127,50 +126,50 @@ class Turns:
         return scorer_for(self.bench.study.pool, self.plan.metric)
 
     def with_all(self, targets: Sequence[int]) -> list[Turn]:
-        """Turns of institutions that all learn from the same past ones, which is done once."""
-        ground = self.bench.learn(self.pasts[targets[0]])
-        return [self._turn(ground, target, self.plan.seeds, self.readers) for target in targets]
+        """Runs of institutions that all learn from the same past ones; learning is done once."""
+        known = self.bench.learn(self.pasts[targets[0]])
+        return [self._turn(known, target, self.plan.seeds, self.readers) for target in targets]
 
     def with_fewer(self, draw: Draw) -> Turn:
-        """An institution's turn with fewer past institutions, read by the first reader alone."""
+        """Run of an institution with fewer past institutions, read by the first reader only."""
         name = self.bench.study.pool.institutions[draw.target]
-        ground = self.bench.learn(fewer_past(self.pasts[draw.target], draw.size, name, draw.seed))
-        return self._turn(ground, draw.target, [draw.seed], self.readers[:1])
+        known = self.bench.learn(fewer_past(self.pasts[draw.target], draw.size, name, draw.seed))
+        return self._turn(known, draw.target, [draw.seed], self.readers[:1])
 
-    def _turn(self, ground: Ground, target: int, seeds: Iterable[int], readers: Sequence[str]) -> Turn:
+    def _turn(self, known: PastKnowledge, target: int, seeds: Iterable[int], readers: Sequence[str]) -> Turn:
         choices: list[Choice] = []
         forecasts: list[Forecast] = []
         for seed in seeds:
-            chosen, sure = self._trial(ground, target, seed)
-            choices += chosen
-            forecasts += sure
+            for trial in self._trials(known, target, seed):
+                for selector, select in self._selectors(trial):
+                    if selector == OURS:
+                        shown, sure = _foreseen(trial)
+                        forecasts += sure
+                    else:
+                        shown = select(trial)
+                    name, episode = known.table.pool.institutions[target], trial.episode
+                    choices.append(Choice(selector, episode.labels, name, seed, episode.query, shown))
         rows = scored(choices, self.scorer, readers) if readers else {}
-        return Turn(target, ground.lesson, choices, forecasts, rows)
+        return Turn(target, known.lesson, choices, forecasts, rows)
 
-    def _trial(self, ground: Ground, target: int, seed: int) -> tuple[list[Choice], list[Forecast]]:
-        """One random support: what every selector chooses, and how sure ours is."""
-        found: list[Choice] = []
-        forecasts: list[Forecast] = []
-        plan, pool = self.plan, ground.study.pool
-        name = pool.institutions[target]
+    def _trials(self, known: PastKnowledge, target: int, seed: int) -> Iterator[Trial]:
+        """Trials of one random support, one for each number of labels that the institution has."""
+        plan, pool = self.plan, known.table.pool
         support, query = split(pool, target, max(plan.labels), plan.queries, EVALUATION_STREAM, seed)
         if not len(query):
-            return found, forecasts
-        ground = replace(ground, query=query, closeness=self.scorer.closeness)
+            return
+        episode = Episode(target, len(support), support, query, known.past)
+        queries = HeldOutQueries(known, episode, self.scorer.closeness)
         for k in plan.labels:
-            if k > len(support):
-                continue
-            episode = Episode(ground, support[:k], plan.shots, rng_for(name, EVALUATION_STREAM, seed, k))
-            for selector, select in selectors_named(plan.compared).items():
-                if selector == "support" and k == 0:
-                    continue
-                if selector == OURS:
-                    shown, sure = _foreseen(episode)
-                    forecasts += sure
-                else:
-                    shown = select(episode)
-                found.append(Choice(selector, k, name, seed, query, shown))
-        return found, forecasts
+            if k <= len(support):
+                rng = rng_for(pool.institutions[target], EVALUATION_STREAM, seed, k)
+                yield Trial(queries, episode.taught(k), plan.shots, rng)
+
+    def _selectors(self, trial: Trial) -> Iterator[tuple[str, Callable[[Trial], Shown]]]:
+        """Selectors to compare in a trial: without labels there is no ``support`` to select from."""
+        for name, select in selectors_named(self.plan.compared).items():
+            if name != "support" or trial.episode.labels:
+                yield name, select
 
 
 def scored(choices: Iterable[Choice], score: Score, readers: Sequence[str]) -> dict[str, list[Row]]:
@@ -185,11 +184,11 @@ def scored(choices: Iterable[Choice], score: Score, readers: Sequence[str]) -> d
     return found
 
 
-def _foreseen(episode: Episode) -> tuple[Shown, list[Forecast]]:
-    """What ours shows, and how sure it is of these answers; of texts, which are seldom right to the letter, nothing."""
-    pool, query = episode.ground.study.pool, episode.ground.query
-    shown, probability = explained(episode)
+def _foreseen(trial: Trial) -> tuple[Shown, list[Forecast]]:
+    """Demonstrations of ``metachain`` and their probabilities; texts are seldom right to the letter and have none."""
+    pool, query = trial.knowledge.table.pool, trial.episode.query
+    shown, probability = shown_with_probability(trial)
     if pool.meaning is not None:
         return shown, []
     answers = np.where(shown < 0, -1, pool.answer[shown])
-    return shown, [forecast(len(episode.support), answers, probability, pool.answer[query])]
+    return shown, [forecast(trial.episode.labels, answers, probability, pool.answer[query])]

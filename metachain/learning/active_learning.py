@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from metachain.data.demonstration import check_text
+from metachain.embedding.encoder import Encoder
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, normalise_text, unit_rows
 from metachain.errors import DataError
 from metachain.learning.experimental_design import Departures, InnerProducts, design
+from metachain.learning.institution_state import InstitutionState, load_institution
 from metachain.learning.neighbours import NEIGHBOURS
-from metachain.learning.posterior import Posterior, Scene, scene_of
+from metachain.learning.posterior import Posterior
+from metachain.learning.prior import Prior
 from metachain.learning.reply_profile import Profile, attention, co_treatment_features, consensus, reply_profile
 from metachain.learning.transfer import prior_log_weights
 from metachain.library.library import Library
@@ -60,16 +63,22 @@ def suggest_labels(
     if not isinstance(budget, int) or isinstance(budget, bool) or budget < 0:
         raise DataError(f"budget must be a whole number of labels, 0 or more, got {budget!r}")
     given = _checked(texts)
-    scene = scene_of(posterior.prior, library, posterior.institution)
-    labelled = {normalise_text(one.input): one.input for one in scene.support.demonstrations}
+    state = load_institution(posterior.prior, library, posterior.institution)
+    return _suggestions(state, library.encoder, posterior.prior, given, budget, progress)
+
+
+def _suggestions(
+    state: InstitutionState, encoder: Encoder, prior: Prior, given: "_Given", budget: int, progress: Progress
+) -> tuple[Suggestion, ...]:
+    labelled = {normalise_text(one.input): one.input for one in state.support.demonstrations}
     spelling = {**labelled, **given.spelling}
     names = sorted(spelling)
     free = np.array([name not in labelled for name in names], bool)
     if not budget or not free.any():
         return ()
-    profile = _profile(library, scene, [spelling[name] for name in names], progress)
-    numbers = [posterior.prior.institutions.index(name) for name in scene.past.institutions]
-    weights = prior_log_weights(posterior.prior.transfer, numbers)
+    profile = _profile(encoder, state, [spelling[name] for name in names], progress)
+    numbers = [prior.institutions.index(name) for name in state.pool.institutions]
+    weights = prior_log_weights(prior.transfer, numbers)
     kin = co_treatment_features(profile)
     counts = np.array([max(given.count[name], 1) for name in names], float)
     chosen = design(InnerProducts(kin), Departures.of(profile, weights), counts, free, budget)
@@ -78,7 +87,7 @@ def suggest_labels(
         Suggestion(
             spelling[names[x]],
             gain,
-            _reason(x, [spelling[name] for name in names], kin, expected[x], scene.past.answers),
+            _reason(x, [spelling[name] for name in names], kin, expected[x], state.pool.answers),
         )
         for x, gain in chosen
     )
@@ -104,17 +113,17 @@ def _checked(texts: Sequence[str]) -> _Given:
     return _Given(spelling, count)
 
 
-def _profile(library: Library, scene: Scene, texts: Sequence[str], progress: Progress) -> Profile:
+def _profile(encoder: Encoder, state: InstitutionState, texts: Sequence[str], progress: Progress) -> Profile:
     """Reply profile of n ≥ 1 texts. Nothing of them is kept: they are not demonstrations yet."""
     dense = []
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         progress("embedding", start, len(texts))
         chunk = texts[start : start + TEXTS_AT_ONCE]
-        dense.append(library.encoder.encode([normalise_text(text) for text in chunk]))
+        dense.append(encoder.encode([normalise_text(text) for text in chunk]))
     progress("embedding", len(texts), len(texts))
     vectors = hybrid_vectors(unit_rows(np.concatenate(dense)), lexical_vectors(texts))
-    past = scene.past
-    return reply_profile(scene.index.near(vectors, NEIGHBOURS), past.answer, len(past.answers), past.meaning)
+    pool = state.pool
+    return reply_profile(state.past.index.near(vectors, NEIGHBOURS), pool.answer, len(pool.answers), pool.meaning)
 
 
 def _reason(x: int, texts: Sequence[str], kin: csr_array, expected: Floats, answers: Sequence[str]) -> str:

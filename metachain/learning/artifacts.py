@@ -1,8 +1,6 @@
 """What past institutions teach about a new one before it has given any label."""
 
-import json
 from dataclasses import asdict
-from hashlib import sha256
 from typing import Any
 
 from numpy.typing import NDArray
@@ -25,7 +23,6 @@ __all__ = [
     "name_of",
     "save_posterior",
     "save_prior",
-    "version_of",
 ]
 PRIOR_FORMAT = "metachain-prior/3"
 PRIOR = "prior"
@@ -100,7 +97,6 @@ def name_of(institution: str | None) -> str:
 
 
 POSTERIOR_FORMAT = "metachain-posterior/4"
-VERSION_DIGITS = 16
 
 
 def save_posterior(library: Library, posterior: Posterior) -> None:
@@ -151,17 +147,6 @@ def load_posterior(library: Library, institution: str) -> Posterior:
         return Posterior(institution, prior, fitted, header["labels"], header["digest"], header["scored"])
     except (KeyError, TypeError, ValueError) as error:
         raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error
-
-
-def version_of(prior: Prior) -> str:
-    """16 hexadecimal digits, the same for priors that hold the same, learned or read back; O(S²), so keep it."""
-    lesson = asdict(prior.lesson)
-    scores = lesson.pop("scores")
-    told = [prior.fingerprint, prior.institutions, prior.contributors, lesson]
-    digest = sha256(json.dumps(told, sort_keys=True).encode())
-    digest.update(prior.transfer.tobytes())
-    digest.update(scores.tobytes())
-    return digest.hexdigest()[:VERSION_DIGITS]
 
 
 def _name(institution: str) -> str:

@@ -1,6 +1,7 @@
-"""The guard: leave one institution out, try every arm, and let learning in only where it pays."""
+"""Held-out episodes: a past institution plays the new one, and is answered from the others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,33 +10,66 @@ from metachain.learning.neighbours import Rows
 from metachain.learning.pool import Pool
 
 __all__ = [
-    "ALIKE",
+    "ALIKE_TRANSFER",
     "FEWEST",
+    "LABELS",
+    "QUERIES",
+    "SEEDS",
     "TRANSFER_ITEMS",
-    "Draw",
-    "draws",
-    "rehearsals_beside",
+    "Episode",
+    "all_episodes",
+    "episodes_beside",
+    "episodes_of",
     "rng_for",
     "split",
     "transfer_items",
 ]
+
 TRANSFER_ITEMS = 220
+FEWEST = 2
+"""Least number of institutions for learning, and of dissimilar ones for an episode beside these alone."""
+ALIKE_TRANSFER = 0.6
+"""Transfer from which two institutions count as answering alike."""
+LABELS = (0, 4, 16)
+SEEDS = (0, 1)
+QUERIES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One past institution plays the new one: rows of a pool."""
+
+    institution: int
+    """Number of the institution held out."""
+    labels: int
+    """Number of labels asked for; an institution with few demonstrations has fewer in ``support``."""
+    support: Rows
+    """(k,) rows of its labels."""
+    query: Rows
+    """(n,) rows of its queries, with other texts than the support's."""
+    past: Rows
+    """(S,) numbers of the institutions it learns from, without itself."""
+
+    def taught(self, labels: int) -> Self:
+        """Return the episode with the first ``labels`` labels only."""
+        return replace(self, labels=labels, support=self.support[:labels])
 
 
 def rng_for(name: str, *seeds: int) -> np.random.Generator:
-    """Random state that belongs to an institution's name, so that the presence of others changes nothing."""
+    """Random state of an institution's name, so that the presence of others changes nothing."""
     return np.random.default_rng([*name.encode(), *seeds])
 
 
 def transfer_items(pool: Pool, institution: int) -> Rows:
-    """Rows of an institution that its row of the transfer matrix is measured on; up to 220, drawn by its name."""
+    """Rows of an institution for its row of the transfer matrix: up to 220, drawn by its name."""
     return rng_for(pool.institutions[institution]).permutation(pool.rows[institution])[:TRANSFER_ITEMS]
 
 
 def split(pool: Pool, institution: int, labels: int, queries: int, *seeds: int) -> tuple[Rows, Rows]:
-    """Rows of an institution that plays the new one: labels, and queries that share no text with any of them.
+    """Split rows of an institution into labels, and queries that share no text with any label.
 
-    At most ``labels`` rows (and half of the institution's), at most ``queries``, drawn by its name and ``seeds``.
+    At most ``labels`` labels (and half of the institution's rows), at most ``queries`` queries, drawn by its name and
+    ``seeds``.
     """
     shuffled = rng_for(pool.institutions[institution], *seeds).permutation(pool.rows[institution])
     held = min(labels, len(shuffled) // 2)
@@ -43,48 +77,39 @@ def split(pool: Pool, institution: int, labels: int, queries: int, *seeds: int) 
     return support, rest[~np.isin(pool.text[rest], pool.text[support])][:queries]
 
 
-FEWEST = 2
-"""Institutions that a rehearsal beside those unlike it takes at least, and that learning does."""
-ALIKE = 0.6
-"""Transfer from which two institutions are said to answer as one."""
-LABELS = (0, 4, 16)
-SEEDS = (0, 1)
-QUERIES = 60
+def episodes_of(pool: Pool, institution: int, past: Rows) -> list[Episode]:
+    """Episodes of one institution beside the institutions ``past``: each number of labels, two random supports.
 
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """Rows of a past institution that plays the new one."""
-
-    institution: int
-    labels: int
-    """Labels that are meant; an institution with few demonstrations gives fewer."""
-    support: Rows
-    """(k,)."""
-    query: Rows
-    """(n,), rows of other texts than the support's."""
-
-
-def draws(pool: Pool, institution: int) -> list[Draw]:
-    """Every rehearsal of one institution of a pool; none where it has too few demonstrations, or too few texts.
-
-    Supports are nested: the 4 labels are the first of the 16.
+    Supports are nested: the 4 labels are the first of the 16. Empty for an institution with too few demonstrations or
+    texts.
     """
-    made = []
+    found = []
     for seed in SEEDS:
         support, query = split(pool, institution, max(LABELS), QUERIES, seed)
         if len(support) and len(query):
-            made += [Draw(institution, k, support[:k], query) for k in LABELS]
-    return made
+            found += [Episode(institution, labels, support[:labels], query, past) for labels in LABELS]
+    return found
 
 
-def rehearsals_beside(
-    pool: Pool, institution: int, others: Rows, agreement: NDArray[np.float64]
-) -> list[tuple[Draw, Rows]]:
-    """Every draw of one institution beside all ``others`` (m,), and beside those unlike it where two or more are.
+def episodes_beside(pool: Pool, institution: int, others: Rows, agreement: NDArray[np.float64]) -> list[Episode]:
+    """Episodes of one institution beside all ``others`` (m,), and beside those that answer differently.
 
-    ``agreement`` (m,) in [0, 1] is how well each of them and the institution answer each other's inputs.
+    ``agreement`` (m,) in [0, 1] is the transfer between each of them and the institution, both ways. The second kind
+    needs two dissimilar institutions: nobody knows whether a new institution will resemble one that is there.
     """
-    unlike = others[agreement < ALIKE]
+    unlike = others[agreement < ALIKE_TRANSFER]
     companies = [others, unlike] if FEWEST <= len(unlike) < len(others) else [others]
-    return [(draw, company) for draw in draws(pool, institution) for company in companies]
+    return [replace(one, past=past) for one in episodes_of(pool, institution, others) for past in companies]
+
+
+def all_episodes(pool: Pool, transfer: NDArray[np.float64], past: Rows) -> list[Episode]:
+    """``episodes_beside`` of each of the institutions ``past``, beside the others of them.
+
+    ``transfer`` (S, S) from ``prior.transfer_matrix``. Empty for fewer than two institutions.
+    """
+    found = []
+    for number in past if len(past) > 1 else ():
+        others = past[past != number]
+        agreement = (transfer[number, others] + transfer[others, number]) / 2
+        found += episodes_beside(pool, int(number), others, agreement)
+    return found

@@ -35,9 +35,9 @@ __all__ = [
     "co_treatment_kernel",
     "evidence",
     "fit",
+    "fits_of_answers",
     "institution_shares",
     "local_log_weights",
-    "plausibility",
     "predict",
     "prior_mean",
     "propagate",
@@ -265,7 +265,7 @@ def usage(support: Profile, answer: Answers, standing: Floats, told: Floats | No
     return ratio
 
 
-def plausibility(
+def fits_of_answers(
     expected: Floats, usage: Floats, texts: Profile, answer: Answers, settings: Settings, listed: Listed = None
 ) -> Floats:
     """``max(V(x, y), 0.001) exp(usage_y)^0.3 (v(x, y) + 0.02)^0.2``: how well answers fit; (n, m), positive.
@@ -290,6 +290,6 @@ def plausibility(
 
 
 def answer_scores(fitted: Fit, texts: Profile, answer: Answers, kernel: Floats | None = None) -> Floats:
-    """``plausibility`` of answers (n, m) to each text; (n, m), positive. ``kernel`` as for ``predict``."""
+    """``fits_of_answers`` of answers (n, m) to each text; (n, m), positive. ``kernel`` as for ``predict``."""
     expected = predict(fitted, texts, kernel)
-    return plausibility(expected, fitted.usage, texts, answer, fitted.settings, fitted.listed)
+    return fits_of_answers(expected, fitted.usage, texts, answer, fitted.settings, fitted.listed)

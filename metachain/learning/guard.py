@@ -1,22 +1,28 @@
 """The guard: leave one institution out, try every arm, and let learning in only where it pays."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from itertools import groupby, product
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.learning.episodes import Draw
+from metachain.learning.candidates import (
+    Candidates,
+    Profiles,
+    choose,
+    episode_candidates,
+    episode_fit,
+    episode_profiles,
+    plausibility,
+)
+from metachain.learning.episodes import Episode
 from metachain.learning.gaussian_process import (
     Settings,
-    answer_scores,
     evidence,
-    fit,
+    fits_of_answers,
     local_log_weights,
-    plausibility,
     prior_mean,
     propagate,
     residuals,
@@ -24,10 +30,10 @@ from metachain.learning.gaussian_process import (
     usage,
     without_diagonal,
 )
-from metachain.learning.index import similarities
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.ranking import nearest_first, plausible_answers, plausible_first, repeated
-from metachain.learning.reply_profile import Profile, co_treatment_features
+from metachain.learning.policy import Policy
+from metachain.learning.ranking import plausible_answers, repeated
+from metachain.learning.reply_profile import co_treatment_features
 from metachain.learning.transfer import prior_log_weights
 from metachain.scoring.metrics import bag_f1
 from metachain.scoring.reader import vote
@@ -58,27 +64,35 @@ KERNELS = {(arm.scale, arm.intercept): arm for arm in ARMS if arm}
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
+POLICY = Policy(shots=SHOTS)
+"""The policy that the arms are compared under."""
 
-def arm_scores(study: NeighbourTable, draw: Draw, past: Rows, transfer: Floats) -> Floats:
-    """How well each arm serves the draw's queries from the institutions ``past``; (len(ARMS),) in [0, 1].
+
+def arm_scores(table: NeighbourTable, episode: Episode, transfer: Floats) -> Floats:
+    """How well each arm serves an episode's queries; (len(ARMS),) in [0, 1].
 
     Share of the queries answered right, of two that tie the surer arm a millionth higher; where answers are texts, mean
     token F1 of the outputs shown to the right ones.
     """
-    pool, truth = study.pool, study.pool.answer[draw.query]
-    support, query = study.profile(draw.support, past), study.profile(draw.query, past)
-    shown = _Showing.of(study, draw, past)
-    nearest = nearest_first(shown.similarity, SHOTS)
-    judged = partial(_judgements, support, pool.answer[draw.support], query, prior_log_weights(transfer, past))
+    pool, truth = table.pool, table.pool.answer[episode.query]
+    profiles = episode_profiles(table, episode)
+    candidates = _candidates(table, episode)
+    shown = partial(_shown, table, candidates)
+    weights = prior_log_weights(transfer, episode.past)
+    fits = partial(_fits_by_arm, profiles, pool.answer[episode.support], weights)
+    nearest = shown(np.ones(candidates.rows.shape), learned=False)
     right: dict[Settings | None, float]
     if pool.meaning is None:
         every = np.broadcast_to(np.arange(len(pool.answers)), (len(truth), len(pool.answers)))
-        right = {arm: _share_right(fits, truth) for arm, fits in judged(every)}
-        right[NEAREST] = float((shown.vote(nearest) == truth).mean()) + SURENESS
+        right = {arm: _share_right(found, truth) for arm, found in fits(every)}
+        right[NEAREST] = float((_voted(candidates, nearest) == truth).mean()) + SURENESS
     else:
-        near = bag_f1(pool.bags, truth, shown.answer)
-        right = {arm: shown.mean(near, shown.by(fits)) for arm, fits in judged(shown.answer)}
-        right[NEAREST] = shown.mean(near, nearest)
+        near = bag_f1(pool.bags, truth, candidates.answer)
+        right = {
+            arm: _mean_shown(near, candidates, shown(plausible_answers(found, candidates.answer), learned=True))
+            for arm, found in fits(candidates.answer)
+        }
+        right[NEAREST] = _mean_shown(near, candidates, nearest)
     return np.array([right[arm] for arm in ARMS])
 
 
@@ -95,58 +109,57 @@ def best_arm(scores: Sequence[Floats], sums: Floats | float = 0.0, further: int 
 
 
 def shown_probabilities(
-    study: NeighbourTable, draw: Draw, past: Rows, transfer: Floats, settings: Settings
+    table: NeighbourTable, episode: Episode, transfer: Floats, settings: Settings
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Probability of every answer that would be shown for the draw's queries, and whether it is right; (m,) each.
+    """Probability of every answer shown for an episode's queries, and whether it is right; (m,) each.
 
     An answer that is shown several times for a query counts once.
     """
-    answer = study.pool.answer
-    support, query = study.profile(draw.support, past), study.profile(draw.query, past)
-    fitted = fit(support, answer[draw.support], prior_log_weights(transfer, past), settings)
-    shown = _Showing.of(study, draw, past)
-    probability = plausible_answers(answer_scores(fitted, query, shown.answer), shown.answer)
-    first, _ = plausible_first(shown.similarity, probability, SHOTS)
-    answers = np.where(first < 0, -1, np.take_along_axis(shown.answer, first, axis=1))
+    profiles = episode_profiles(table, episode)
+    fitted = episode_fit(table, episode, profiles, prior_log_weights(transfer, episode.past), settings)
+    candidates = _candidates(table, episode)
+    probability = plausibility(candidates, fitted, profiles.query)
+    first = _shown(table, candidates, probability, learned=True)
+    answers = np.where(first < 0, -1, np.take_along_axis(candidates.answer, first, axis=1))
     once = (answers >= 0) & ~repeated(answers)
-    right = answers == answer[draw.query][:, None]
+    right = answers == table.pool.answer[episode.query][:, None]
     return np.take_along_axis(probability, first, axis=1)[once], right[once]
 
 
-@dataclass(frozen=True)
-class _Showing:
-    """Candidates for a draw's queries: the labels and every past institution's nearest."""
+def _candidates(table: NeighbourTable, episode: Episode) -> Candidates:
+    """Candidates with repetitions, in double precision."""
+    found = episode_candidates(table, episode)
+    return replace(found, similarity=found.similarity.astype(np.float64))
 
-    answer: NDArray[np.int64]
-    """(n, m) answer number, -1 where there is none."""
-    similarity: Floats
-    """(n, m), -inf where there is none."""
 
-    @classmethod
-    def of(cls, study: NeighbourTable, draw: Draw, past: Rows) -> Self:
-        pool = study.pool
-        near, past_similarity = study.near(draw.query, past).flat()
-        rows = np.concatenate([np.tile(draw.support, (len(draw.query), 1)), near], axis=1)
-        own = similarities(pool.vectors[draw.query], pool.vectors[draw.support])
-        similarity = np.concatenate([own, past_similarity], axis=1).astype(np.float64)
-        answer = np.where(rows < 0, -1, pool.answer[rows])
-        return cls(answer, np.where(rows < 0, -np.inf, similarity))
+def _shown(table: NeighbourTable, candidates: Candidates, probability: Floats, *, learned: bool) -> Rows:
+    """Places of the candidates shown, best first, -1 for none; (n, 8)."""
+    pool = table.pool
+    first, _ = choose(
+        POLICY,
+        candidates,
+        probability,
+        SHOTS,
+        learned=learned,
+        texts=pool.meaning is not None,
+        vectors=lambda places: pool.vectors[np.take_along_axis(candidates.rows, places, axis=1)],
+    )
+    return first
 
-    def by(self, fits: Floats) -> Rows:
-        """Positions of texts shown, best first, -1 where dropped; (n, 8)."""
-        return plausible_first(self.similarity, plausible_answers(fits, self.answer), SHOTS, texts=True)[0]
 
-    def vote(self, first: Rows) -> NDArray[np.intp]:
-        """What plain neighbours would say from the candidates at these positions; (n,) answer numbers."""
-        return vote(np.take_along_axis(self.similarity, first, axis=1), np.take_along_axis(self.answer, first, axis=1))
+def _voted(candidates: Candidates, first: Rows) -> Rows:
+    """Answers of plain nearest neighbours among the candidates shown; (n,) answer numbers."""
+    answer = np.where(first < 0, -1, np.take_along_axis(candidates.answer, first, axis=1))
+    return vote(np.take_along_axis(candidates.similarity, first, axis=1), answer)
 
-    def mean(self, worth: Floats, first: Rows) -> float:
-        """Mean of what candidates are worth (n, m) over those shown, the best one counting as much as all."""
-        position = np.maximum(first, 0)
-        there = (first >= 0) & (np.take_along_axis(self.answer, position, axis=1) >= 0)
-        chosen = np.take_along_axis(worth, position, axis=1)
-        best = np.take_along_axis(chosen, there.argmax(axis=1)[:, None], axis=1)
-        return float(best.mean() + chosen[there].mean()) / 2
+
+def _mean_shown(worth: Floats, candidates: Candidates, first: Rows) -> float:
+    """Mean worth (n, m) of the candidates shown, the best one counting as much as all together."""
+    place = np.maximum(first, 0)
+    there = (first >= 0) & (np.take_along_axis(candidates.answer, place, axis=1) >= 0)
+    shown = np.take_along_axis(worth, place, axis=1)
+    best = np.take_along_axis(shown, there.argmax(axis=1)[:, None], axis=1)
+    return float(best.mean() + shown[there].mean()) / 2
 
 
 def _share_right(fits: Floats, truth: NDArray[np.int64]) -> float:
@@ -154,10 +167,11 @@ def _share_right(fits: Floats, truth: NDArray[np.int64]) -> float:
     return float((fits.argmax(axis=1) == truth).mean() + SURENESS * sure.mean())
 
 
-def _judgements(
-    support: Profile, answer: NDArray[np.int64], query: Profile, weights: Floats, asked: NDArray[np.int64]
+def _fits_by_arm(
+    profiles: Profiles, answer: NDArray[np.int64], weights: Floats, asked: NDArray[np.int64]
 ) -> Iterator[tuple[Settings, Floats]]:
-    """Yield how well answers ``asked`` about (n, m) fit by every learning arm, sharing all that arms have in common."""
+    """Yield how well the answers ``asked`` (n, m) fit by every learning arm, sharing all that arms have in common."""
+    support, query = profiles.support, profiles.query
     features = co_treatment_features(support)
     own = (features @ features.T).toarray()
     across = (co_treatment_features(query) @ features.T).toarray()
@@ -169,4 +183,5 @@ def _judgements(
         near = prior_mean(support, local_log_weights(weights, without_diagonal(own), spoken, belief), len(answer))
         r = residuals(near, answer, support.meaning)
         for arm in arms:
-            yield arm, plausibility(mean + smoothers[arm.scale, arm.intercept] @ r, used, query, asked, arm)
+            expected = mean + smoothers[arm.scale, arm.intercept] @ r
+            yield arm, fits_of_answers(expected, used, query, asked, arm)

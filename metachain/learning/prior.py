@@ -1,21 +1,23 @@
 """What past institutions teach about a new one before it has given any label."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError, SharingError
 from metachain.learning.calibration import UNCALIBRATED, Calibration
-from metachain.learning.episodes import FEWEST, LABELS, Draw, draws, rehearsals_beside, transfer_items
+from metachain.learning.episodes import FEWEST, LABELS, all_episodes, episodes_of, transfer_items
 from metachain.learning.gaussian_process import PLAIN, Settings
 from metachain.learning.guard import ARMS, arm_scores, best_arm, mean_scores, shown_probabilities
-from metachain.learning.index import InstitutionIndex
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.pool import Pool, make_pool
+from metachain.learning.pool import Pool
+from metachain.learning.shared_past import pool_of, read_shared_past
 from metachain.learning.site_statistics import Contribution, Sources, contribution_of
 from metachain.learning.transfer import transfer_row
 from metachain.library.library import Library
@@ -27,15 +29,15 @@ __all__ = [
     "Prior",
     "learn",
     "learned_from",
-    "pool_of",
-    "rehearsals",
     "rows_to_study",
     "run_guard",
     "sources_of",
     "statistics_of",
     "transfer_matrix",
+    "version_of",
 ]
 
+VERSION_DIGITS = 16
 MINIMUM = 3
 """Institutions that a prior is learned from at least, unless the caller says otherwise."""
 
@@ -58,6 +60,10 @@ class GuardResult:
     labelled: Calibration = UNCALIBRATED
     """Of the probabilities shown with labels."""
 
+    def admits(self, labels: int) -> bool:
+        """True where learning chooses with so many labels, False where plain nearest neighbours do."""
+        return self.settings is not None if labels else self.trusts_consensus
+
     def calibration(self, labels: int) -> Calibration:
         """How probabilities shown with so many labels are calibrated."""
         return self.labelled if labels else self.unlabelled
@@ -76,6 +82,23 @@ class Prior:
     """Of the encoder."""
     contributors: tuple[str, ...] = ()
     """The T institutions that gave statistics only, in alphabetical order."""
+
+    def hash(self) -> Any:
+        """Return a ``hashlib`` SHA-256 hash of all that a posterior depends on."""
+        found = sha256(repr((self.fingerprint, self.institutions, self.lesson.settings)).encode())
+        found.update(self.transfer.tobytes())
+        return found
+
+
+def version_of(prior: Prior) -> str:
+    """16 hexadecimal digits, the same for priors that hold the same, learned or read back; O(S²), so keep it."""
+    lesson = asdict(prior.lesson)
+    scores = lesson.pop("scores")
+    told = [prior.fingerprint, prior.institutions, prior.contributors, lesson]
+    digest = sha256(json.dumps(told, sort_keys=True).encode())
+    digest.update(prior.transfer.tobytes())
+    digest.update(scores.tobytes())
+    return digest.hexdigest()[:VERSION_DIGITS]
 
 
 def learn(
@@ -168,27 +191,17 @@ def sources_of(library: Library, institutions: Sequence[str], progress: Progress
     """Index and measure institutions of a library whose demonstrations may be used. Raises DataError for none."""
     if not institutions:
         raise DataError("there is no institution whose demonstrations may be used; add or share some")
-    pool = pool_of(library, library.demonstrations(*institutions), progress=progress)
-    index = InstitutionIndex(pool)
-    study = NeighbourTable.of(pool, rows_to_study(pool), progress, index)
-    return Sources(study, index, transfer_matrix(study), library.encoder.fingerprint)
-
-
-def pool_of(
-    library: Library,
-    demonstrations: Sequence[Demonstration],
-    answers: Sequence[str] = (),
-    *,
-    progress: Progress = silent,
-) -> Pool:
-    """Turn demonstrations of a library into arrays, embedding what was never embedded."""
-    return make_pool(demonstrations, library.hybrid_vectors(demonstrations, progress), answers)
+    past = read_shared_past(library, institutions, lambda: library.demonstrations(*institutions), progress)
+    table = NeighbourTable.of(past.pool, rows_to_study(past.pool), progress, past.index)
+    return Sources(table, past.index, transfer_matrix(table), library.encoder.fingerprint)
 
 
 def rows_to_study(pool: Pool) -> Rows:
     """Rows that learning asks about: each institution's items for the transfer matrix and its rehearsals."""
     rows = [transfer_items(pool, number) for number in range(len(pool.institutions))]
-    rows += [part for draw in _all_draws(pool) for part in (draw.support, draw.query)]
+    everyone = np.arange(len(pool.institutions))
+    episodes = [one for number in everyone for one in episodes_of(pool, int(number), everyone)]
+    rows += [part for one in episodes for part in (one.support, one.query)]
     return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.intp)
 
 
@@ -197,16 +210,6 @@ def transfer_matrix(study: NeighbourTable) -> Floats:
     everyone = np.arange(len(study.pool.institutions))
     rows = [transfer_items(study.pool, number) for number in range(len(everyone))]
     return np.stack([transfer_row(study.profile(items, everyone), study.pool.answer[items]) for items in rows])
-
-
-def rehearsals(pool: Pool, transfer: Floats, past: Rows) -> list[tuple[Draw, Rows]]:
-    """Every draw of the institutions ``past`` beside the others it learns from: all, and those unlike it."""
-    made = []
-    for number in past if len(past) > 1 else ():
-        others = past[past != number]
-        agreement = (transfer[number, others] + transfer[others, number]) / 2
-        made += rehearsals_beside(pool, int(number), others, agreement)
-    return made
 
 
 def run_guard(
@@ -222,12 +225,12 @@ def run_guard(
     institution will resemble any that is there. Rehearsals that ``contributions`` tell of count like these for the
     arms; they say nothing of probabilities, so calibrations are learned from ``past`` alone.
     """
-    made = rehearsals(study.pool, transfer, past)
+    episodes = all_episodes(study.pool, transfer, past)
     by_labels: dict[int, list[Floats]] = {labels: [] for labels in LABELS}
-    for done, (draw, others) in enumerate(made):
-        progress("rehearsing", done, len(made))
-        by_labels[draw.labels].append(arm_scores(study, draw, others, transfer))
-    progress("rehearsing", len(made), len(made))
+    for done, episode in enumerate(episodes):
+        progress("rehearsing", done, len(episodes))
+        by_labels[episode.labels].append(arm_scores(study, episode, transfer))
+    progress("rehearsing", len(episodes), len(episodes))
     sums = sum((one.sums for one in contributions), np.zeros((len(LABELS), len(ARMS))))
     further = sum(one.rehearsals for one in contributions)
     means = [mean_scores(by_labels[labels], told, further) for labels, told in zip(LABELS, sums, strict=True)]
@@ -237,9 +240,7 @@ def run_guard(
     lesson = GuardResult(settings, trusts_consensus, np.stack(means))
     if study.pool.meaning is not None:
         return lesson
-    shown = [
-        (draw.labels, shown_probabilities(study, draw, others, transfer, settings or PLAIN)) for draw, others in made
-    ]
+    shown = [(one.labels, shown_probabilities(study, one, transfer, settings or PLAIN)) for one in episodes]
     return replace(
         lesson,
         unlabelled=_calibration([one for labels, one in shown if not labels]),
@@ -273,7 +274,3 @@ def _calibration(shown: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> Calibrati
         return UNCALIBRATED
     probability, right = zip(*shown, strict=True)
     return Calibration.learn(np.concatenate(probability), np.concatenate(right))
-
-
-def _all_draws(pool: Pool) -> list[Draw]:
-    return [draw for number in range(len(pool.institutions)) for draw in draws(pool, number)]

@@ -1,4 +1,4 @@
-"""What was chosen for one query, in the order it is shown, and why."""
+"""Ranking of candidate demonstrations: pure functions over arrays of n queries and m candidates."""
 
 from collections.abc import MutableMapping, Sequence
 
@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import normalise_text
 
-__all__ = ["distinct", "nearest_first", "plausible_answers", "plausible_first", "repeated", "twins"]
+__all__ = [
+    "distinct",
+    "maximal_marginal_relevance",
+    "nearest_first",
+    "plausible_answers",
+    "plausible_first",
+    "repeated",
+    "twins",
+]
 
 SIMILARITY_SCALE = 0.1
 PLAUSIBILITY_WEIGHT = 10.0
@@ -96,6 +104,29 @@ def plausible_alone(first: NDArray[np.intp], plausibility: NDArray[np.float64], 
     kept = np.take_along_axis(plausibility, first, axis=1)
     best = kept.max(axis=1, keepdims=True, initial=0.0)
     return np.where((kept >= least * best) & (kept > 0), first, -1)
+
+
+def maximal_marginal_relevance(
+    relevance: Floats, candidates: NDArray[np.float32], k: int, diversity: float = 0.5
+) -> NDArray[np.intp]:
+    """Pick k of m candidates, each near the query and far from those picked.
+
+    ``relevance`` (n, m) cosine to each query; ``candidates`` (n, m, d) unit vectors. Returns positions
+    (n, min(k, m)), in order of picking. Carbonell & Goldstein 1998,
+    with λ = 0.5 as LangChain has it.
+    """
+    n, m = relevance.shape
+    everyone = np.arange(n)
+    picked = np.zeros((n, min(k, m)), np.intp)
+    redundancy = np.full((n, m), -np.inf)
+    taken = np.zeros((n, m), bool)
+    for turn in range(picked.shape[1]):
+        utility = (1 - diversity) * relevance - diversity * redundancy if turn else relevance
+        picked[:, turn] = np.where(taken, -np.inf, utility).argmax(axis=1)
+        taken[everyone, picked[:, turn]] = True
+        likeness = np.einsum("nd,nmd->nm", candidates[everyone, picked[:, turn]], candidates)
+        redundancy = np.maximum(redundancy, likeness)
+    return picked
 
 
 def twins(

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError
 from metachain.learning.episodes import (
-    ALIKE,
+    ALIKE_TRANSFER,
     FEWEST,
     LABELS,
     QUERIES,
     SEEDS,
     TRANSFER_ITEMS,
-    draws,
-    rehearsals_beside,
+    episodes_beside,
+    episodes_of,
     transfer_items,
 )
 from metachain.learning.guard import ARMS, SHOTS, SURENESS, arm_scores
@@ -36,7 +36,7 @@ __all__ = ["Contribution", "Sources", "contribution_of", "read_contribution"]
 FORMAT = "metachain-statistics/1"
 """Another number whenever the same demonstrations would give other numbers."""
 METHOD = sha256(
-    repr((ARMS, LABELS, SEEDS, QUERIES, SURENESS, SHOTS, ALIKE, FEWEST, TRANSFER_ITEMS, NEIGHBOURS)).encode()
+    repr((ARMS, LABELS, SEEDS, QUERIES, SURENESS, SHOTS, ALIKE_TRANSFER, FEWEST, TRANSFER_ITEMS, NEIGHBOURS)).encode()
 ).hexdigest()
 MOST_REHEARSALS = 2 * len(SEEDS)
 LARGEST_FILE = 1_000_000
@@ -200,15 +200,15 @@ def contribution_of(sources: Sources, own: Pool, progress: Progress = silent) ->
     number = len(sources.institutions)
     past = np.arange(number)
     items = transfer_items(pool, number)
-    parts = [part for draw in draws(pool, number) for part in (draw.support, draw.query)]
+    parts = [part for one in episodes_of(pool, number, past) for part in (one.support, one.query)]
     study = NeighbourTable.of(pool, np.concatenate([items, *parts]), progress, sources.index)
     row = np.clip(transfer_row(study.profile(items, past), pool.answer[items]), 0, 1)
-    made = rehearsals_beside(pool, number, past, row)
+    episodes = episodes_beside(pool, number, past, row)
     sums = np.zeros((len(LABELS), len(ARMS)))
     name = own.institutions[0]
-    for done, (draw, company) in enumerate(made):
-        progress(f"rehearsing {name}", done, len(made))
-        sums[LABELS.index(draw.labels)] += arm_scores(study, draw, company, sources.transfer)
+    for done, episode in enumerate(episodes):
+        progress(f"rehearsing {name}", done, len(episodes))
+        sums[LABELS.index(episode.labels)] += arm_scores(study, episode, sources.transfer)
     return Contribution(
         institution=name,
         sources=sources.institutions,
@@ -216,7 +216,7 @@ def contribution_of(sources: Sources, own: Pool, progress: Progress = silent) ->
         fingerprint=sources.fingerprint,
         method=METHOD,
         items=len(items),
-        rehearsals=len(made) // len(LABELS),
+        rehearsals=len(episodes) // len(LABELS),
         transfer=tuple(row.tolist()),
         scores=tuple(map(tuple, sums.tolist())),
     )

@@ -7,7 +7,15 @@ from numpy.typing import NDArray
 
 from metachain.learning.reply_profile import Profile, replies_to
 
-__all__ = ["familiarity", "prior_log_weights", "redundancy", "screening", "shared_answers", "transfer_row"]
+__all__ = [
+    "familiarity",
+    "prior_log_weights",
+    "redundancy",
+    "screening",
+    "shared_answers",
+    "transfer_row",
+    "with_listed",
+]
 
 FAMILIARITY_TEMPERATURE = 0.25
 SCREENED_BELOW = 0.5
@@ -79,6 +87,11 @@ def shared_answers(gives: NDArray[np.bool_], listed: NDArray[np.bool_]) -> Float
     shared = (gives & listed).sum(axis=1) / np.sqrt(np.maximum(sizes, 1))
     log_weights: Floats = SHARING_WEIGHT * np.log(shared + SHARING_FLOOR)
     return log_weights
+
+
+def with_listed(log_weights: Floats, gives: NDArray[np.bool_], listed: NDArray[np.bool_] | None) -> Floats:
+    """``log_weights`` (S,) plus ``shared_answers`` where the new institution has a list of answers."""
+    return log_weights if listed is None else log_weights + shared_answers(gives, listed)
 
 
 def _agreement(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer], diagonal: float) -> Floats:

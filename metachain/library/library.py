@@ -35,7 +35,7 @@ from metachain.library.demonstrations import (
 from metachain.library.engine import KEEPER, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
-from metachain.library.revisions import State, revision, state_of
+from metachain.library.revisions import State, revision, state_of, total_revision
 from metachain.library.schema import demonstrations as table
 from metachain.library.sharing import Grant, Sharing
 from metachain.library.vector_index import build
@@ -72,6 +72,8 @@ class Library:
         """Who was shown whose demonstrations."""
         self.keys = Keys(engine)
         """Who may ask a server of the library."""
+        self.cache: dict[str, object] = {}
+        """Objects made from the library's content, by name; each user checks that its own is current."""
 
     @classmethod
     def open(
@@ -97,6 +99,7 @@ class Library:
 
     def close(self) -> None:
         """Let go of the file or the connections."""
+        self.cache.clear()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -164,6 +167,7 @@ class Library:
         What was learned is gone then; ``metachain.learning.unlearning.forget`` does this and learns again. None where
         there was nothing.
         """
+        self.cache.clear()
         with writing(self._engine, KEEPER, alone=True) as connection:
             return erase(connection, doomed)
 
@@ -190,6 +194,11 @@ class Library:
         """How often this institution's demonstrations, list of answers or outcomes have changed; 0 or more."""
         check_text("institution", institution)
         return revision(self._engine, institution)
+
+    def content_version(self, institutions: Iterable[str]) -> tuple[int, int]:
+        """Two counters that grow with each change of these institutions, and with each erasure in the library."""
+        with reading(self._engine) as connection:
+            return total_revision(connection, institutions), state_of(connection, "").forgotten
 
     def state(self, institution: str) -> State:
         """What an institution's selector depends on, in numbers that only grow."""

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, Table, bindparam, select
+from sqlalchemy import Connection, Engine, Table, bindparam, func, select
 
 from metachain.library.bulk import insert_into
 from metachain.library.engine import reading
 from metachain.library.schema import counters, revisions
 
-__all__ = ["State", "bump_counter", "bump_revision", "revision", "state_of"]
+__all__ = ["State", "bump_counter", "bump_revision", "revision", "state_of", "total_revision"]
 
 STATE = select(
     select(revisions.c.number).where(revisions.c.institution == bindparam("asking")).scalar_subquery(),
@@ -51,6 +51,12 @@ def revision(engine: Engine, institution: str) -> int:
     query = select(revisions.c.number).where(revisions.c.institution == institution)
     with reading(engine) as connection:
         return connection.execute(query).scalar() or 0
+
+
+def total_revision(connection: Connection, institutions: Iterable[str]) -> int:
+    """Number of changes counted so far of all these institutions together, 0 or more."""
+    query = select(func.sum(revisions.c.number)).where(revisions.c.institution.in_(list(institutions)))
+    return int(connection.execute(query).scalar() or 0)
 
 
 def state_of(connection: Connection, institution: str) -> State:

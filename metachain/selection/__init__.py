@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from metachain._lazy import lazily
 
 if TYPE_CHECKING:
-    from metachain.selection.policy import LearnedPolicy, Policy, load_policy, read_policy, save_policy
+    from metachain.learning.policy import Policy
+    from metachain.selection.learned_policies import LearnedPolicy, load_policy, read_policy, save_policy
     from metachain.selection.selection import Chosen, Selection
     from metachain.selection.selector import Selector
 
@@ -20,11 +21,11 @@ __all__ = [
     "save_policy",
 ]
 _HOMES = {
-    "LearnedPolicy": "policy",
-    "Policy": "policy",
-    "load_policy": "policy",
-    "read_policy": "policy",
-    "save_policy": "policy",
+    "LearnedPolicy": "learned_policies",
+    "Policy": "learned_policies",
+    "load_policy": "learned_policies",
+    "read_policy": "learned_policies",
+    "save_policy": "learned_policies",
     "Chosen": "selection",
     "Selection": "selection",
     "Selector": "selector",

@@ -1,15 +1,13 @@
-"""What people use today, as pure functions over arrays: each returns rows of the pool, best first."""
+"""Okapi BM25, the lexical baseline."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-__all__ = ["bm25_weights", "maximal_marginal_relevance", "word_counts"]
+__all__ = ["bm25_weights", "word_counts"]
 
 K1 = 1.5
 B = 0.75
-
-Floats = NDArray[np.floating]
 
 
 def word_counts(texts: list[str]) -> csr_array:
@@ -36,26 +34,3 @@ def bm25_weights(counts: csr_array, corpus: NDArray[np.intp]) -> csr_array:
     rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
     damped = counts.data * (K1 + 1) / (counts.data + K1 * (1 - B + B * length[rows] / mean_length))
     return csr_array((idf[counts.indices] * damped, counts.indices, counts.indptr), shape=counts.shape)
-
-
-def maximal_marginal_relevance(
-    relevance: Floats, candidates: NDArray[np.float32], k: int, diversity: float = 0.5
-) -> NDArray[np.intp]:
-    """Pick k of m candidates, each near the query and far from those picked.
-
-    ``relevance`` (n, m) cosine to each query; ``candidates`` (n, m, d) unit vectors. Returns positions
-    (n, min(k, m)), in order of picking. Carbonell & Goldstein 1998,
-    with λ = 0.5 as LangChain has it.
-    """
-    n, m = relevance.shape
-    everyone = np.arange(n)
-    picked = np.zeros((n, min(k, m)), np.intp)
-    redundancy = np.full((n, m), -np.inf)
-    taken = np.zeros((n, m), bool)
-    for turn in range(picked.shape[1]):
-        utility = (1 - diversity) * relevance - diversity * redundancy if turn else relevance
-        picked[:, turn] = np.where(taken, -np.inf, utility).argmax(axis=1)
-        taken[everyone, picked[:, turn]] = True
-        likeness = np.einsum("nd,nmd->nm", candidates[everyone, picked[:, turn]], candidates)
-        redundancy = np.maximum(redundancy, likeness)
-    return picked

@@ -1,9 +1,7 @@
-"""Choosing demonstrations from what is known for an institution in one state of the library."""
+"""Choosing demonstrations for an institution in one state of the library."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from threading import Lock
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 import sklearn.feature_extraction.text  # noqa: F401 - so that the first query doesn't wait for it
@@ -13,117 +11,34 @@ from metachain.data.demonstration import Demonstration, check_text
 from metachain.embedding.encoder import Encoder
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, normalise_text
 from metachain.errors import DataError
-from metachain.learning.artifacts import version_of
-from metachain.learning.gaussian_process import answer_scores, co_treatment_kernel
+from metachain.learning.candidates import Candidates, choose, plausibility
+from metachain.learning.gaussian_process import co_treatment_kernel
 from metachain.learning.index import Neighbours, similarities
+from metachain.learning.institution_state import InstitutionState
 from metachain.learning.neighbours import NEIGHBOURS
-from metachain.learning.pool import taken
-from metachain.learning.posterior import Past, Posterior, Scene, posterior_of, read_past, scene_before, usable
-from metachain.learning.prior import Prior
-from metachain.learning.ranking import distinct, plausible_answers, twins
+from metachain.learning.policy import Policy
+from metachain.learning.posterior import Posterior
 from metachain.learning.reply_profile import reply_profile
-from metachain.library.library import Library
-from metachain.library.revisions import State
-from metachain.selection.policy import Policy
 from metachain.selection.selection import Chosen, Selection
 
-__all__ = ["Chooser", "Ground", "Grounds", "Side", "checked_shots"]
+__all__ = ["Chooser", "checked_shots"]
 
 KIN = 0.3
-"""Co-treatment above which a label is worth naming as a reason."""
+"""Co-treatment from which a label is named in a reason."""
 
 Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What past institutions shared with the institution, at one moment."""
-
-    past: Past
-    seen: dict[tuple[str, str], int]
-    """Numbers of the first of each text and answer."""
-    twin: NDArray[np.int64]
-    """(N,) from ``twins``."""
-
-    @classmethod
-    def of(cls, past: Past) -> Self:
-        """The ground that a past is."""
-        seen: dict[tuple[str, str], int] = {}
-        return cls(past, seen, twins(past.pool.demonstrations, seen))
-
-
-class Grounds:
-    """One ground for all institutions that may use the same of the same prior; safe to share among threads.
-
-    What an institution may use is asked for each by itself. Grounds of before a change of the rules, or of before
-    something was forgotten, are let go.
-    """
-
-    def __init__(self) -> None:
-        self._held: dict[tuple[str, int, int, tuple[str, ...]], Ground] = {}
-        self._reading = Lock()
-
-    def of(self, prior: Prior, version: str, library: Library, institution: str, forgotten: int) -> Ground:
-        """The ground of an institution; ``forgotten`` is of a state read before. Raises what ``past_of`` does."""
-        allowed = usable(prior, library, institution)
-        moment = version, allowed.shared.rules, forgotten
-        key = (*moment, allowed.institutions)
-        with self._reading:
-            found = self._held.get(key)
-            if found is None:
-                found = Ground.of(read_past(prior, library, institution, allowed))
-                self._held = {known: one for known, one in self._held.items() if known[:3] == moment} | {key: found}
-        return replace(found, past=replace(found.past, shared=allowed.shared))
-
-    def adapt(self, prior: Prior, library: Library, institution: str) -> Posterior:
-        """As ``posterior.adapt``, without reading anew what is held here."""
-        forgotten = library.state(institution).forgotten
-        ground = self.of(prior, version_of(prior), library, institution, forgotten)
-        return posterior_of(prior, scene_before(ground.past, prior, library, institution), institution)
-
-
-@dataclass(frozen=True)
-class Side:
-    """What was known for the institution in one state of the library: never changed, replaced as a whole."""
-
-    state: State
-    ground: Ground
-    scene: Scene
-    posterior: Posterior
-    own_texts: NDArray[np.object_]
-    """(k,) normalised inputs of the support."""
-    own_twin: NDArray[np.int64]
-    """(k,) from ``twins``, of the support's rows after the past's."""
-
-    def demonstration(self, row: int) -> Demonstration:
-        """That of a row, of the past's or after them of the support's."""
-        past = self.scene.past.demonstrations
-        return past[row] if row < len(past) else self.scene.support.demonstrations[row - len(past)]
-
-    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Vectors (n, j, d) of rows (n, j), zeros where there is none (-1)."""
-        found = taken(rows, self.scene.past.vectors, self.scene.support.vectors)
-        found[rows < 0] = 0
-        return found
-
-    def answers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Answer numbers (n, j) of rows (n, j), -1 where there is none."""
-        return np.where(rows < 0, -1, taken(rows, self.scene.past.answer, self.scene.support.answer))
-
-    def twins(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Number of the first of the same text and answer (n, j), of rows (n, j); whatever where there is none."""
-        return taken(rows, self.ground.twin, self.own_twin)
-
-
-@dataclass(frozen=True)
 class Chooser:
-    """Chooses from one side. What it gives is a draft: ``Selector`` alone records it and hands it out."""
+    """Chooses for one state of an institution. Its results are drafts: only ``Selector`` records and shows them."""
 
-    side: Side
+    state: InstitutionState
+    posterior: Posterior
     encoder: Encoder
     policy: Policy
     k: int
-    """How many demonstrations to show at most."""
+    """Maximum number of demonstrations to show."""
 
     def choose(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
         """Choose for one query. Raises DataError where it is not a text or k is negative."""
@@ -137,93 +52,83 @@ class Chooser:
         normalised = [_checked_query(text) for text in texts]
         if not texts:
             return []
-        side = self.side
+        state, posterior = self.state, self.posterior
         vectors = hybrid_vectors(self.encoder.encode(normalised), lexical_vectors(normalised))
-        near = side.ground.past.index.near(vectors, NEIGHBOURS)
-        rows, similarity = _candidates_near(side, normalised, vectors, near)
-        past, posterior = side.scene.past, side.posterior
-        profile = reply_profile(near, past.answer, len(past.answers), past.meaning)
-        kin = co_treatment_kernel(posterior.fit, profile)
-        answer = side.answers(rows)
-        probability = plausible_answers(answer_scores(posterior.fit, profile, answer, kin), answer)
-        left_out = _left_out(side, rows, without, self.policy)
-        rows, similarity = np.where(left_out, -1, rows), np.where(left_out, -np.inf, similarity)
-        probability = np.where(left_out, 0.0, probability)
-        first, score = self.policy.choose(
-            similarity,
+        near = state.past.index.near(vectors, NEIGHBOURS)
+        pool = state.pool
+        profile = reply_profile(near, pool.answer, len(pool.answers), pool.meaning)
+        kernel = co_treatment_kernel(posterior.fit, profile)
+        candidates = _candidates(state, normalised, vectors, near)
+        probability = plausibility(candidates, posterior.fit, profile, kernel)
+        rows = candidates.rows
+        places, score = choose(
+            self.policy,
+            candidates,
             probability,
             shots,
-            learned=posterior.method == "metachain",
-            texts=past.meaning is not None,
-            vectors=lambda places: side.vectors(np.take_along_axis(rows, places, axis=1)),
+            learned=posterior.learned,
+            texts=pool.meaning is not None,
+            vectors=lambda places: state.vectors_of(np.take_along_axis(rows, places, axis=1)),
+            left_out=self._left_out(rows, without),
         )
         probability = posterior.prior.lesson.calibration(posterior.evidence).of(probability)
         return [
-            _selection(side, self.policy, text, rows[i], first[i], score[i], similarity[i], probability[i], kin[i])
+            self._selection(text, rows[i], places[i], score[i], candidates.similarity[i], probability[i], kernel[i])
             for i, text in enumerate(texts)
         ]
 
+    def _left_out(self, rows: NDArray[np.int64], without: Collection[Demonstration]) -> NDArray[np.bool_] | None:
+        """Mark candidate rows (n, m) of ``without``, and demoted ones; None where nothing is left out."""
+        held, demoted = frozenset(without), self.policy.demoted
+        if not held and not demoted:
+            return None
+        some = (self.state.demonstration(row) if row >= 0 else None for row in rows.ravel().tolist())
+        out = [one is not None and (one in held or one.key in demoted) for one in some]
+        return np.array(out, bool).reshape(rows.shape)
 
-def _candidates_near(
-    side: Side, normalised: Sequence[str], vectors: NDArray[np.float32], near: Neighbours
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Candidate rows (n, m) and similarity, own labels first; -1 and -inf for the query itself and for twins."""
-    own = len(side.own_texts)
-    near_rows, near_similarity = near.flat()
-    similarity = similarities(vectors, side.scene.support.vectors)
-    itself = np.array(normalised, object)[:, None] == side.own_texts[None, :]
-    own_rows = len(side.ground.twin) + np.arange(own)
-    rows = np.concatenate([np.where(itself, -1, own_rows), near_rows], axis=1)
-    return distinct(rows, np.concatenate([similarity, near_similarity], axis=1), side.twins(rows))
-
-
-def _left_out(
-    side: Side, rows: NDArray[np.int64], without: Collection[Demonstration], policy: Policy
-) -> NDArray[np.bool_]:
-    """Whether each candidate row (n, m) is one of ``without``, or demoted; (n, m)."""
-    held = frozenset(without)
-    if not held and not policy.demoted:
-        return np.zeros(rows.shape, bool)
-    some = (side.demonstration(row) if row >= 0 else None for row in rows.ravel().tolist())
-    out = [one is not None and (one in held or one.key in policy.demoted) for one in some]
-    return np.array(out, bool).reshape(rows.shape)
-
-
-def _selection(
-    side: Side,
-    policy: Policy,
-    text: str,
-    rows: NDArray[np.int64],
-    first: NDArray[np.intp],
-    score: Floats,
-    similarity: Floats,
-    plausibility: Floats,
-    kinship: Floats,
-) -> Selection:
-    shown = [position for position in first[::-1] if position >= 0 and rows[position] >= 0]
-    chosen = []
-    for position in shown:
-        one, near, probable = side.demonstration(int(rows[position])), similarity[position], plausibility[position]
-        reason = _reason(side, one, near, probable, kinship)
-        chosen.append(Chosen(one, float(score[position]), float(near), float(probable), reason))
-    method = "metachain" if policy.weighs(learned=side.posterior.method == "metachain") else "nearest"
-    return Selection(side.posterior.institution, text, tuple(chosen), method, policy.best_first)
+    def _selection(
+        self,
+        text: str,
+        rows: NDArray[np.int64],
+        places: NDArray[np.intp],
+        score: Floats,
+        similarity: Floats,
+        probability: Floats,
+        kernel: Floats,
+    ) -> Selection:
+        chosen = []
+        for place in places[::-1][places[::-1] >= 0]:
+            one, near, probable = self.state.demonstration(int(rows[place])), similarity[place], probability[place]
+            reason = _reason(self.state, one, near, probable, kernel)
+            chosen.append(Chosen(one, float(score[place]), float(near), float(probable), reason))
+        method = "metachain" if self.policy.weighs(learned=self.posterior.learned) else "nearest"
+        return Selection(self.state.institution, text, tuple(chosen), method, self.policy.best_first)
 
 
-def _reason(side: Side, one: Demonstration, similarity: float, plausibility: float, kinship: Floats) -> str:
-    institution, support = side.posterior.institution, side.scene.support.demonstrations
+def _candidates(
+    state: InstitutionState, normalised: Sequence[str], vectors: NDArray[np.float32], near: Neighbours
+) -> Candidates:
+    """Own labels and neighbours of n queries, without the label whose text is the query itself."""
+    itself = np.array(normalised, object)[:, None] == state.own_texts[None, :]
+    own = np.where(itself, -1, len(state.pool.demonstrations) + np.arange(len(state.own_texts)))
+    similarity = similarities(vectors, state.support.vectors)
+    return Candidates.gather(own, similarity, near, state.answers_of, state.twins_of)
+
+
+def _reason(state: InstitutionState, one: Demonstration, similarity: float, probability: float, kernel: Floats) -> str:
+    institution, support = state.institution, state.support.demonstrations
     origin = "your own label" if one.institution == institution else f"from {one.institution}"
-    reason = f"{origin}: input {similarity:.0%} similar, answer {plausibility:.0%} probable here"
-    kinship = kinship[: len(support)]  # without what was scored
-    if not len(kinship) or kinship.max() < KIN:
+    reason = f"{origin}: input {similarity:.0%} similar, answer {probability:.0%} probable here"
+    kernel = kernel[: len(support)]  # without scored answers
+    if not len(kernel) or kernel.max() < KIN:
         return reason
-    kin = support[int(kinship.argmax())]
+    kin = support[int(kernel.argmax())]
     verb = "agrees with" if kin.output == one.output else "differs from"
     return f"{reason}; {verb} your label {kin.input[:60]!r} ({kin.output[:30]}), which past institutions treat alike"
 
 
 def checked_shots(k: int) -> int:
-    """How many demonstrations to show at most. Raises DataError where that is no whole number, or negative."""
+    """Return a maximum number of demonstrations. Raises DataError where it is no whole number, or negative."""
     if not isinstance(k, int) or isinstance(k, bool) or k < 0:
         raise DataError(f"k must be a whole number of demonstrations, 0 or more, got {k!r}")
     return k

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
+from metachain.learning.policy import CANDIDATES, DEFAULT, Policy
 from metachain.progress import Progress, silent
 from metachain.selection.harmful import Exposure, Harm, Key, misleading, suspects
-from metachain.selection.policy import CANDIDATES, DEFAULT, Policy
 from metachain.selection.racing import Dropped, most_left, paired, still_racing, winner
 from metachain.selection.rehearsal import Question, RehearsalSet
 

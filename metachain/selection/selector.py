@@ -1,26 +1,24 @@
 """Chooses the demonstrations of past institutions, and of its own labels, that an institution should be shown."""
 
-from collections import ChainMap
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Lock
 
-import numpy as np
 from sqlalchemy import Connection
 
 from metachain.data.demonstration import Demonstration
-from metachain.embedding.similarity import normalise_text
 from metachain.errors import SharingError
-from metachain.learning.artifacts import version_of
-from metachain.learning.posterior import Posterior, Scene, posterior_of, scene_before
-from metachain.learning.ranking import twins
+from metachain.learning.institution_state import InstitutionState, SharedPastCache, load_institution
+from metachain.learning.policy import DEFAULT, Policy
+from metachain.learning.posterior import Posterior, posterior_of
+from metachain.learning.prior import version_of
+from metachain.learning.shared_past import SharedPast
 from metachain.library.audit import AuditEntry, new_id
 from metachain.library.library import Library
 from metachain.library.revisions import State, state_of
-from metachain.library.sharing import Sharing
-from metachain.selection.chooser import Chooser, Ground, Grounds, Side, checked_shots
-from metachain.selection.policy import DEFAULT, Policy
+from metachain.library.sharing import Shared, Sharing
+from metachain.selection.chooser import Chooser, checked_shots
 from metachain.selection.selection import Selection
 from metachain.timestamps import now
 
@@ -31,18 +29,18 @@ ATTEMPTS = 5
 
 
 class Selector:
-    """Selects for one institution: from what others share with it, and from its own as it is now.
+    """Selects for one institution: from demonstrations that others share with it, and from its own as they are now.
 
-    Labels, lists of answers and feedback of the institution that are added to the library later, by anybody, count from
-    the next selection on, and so does each change of the sharing rules, the end of a grant, and what is forgotten. Of
-    demonstrations that others add later it knows nothing: make another one. ``k`` ≥ 0 is how many demonstrations to
-    show at most, the policy's own number where None. Where the library has changed since the posterior was made, the
-    posterior is computed anew from the same prior. Safe to share among threads.
+    Labels, lists of answers and feedback of the institution count from the next selection on, whoever adds them. So do
+    changes of the sharing rules, the end of a grant, and erasures. Demonstrations that others add later do not count:
+    make another selector for these. ``k`` ≥ 0 is the maximum number of demonstrations, None for the policy's. Where the
+    library has changed since the posterior was computed, the posterior is computed anew from the same prior. Safe to
+    share among threads.
 
-    Selectors that are given the same ``grounds`` hold what is shared with all of them once.
+    Selectors with the same ``pasts`` hold demonstrations that are shared with all of them once.
 
-    Each selection is an entry of ``library.audit`` before it is handed out, and was permitted in the moment of that
-    entry: what the rules have forbidden meanwhile is chosen anew.
+    Each selection is an entry of ``library.audit`` before it is returned, permitted at the moment of that entry: where
+    the rules have changed meanwhile, the selector chooses anew.
     """
 
     def __init__(
@@ -51,30 +49,29 @@ class Selector:
         posterior: Posterior,
         k: int | None = None,
         policy: Policy = DEFAULT,
-        grounds: Grounds | None = None,
+        pasts: SharedPastCache | None = None,
     ) -> None:
         self.policy = policy
         self.k = policy.shots if k is None else checked_shots(k)
         self.institution = posterior.institution
-        """Who is asking."""
+        """Name of the asking institution."""
         self._library = library
         self._prior = posterior.prior
         self._prior_version = version_of(self._prior)
         self._renewing = Lock()
-        state = library.state(self.institution)
-        self._grounds = grounds or Grounds()
-        self._side = self._sided(state, self._ground(state), None, posterior)
+        self._pasts = pasts or SharedPastCache()
+        self._now = self._read(library.state(self.institution), posterior)
 
     @property
     def posterior(self) -> Posterior:
-        """What is known of the institution by now."""
-        return self._current().posterior
+        """The institution's posterior in the library's present state."""
+        return self._current()[1]
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The institution's own known outputs, listed or seen among its labels, in alphabetical order."""
-        scene = self._current().scene
-        return tuple(sorted({*scene.list_given, *(one.output for one in scene.support.demonstrations)}))
+        """The institution's own known outputs, from its list and its labels, in alphabetical order."""
+        state, _ = self._current()
+        return tuple(sorted({*state.list_given, *(one.output for one in state.support.demonstrations)}))
 
     def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
         """Choose for one query. Raises DataError where it is not a text or k is negative, and what ``show`` does."""
@@ -87,26 +84,26 @@ class Selector:
         return self.show(lambda chooser: chooser.choose_many(texts, k, without))
 
     def show(self, choose: Callable[[Chooser], Sequence[Selection]]) -> list[Selection]:
-        """Hand out what ``choose`` decides on, recorded in one transaction; of what else it has tried nothing is kept.
+        """Record the selections that ``choose`` returns in one transaction, and return them.
 
-        ``choose`` is asked again where sharing rules, or what is forgotten, change meanwhile. Raises SharingError where
-        that goes on, and StorageError where the library can't be written and was not opened with ``audit=False``.
+        ``choose`` is called again where sharing rules change, or something is forgotten, meanwhile. Raises SharingError
+        where that goes on, and StorageError where the library can't be written and was not opened with ``audit=False``.
         """
         for _ in range(ATTEMPTS):
-            side = self._current()
-            drafts = choose(Chooser(side, self._library.encoder, self.policy, self.k))
+            state, posterior = self._current()
+            drafts = choose(Chooser(state, posterior, self._library.encoder, self.policy, self.k))
             selections = [replace(one, id=new_id()) for one in drafts]
             for one in selections:
-                _check_shared(one, side)
-            entries = [self._entry(one, side) for one in selections]
-            if not entries or self._library.audit.record(entries, partial(self._permits, side)):
+                _check_shared(one, state)
+            entries = [self._entry(one, state) for one in selections]
+            if not entries or self._library.audit.record(entries, partial(self._permits, state)):
                 return selections
         raise SharingError(
             f"what {self.institution!r} may be shown has changed {ATTEMPTS} times while demonstrations were chosen; "
             "nothing was shown, ask again when the rules have settled"
         )
 
-    def _entry(self, one: Selection, side: Side) -> AuditEntry:
+    def _entry(self, one: Selection, state: InstitutionState) -> AuditEntry:
         return AuditEntry(
             one.id,
             now(),
@@ -114,55 +111,57 @@ class Selector:
             self._library.sharing.purpose,
             one.method,
             tuple(shown.key for shown in one.demonstrations),
-            side.state.rules,
+            state.moment.rules,
             self._prior_version,
         )
 
-    def _permits(self, side: Side, connection: Connection) -> bool:
-        """Whether the rules that a side was made under are those of now, and nothing was forgotten since."""
-        state = state_of(connection, self.institution)
-        same = (state.rules, state.forgotten) == (side.state.rules, side.state.forgotten)
-        return same and not _has_ended(side)
+    def _permits(self, state: InstitutionState, connection: Connection) -> bool:
+        """True while the rules of a state hold and nothing was forgotten since."""
+        return _same_rules(state.moment, state_of(connection, self.institution)) and not _has_ended(state)
 
-    def _current(self) -> Side:
-        """The side as the library has it now: the same object as long as the library's state is the same."""
-        if not self._is_current(self._side):
+    def _current(self) -> tuple[InstitutionState, Posterior]:
+        """State and posterior of the library now: the same objects while the library's state is the same."""
+        if not self._is_current():
             with self._renewing:
-                # Read before all else, so that what comes in the meantime is seen the next time.
-                state = self._library.state(self.institution)
-                if not self._is_current(self._side, state):
-                    self._side = self._renewed(self._side, state)
-        return self._side
+                # Read before all else, so that a change in the meantime is seen the next time.
+                moment = self._library.state(self.institution)
+                if not self._is_current(moment):
+                    self._now = self._read(moment, self._now[1], self._now[0])
+        return self._now
 
-    def _is_current(self, side: Side, state: State | None = None) -> bool:
-        return side.state == (state or self._library.state(self.institution)) and not _has_ended(side)
+    def _is_current(self, moment: State | None = None) -> bool:
+        state, _ = self._now
+        return state.moment == (moment or self._library.state(self.institution)) and not _has_ended(state)
 
-    def _renewed(self, side: Side, state: State) -> Side:
-        if (state.rules, state.forgotten) == (side.state.rules, side.state.forgotten) and not _has_ended(side):
-            return self._sided(state, side.ground, side.scene, side.posterior)
-        return self._sided(state, self._ground(state), None, side.posterior)
-
-    def _ground(self, state: State) -> Ground:
-        return self._grounds.of(self._prior, self._prior_version, self._library, self.institution, state.forgotten)
-
-    def _sided(self, state: State, ground: Ground, known: Scene | None, posterior: Posterior) -> Side:
-        scene = scene_before(ground.past, self._prior, self._library, self.institution, known)
-        if posterior.digest != scene.digest:
-            posterior = posterior_of(posterior.prior, scene, self.institution)
-        support = scene.support
-        texts = np.array([normalise_text(one.input) for one in support.demonstrations], object)
-        own_twin = twins(support.demonstrations, ChainMap({}, ground.seen), len(ground.twin))
-        return Side(state, ground, scene, posterior, texts, own_twin)
+    def _read(
+        self, moment: State, posterior: Posterior, known: InstitutionState | None = None
+    ) -> tuple[InstitutionState, Posterior]:
+        """State and posterior at a moment; a past that is still allowed is taken over from the state ``known``."""
+        past: tuple[Shared, SharedPast]
+        if known is not None and _same_rules(known.moment, moment) and not _has_ended(known):
+            past = known.shared, known.past
+        else:
+            known = None
+            past = self._pasts.load(self._prior, self._prior_version, self._library, self.institution, moment.forgotten)
+        state = load_institution(self._prior, self._library, self.institution, past, known, moment)
+        if posterior.digest != state.digest:
+            posterior = posterior_of(self._prior, state)
+        return state, posterior
 
 
-def _has_ended(side: Side) -> bool:
-    """Whether one of the grants that a side was made under has."""
-    until = side.ground.past.shared.until
+def _same_rules(one: State, other: State) -> bool:
+    """True where neither the rules have changed nor anything was forgotten between two moments."""
+    return (one.rules, one.forgotten) == (other.rules, other.forgotten)
+
+
+def _has_ended(state: InstitutionState) -> bool:
+    """True where a grant that the state depends on has ended."""
+    until = state.shared.until
     return until is not None and Sharing.now() >= until
 
 
-def _check_shared(one: Selection, side: Side) -> None:
-    allowed = side.ground.past.shared.demonstrations | {one.institution}
+def _check_shared(one: Selection, state: InstitutionState) -> None:
+    allowed = state.shared.demonstrations | {one.institution}
     for shown in one.demonstrations:
         if shown.institution not in allowed:
             raise SharingError(

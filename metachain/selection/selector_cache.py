@@ -1,13 +1,14 @@
-"""One selector for each institution that asks, made when it first does."""
+"""One selector for each institution, made at its first query."""
 
 from threading import Lock
 
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import load_posterior, load_prior
-from metachain.learning.posterior import Posterior
+from metachain.learning.institution_state import SharedPastCache
+from metachain.learning.policy import DEFAULT, Policy
+from metachain.learning.posterior import Posterior, adapt
 from metachain.library.library import Library
-from metachain.selection.chooser import Grounds, checked_shots
-from metachain.selection.policy import DEFAULT, Policy
+from metachain.selection.chooser import checked_shots
 from metachain.selection.selector import Selector
 
 __all__ = ["SelectorCache"]
@@ -29,7 +30,7 @@ class SelectorCache:
         self._policy = policy
         self._made: dict[str, tuple[int, Selector]] = {}
         """With how often a prior had been stored before it was made."""
-        self._grounds = Grounds()
+        self._pasts = SharedPastCache()
         self._making = Lock()
 
     def of(self, institution: str) -> Selector:
@@ -41,7 +42,7 @@ class SelectorCache:
                 known = self._made.get(institution)
                 if known is None or known[0] < learned:
                     posterior = self._posterior(institution)
-                    known = learned, Selector(self._library, posterior, self._k, self._policy, self._grounds)
+                    known = learned, Selector(self._library, posterior, self._k, self._policy, self._pasts)
                     self._made[institution] = known
         return known[1]
 
@@ -52,7 +53,7 @@ class SelectorCache:
             return load_posterior(self._library, institution)
         except NotFoundError:
             if next(self._library.stream(institution), None) is not None:
-                return self._grounds.adapt(prior, self._library, institution)
+                return adapt(prior, self._library, institution, self._pasts)
             raise NotFoundError(
                 f"the library knows no institution {institution!r}: it has no labels and was never adapted to; "
                 f"check the name, or adapt first: metachain adapt LIBRARY {institution!r} SUPPORT.jsonl"

@@ -25,10 +25,10 @@ from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError, MetachainError, NotFoundError
 from metachain.learning.artifacts import load_posterior
+from metachain.learning.policy import Policy
 from metachain.learning.posterior import Posterior
 from metachain.library.library import Library
 from metachain.retrievers import MetaExampleSelector
-from metachain.selection.policy import Policy
 from metachain.selection.selector import Selector
 
 QUERY = "xray chest ward a"

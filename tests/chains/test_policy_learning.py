@@ -21,12 +21,13 @@ from metachain.chains.models import load_model
 from metachain.chains.policy_learning import Collected, collect
 from metachain.data.synthetic import WorldSettings, generate_world
 from metachain.errors import DataError, LibraryError, ModelError, NotFoundError
+from metachain.learning.policy import DEFAULT, Policy
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import Prior, learn
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 from metachain.scoring.metrics import checked_metric, exact_match, token_f1
-from metachain.selection.policy import DEFAULT, Policy, load_policy, read_policy
+from metachain.selection.learned_policies import load_policy, read_policy
 from metachain.selection.selector import Selector
 
 

@@ -16,11 +16,11 @@ from metachain.chains import classification_chain, few_shot_chain, summarization
 from metachain.chains.select_step import SELECTION_RUN
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import save_prior
+from metachain.learning.policy import Policy
 from metachain.learning.posterior import Posterior
 from metachain.learning.prior import learn
 from metachain.library.library import Library
 from metachain.retrievers import LibraryExampleSelector, MetaExampleSelector
-from metachain.selection.policy import Policy
 from metachain.selection.selector import Selector
 
 NEW, OTHER = "hospital 5", "hospital 0"

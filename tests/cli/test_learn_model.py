@@ -8,9 +8,10 @@ import pytest
 from handmade import Tiny, metachain
 
 from metachain.data.synthetic import WorldSettings, generate_world
+from metachain.learning.policy import Policy
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
-from metachain.selection.policy import LearnedPolicy, Policy, read_policy, save_policy
+from metachain.selection.learned_policies import LearnedPolicy, read_policy, save_policy
 
 
 @pytest.fixture

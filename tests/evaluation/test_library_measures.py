@@ -23,7 +23,7 @@ from metachain.evaluation.library_measures import (
     rehearse,
     study_for,
 )
-from metachain.learning.episodes import LABELS, Draw, rng_for, split
+from metachain.learning.episodes import LABELS, Episode, rng_for, split
 from metachain.learning.guard import ARMS, NEAREST, SURENESS, arm_scores
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
@@ -140,8 +140,8 @@ def test_learned_is_the_arm_that_was_best_at_the_others(study: NeighbourTable) -
         support, query = split(pool, u, 20, 60, seed)
         past = np.array([s for s in range(6) if s != u])
         for place, labels in enumerate(LABELS):
-            draw = Draw(u, labels, support[:labels], query)
-            table[u, seed, place] = arm_scores(study, draw, past, transfer)
+            draw = Episode(u, labels, support[:labels], query, past)
+            table[u, seed, place] = arm_scores(study, draw, transfer)
     for u in range(5):
         mean = table[[v for v in range(5) if v != u]].mean(axis=(0, 1))
         chosen = [int(means.round(9).argmax()) for means in (mean[0], *[mean[1:].mean(axis=0)] * 2)]

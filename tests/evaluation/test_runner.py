@@ -33,29 +33,29 @@ def same(one: csr_array, other: csr_array) -> bool:
 
 def test_a_ground_is_of_its_past_alone(study: NeighbourTable) -> None:
     """Weights, lesson and word statistics are those of the past institutions, whatever else the pool holds."""
-    ground = Bench.of(study).ground(PAST)
+    known = Bench.of(study).knowledge(PAST)
     transfer, pool = transfer_matrix(study), study.pool
-    assert np.array_equal(ground.redundancy, redundancy(transfer, PAST))
-    assert np.array_equal(ground.screening, screening(transfer, PAST))
-    assert np.array_equal(ground.standing, prior_log_weights(transfer, PAST))
-    assert ground.screening.any()
+    assert np.array_equal(known.redundancy, redundancy(transfer, PAST))
+    assert np.array_equal(known.screening, screening(transfer, PAST))
+    assert np.array_equal(known.log_weights, prior_log_weights(transfer, PAST))
+    assert known.screening.any()
     lesson = run_guard(study, transfer, PAST)
-    assert np.array_equal(ground.lesson.scores, lesson.scores)
-    assert (ground.lesson.settings, ground.lesson.labelled) == (lesson.settings, lesson.labelled)
+    assert np.array_equal(known.lesson.scores, lesson.scores)
+    assert (known.lesson.settings, known.lesson.labelled) == (lesson.settings, lesson.labelled)
     words = word_counts([one.input for one in pool.demonstrations])
     rows = [row for row in range(len(pool.owner)) if pool.owner[row] in PAST]
-    assert same(ground.words, words)
-    assert same(ground.bm25, bm25_weights(words, np.array(rows)))
-    assert np.array_equal(ground.twin, twins(pool.demonstrations))
-    assert ground.rows.tolist() == rows
-    assert ground.query.size == 0
+    assert same(known.words, words)
+    assert same(known.bm25, bm25_weights(words, np.array(rows)))
+    assert np.array_equal(known.twin, twins(pool.demonstrations))
+    assert known.rows.tolist() == rows
+    assert not hasattr(known, "query")
 
 
 def test_the_same_past_is_learned_from_once(study: NeighbourTable) -> None:
-    """Asking again for the same institutions gives the same ground, for others another; ``learn`` keeps nothing."""
+    """Asking again for the same institutions gives the same known, for others another; ``learn`` keeps nothing."""
     bench = Bench.of(study)
-    ground = bench.ground(PAST)
-    assert bench.ground(PAST.copy()) is ground
-    assert bench.ground(PAST[:3]) is not ground
-    assert bench.learn(PAST) is not ground
-    assert bench.ground(PAST) is ground
+    known = bench.knowledge(PAST)
+    assert bench.knowledge(PAST.copy()) is known
+    assert bench.knowledge(PAST[:3]) is not known
+    assert bench.learn(PAST) is not known
+    assert bench.knowledge(PAST) is known

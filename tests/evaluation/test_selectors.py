@@ -20,17 +20,17 @@ from slow_selectors import (
     UNLABELLED,
     candidates,
     dense_of,
-    episode_of,
-    ground_of,
     labels,
+    queries_of,
     slow_choice,
     slow_plausible,
+    trial_of,
 )
 
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.encoder import Encoder
 from metachain.embedding.similarity import LEXICAL_DIMENSIONS
-from metachain.evaluation.selectors import INFORMED, SELECTORS, Episode, Ground, explained
+from metachain.evaluation.selectors import INFORMED, SELECTORS, HeldOutQueries, Trial, shown_with_probability
 from metachain.learning.gaussian_process import PLAIN, Settings
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import GuardResult, learn, run_guard, transfer_matrix
@@ -45,9 +45,9 @@ def dot(one: np.ndarray, other: np.ndarray) -> float:
     return sum(float(a) * float(b) for a, b in zip(one, other, strict=True))
 
 
-def slow_nearby(episode: Episode, query: int, rows: Sequence[int]) -> list[tuple[float, int]]:
+def slow_nearby(trial: Trial, query: int, rows: Sequence[int]) -> list[tuple[float, int]]:
     """Similarity, to four decimals, and row of each candidate, nearest first; of twins the first alone."""
-    pool, seen, kept = episode.ground.study.pool, set(), []
+    pool, seen, kept = trial.queries.knowledge.table.pool, set(), []
     for row in rows:
         one = pool.demonstrations[row]
         if (one.input, one.output) not in seen:
@@ -57,31 +57,31 @@ def slow_nearby(episode: Episode, query: int, rows: Sequence[int]) -> list[tuple
 
 
 @pytest.fixture(scope="module")
-def ground() -> Ground:
+def queries() -> HeldOutQueries:
     """The target among three past hospitals."""
-    return ground_of(MADE, dense_of(MADE))
+    return queries_of(MADE, dense_of(MADE))
 
 
 @labels
-def test_semantic_is_dense_brute_force(ground: Ground, k: int) -> None:
+def test_semantic_is_dense_brute_force(queries: HeldOutQueries, k: int) -> None:
     """``semantic`` shows the past and own demonstrations with the largest dense cosine, the largest first."""
-    episode, dense = episode_of(ground, k), dense_of(ground.study.pool.demonstrations)
-    shown = SELECTORS["semantic"](episode)
-    for query, rows in zip(ground.query, shown, strict=True):
+    trial, dense = trial_of(queries, k), dense_of(queries.knowledge.table.pool.demonstrations)
+    shown = SELECTORS["semantic"](trial)
+    for query, rows in zip(queries.episode.query, shown, strict=True):
         cosines = [dot(dense[query], dense[row]) for row in rows]
-        assert set(rows) <= set(candidates(episode))
+        assert set(rows) <= set(candidates(trial))
         assert len(set(rows)) == 5
-        best = sorted((dot(dense[query], dense[row]) for row in candidates(episode)), reverse=True)[:5]
+        best = sorted((dot(dense[query], dense[row]) for row in candidates(trial)), reverse=True)[:5]
         assert cosines == pytest.approx(best, abs=1e-5)
 
 
 @labels
-def test_bm25_is_brute_force(ground: Ground, k: int) -> None:
+def test_bm25_is_brute_force(queries: HeldOutQueries, k: int) -> None:
     """``bm25`` shows the demonstrations with the highest BM25 score."""
-    episode = episode_of(ground, k)
-    scores = (ground.words @ ground.bm25.T).toarray()
-    for query, rows in zip(ground.query, SELECTORS["bm25"](episode), strict=True):
-        best = sorted((scores[query, row] for row in candidates(episode)), reverse=True)[:5]
+    trial = trial_of(queries, k)
+    scores = (queries.knowledge.words @ queries.knowledge.bm25.T).toarray()
+    for query, rows in zip(queries.episode.query, SELECTORS["bm25"](trial), strict=True):
+        best = sorted((scores[query, row] for row in candidates(trial)), reverse=True)[:5]
         assert [scores[query, row] for row in rows] == pytest.approx(best)
         assert len(set(rows)) == 5
 
@@ -90,92 +90,96 @@ def test_bm25_is_brute_force(ground: Ground, k: int) -> None:
 def test_mmr_is_langchains(k: int) -> None:
     """``mmr`` shows what LangChain's function picks from the 20 dense nearest of past and own demonstrations."""
     dense = unit_vectors(0, len(MADE), 9)
-    episode = episode_of(ground_of(MADE, dense), k)
-    pool = episode.ground.study.pool
+    trial = trial_of(queries_of(MADE, dense), k)
+    pool = trial.queries.knowledge.table.pool
     vector = dict(zip(MADE, dense, strict=True))
-    for query, rows in zip(episode.ground.query, SELECTORS["mmr"](episode), strict=True):
+    for query, rows in zip(trial.episode.query, SELECTORS["mmr"](trial), strict=True):
         asked = vector[pool.demonstrations[query]]
-        near = sorted(candidates(episode), key=lambda row: -dot(asked, vector[pool.demonstrations[row]]))[:20]
+        near = sorted(candidates(trial), key=lambda row: -dot(asked, vector[pool.demonstrations[row]]))[:20]
         picked = maximal_marginal_relevance(asked, [vector[pool.demonstrations[row]] for row in near], k=5)
         assert rows.tolist() == [near[place] for place in picked]
 
 
 @labels
-def test_hybrid_is_brute_force(ground: Ground, k: int) -> None:
+def test_hybrid_is_brute_force(queries: HeldOutQueries, k: int) -> None:
     """``hybrid`` shows the most similar of past and own demonstrations, each text and answer once."""
-    episode = episode_of(ground, k)
-    pool = ground.study.pool
-    for query, rows in zip(ground.query, SELECTORS["hybrid"](episode), strict=True):
-        best = [h for h, _ in slow_nearby(episode, query, candidates(episode))[:5]]
+    trial = trial_of(queries, k)
+    pool = queries.knowledge.table.pool
+    for query, rows in zip(queries.episode.query, SELECTORS["hybrid"](trial), strict=True):
+        best = [h for h, _ in slow_nearby(trial, query, candidates(trial))[:5]]
         assert [dot(pool.vectors[query], pool.vectors[row]) for row in rows] == pytest.approx(best, abs=2e-4)
         assert len({(pool.demonstrations[row].input, pool.answer[row]) for row in rows}) == 5
 
 
 @labels
-def test_support_shows_own_labels_only(ground: Ground, k: int) -> None:
+def test_support_shows_own_labels_only(queries: HeldOutQueries, k: int) -> None:
     """``support`` shows the institution's own labels, nearest first, and nothing else."""
-    episode = episode_of(ground, k)
-    for query, rows in zip(ground.query, SELECTORS["support"](episode), strict=True):
-        expected = [row for _, row in slow_nearby(episode, query, episode.support.tolist())[:5]]
+    trial = trial_of(queries, k)
+    for query, rows in zip(queries.episode.query, SELECTORS["support"](trial), strict=True):
+        expected = [row for _, row in slow_nearby(trial, query, trial.episode.support.tolist())[:5]]
         assert rows.tolist() == expected
 
 
 @labels
-def test_oracle_shows_right_answers_first(ground: Ground, k: int) -> None:
+def test_oracle_shows_right_answers_first(queries: HeldOutQueries, k: int) -> None:
     """``oracle`` shows the nearest candidates with the right answer, and others only after them."""
-    episode = episode_of(ground, k)
-    answer = ground.study.pool.answer
-    for query, rows, near in zip(ground.query, SELECTORS["oracle"](episode), episode.nearby[0], strict=True):
+    trial = trial_of(queries, k)
+    answer = queries.knowledge.table.pool.answer
+    for query, rows, near in zip(queries.episode.query, SELECTORS["oracle"](trial), trial.candidates.rows, strict=True):
         right = [bool(answer[row] == answer[query]) for row in rows]
         assert right == sorted(right, reverse=True)
         assert sum(right) == min(5, sum(answer[row] == answer[query] for row in near if row >= 0))
 
 
-def test_zero_shows_nothing_and_random_anything(ground: Ground) -> None:
+def test_zero_shows_nothing_and_random_anything(queries: HeldOutQueries) -> None:
     """``zero`` shows nothing; ``random`` shows distinct candidates, any of them, and the same from the same state."""
-    assert SELECTORS["zero"](episode_of(ground, 6)).shape == (14, 0)
-    first, again = (SELECTORS["random"](episode_of(ground, 6, 30)) for _ in range(2))
+    assert SELECTORS["zero"](trial_of(queries, 6)).shape == (14, 0)
+    first, again = (SELECTORS["random"](trial_of(queries, 6, 30)) for _ in range(2))
     assert np.array_equal(first, again)
     assert {len(set(rows)) for rows in first} == {30}
-    assert set(first.ravel()) == set(candidates(episode_of(ground, 6)))
+    assert set(first.ravel()) == set(candidates(trial_of(queries, 6)))
 
 
 @labels
 @pytest.mark.parametrize("selector", ["metachain", "prior", "scratch"])
-def test_learned_selectors_are_those_of_the_formulas(ground: Ground, selector: str, k: int) -> None:
+def test_learned_selectors_are_those_of_the_formulas(queries: HeldOutQueries, selector: str, k: int) -> None:
     """They show what steps A to G choose: with all labels, with none, and with the past as one pool."""
-    episode = episode_of(ground, k)
+    trial = trial_of(queries, k)
     taught = 0 if selector == "prior" else k
-    shown = SELECTORS[selector](episode).tolist()
-    assert shown == slow_choice(episode, slow_plausible(episode, taught, pooled=selector == "scratch"))
+    shown = SELECTORS[selector](trial).tolist()
+    assert shown == slow_choice(trial, slow_plausible(trial, taught, pooled=selector == "scratch"))
 
 
 @labels
 @pytest.mark.parametrize("selector", ["metachain", "prior", "scratch"])
 def test_learned_selectors_of_texts_are_those_of_the_formulas(selector: str, k: int) -> None:
     """The same where answers are texts, which fit by how near they come to what is expected."""
-    ground = ground_of(NOTES, dense_of(NOTES))
-    assert ground.study.pool.meaning is not None
-    episode = episode_of(ground, k)
+    queries = queries_of(NOTES, dense_of(NOTES))
+    assert queries.knowledge.table.pool.meaning is not None
+    trial = trial_of(queries, k)
     taught = 0 if selector == "prior" else k
-    shown = SELECTORS[selector](episode).tolist()
-    assert shown == slow_choice(episode, slow_plausible(episode, taught, pooled=selector == "scratch"))
+    shown = SELECTORS[selector](trial).tolist()
+    assert shown == slow_choice(trial, slow_plausible(trial, taught, pooled=selector == "scratch"))
 
 
 @labels
-def test_a_listed_institution_is_known_to_give_some_answers_only(ground: Ground, k: int) -> None:
+def test_a_listed_institution_is_known_to_give_some_answers_only(queries: HeldOutQueries, k: int) -> None:
     """``listed`` is told which answers the institution gives at all; an answer outside of them is a last resort.
 
     Institutions that give the same answers count most.
     """
-    episode, pool = episode_of(ground, k), ground.study.pool
+    trial, pool = trial_of(queries, k), queries.knowledge.table.pool
     own = {one.output for one in pool.demonstrations if one.institution == TARGET}
     known = [answer in own for answer in pool.answers]
-    parts = ground.redundancy, ground.screening, oracles.sharing(pool, ground.past.tolist(), own)
+    parts = (
+        queries.knowledge.redundancy,
+        queries.knowledge.screening,
+        oracles.sharing(pool, queries.knowledge.past.tolist(), own),
+    )
     standing = [sum(weights) for weights in zip(*parts, strict=True)]
-    shown = INFORMED["listed"](episode)
-    assert shown.tolist() == slow_choice(episode, slow_plausible(episode, k, standing=standing, listed=known))
-    assert shown.tolist() != SELECTORS["metachain"](episode).tolist()
+    shown = INFORMED["listed"](trial)
+    assert shown.tolist() == slow_choice(trial, slow_plausible(trial, k, standing=standing, listed=known))
+    assert shown.tolist() != SELECTORS["metachain"](trial).tolist()
     assert "listed" not in SELECTORS
 
 
@@ -186,12 +190,12 @@ def test_explained_gives_each_answer_its_calibrated_probability(settings: Settin
 
     Where the guard refuses learning, probabilities are those of the plain settings.
     """
-    episode = episode_of(ground_of(MADE, dense_of(MADE), settings), k)
-    shown, probability = explained(episode)
-    assert np.array_equal(shown, SELECTORS["metachain"](episode))
-    raw = slow_plausible(episode, k, settings=settings or PLAIN)
+    trial = trial_of(queries_of(MADE, dense_of(MADE), settings), k)
+    shown, probability = shown_with_probability(trial)
+    assert np.array_equal(shown, SELECTORS["metachain"](trial))
+    raw = slow_plausible(trial, k, settings=settings or PLAIN)
     calibration = LABELLED if k else UNLABELLED
-    for rows, found, near, probable in zip(shown, probability, episode.nearby[0], raw, strict=True):
+    for rows, found, near, probable in zip(shown, probability, trial.candidates.rows, raw, strict=True):
         by_row = dict(zip(near.tolist(), probable, strict=True))
         for row, one in zip(rows.tolist(), found.tolist(), strict=True):
             expected = 0.0
@@ -204,30 +208,30 @@ def test_explained_gives_each_answer_its_calibrated_probability(settings: Settin
 @labels
 def test_the_guard_switches_to_plain_neighbours(k: int) -> None:
     """Where the guard refuses learning, ``metachain`` and ``prior`` show what ``hybrid`` shows."""
-    episode = episode_of(ground_of(MADE, dense_of(MADE), None), k)
+    trial = trial_of(queries_of(MADE, dense_of(MADE), None), k)
     for selector in ("metachain", "prior"):
-        assert np.array_equal(SELECTORS[selector](episode), SELECTORS["hybrid"](episode))
+        assert np.array_equal(SELECTORS[selector](trial), SELECTORS["hybrid"](trial))
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
 @pytest.mark.parametrize("shots", [1, 8, 500])
-def test_only_candidates_are_shown_and_none_twice(ground: Ground, selector: str, shots: int) -> None:
+def test_only_candidates_are_shown_and_none_twice(queries: HeldOutQueries, selector: str, shots: int) -> None:
     """Whatever the selector and however many shots, past and own demonstrations alone are shown, each once."""
-    episode = episode_of(ground, 6, shots)
-    for query, rows in zip(ground.query, SELECTORS[selector](episode), strict=True):
+    trial = trial_of(queries, 6, shots)
+    for query, rows in zip(queries.episode.query, SELECTORS[selector](trial), strict=True):
         there = [row for row in rows if row >= 0]
         assert len(rows) <= shots
-        assert set(there) <= set(candidates(episode)) - {query}
+        assert set(there) <= set(candidates(trial)) - {query}
         assert len(set(there)) == len(there)
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
-def test_permuting_demonstrations_changes_nothing(ground: Ground, selector: str) -> None:
+def test_permuting_demonstrations_changes_nothing(queries: HeldOutQueries, selector: str) -> None:
     """However the demonstrations were ordered, each selector shows the same rows in the same order."""
     order = np.random.default_rng(0).permutation(len(MADE))
     made = [MADE[place] for place in order]
-    other = ground_of(made, dense_of(MADE)[order])
-    shown = [SELECTORS[selector](episode_of(one, 6)) for one in (ground, other)]
+    other = queries_of(made, dense_of(MADE)[order])
+    shown = [SELECTORS[selector](trial_of(one, 6)) for one in (queries, other)]
     assert np.array_equal(*shown)
 
 
@@ -267,9 +271,9 @@ class TestProduction:
         """For the same labels and the same lesson both choose the same demonstrations in the same order."""
         with Library.open(tmp_path / "library.db", encoder) as library:
             chosen = self.shown_by_library(library, made, settings, k, listed=selector == "listed")
-            ground = ground_of(made, library.vectors(made), settings)
-        shown = {**SELECTORS, **INFORMED}[selector](episode_of(ground, k))
-        pool = ground.study.pool
+            queries = queries_of(made, library.vectors(made), settings)
+        shown = {**SELECTORS, **INFORMED}[selector](trial_of(queries, k))
+        pool = queries.knowledge.table.pool
         found = [[pool.demonstrations[row] for row in rows if row >= 0] for rows in shown]
         assert found == [list(one.demonstrations[::-1]) for one in chosen]
 
@@ -281,8 +285,8 @@ class TestProduction:
         """Both give each answer that they show the same probability."""
         with Library.open(tmp_path / "library.db", encoder) as library:
             chosen = self.shown_by_library(library, MADE, settings, k)
-            ground = ground_of(MADE, library.vectors(MADE), settings)
-        for selection, found in zip(chosen, explained(episode_of(ground, k))[1], strict=True):
+            queries = queries_of(MADE, library.vectors(MADE), settings)
+        for selection, found in zip(chosen, shown_with_probability(trial_of(queries, k))[1], strict=True):
             expected = [one.plausibility for one in selection.chosen[::-1]]
             assert found[found > 0].tolist() == pytest.approx(expected, abs=1e-3)
 
@@ -292,7 +296,7 @@ class TestProduction:
         with Library.open(tmp_path / "library.db", encoder) as library:
             library.add(past, share=EVERYONE)
             prior, dense = learn(library), library.vectors(MADE)
-        study = ground_of(MADE, dense).study
+        study = queries_of(MADE, dense).knowledge.table
         transfer = transfer_matrix(study)
         lesson = run_guard(study, transfer, np.arange(3))
         assert np.allclose(transfer[:3, :3], prior.transfer, atol=1e-4)

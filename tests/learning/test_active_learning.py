@@ -33,8 +33,9 @@ from metachain.learning.active_learning import Suggestion, suggest_labels
 from metachain.learning.experimental_design import Departures, InnerProducts, design
 from metachain.learning.index import InstitutionIndex
 from metachain.learning.posterior import adapt
-from metachain.learning.prior import Prior, learn, pool_of
+from metachain.learning.prior import Prior, learn
 from metachain.learning.reply_profile import co_treatment_features, reply_profile
+from metachain.learning.shared_past import pool_of
 from metachain.learning.transfer import prior_log_weights
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE

@@ -32,8 +32,8 @@ from metachain.learning.gaussian_process import (
     co_treatment_kernel,
     evidence,
     fit,
+    fits_of_answers,
     local_log_weights,
-    plausibility,
     predict,
     propagate,
     residuals,
@@ -200,7 +200,7 @@ def test_plausibility_is_a_product_of_three(
     fitted = fit(made.support, made.answer, made.standing, settings, None if listed is None else np.array(listed))
     expected = [oracles.fits(text, made.known._replace(listed=listed), made.texts.answers) for text in made.told]
     asked, mean = every_answer(made.texts), predict(fitted, made.texts)
-    found = plausibility(mean, fitted.usage, made.texts, asked, settings, fitted.listed)
+    found = fits_of_answers(mean, fitted.usage, made.texts, asked, settings, fitted.listed)
     assert np.allclose(found, expected)
     assert np.array_equal(answer_scores(fitted, made.texts, asked), found)
     assert np.array_equal(answer_scores(fitted, made.texts, asked, co_treatment_kernel(fitted, made.texts)), found)

@@ -26,7 +26,8 @@ from oracles import (
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.learning.calibration import UNCALIBRATED, Calibration
-from metachain.learning.episodes import ALIKE, LABELS, QUERIES, Draw, draws
+from metachain.learning.candidates import Candidates, Profiles
+from metachain.learning.episodes import ALIKE_TRANSFER, LABELS, QUERIES, Episode, all_episodes, episodes_of
 from metachain.learning.gaussian_process import PLAIN, Settings, answer_scores, fit
 from metachain.learning.guard import (
     ARMS,
@@ -37,8 +38,8 @@ from metachain.learning.guard import (
     SCALES,
     SHOTS,
     SLIPS,
-    _judgements,
-    _Showing,
+    _fits_by_arm,
+    _mean_shown,
     arm_scores,
     best_arm,
     mean_scores,
@@ -46,7 +47,7 @@ from metachain.learning.guard import (
 )
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
-from metachain.learning.prior import GuardResult, rehearsals, run_guard, transfer_matrix
+from metachain.learning.prior import GuardResult, run_guard, transfer_matrix
 from metachain.learning.transfer import prior_log_weights
 from metachain.scoring.metrics import token_f1
 
@@ -91,7 +92,7 @@ def test_every_arm_judges_as_its_own_posterior(seed: int, sizes: list[int], k: i
     support, query = profile.take(np.arange(k)), profile.take(np.arange(k, k + 3))
     answer, weights = random_answers(seed, pool, k), -np.random.default_rng(seed).uniform(size=len(sizes))
     asked = np.random.default_rng(seed + 1).integers(-1, len(pool.answers), size=(3, m))
-    found = dict(_judgements(support, answer, query, weights, asked))
+    found = dict(_fits_by_arm(Profiles(support, query), answer, weights, asked))
     assert set(found) == {arm for arm in ARMS if arm}
     for arm, fits in found.items():
         assert np.allclose(fits, answer_scores(fit(support, answer, weights, arm), query, asked), rtol=1e-4)
@@ -99,12 +100,12 @@ def test_every_arm_judges_as_its_own_posterior(seed: int, sizes: list[int], k: i
 
 @given(st.integers(1, 100), st.sampled_from(["a", "west wing", "größe"]))
 @briefly
-def testrehearsals_never_ask_about_their_own_labels(size: int, name: str) -> None:
+def test_rehearsals_never_ask_about_their_own_labels(size: int, name: str) -> None:
     """Support and queries are rows of the institution and share none; supports are nested and at most half."""
     own = [Demonstration(name, f"text {number % 60}", "a", str(number)) for number in range(size)]
     pool = make_pool([Demonstration("another", "x", "a"), *own], np.zeros((size + 1, 2), np.float32))
     institution = pool.institutions.index(name)
-    made = draws(pool, institution)
+    made = episodes_of(pool, institution, np.array([1 - institution]))
     assert len(made) == (6 if size >= 2 else 0)
     for draw in made:
         assert draw.institution == institution
@@ -119,24 +120,24 @@ def testrehearsals_never_ask_about_their_own_labels(size: int, name: str) -> Non
             assert more.query.tolist() == less.query.tolist()
 
 
-def slow_fits(study: NeighbourTable, draw: Draw, past: np.ndarray, arm: Settings) -> list[list[float]]:
+def slow_fits(study: NeighbourTable, draw: Episode, arm: Settings) -> list[list[float]]:
     """How well every answer fits each of the draw's queries, by steps A to F."""
     pool = study.pool
-    near = study.near(np.concatenate([draw.query, draw.support]), past)
+    near = study.near(np.concatenate([draw.query, draw.support]), draw.past)
     told: list[Replies] = oracles.replies(near, pool.answer, pool.meaning)
     texts, labels = told[: len(draw.query)], told[len(draw.query) :]
-    weights = prior_log_weights(transfer_matrix(study), past).tolist()
+    weights = prior_log_weights(transfer_matrix(study), draw.past).tolist()
     known = Known(labels, pool.answer[draw.support].tolist(), weights, arm)
     return [oracles.fits(text, known, len(pool.answers)) for text in texts]
 
 
-def slow_candidates(study: NeighbourTable, draw: Draw, past: np.ndarray) -> list[list[tuple[float, int]]]:
+def slow_candidates(study: NeighbourTable, draw: Episode) -> list[list[tuple[float, int]]]:
     """Similarity and answer of the labels and of every institution's nearest, for each query."""
     vectors, answer = study.pool.vectors, study.pool.answer
     found = []
     for query in draw.query:
         own = [(round(float(vectors[query] @ vectors[row]), 5), int(answer[row])) for row in draw.support]
-        for number in past:
+        for number in draw.past:
             rows = [row for row in range(len(answer)) if study.pool.owner[row] == number]
             near = sorted((-round(float(vectors[query] @ vectors[row]), 5), row) for row in rows)[:8]
             own += [(-h, int(answer[row])) for h, row in near]
@@ -155,11 +156,11 @@ def slow_shown(
     return [(candidates[place][1], probable[place]) for place in places if place >= 0]
 
 
-def slow_arm_score(study: NeighbourTable, draw: Draw, past: np.ndarray, arm: Settings | None) -> float:
+def slow_arm_score(study: NeighbourTable, draw: Episode, arm: Settings | None) -> float:
     """Share of the draw's queries that one arm answers right, query by query."""
     right = 0
-    judged = slow_fits(study, draw, past, arm or PLAIN)
-    for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw, past), strict=True):
+    judged = slow_fits(study, draw, arm or PLAIN)
+    for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw), strict=True):
         if arm is NEAREST:
             near = sorted(candidates, key=lambda pair: pair[0])[-SHOTS:]
             said = oracles.vote([h for h, _ in near], [y for _, y in near])
@@ -169,12 +170,12 @@ def slow_arm_score(study: NeighbourTable, draw: Draw, past: np.ndarray, arm: Set
     return right / len(draw.query)
 
 
-def slow_likeness(study: NeighbourTable, draw: Draw, past: np.ndarray, arm: Settings | None) -> float:
+def slow_likeness(study: NeighbourTable, draw: Episode, arm: Settings | None) -> float:
     """Token F1 of the texts that one arm shows with the right ones: the mean over the best, and over all shown."""
     pool, best, every = study.pool, [], []
     assert pool.meaning is not None
-    judged = slow_fits(study, draw, past, arm or PLAIN)
-    for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw, past), strict=True):
+    judged = slow_fits(study, draw, arm or PLAIN)
+    for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw), strict=True):
         shown = slow_shown(candidates, fits if arm else None, texts=True)
         near = [token_f1(pool.answers[y], pool.demonstrations[row].output) for y, _ in shown]
         best.append(near[0])
@@ -186,14 +187,11 @@ def slow_likeness(study: NeighbourTable, draw: Draw, past: np.ndarray, arm: Sett
 def test_arm_scores_are_shares_answered_right(labels: int) -> None:
     """Each arm's score is that of answering query by query; one query may fall either way where answers tie."""
     study = study_of(hospitals(3, 16, seed=4))
-    draw = next(one for one in draws(study.pool, 0) if one.labels == labels)
-    past = np.array([1, 2])
-    scores = arm_scores(study, draw, past, transfer_matrix(study))
+    draw = next(one for one in episodes_of(study.pool, 0, np.array([1, 2])) if one.labels == labels)
+    scores = arm_scores(study, draw, transfer_matrix(study))
     for number in (0, 1, 3, 5, 12, 24, len(ARMS) - 1):
-        assert scores[number] == pytest.approx(
-            slow_arm_score(study, draw, past, ARMS[number]), abs=1.01 / len(draw.query)
-        )
-    exact = [abs(slow_arm_score(study, draw, past, arm) - scores[ARMS.index(arm)]) < 1e-5 for arm in ARMS[:6]]
+        assert scores[number] == pytest.approx(slow_arm_score(study, draw, ARMS[number]), abs=1.01 / len(draw.query))
+    exact = [abs(slow_arm_score(study, draw, arm) - scores[ARMS.index(arm)]) < 1e-5 for arm in ARMS[:6]]
     assert sum(exact) >= 5
 
 
@@ -205,30 +203,30 @@ def test_arm_scores_of_texts_are_likeness_to_the_right_ones(each: int, labels: i
     """
     study = study_of(note_writers(3, each, seed=4))
     assert study.pool.meaning is not None
-    draw = next(one for one in draws(study.pool, 0) if one.labels == labels)
-    past = np.array([1, 2])
-    scores = arm_scores(study, draw, past, transfer_matrix(study))
+    draw = next(one for one in episodes_of(study.pool, 0, np.array([1, 2])) if one.labels == labels)
+    scores = arm_scores(study, draw, transfer_matrix(study))
     for number in (0, 1, 3, 8, 24, len(ARMS) - 1):
-        assert scores[number] == pytest.approx(slow_likeness(study, draw, past, ARMS[number]), abs=1e-4)
+        assert scores[number] == pytest.approx(slow_likeness(study, draw, ARMS[number]), abs=1e-4)
 
 
 def test_the_best_text_shown_is_the_first_that_was_kept() -> None:
     """Where the first choice was dropped as implausible, or there is none, the next one counts as the best."""
-    showing = _Showing(np.array([[4, 9, -1, 2], [3, 5, 7, -1]]), np.zeros((2, 4)))
+    answer = np.array([[4, 9, -1, 2], [3, 5, 7, -1]])
+    candidates = Candidates(np.maximum(answer, -1), np.zeros((2, 4)), answer)
     worth = np.array([[0.9, 0.3, 0.8, 0.1], [0.5, 0.7, 0.2, 0.6]])
-    found = showing.mean(worth, np.array([[-1, 2, 1, 3], [1, -1, 3, -1]]))
+    found = _mean_shown(worth, candidates, np.array([[-1, 2, 1, 3], [1, -1, 3, -1]]))
     assert found == pytest.approx((0.3 + 0.7) / 2 / 2 + (0.3 + 0.1 + 0.7) / 3 / 2)
 
 
 @pytest.mark.parametrize("labels", [0, 4])
 def test_shown_probabilities_are_those_of_each_answer_shown(labels: int) -> None:
     """For each query every answer that would be shown comes once, with its probability, and whether it is right."""
-    study, past = study_of(hospitals(3, 16, seed=4)), np.array([1, 2])
-    draw = next(one for one in draws(study.pool, 0) if one.labels == labels)
-    found, right = shown_probabilities(study, draw, past, transfer_matrix(study), WELL)
+    study = study_of(hospitals(3, 16, seed=4))
+    draw = next(one for one in episodes_of(study.pool, 0, np.array([1, 2])) if one.labels == labels)
+    found, right = shown_probabilities(study, draw, transfer_matrix(study), WELL)
     expected = []
-    judged = slow_fits(study, draw, past, WELL)
-    for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw, past), strict=True):
+    judged = slow_fits(study, draw, WELL)
+    for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw), strict=True):
         for y, p in dict(slow_shown(candidates, fits, texts=False)).items():
             expected.append((p, y == study.pool.answer[row]))
     assert np.allclose(found, [p for p, _ in expected])
@@ -236,52 +234,53 @@ def test_shown_probabilities_are_those_of_each_answer_shown(labels: int) -> None
     assert 0 < right.sum() < len(right)
 
 
-def slowrehearsals(study: NeighbourTable, transfer: np.ndarray, past: list[int]) -> list[tuple[Draw, list[int]]]:
+def slow_episodes(study: NeighbourTable, transfer: np.ndarray, past: list[int]) -> list[Episode]:
     """Each institution's draws beside all others, and beside those unlike it where some are and two are left."""
     made = []
     for number in past:
         others = [one for one in past if one != number]
-        unlike = [one for one in others if (transfer[number, one] + transfer[one, number]) / 2 < ALIKE]
-        for draw in draws(study.pool, number):
-            made += [(draw, some) for some in (others, unlike) if some is others or 2 <= len(some) < len(others)]
+        unlike = [one for one in others if (transfer[number, one] + transfer[one, number]) / 2 < ALIKE_TRANSFER]
+        companies = [some for some in (others, unlike) if some is others or 2 <= len(some) < len(others)]
+        for draw in episodes_of(study.pool, number, np.array(others)):
+            made += [replace(draw, past=np.array(some)) for some in companies]
     return made
 
 
 @given(SEEDS, st.integers(0, 6))
 @briefly
-def testrehearsals_leave_out_those_that_answer_alike(seed: int, size: int) -> None:
+def test_rehearsals_leave_out_those_that_answer_alike(seed: int, size: int) -> None:
     """Each is left out alone, and again with all that are like it, unless nobody is or fewer than two remain."""
     study = study_of(hospitals(6, 4))
-    transfer = np.random.default_rng(seed).uniform(ALIKE - 0.3, ALIKE + 0.2, size=(6, 6))
+    transfer = np.random.default_rng(seed).uniform(ALIKE_TRANSFER - 0.3, ALIKE_TRANSFER + 0.2, size=(6, 6))
     past = np.random.default_rng(seed).permutation(6)[:size]
-    found = rehearsals(study.pool, transfer, past)
-    expected = slowrehearsals(study, transfer, past.tolist()) if size > 1 else []
+    found = all_episodes(study.pool, transfer, past)
+    expected = slow_episodes(study, transfer, past.tolist()) if size > 1 else []
     assert len(found) == len(expected)
-    for (draw, others), (same, some) in zip(found, expected, strict=True):
+    for draw, same in zip(found, expected, strict=True):
         assert (draw.institution, draw.labels, draw.query.tolist()) == (
             same.institution,
             same.labels,
             same.query.tolist(),
         )
-        assert others.tolist() == some
+        assert draw.past.tolist() == same.past.tolist()
 
 
-def test_a_lesson_is_the_mean_over_allrehearsals() -> None:
+def test_a_lesson_is_the_mean_over_all_rehearsals() -> None:
     """Scores, the arm chosen and the calibrations are those of rehearsing one by one, with and without those alike."""
     study = study_of(hospitals(4, 40))
     transfer, past = transfer_matrix(study), [0, 1, 2, 3]
-    made = slowrehearsals(study, transfer, past)
-    assert {len(others) for _, others in made} == {2, 3}
+    made = slow_episodes(study, transfer, past)
+    assert {len(one.past) for one in made} == {2, 3}
     lesson = run_guard(study, transfer, np.array(past))
     for place, labels in enumerate(LABELS):
-        scores = [arm_scores(study, draw, np.array(some), transfer) for draw, some in made if draw.labels == labels]
+        scores = [arm_scores(study, draw, transfer) for draw in made if draw.labels == labels]
         assert np.allclose(lesson.scores[place], np.mean(scores, axis=0))
     assert lesson.settings == best_arm([lesson.scores[1], lesson.scores[2]])
     assert lesson.trusts_consensus == (best_arm([lesson.scores[0]]) is not NEAREST)
     for k in (0, 7):
         shown = [
-            shown_probabilities(study, draw, np.array(some), transfer, lesson.settings or PLAIN)
-            for draw, some in made
+            shown_probabilities(study, draw, transfer, lesson.settings or PLAIN)
+            for draw in made
             if bool(draw.labels) == bool(k)
         ]
         parts = [np.concatenate(part) for part in zip(*shown, strict=True)]

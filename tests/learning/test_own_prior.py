@@ -7,7 +7,8 @@ from handmade import Tiny, demonstrations
 
 from metachain.errors import DataError, NotFoundError, SharingError
 from metachain.learning.artifacts import load_posterior, load_prior, save_posterior, save_prior
-from metachain.learning.posterior import adapt, past_of
+from metachain.learning.institution_state import load_past
+from metachain.learning.posterior import adapt
 from metachain.learning.prior import learn
 from metachain.learning.unlearning import forget
 from metachain.library.library import Library
@@ -47,7 +48,7 @@ def test_an_institution_takes_its_own_prior_and_others_everybodys(library: Libra
     save_posterior(library, adapt(load_prior(library, "new"), library, "new"))
     assert "h3" in load_posterior(library, "new").prior.institutions
     selector = LibraryExampleSelector(library, k=8).of("new")
-    past = past_of(selector.posterior.prior, library, "new")
+    _, past = load_past(selector.posterior.prior, library, "new")
     assert past.pool.institutions == ("h0", "h1", "h2", "h3")
     assert selector.select(TEXT).demonstrations
 

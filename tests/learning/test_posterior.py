@@ -13,7 +13,8 @@ from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.errors import LibraryError, NotFoundError, SharingError
 from metachain.learning.artifacts import load_posterior, save_posterior, save_prior
 from metachain.learning.gaussian_process import PLAIN, UNLISTED, Settings, answer_scores, predict
-from metachain.learning.posterior import Posterior, adapt, scene_of
+from metachain.learning.institution_state import load_institution
+from metachain.learning.posterior import Posterior, adapt
 from metachain.learning.prior import Prior, learn
 from metachain.learning.reply_profile import Profile, attention, consensus, reply_profile
 from metachain.learning.transfer import prior_log_weights
@@ -34,10 +35,10 @@ def teach(library: Library, settings: Settings | None = LEARNED, *, trusts_conse
 
 
 def profile_of(library: Library, prior: Prior, institution: str, texts: list[str]) -> Profile:
-    """Reply profile of some texts over the past institutions of an institution's scene."""
-    scene = scene_of(prior, library, institution)
-    near = scene.index.nearest(hybrid_vectors(library.encoder.encode(texts), lexical_vectors(texts)), 8)
-    return reply_profile(near, scene.past.answer, len(scene.past.answers), scene.past.meaning)
+    """Reply profile of some texts over the past institutions of an institution's state."""
+    state = load_institution(prior, library, institution)
+    near = state.past.index.nearest(hybrid_vectors(library.encoder.encode(texts), lexical_vectors(texts)), 8)
+    return reply_profile(near, state.pool.answer, len(state.pool.answers), state.pool.meaning)
 
 
 def same(one: Posterior, other: Posterior) -> bool:
@@ -72,7 +73,7 @@ def test_labels_move_the_posterior(place: str) -> None:
             library.add(labels, share=EVERYONE)
             posterior = adapt(prior, library, "hospital 4")
             texts = profile_of(library, prior, "hospital 4", [NEW[0].input, *QUERIES])
-            answers = scene_of(prior, library, "hospital 4").past.answers
+            answers = load_institution(prior, library, "hospital 4").pool.answers
             expected = dict(zip(answers, predict(posterior.fit, texts)[0], strict=True))
             found.append(expected.get(NEW[0].output, 0.0))
     before, after = found
@@ -84,9 +85,9 @@ def test_an_institution_does_not_learn_from_itself(tmp_path: Path) -> None:
     """Where the institution is in the prior too, its own demonstrations are labels and never a past institution's."""
     with filled(tmp_path / "library.db", MADE) as library:
         prior = teach(library)
-        scene, posterior = scene_of(prior, library, "hospital 4"), adapt(prior, library, "hospital 4")
-    assert scene.past.institutions == tuple(f"hospital {number}" for number in range(4))
-    assert {one.institution for one in scene.support.demonstrations} == {"hospital 4"}
+        state, posterior = load_institution(prior, library, "hospital 4"), adapt(prior, library, "hospital 4")
+    assert state.pool.institutions == tuple(f"hospital {number}" for number in range(4))
+    assert {one.institution for one in state.support.demonstrations} == {"hospital 4"}
     assert posterior.fit.evidence.shape == (16, 4)
 
 
@@ -118,7 +119,7 @@ def test_a_prior_of_those_who_do_not_share_is_refused(tmp_path: Path) -> None:
         with pytest.raises(SharingError, match=r"'hospital 0', which does not share with 'new' .any more.; learn"):
             adapt(prior, library, "new")
         library.sharing.state("hospital 0", Grant(Audience("everyone"), "statistics"))
-        assert "hospital 0" not in scene_of(prior, library, "new").past.institutions
+        assert "hospital 0" not in load_institution(prior, library, "new").pool.institutions
 
 
 def test_labels_never_seen_before_get_a_number(place: str) -> None:
@@ -127,7 +128,7 @@ def test_labels_never_seen_before_get_a_number(place: str) -> None:
     with filled(place, [*PAST, label]) as library:
         prior = teach(library)
         posterior, texts = adapt(prior, library, "new"), profile_of(library, prior, "new", QUERIES[:1])
-        answers = scene_of(prior, library, "new").past.answers
+        answers = load_institution(prior, library, "new").pool.answers
     assert predict(posterior.fit, texts)[0, answers.index("an answer never seen")] > 0.5
 
 
@@ -190,16 +191,16 @@ def test_a_list_marks_what_it_names_and_what_was_labelled(place: str) -> None:
     """Listed are the answers that the list names and those of the institution's own labels, and no others."""
     with filled(place, [*PAST, *NEW[:2]]) as library:
         prior = teach(library)
-        assert scene_of(prior, library, "hospital 4").listed is None
+        assert load_institution(prior, library, "hospital 4").listed is None
         library.list_answers("hospital 4", ["code 1", "an answer that nobody gives"])
-        scene = scene_of(prior, library, "hospital 4")
+        state = load_institution(prior, library, "hospital 4")
         fitted, unlisted = adapt(prior, library, "hospital 4").fit, prior_log_weights(prior.transfer, range(4))
     known = {"code 1", *(one.output for one in NEW[:2])}
-    assert np.allclose(fitted.standing, unlisted + sharing(scene.past, range(4), known))
-    assert scene.listed is not None
-    assert {one for one, there in zip(scene.past.answers, scene.listed, strict=True) if there} == known
+    assert np.allclose(fitted.standing, unlisted + sharing(state.pool, range(4), known))
+    assert state.listed is not None
+    assert {one for one, there in zip(state.pool.answers, state.listed, strict=True) if there} == known
     assert fitted.listed is not None
-    assert fitted.listed.tolist() == scene.listed.tolist()
+    assert fitted.listed.tolist() == state.listed.tolist()
 
 
 def test_an_answer_that_is_not_listed_counts_next_to_nothing(tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ def test_an_answer_that_is_not_listed_counts_next_to_nothing(tmp_path: Path) -> 
     with filled(tmp_path / "library.db", PAST) as library:
         prior = teach(library)
         library.list_answers("hospital 4", ["code 1"])
-        answers = scene_of(prior, library, "hospital 4").past.answers
+        answers = load_institution(prior, library, "hospital 4").pool.answers
         texts = profile_of(library, prior, "hospital 4", QUERIES)
         fitted = adapt(prior, library, "hospital 4").fit
         other = adapt(prior, library, "another").fit

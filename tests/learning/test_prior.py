@@ -20,7 +20,8 @@ from metachain.learning.episodes import LABELS
 from metachain.learning.gaussian_process import Settings
 from metachain.learning.guard import ARMS
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.prior import GuardResult, Prior, learn, pool_of, run_guard, transfer_matrix
+from metachain.learning.prior import GuardResult, Prior, learn, run_guard, transfer_matrix
+from metachain.learning.shared_past import pool_of
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 

@@ -20,26 +20,25 @@ from metachain.files import write_text
 from metachain.learning.active_learning import suggest_labels
 from metachain.learning.artifacts import load_prior, save_prior
 from metachain.learning.calibration import Calibration
-from metachain.learning.episodes import LABELS, SEEDS, draws
+from metachain.learning.episodes import LABELS, SEEDS, all_episodes, episodes_of
 from metachain.learning.guard import ARMS, arm_scores, best_arm, shown_probabilities
 from metachain.learning.neighbours import NeighbourTable
+from metachain.learning.policy import DEFAULT
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import (
     Prior,
     learn,
     learned_from,
-    pool_of,
-    rehearsals,
     rows_to_study,
     sources_of,
     statistics_of,
     transfer_matrix,
 )
+from metachain.learning.shared_past import pool_of
 from metachain.learning.site_statistics import LARGEST_FILE, Contribution, read_contribution
 from metachain.learning.transfer import prior_log_weights
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE, Audience, Grant
-from metachain.selection.policy import DEFAULT
 from metachain.selection.rehearsal import RehearsalSet
 from metachain.selection.selector import Selector
 
@@ -171,9 +170,9 @@ def test_statistics_are_what_leaving_the_institution_out_would_say(tmp_path: Pat
     unlike = others[transfer[2, others] < 0.6]
     assert 2 <= len(unlike) < len(others)
     sums = np.zeros((len(LABELS), len(ARMS)))
-    for draw in draws(pool, 2):
-        for company in (others, unlike):
-            sums[LABELS.index(draw.labels)] += arm_scores(study, draw, company, transfer)
+    for company in (others, unlike):
+        for draw in episodes_of(pool, 2, company):
+            sums[LABELS.index(draw.labels)] += arm_scores(study, draw, transfer)
     assert np.allclose(found.sums, sums, atol=1e-5)
     assert (found.items, found.rehearsals) == (40, 2 * len(SEEDS))
 
@@ -188,7 +187,9 @@ def test_statistics_change_the_lesson_as_the_data_would(tmp_path: Path) -> None:
     with filled(tmp_path / "x.db", made) as library:
         alone, with_more = learned_from(library, shared), learned_from(library, shared, ["hospital 1", "hospital 3"])
         sources = sources_of(library, shared)
-        rehearsed = sum(len(draws(sources.study.pool, number)) for number in range(3)) // len(LABELS)
+        rehearsed = sum(len(episodes_of(sources.study.pool, number, np.arange(3))) for number in range(3)) // len(
+            LABELS
+        )
     with filled(tmp_path / "y.db", those_of(made, *shared, "hospital 1")) as site:
         one = statistics_of(site, "hospital 1")
     with filled(tmp_path / "z.db", those_of(made, *shared, "hospital 3")) as site:
@@ -197,11 +198,11 @@ def test_statistics_change_the_lesson_as_the_data_would(tmp_path: Path) -> None:
     sums = alone.lesson.scores * rehearsed + one.sums + other.sums
     assert np.allclose(with_more.lesson.scores, sums / (rehearsed + one.rehearsals + other.rehearsals))
     assert with_more.lesson.settings == best_arm([with_more.lesson.scores[1], with_more.lesson.scores[2]])
-    made_here = rehearsals(sources.study.pool, with_more.transfer, np.arange(3))
+    made_here = all_episodes(sources.study.pool, with_more.transfer, np.arange(3))
     for k in (0, 4):
         shown = [
-            shown_probabilities(sources.study, draw, company, with_more.transfer, with_more.lesson.settings)
-            for draw, company in made_here
+            shown_probabilities(sources.study, draw, with_more.transfer, with_more.lesson.settings)
+            for draw in made_here
             if bool(draw.labels) == bool(k)
         ]
         assert with_more.lesson.calibration(k) == Calibration.learn(*map(np.concatenate, zip(*shown, strict=True)))

@@ -15,7 +15,8 @@ from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.learning.artifacts import load_posterior, save_posterior, save_prior
 from metachain.learning.gaussian_process import Settings, answer_scores
-from metachain.learning.posterior import Posterior, adapt, posterior_of, scene_of
+from metachain.learning.institution_state import load_institution
+from metachain.learning.posterior import Posterior, adapt, posterior_of
 from metachain.learning.prior import Prior, learn
 from metachain.learning.reply_profile import reply_profile
 from metachain.learning.soft_labels import MOST_SCORED, ScoredAnswer, scored_answers
@@ -52,10 +53,10 @@ def teach(library: Library) -> Prior:
 
 def fits(library: Library, posterior: Posterior) -> np.ndarray:
     """How well every answer fits some queries."""
-    scene = scene_of(posterior.prior, library, posterior.institution)
+    state = load_institution(posterior.prior, library, posterior.institution)
     vectors = hybrid_vectors(library.encoder.encode(QUERIES), lexical_vectors(QUERIES))
-    near = scene.index.nearest(vectors, 8)
-    profile = reply_profile(near, scene.past.answer, len(scene.past.answers), scene.past.meaning)
+    near = state.past.index.nearest(vectors, 8)
+    profile = reply_profile(near, state.pool.answer, len(state.pool.answers), state.pool.meaning)
     return answer_scores(posterior.fit, profile, every_answer(profile))
 
 
@@ -112,7 +113,7 @@ def test_scores_move_plausibility_both_ways(tmp_path: Path) -> None:
         with filled(tmp_path / f"{score}.db", PAST) as library:
             prior = teach(library)
             library.outcomes.record([outcome(one, score)])
-            answers = scene_of(prior, library, "hospital 4").past.answers
+            answers = load_institution(prior, library, "hospital 4").pool.answers
             row = fits(library, adapt(prior, library, "hospital 4"))[2]
             found.append(row[answers.index(one.output)] / row.sum())
     assert found[0] < found[1] < found[2]
@@ -204,11 +205,11 @@ def test_a_scored_posterior_comes_back(tmp_path: Path) -> None:
         library.outcomes.record(outcomes(TOLD[:3], 0.0))
         save_posterior(library, adapt(prior, library, "hospital 4"))
         loaded = load_posterior(library, "hospital 4")
-        scene = scene_of(prior, library, "hospital 4")
-        assert (loaded.scored, loaded.digest) == (len(scene.scored), scene.digest)
-        assert np.array_equal(loaded.fit.weights, posterior_of(prior, scene, "hospital 4").fit.weights)
+        state = load_institution(prior, library, "hospital 4")
+        assert (loaded.scored, loaded.digest) == (len(state.scored), state.digest)
+        assert np.array_equal(loaded.fit.weights, posterior_of(prior, state).fit.weights)
         library.outcomes.score("run 000", 1.0)
-        assert scene_of(prior, library, "hospital 4").digest != loaded.digest
+        assert load_institution(prior, library, "hospital 4").digest != loaded.digest
 
 
 def test_a_text_changed_under_the_same_id_makes_a_posterior_stale(tmp_path: Path) -> None:
@@ -216,4 +217,4 @@ def test_a_text_changed_under_the_same_id_makes_a_posterior_stale(tmp_path: Path
     changed = replace(PAST[0], output="another code")
     with filled(tmp_path / "one.db", PAST) as one, filled(tmp_path / "other.db", [changed, *PAST[1:]]) as other:
         prior = teach(one)
-        assert scene_of(prior, one, "hospital 4").digest != scene_of(prior, other, "hospital 4").digest
+        assert load_institution(prior, one, "hospital 4").digest != load_institution(prior, other, "hospital 4").digest

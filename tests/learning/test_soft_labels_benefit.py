@@ -1,11 +1,9 @@
 """On a generated world, bare scores of the chain's own answers make later answers better, and corrections more so."""
 
-from dataclasses import replace
-
 import numpy as np
 from stage import studied
 
-from benchmarks.learning.soft_labels import answers
+from benchmarks.learning.soft_labels import answers, held_out
 from metachain.evaluation.runner import Bench
 from metachain.learning.episodes import split
 from metachain.learning.neighbours import NeighbourTable
@@ -20,12 +18,12 @@ def test_scores_help_and_corrections_help_more() -> None:
     bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     right = np.zeros((len(pool.institutions), 3))
     for target in range(len(right)):
-        taught = bench.ground(np.delete(np.arange(len(right)), target))
+        taught = bench.knowledge(np.delete(np.arange(len(right)), target))
         asked, query = split(pool, target, GIVEN, ASKED, 0)
-        said = answers(replace(taught, query=asked), NONE)
+        said = answers(held_out(taught, target, asked), NONE)
         score = said == pool.answer[asked]
-        ground = replace(taught, query=query)
-        ways = answers(ground, NONE), answers(ground, NONE, asked, said, score), answers(ground, asked)
+        queries = held_out(taught, target, query)
+        ways = answers(queries, NONE), answers(queries, NONE, asked, said, score), answers(queries, asked)
         right[target] = [(way == pool.answer[query]).mean() for way in ways]
     none, scored, corrected = right.mean(axis=0)
     assert scored > none + 0.03

@@ -18,6 +18,7 @@ from traces import files_with
 from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import load_posterior, load_prior, save_posterior, save_prior
+from metachain.learning.policy import DEFAULT
 from metachain.learning.posterior import Posterior, adapt
 from metachain.learning.prior import Prior, learn
 from metachain.learning.unlearning import Receipt, forget
@@ -25,7 +26,7 @@ from metachain.library.erasure import records_sha256
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.library.sharing import EVERYONE, Audience, Grant
-from metachain.selection.policy import DEFAULT, LearnedPolicy, save_policy
+from metachain.selection.learned_policies import LearnedPolicy, save_policy
 from metachain.selection.selector import Selector
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, create_engine, event, text
 
 from metachain.errors import DataError, NotFoundError, SharingError
-from metachain.learning.artifacts import load_posterior, load_prior, save_posterior, save_prior, version_of
+from metachain.learning.artifacts import load_posterior, load_prior, save_posterior, save_prior
 from metachain.learning.posterior import adapt
-from metachain.learning.prior import learn
+from metachain.learning.prior import learn, version_of
 from metachain.library.audit import AuditEntry, new_id
 from metachain.library.erasure import Doomed
 from metachain.library.library import Library

@@ -15,12 +15,13 @@ from metachain.data.demonstration import Demonstration
 from metachain.errors import MetachainError
 from metachain.learning.active_learning import suggest_labels
 from metachain.learning.artifacts import load_posterior, load_prior, save_posterior, save_prior
+from metachain.learning.policy import Policy
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import Prior, learn
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.library.sharing import EVERYONE, Audience, Grant
-from metachain.selection.policy import LearnedPolicy, Policy, read_policy, save_policy
+from metachain.selection.learned_policies import LearnedPolicy, read_policy, save_policy
 from metachain.selection.selector import Selector
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from langchain_core.vectorstores.utils import maximal_marginal_relevance as langchain_mmr
 from oracles import SEEDS, briefly
 
-from metachain.selection.baselines import bm25_weights, maximal_marginal_relevance, word_counts
+from metachain.learning.ranking import maximal_marginal_relevance
+from metachain.selection.baselines import bm25_weights, word_counts
 
 WORDS = st.lists(st.sampled_from(["xray", "chest", "knee", "mri", "brain", "of", "the", "2"]), max_size=6)
 TEXTS = st.lists(WORDS.map(" ".join), min_size=2, max_size=7)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from metachain.errors import DataError
 from metachain.learning.artifacts import load_posterior
+from metachain.learning.policy import CANDIDATES, DEFAULT, Policy
 from metachain.learning.ranking import nearest_first, plausible_first
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
-from metachain.selection.policy import CANDIDATES, DEFAULT, Policy
 from metachain.selection.selector import Selector
 
 QUERY = "x-ray of the chest 0"

@@ -10,8 +10,8 @@ from stage import stage
 
 from benchmarks.common.stand_in_models import IN_OFFICE, QUIRKS, READING, asking, worth
 from metachain.errors import DataError
+from metachain.learning.policy import CANDIDATES, DEFAULT, Policy
 from metachain.selection import policy_search as tuning
-from metachain.selection.policy import CANDIDATES, DEFAULT, Policy
 from metachain.selection.policy_search import Trial, tune
 
 SEEDS = range(10)

@@ -8,7 +8,7 @@ from stage import studied
 
 from metachain.embedding.similarity import normalise_text
 from metachain.learning.episodes import LABELS
-from metachain.selection.policy import CANDIDATES, DEFAULT, Policy
+from metachain.learning.policy import CANDIDATES, DEFAULT, Policy
 from metachain.selection.rehearsal import RehearsalSet
 
 
@@ -42,7 +42,7 @@ def test_nothing_of_the_institution_is_shown_but_its_labels(stage: RehearsalSet)
         for shown in stage.shown(question, CANDIDATES):
             mine = [one for one in shown if one.institution == asked.institution]
             assert normalise_text(asked.input) not in {normalise_text(one.input) for one in mine}
-            own.setdefault(question.rehearsal, set()).update(one.id for one in mine)
+            own.setdefault(question.episode, set()).update(one.id for one in mine)
     assert max(map(len, own.values())) <= max(LABELS)
     assert any(own.values())
 

@@ -108,11 +108,11 @@ def test_institutions_that_may_use_the_same_hold_it_once(place: str) -> None:
         held = {}
         for name in ("new", "newer", "newest", "h0"):
             selector = selectors.of(name)
-            held[name] = selector._side.ground.past.pool.vectors
+            held[name] = selector._now[0].past.pool.vectors
             alone = Selector(library, adapt(load_prior(library, name), library, name))
             for query in ("x-ray of the knee 7", "x-ray of the chest 0"):
                 assert selector.select(query, 6) == alone.select(query, 6)
-            assert ("h3" in selector._side.ground.past.pool.institutions) == (name in {"new", "newer"})
+            assert ("h3" in selector._now[0].past.pool.institutions) == (name in {"new", "newer"})
         assert np.shares_memory(held["new"], held["newer"])
         assert not np.shares_memory(held["new"], held["newest"])
         assert not np.shares_memory(held["new"], held["h0"])

@@ -10,9 +10,9 @@ from oracles import BagOfWords, Known, hospitals, note_writers
 
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, normalise_text
-from metachain.evaluation.selectors import Episode, Ground
+from metachain.evaluation.selectors import HeldOutQueries, PastKnowledge, Trial
 from metachain.learning.calibration import Calibration
-from metachain.learning.episodes import rng_for
+from metachain.learning.episodes import Episode, rng_for
 from metachain.learning.gaussian_process import Settings
 from metachain.learning.index import InstitutionIndex, Neighbours
 from metachain.learning.neighbours import NeighbourTable
@@ -33,11 +33,11 @@ __all__ = [
     "UNLABELLED",
     "candidates",
     "dense_of",
-    "episode_of",
-    "ground_of",
     "labels",
+    "queries_of",
     "slow_choice",
     "slow_plausible",
+    "trial_of",
 ]
 SETTINGS = Settings(0.3, 1.0, 0.05, intercept=0.5)
 UNLABELLED, LABELLED = Calibration(0.2, 0.7), Calibration(-0.3, 0.8)
@@ -47,18 +47,20 @@ TARGET = "hospital 3"
 SUPPORT, QUERY = slice(0, 6), slice(6, 20)
 
 
-def candidates(episode: Episode) -> list[int]:
+def candidates(trial: Trial) -> list[int]:
     """Rows that may be shown: the labels, then the past."""
-    pool = episode.ground.study.pool
-    return episode.support.tolist() + [row for row in range(len(pool.owner)) if pool.owner[row] in episode.ground.past]
+    pool = trial.queries.knowledge.table.pool
+    return trial.episode.support.tolist() + [
+        row for row in range(len(pool.owner)) if pool.owner[row] in trial.episode.past
+    ]
 
 
 labels = pytest.mark.parametrize("k", [0, 1, 6])
 
 
-def ground_of(
+def queries_of(
     demonstrations: Sequence[Demonstration], dense: np.ndarray, settings: Settings | None = SETTINGS
-) -> Ground:
+) -> HeldOutQueries:
     """The target asks about its later demonstrations; ``dense`` belongs to ``demonstrations``."""
     lexical = lexical_vectors([one.input for one in demonstrations])
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical))
@@ -66,10 +68,9 @@ def ground_of(
     transfer, target = transfer_matrix(study), pool.institutions.index(TARGET)
     past = np.array([number for number in range(len(pool.institutions)) if number != target])
     words = word_counts([normalise_text(one.input) for one in pool.demonstrations])
-    return Ground(
+    knowledge = PastKnowledge(
         study,
         past,
-        pool.rows[target][QUERY],
         redundancy(transfer, past),
         screening(transfer, past),
         GuardResult(settings, settings is not None, np.zeros((0, 0)), UNLABELLED, LABELLED),
@@ -77,6 +78,8 @@ def ground_of(
         words,
         twins(pool.demonstrations),
     )
+    support = pool.rows[target][SUPPORT]
+    return HeldOutQueries(knowledge, Episode(target, len(support), support, pool.rows[target][QUERY], past))
 
 
 def dense_of(demonstrations: Sequence[Demonstration]) -> np.ndarray:
@@ -84,14 +87,13 @@ def dense_of(demonstrations: Sequence[Demonstration]) -> np.ndarray:
     return BagOfWords().encode([one.input for one in demonstrations])
 
 
-def episode_of(ground: Ground, k: int, shots: int = 5) -> Episode:
+def trial_of(queries: HeldOutQueries, k: int, shots: int = 5) -> Trial:
     """The first k labels of the target."""
-    support = ground.study.pool.rows[ground.study.pool.institutions.index(TARGET)][SUPPORT][:k]
-    return Episode(ground, support, shots, rng_for(TARGET))
+    return Trial(queries, queries.episode.taught(k), shots, rng_for(TARGET))
 
 
 def slow_plausible(
-    episode: Episode,
+    trial: Trial,
     taught: int,
     *,
     settings: Settings = SETTINGS,
@@ -99,13 +101,13 @@ def slow_plausible(
     pooled: bool = False,
     listed: list[bool] | None = None,
 ) -> list[list[float]]:
-    """Steps A to F, query by query, from ``taught`` labels: probability of every candidate of ``episode.nearby``.
+    """Steps A to F, query by query, from ``taught`` labels: probability of every candidate of ``trial.candidates``.
 
     With ``pooled`` all past rows are one institution's.
     """
-    ground = episode.ground
-    pool, own = ground.study.pool, episode.support.tolist()
-    past_rows = [row for row in candidates(episode) if row not in own]
+    queries = trial.queries
+    pool, own = queries.knowledge.table.pool, trial.episode.support.tolist()
+    past_rows = [row for row in candidates(trial) if row not in own]
     others = [
         replace(pool.demonstrations[row], institution="everybody", id=str(row).zfill(5))
         if pooled
@@ -113,25 +115,29 @@ def slow_plausible(
         for row in past_rows
     ]
     past = make_pool(others, pool.vectors[past_rows], pool.answers)
-    asked = np.concatenate([ground.query, episode.support]).astype(int)
+    asked = np.concatenate([queries.episode.query, trial.episode.support]).astype(int)
     every = InstitutionIndex(past).nearest(pool.vectors[asked], len(others))
     told = oracles.replies(Neighbours(every.rows[:, :, :8], every.similarity[:, :, :8]), past.answer, pool.meaning)
-    texts, support = told[: len(ground.query)], told[len(ground.query) :]
+    texts, support = told[: len(queries.episode.query)], told[len(queries.episode.query) :]
     if standing is None:
-        standing = [0.0] if pooled else [a + b for a, b in zip(ground.redundancy, ground.screening, strict=True)]
+        standing = (
+            [0.0]
+            if pooled
+            else [a + b for a, b in zip(queries.knowledge.redundancy, queries.knowledge.screening, strict=True)]
+        )
     known = Known(support[:taught], pool.answer[own][:taught].tolist(), list(standing), settings, listed)
     return [
         oracles.plausible(
             oracles.fits(text, known, len(pool.answers)), [int(pool.answer[row]) if row >= 0 else -1 for row in rows]
         )
-        for text, rows in zip(texts, episode.nearby[0], strict=True)
+        for text, rows in zip(texts, trial.candidates.rows, strict=True)
     ]
 
 
-def slow_choice(episode: Episode, plausible: list[list[float]]) -> list[list[int]]:
+def slow_choice(trial: Trial, plausible: list[list[float]]) -> list[list[int]]:
     """Step G, query by query: rows of the pool, -1 where dropped."""
-    shown, texts = [], episode.ground.study.pool.meaning is not None
-    for probable, rows, similarity in zip(plausible, *episode.nearby, strict=True):
-        first = oracles.choice(similarity.tolist(), probable, episode.shots, texts=texts)
+    shown, texts = [], trial.queries.knowledge.table.pool.meaning is not None
+    for probable, rows, similarity in zip(plausible, trial.candidates.rows, trial.candidates.similarity, strict=True):
+        first = oracles.choice(similarity.tolist(), probable, trial.shots, texts=texts)
         shown.append([int(rows[place]) if place >= 0 else -1 for place in first])
     return shown

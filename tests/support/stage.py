@@ -8,7 +8,8 @@ from handmade import Tiny
 
 from metachain.data.synthetic import WorldSettings, generate_world
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.prior import Prior, learn, pool_of, rows_to_study
+from metachain.learning.prior import Prior, learn, rows_to_study
+from metachain.learning.shared_past import pool_of
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 from metachain.selection.rehearsal import RehearsalSet

@@ -7,20 +7,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.data.demonstration import check_text
-from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.errors import DataError
 from metachain.learning.ranking import (
     PLAUSIBILITY_WEIGHT,
     SIMILARITY_SCALE,
     least_share,
+    maximal_marginal_relevance,
     nearest_first,
     plausible_alone,
     utility,
 )
-from metachain.library.library import Library
-from metachain.selection.baselines import maximal_marginal_relevance
 
-__all__ = ["CANDIDATES", "DEFAULT", "LearnedPolicy", "Policy", "load_policy", "read_policy", "save_policy"]
+__all__ = ["CANDIDATES", "DEFAULT", "Policy", "Vectors"]
 
 SPARE_FOR_DIVERSITY = 4
 """How many times as many candidates as are shown are looked at where diversity counts."""
@@ -142,59 +140,3 @@ CANDIDATES: tuple[Policy, ...] = (
     Policy(16, PLAUSIBILITY_WEIGHT),
 )
 """What is tried for a model, the shorter prompts before the longer: of two that do as well, the shorter is kept."""
-
-FORMAT = "metachain-policy/1"
-
-
-@dataclass(frozen=True)
-class LearnedPolicy:
-    """A model's policy, and what it was learned from."""
-
-    model: str
-    policy: Policy
-    metric: str
-    trials: int
-    """Different questions that the model answered."""
-    questions: int
-    """Queries on which policies were compared."""
-    gain: float
-    """Mean score of the policy less that of the default, on queries of past institutions that played the new one."""
-    interval: tuple[float, float]
-    """95 %, paired over queries."""
-
-
-def save_policy(library: Library, learned: LearnedPolicy) -> None:
-    """Store a model's policy, replacing the one before."""
-    header = {**asdict(learned), "policy": learned.policy.to_json(), "format": FORMAT}
-    library.save(_name(learned.model), header, {})
-
-
-def read_policy(library: Library, model: str) -> LearnedPolicy:
-    """Read what was learned for a model. Raises NotFoundError where nothing was, LibraryError where it is damaged."""
-    check_text("model", model)
-    try:
-        header, _ = library.load(_name(model))
-    except NotFoundError:
-        raise NotFoundError(
-            f"the library has learned nothing about {model!r}; let it: metachain learn LIBRARY --model {model}"
-        ) from None
-    if header.get("format") != FORMAT:
-        raise LibraryError(f"the policy of {model!r} has format {header.get('format')!r}; learn again with --model")
-    try:
-        held: dict[str, Any] = {name: header[name] for name in LearnedPolicy.__dataclass_fields__}
-        policy, (low, high) = Policy.from_json(held["policy"]), held["interval"]
-    except (KeyError, TypeError, ValueError, DataError) as error:
-        raise LibraryError(f"the policy of {model!r} is damaged ({error!r}); learn again with --model") from error
-    return LearnedPolicy(**{**held, "policy": policy, "interval": (low, high)})
-
-
-def load_policy(library: Library, model: str) -> Policy:
-    """How demonstrations are shown to a model: as was learned for it, or as usual where nothing was."""
-    try:
-        return read_policy(library, model).policy
-    except NotFoundError:
-        return DEFAULT
-
-
-def _name(model: str) -> str:
-    return f"policy of {model}"

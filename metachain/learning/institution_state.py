@@ -1,0 +1,255 @@
+"""The target institution's own labels and feedback, beside the shared past, in one state of the library."""
+
+from collections import ChainMap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.data.demonstration import Demonstration, check_text
+from metachain.embedding.similarity import normalise_text
+from metachain.errors import NotFoundError, SharingError
+from metachain.learning.gaussian_process import Listed
+from metachain.learning.index import Neighbours
+from metachain.learning.neighbours import NEIGHBOURS
+from metachain.learning.pool import Pool, make_pool, taken
+from metachain.learning.prior import Prior
+from metachain.learning.ranking import twins
+from metachain.learning.shared_past import SharedPast, include, read_shared_past
+from metachain.learning.soft_labels import ScoredAnswer, scored_answers
+from metachain.library.library import Library
+from metachain.library.revisions import State
+from metachain.library.sharing import Shared
+
+__all__ = ["InstitutionState", "SharedPastCache", "allowed_sources", "load_institution", "load_past"]
+
+SEARCHED_TOGETHER = 16
+"""Texts searched in one call: FAISS multiplies matrices from 20 on, whose last bits depend on the other rows."""
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class InstitutionState:
+    """One institution's own demonstrations and scored answers beside the past it may use. Never changed."""
+
+    institution: str
+    moment: State
+    """Counters of the library before the state was read."""
+    shared: Shared
+    """Permissions of the institution at that moment."""
+    past: SharedPast
+    pool: Pool
+    """The past's, with numbers for the institution's own answers after all others."""
+    support: Pool
+    """(k rows) its own demonstrations; answers numbered as in ``pool``."""
+    scored: tuple[ScoredAnswer, ...]
+    vectors: NDArray[np.float32]
+    """(m, d) hybrid vectors of the support's inputs, then of the scored answers' inputs."""
+    near: Neighbours
+    """Neighbours of these m inputs in every past institution."""
+    list_given: tuple[str, ...]
+    """The institution's list of all answers it gives; empty without a list."""
+    listed: Listed
+    """(C,) marks answers of ``pool`` in that list or among its own; None without a list."""
+    digest: str
+    """SHA-256 of the prior and of all that a posterior is computed from."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Normalised inputs, in the order of ``vectors``."""
+        own = (normalise_text(one.input) for one in self.support.demonstrations)
+        return (*own, *(one.input for one in self.scored))
+
+    @cached_property
+    def own_texts(self) -> NDArray[np.object_]:
+        """(k,) normalised inputs of the support."""
+        return np.array([normalise_text(one.input) for one in self.support.demonstrations], object)
+
+    @cached_property
+    def _own_twin(self) -> Rows:
+        return twins(self.support.demonstrations, ChainMap({}, self.past.first), len(self.past.twin))
+
+    def demonstration(self, row: int) -> Demonstration:
+        """Demonstration of a row: the past's rows, then the support's."""
+        past = self.pool.demonstrations
+        return past[row] if row < len(past) else self.support.demonstrations[row - len(past)]
+
+    def vectors_of(self, rows: Rows) -> NDArray[np.float32]:
+        """Vectors (n, j, d) of rows (n, j), zeros for -1."""
+        found = taken(rows, self.pool.vectors, self.support.vectors)
+        found[rows < 0] = 0
+        return found
+
+    def answers_of(self, rows: Rows) -> Rows:
+        """Answer numbers (n, j) of rows (n, j); undefined for -1."""
+        return taken(rows, self.pool.answer, self.support.answer)
+
+    def twins_of(self, rows: Rows) -> Rows:
+        """First row of the same text and answer (n, j), of rows (n, j); undefined for -1."""
+        return taken(rows, self.past.twin, self._own_twin)
+
+
+class SharedPastCache:
+    """One shared past for all institutions that may use the same institutions of the same prior. Thread-safe.
+
+    Permissions are checked anew for each institution. A past from before a change of the sharing rules, or from before
+    something was forgotten, is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, int, int, tuple[str, ...]], SharedPast] = {}
+        self._reading = Lock()
+
+    def load(
+        self, prior: Prior, version: str, library: Library, institution: str, forgotten: int
+    ) -> tuple[Shared, SharedPast]:
+        """``load_past``, from the cache where possible.
+
+        ``version`` is the prior's, ``forgotten`` the counter of a state of the library that was read before.
+        """
+        shared, names = allowed_sources(prior, library, institution)
+        moment = version, shared.rules, forgotten
+        key = (*moment, names)
+        with self._reading:
+            found = self._held.get(key)
+            if found is None:
+                found = _read(library, institution, names)
+                _ = found.twin  # computed once, before threads ask
+                self._held = {known: one for known, one in self._held.items() if known[:3] == moment} | {key: found}
+        return shared, found
+
+
+def load_past(prior: Prior, library: Library, institution: str) -> tuple[Shared, SharedPast]:
+    """Permissions of an institution now, and the past that it may learn from.
+
+    The past holds the prior's institutions that share their demonstrations with it, less itself. Raises NotFoundError
+    where there are none, and SharingError where an institution that the prior was learned from shares not even its
+    statistics.
+    """
+    shared, names = allowed_sources(prior, library, institution)
+    return shared, _read(library, institution, names)
+
+
+def allowed_sources(prior: Prior, library: Library, institution: str) -> tuple[Shared, tuple[str, ...]]:
+    """Permissions of an institution now, and the prior's institutions that share demonstrations with it.
+
+    Raises SharingError as ``load_past`` does.
+    """
+    check_text("institution", institution)
+    shared = library.sharing.usable_by(institution)
+    among = tuple(name for name in prior.institutions if name in shared.demonstrations and name != institution)
+    unshared = sorted({*prior.institutions, *prior.contributors} - shared.statistics - {institution})
+    if among and unshared:
+        raise SharingError(
+            f"the prior was learned from {unshared[0]!r}, which does not share with {institution!r}"
+            f"{_purpose(library)} (any more); learn again: metachain learn LIBRARY"
+        )
+    return shared, among
+
+
+def load_institution(
+    prior: Prior,
+    library: Library,
+    institution: str,
+    past: tuple[Shared, SharedPast] | None = None,
+    known: InstitutionState | None = None,
+    moment: State | None = None,
+) -> InstitutionState:
+    """Read the state of an institution; raises what ``load_past`` does.
+
+    ``past`` is a result of ``load_past`` to use again. ``known`` is an earlier state of the same institution and past:
+    its texts are neither embedded nor searched for again. ``moment`` is the library's state, read before.
+    """
+    moment = moment or library.state(institution)
+    shared, past_read = past or load_past(prior, library, institution)
+    try:
+        own = library.demonstrations(institution)
+    except NotFoundError:
+        own = ()
+    support = make_pool(own, _vectors(past_read, library, own, known), past_read.pool.answers)
+    texts = past_read.pool.meaning is not None
+    scored = scored_answers(
+        library.outcomes.of(origin="chain", institution=institution),
+        [one.input for one in own],
+        None if texts else frozenset(support.answers),
+    )
+    further = sorted({one.answer for one in scored} - set(support.answers))
+    pool = past_read.pool.answering((*support.answers, *further))
+    asked = [Demonstration(institution, one.input, one.answer) for one in scored]
+    vectors = np.concatenate([support.vectors, _vectors(past_read, library, asked, known)])
+    near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
+    list_given = library.listed_answers(institution)
+    listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
+    digest = sha256(repr((past_read.digest(prior.hash()), list_given, scored)).encode())
+    include(digest, own)
+    return InstitutionState(
+        institution,
+        moment,
+        shared,
+        past_read,
+        pool,
+        support,
+        scored,
+        vectors,
+        near,
+        list_given,
+        listed,
+        digest.hexdigest(),
+    )
+
+
+def _read(library: Library, institution: str, names: tuple[str, ...]) -> SharedPast:
+    def read() -> Sequence[Demonstration]:
+        found = library.shared_demonstrations(institution, names) if names else ()
+        if not found:
+            raise NotFoundError(
+                f"no past institution that was learned from shares its demonstrations with {institution!r}"
+                f"{_purpose(library)}; let some: metachain share LIBRARY INSTITUTION --with everyone, and learn"
+            )
+        return found
+
+    return read_shared_past(library, names, read)
+
+
+def _purpose(library: Library) -> str:
+    return f" for {library.sharing.purpose!r}" if library.sharing.purpose else ""
+
+
+def _vectors(
+    past: SharedPast, library: Library, asked: Sequence[Demonstration], known: InstitutionState | None
+) -> NDArray[np.float32]:
+    """Hybrid vectors (n, d) of n inputs; those of ``known`` are taken over."""
+    if not asked:
+        return np.zeros((0, past.pool.vectors.shape[1]), np.float32)
+    texts = [normalise_text(one.input) for one in asked]
+    found = dict(zip(known.inputs, known.vectors, strict=True)) if known is not None else {}
+    missing = {text: one for text, one in zip(texts, asked, strict=True) if text not in found}
+    if missing:
+        found.update(zip(missing, library.hybrid_vectors(list(missing.values())), strict=True))
+    return np.array([found[text] for text in texts])
+
+
+def _nearest(
+    past: SharedPast, asked: Sequence[Demonstration], vectors: NDArray[np.float32], known: InstitutionState | None
+) -> Neighbours:
+    """Neighbours of n inputs: the same whether searched alone, together or taken from ``known``."""
+    texts = [normalise_text(one.input) for one in asked]
+    found: dict[str, tuple[Rows, NDArray[np.float32]]] = {}
+    if known is not None:
+        found.update(zip(known.inputs, zip(known.near.rows, known.near.similarity, strict=True), strict=True))
+    missing = {text: vector for text, vector in zip(texts, vectors, strict=True) if text not in found}
+    names = list(missing)
+    for start in range(0, len(names), SEARCHED_TOGETHER):
+        some = names[start : start + SEARCHED_TOGETHER]
+        near = past.index.near(np.array([missing[name] for name in some]), NEIGHBOURS)
+        found.update(zip(some, zip(near.rows, near.similarity, strict=True), strict=True))
+    shape = (len(texts), len(past.pool.institutions), NEIGHBOURS)
+    return Neighbours(
+        np.array([found[text][0] for text in texts], np.int64).reshape(shape),
+        np.array([found[text][1] for text in texts], np.float32).reshape(shape),
+    )

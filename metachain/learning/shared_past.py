@@ -1,0 +1,95 @@
+"""The shared past: demonstrations that institutions share, read and indexed once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.data.demonstration import Demonstration
+from metachain.learning.index import InstitutionIndex
+from metachain.learning.pool import Pool, make_pool
+from metachain.learning.ranking import twins
+from metachain.library.library import Library
+from metachain.progress import Progress, silent
+
+__all__ = ["SharedPast", "include", "pool_of", "read_shared_past"]
+
+CACHE = "shared past"
+
+
+@dataclass(frozen=True, eq=False)
+class SharedPast:
+    """Demonstrations of past institutions with their search index. Made by ``read_shared_past``."""
+
+    pool: Pool
+    index: InstitutionIndex
+    version: tuple[int, int]
+    """``Library.content_version`` of its institutions before it was read."""
+    _digests: dict[bytes, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def first(self) -> dict[tuple[str, str], int]:
+        """Row of the first demonstration of each normalised text and answer."""
+        return self._twins[0]
+
+    @property
+    def twin(self) -> NDArray[np.int64]:
+        """(N,) first row with the same text and answer, for each row (``ranking.twins``)."""
+        return self._twins[1]
+
+    def digest(self, learned: Any) -> str:
+        """SHA-256 of a prior and these demonstrations, in hexadecimal digits; computed once for each prior.
+
+        ``learned`` is a ``hashlib`` hash that has been fed the prior.
+        """
+        key = learned.digest()
+        if key not in self._digests:
+            include(learned, self.pool.demonstrations)
+            self._digests[key] = learned.hexdigest()
+        return self._digests[key]
+
+    @cached_property
+    def _twins(self) -> tuple[dict[tuple[str, str], int], NDArray[np.int64]]:
+        first: dict[tuple[str, str], int] = {}
+        return first, twins(self.pool.demonstrations, first)
+
+
+def read_shared_past(
+    library: Library,
+    institutions: Sequence[str],
+    read: Callable[[], Sequence[Demonstration]],
+    progress: Progress = silent,
+) -> SharedPast:
+    """Read and index the demonstrations of ``institutions``, in alphabetical order.
+
+    ``read`` returns them, at least one. The library keeps the last shared past: it is used again while neither the
+    institutions' demonstrations have changed nor anything was forgotten.
+    """
+    version = library.content_version(institutions)
+    held = library.cache.get(CACHE)
+    if isinstance(held, SharedPast) and (held.version, held.pool.institutions) == (version, tuple(institutions)):
+        return held
+    pool = pool_of(library, read(), progress=progress)
+    past = SharedPast(pool, InstitutionIndex(pool), version)
+    library.cache[CACHE] = past
+    return past
+
+
+def pool_of(
+    library: Library,
+    demonstrations: Sequence[Demonstration],
+    answers: Sequence[str] = (),
+    *,
+    progress: Progress = silent,
+) -> Pool:
+    """Turn demonstrations of a library into arrays; texts without a stored vector are embedded."""
+    return make_pool(demonstrations, library.hybrid_vectors(demonstrations, progress), answers)
+
+
+def include(digest: Any, demonstrations: Sequence[Demonstration]) -> None:
+    """Feed demonstrations to a ``hashlib`` hash."""
+    for one in demonstrations:
+        digest.update(f"\0{one.institution}\0{one.id}\0{one.input}\0{one.output}".encode())
