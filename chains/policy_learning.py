@@ -13,7 +13,7 @@ from metachain.chains.model_caller import Answer, ModelCaller
 from metachain.errors import DataError
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import CANDIDATES, Policy
-from metachain.learning.prior import Prior, rows_to_study
+from metachain.learning.prior import Prior, rows_to_look_up
 from metachain.learning.shared_past import pool_of
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
@@ -63,7 +63,7 @@ def collect(
         raise DataError("the institutions that share with everyone are not those that were learned from; learn first")
     demonstrations = library.demonstrations(*prior.institutions)
     pool = pool_of(library, demonstrations, progress=progress)
-    stage = RehearsalSet(NeighbourTable.of(pool, rows_to_study(pool), progress), prior, seed)
+    stage = RehearsalSet(NeighbourTable.of(pool, rows_to_look_up(pool), progress), prior, seed)
     ledger = Ledger(library, caller, model, metric, metric_name, instructions)
     worth = METRICS[suited_metric([one.output for one in demonstrations])]
     lesson = learn_policy(stage, ledger.ask, calls, worth, candidates, progress)

@@ -39,12 +39,12 @@ UNUSED = csr_array((0, 0))
 def taught(library, sources, private):
     """What some hospitals' demonstrations teach, with the statistics of others and without: transfer and lesson."""
     shared = sources_of(library, sources)
-    answers = shared.study.pool.answers
+    answers = shared.table.pool.answers
     given = [contribution_of(shared, pool_of(library, library.demonstrations(name), answers)) for name in private]
     rows = np.array([one.transfer for one in given]).reshape(len(given), len(sources))
     found = []
     for told, transfer in ((given, np.concatenate([shared.transfer, rows])), ((), shared.transfer)):
-        found.append((transfer, run_guard(shared.study, transfer, np.arange(len(sources)), contributions=told)))
+        found.append((transfer, run_guard(shared.table, transfer, np.arange(len(sources)), contributions=told)))
     return found
 
 

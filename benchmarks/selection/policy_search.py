@@ -21,7 +21,7 @@ from benchmarks.learning.active_learning import grouped_pool, interval
 from metachain.learning.episodes import Draw, split
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import DEFAULT
-from metachain.learning.prior import Prior, rehearsals, rows_to_study, run_guard, transfer_matrix
+from metachain.learning.prior import Prior, rehearsals, rows_to_look_up, run_guard, transfer_matrix
 from metachain.scoring.metrics import exact_match
 from metachain.selection.policy_search import Trial, learn_policy
 from metachain.selection.rehearsal import RehearsalSet
@@ -71,7 +71,7 @@ def main(data, library, models):
     rows = [
         part for numbers in dealt for one in numbers for draw in draws(pool, one) for part in (draw.support, draw.query)
     ]
-    study = NeighbourTable.of(pool, np.unique(np.concatenate([rows_to_study(pool), *rows])))
+    study = NeighbourTable.of(pool, np.unique(np.concatenate([rows_to_look_up(pool), *rows])))
     transfer = transfer_matrix(study)
     everyone = np.arange(len(pool.institutions))
     stages = []

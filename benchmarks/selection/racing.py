@@ -20,7 +20,7 @@ from metachain import Library, learn
 from metachain.data.synthetic import WorldSettings, generate_world
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import CANDIDATES
-from metachain.learning.prior import rows_to_study
+from metachain.learning.prior import rows_to_look_up
 from metachain.learning.shared_past import pool_of
 from metachain.library.sharing import EVERYONE
 from metachain.selection import policy_search as tuning
@@ -39,7 +39,7 @@ def world():
         library.add(generate_world(WorldSettings()), share=EVERYONE)
         prior = learn(library)
         pool = pool_of(library, library.demonstrations())
-    return NeighbourTable.of(pool, rows_to_study(pool)), prior
+    return NeighbourTable.of(pool, rows_to_look_up(pool)), prior
 
 
 def raced(stage, ask, calls):

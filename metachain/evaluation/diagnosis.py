@@ -18,8 +18,8 @@ from metachain.evaluation.library_measures import (
     agreement,
     count_ways_of_answering,
     excess_transfer,
+    neighbour_table_for,
     rehearse,
-    study_for,
 )
 from metachain.learning.episodes import LABELS
 from metachain.learning.pool import Pool
@@ -115,7 +115,7 @@ def _measure(pool: Pool, encoder: Encoder, progress: Progress) -> _Measured:
         nothing = Agreement(np.zeros(shape, np.int64), np.zeros(shape, np.int64))
         return _Measured(sizes, nothing, np.full(len(sizes), np.nan), Rehearsals.none(len(sizes)))
     started = time.perf_counter()
-    study = study_for(pool, progress)
+    study = neighbour_table_for(pool, progress)
     rehearsed = rehearse(study, progress)
     seconds = time.perf_counter() - started + _seconds_to_embed(pool, encoder)
     held = 2 * pool.vectors.nbytes + study.neighbours.rows.nbytes + study.neighbours.similarity.nbytes

@@ -162,7 +162,7 @@ def _rows(turns: Sequence[Turn], reader: str) -> list[Row]:
 
 def _told_of_transfer(bench: Bench, choices: Sequence[Choice]) -> dict[str, Any]:
     """Whose demonstrations ours has shown to whom, and the transfer matrix where it is not too large."""
-    pool = bench.study.pool
+    pool = bench.table.pool
     told: dict[str, Any] = {}
     if len(pool.institutions) <= MOST_TOLD:
         told["transfer"] = transfer_told(bench.transfer, pool.institutions)

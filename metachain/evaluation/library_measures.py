@@ -16,7 +16,7 @@ from metachain.learning.guard import ARMS, NEAREST, arm_scores, best_arm
 from metachain.learning.index import similarities
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import Pool
-from metachain.learning.prior import rows_to_study, transfer_matrix
+from metachain.learning.prior import rows_to_look_up, transfer_matrix
 from metachain.learning.ranking import nearest_first
 from metachain.learning.transfer import transfer_row
 from metachain.progress import Progress, silent
@@ -31,14 +31,14 @@ __all__ = [
     "count_ways_of_answering",
     "excess_transfer",
     "interval",
+    "neighbour_table_for",
     "rehearse",
-    "study_for",
 ]
 
 MINIMUM_DEMONSTRATIONS = 10
 """An institution with fewer can't show what it has in common with others."""
 NEAR_IDENTICAL = 0.95
-ALIKE = 0.75
+ALIKE_ANSWERS = 0.75
 """Two institutions that answer this share of near-identical texts alike follow one way of answering."""
 ENOUGH_PAIRS = 5
 PERMUTATIONS = 20
@@ -90,23 +90,23 @@ class Rehearsals:
         return cls(*(np.full(shape, np.nan) for pair in shapes for shape in pair))
 
 
-def study_for(pool: Pool, progress: Progress = silent) -> NeighbourTable:
+def neighbour_table_for(pool: Pool, progress: Progress = silent) -> NeighbourTable:
     """Look up every row that the measurements ask about."""
-    rows = [rows_to_study(pool), *(transfer_items(pool, number) for number in range(len(pool.institutions)))]
+    rows = [rows_to_look_up(pool), *(transfer_items(pool, number) for number in range(len(pool.institutions)))]
     for number in range(len(pool.institutions)):
         for support, query in _halves(pool, number):
             rows += [support[: max(LABELS)], query]
     return NeighbourTable.of(pool, np.unique(np.concatenate(rows)), progress)
 
 
-def agreement(study: NeighbourTable) -> Agreement:
+def agreement(table: NeighbourTable) -> Agreement:
     """Ask every institution what its nearest text answers, where that text is near-identical to one of another's."""
-    pool, everyone = study.pool, np.arange(len(study.pool.institutions))
+    pool, everyone = table.pool, np.arange(len(table.pool.institutions))
     pairs = np.zeros((len(everyone), len(everyone)), np.int64)
     alike = np.zeros_like(pairs)
     for number in range(len(everyone)):
         items = transfer_items(pool, number)
-        near = study.near(items, everyone)
+        near = table.near(items, everyone)
         same_text = near.similarity[:, :, 0] >= NEAR_IDENTICAL
         same_answer = pool.answer[near.rows[:, :, 0]] == pool.answer[items][:, None]
         pairs[number] = same_text.sum(axis=0)
@@ -127,46 +127,46 @@ def count_ways_of_answering(found: Agreement) -> int:
         return count
     apart = np.where(found.pairs >= ENOUGH_PAIRS, 1 - found.alike / np.maximum(found.pairs, 1), 1.0)
     np.fill_diagonal(apart, 0.0)
-    return int(fcluster(linkage(squareform(apart), "average"), 1 - ALIKE, "distance").max())
+    return int(fcluster(linkage(squareform(apart), "average"), 1 - ALIKE_ANSWERS, "distance").max())
 
 
-def excess_transfer(study: NeighbourTable) -> Floats:
+def excess_transfer(table: NeighbourTable) -> Floats:
     """How much better the best other institution answers each one's inputs than it would by chance; (S,) in [-1, 1].
 
     ``max_s P[u, s]`` less the mean of the same maximum after u's answers were dealt to its inputs at random, 20 times:
     a permutation null (Fisher 1935) that keeps how often u gives each answer. nan for institutions of fewer than 10
     demonstrations, and where there is no other.
     """
-    pool, everyone = study.pool, np.arange(len(study.pool.institutions))
+    pool, everyone = table.pool, np.arange(len(table.pool.institutions))
     excess = np.full(len(everyone), np.nan)
     for number in range(len(everyone)) if len(everyone) > 1 else ():
         if len(pool.rows[number]) < MINIMUM_DEMONSTRATIONS:
             continue
         items = transfer_items(pool, number)
-        profile, answer = study.profile(items, everyone[everyone != number]), pool.answer[items]
+        profile, answer = table.profile(items, everyone[everyone != number]), pool.answer[items]
         rng = rng_for(pool.institutions[number])
         chance = [transfer_row(profile, rng.permutation(answer)).max() for _ in range(PERMUTATIONS)]
         excess[number] = transfer_row(profile, answer).max() - np.mean(chance)
     return excess
 
 
-def rehearse(study: NeighbourTable, progress: Progress = silent) -> Rehearsals:
+def rehearse(table: NeighbourTable, progress: Progress = silent) -> Rehearsals:
     """Let every institution of 10 demonstrations or more play the new one with 0, 4 and 16 labels, two supports each.
 
     Queries, up to 60, share no text with the half of its demonstrations that labels are drawn from, so that all
     numbers of an institution are of the same queries.
     """
-    count = len(study.pool.institutions)
+    count = len(table.pool.institutions)
     arms = np.full((count, len(LABELS), len(ARMS)), np.nan)
     own = np.full((count, len(LADDER) + 1), np.nan)
-    transfer = transfer_matrix(study)
+    transfer = transfer_matrix(table)
     for number in range(count):
         progress("rehearsing", number, count)
-        halves = _halves(study.pool, number)
+        halves = _halves(table.pool, number)
         if count > 1 and halves:
-            played = [_arms_right(study, number, support, query, transfer) for support, query in halves]
+            played = [_arms_right(table, number, support, query, transfer) for support, query in halves]
             arms[number] = np.mean(played, axis=0)
-            own[number] = np.mean([_own_right(study.pool, support, query) for support, query in halves], axis=0)
+            own[number] = np.mean([_own_right(table.pool, support, query) for support, query in halves], axis=0)
     progress("rehearsing", count, count)
     found = _crossfitted(arms), arms[:, :, ARMS.index(NEAREST)], own[:, :-1], own[:, -1]
     return Rehearsals(*(np.round(scores, DECIMALS) for scores in found))
@@ -190,12 +190,12 @@ def _halves(pool: Pool, institution: int) -> list[tuple[Rows, Rows]]:
     return made if all(len(query) for _, query in made) else []
 
 
-def _arms_right(study: NeighbourTable, institution: int, support: Rows, query: Rows, transfer: Floats) -> Floats:
+def _arms_right(table: NeighbourTable, institution: int, support: Rows, query: Rows, transfer: Floats) -> Floats:
     """Share right of every arm with 0, 4 and 16 labels; (len(LABELS), len(ARMS))."""
-    everyone = np.arange(len(study.pool.institutions))
+    everyone = np.arange(len(table.pool.institutions))
     others = everyone[everyone != institution]
     episodes = [Episode(institution, labels, support[:labels], query, others) for labels in LABELS]
-    return np.stack([arm_scores(study, episode, transfer) for episode in episodes])
+    return np.stack([arm_scores(table, episode, transfer) for episode in episodes])
 
 
 def _own_right(pool: Pool, support: Rows, query: Rows) -> Floats:

@@ -32,19 +32,19 @@ class Bench:
     """Grounds for institutions that play the new one. Transfer is pairwise: measured once, read for every past."""
 
     def __init__(
-        self, study: NeighbourTable, words: csr_array, twin: NDArray[np.int64], transfer: NDArray[np.float64]
+        self, table: NeighbourTable, words: csr_array, twin: NDArray[np.int64], transfer: NDArray[np.float64]
     ) -> None:
-        self.study = study
+        self.table = table
         """All institutions."""
         self._words, self._twin, self.transfer = words, twin, transfer
         """(S, S) from ``prior.transfer_matrix``."""
         self._kept: dict[tuple[int, ...], PastKnowledge] = {}
 
     @classmethod
-    def of(cls, study: NeighbourTable) -> Self:
-        """Measure what is shared; every row of the pool must have been looked up in ``study``."""
-        texts = [normalise_text(one.input) for one in study.pool.demonstrations]
-        return cls(study, word_counts(texts), twins(study.pool.demonstrations), transfer_matrix(study))
+    def of(cls, table: NeighbourTable) -> Self:
+        """Measure what is shared; every row of the pool must have been looked up in ``table``."""
+        texts = [normalise_text(one.input) for one in table.pool.demonstrations]
+        return cls(table, word_counts(texts), twins(table.pool.demonstrations), transfer_matrix(table))
 
     def knowledge(self, past: Rows) -> PastKnowledge:
         """Knowledge from the institutions ``past`` (S,); learned once for each set of institutions."""
@@ -55,13 +55,13 @@ class Bench:
 
     def learn(self, past: Rows) -> PastKnowledge:
         """The same, learned anew and not kept."""
-        rows = np.flatnonzero(np.isin(self.study.pool.owner, past))
+        rows = np.flatnonzero(np.isin(self.table.pool.owner, past))
         return PastKnowledge(
-            self.study,
+            self.table,
             past,
             redundancy(self.transfer, past),
             screening(self.transfer, past),
-            run_guard(self.study, self.transfer, past),
+            run_guard(self.table, self.transfer, past),
             bm25_weights(self._words, rows),
             self._words,
             self._twin,
@@ -123,7 +123,7 @@ class Turns:
     @cached_property
     def scorer(self) -> Scorer:
         """What suits the outputs; made where it is used, as it remembers much."""
-        return scorer_for(self.bench.study.pool, self.plan.metric)
+        return scorer_for(self.bench.table.pool, self.plan.metric)
 
     def with_all(self, targets: Sequence[int]) -> list[Turn]:
         """Runs of institutions that all learn from the same past ones; learning is done once."""
@@ -132,7 +132,7 @@ class Turns:
 
     def with_fewer(self, draw: Draw) -> Turn:
         """Run of an institution with fewer past institutions, read by the first reader only."""
-        name = self.bench.study.pool.institutions[draw.target]
+        name = self.bench.table.pool.institutions[draw.target]
         known = self.bench.learn(fewer_past(self.pasts[draw.target], draw.size, name, draw.seed))
         return self._turn(known, draw.target, [draw.seed], self.readers[:1])
 

@@ -1,7 +1,7 @@
 """Past institutions' demonstrations as arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, TypeVar, Union
 
@@ -65,6 +65,8 @@ class Pool:
     answers: tuple[str, ...]
     answer: NDArray[np.int64]
     """(n,) number of each row's answer."""
+    inherited: tuple[NDArray[np.float32] | Stacked | None] | None = field(default=None, repr=False)
+    """``meaning`` taken over from a narrower pool, in a tuple of one; None to compute it."""
 
     @cached_property
     def meaning(self) -> NDArray[np.float32] | Stacked | None:
@@ -72,6 +74,8 @@ class Pool:
 
         They are hashed character n-grams (``similarity.lexical_vectors``): nothing is fitted, so nothing leaks.
         """
+        if self.inherited is not None:
+            return self.inherited[0]
         if not are_texts([one.output for one in self.demonstrations]):
             return None
         return lexical_vectors(self.answers)
@@ -105,7 +109,7 @@ class Pool:
 
         ``own`` was made with ``answers`` of this pool. Whether answers are texts is what it is here.
         """
-        both = replace(
+        return replace(
             self,
             demonstrations=self.demonstrations + own.demonstrations,
             vectors=np.concatenate([self.vectors, own.vectors]),
@@ -113,22 +117,18 @@ class Pool:
             owner=np.concatenate([self.owner, own.owner + len(self.institutions)]),
             answers=own.answers,
             answer=np.concatenate([self.answer, own.answer]),
+            inherited=(self.answering(own.answers).meaning,),
         )
-        vars(both)["meaning"] = self.answering(own.answers).meaning
-        return both
 
     def answering(self, answers: Sequence[str]) -> Self:
         """The same, with numbers for further answers: ``answers`` begins with those that it has.
 
-        What took long to find out is handed on.
+        The answers' vectors are taken over.
         """
-        wider = replace(self, answers=tuple(answers))
-        further = wider.answers[len(self.answers) :]
-        meaning = self.meaning
-        vars(wider)["meaning"] = meaning
+        further, meaning = tuple(answers)[len(self.answers) :], self.meaning
         if meaning is not None and further:
-            vars(wider)["meaning"] = Stacked(meaning, lexical_vectors(further))
-        return wider
+            meaning = Stacked(meaning, lexical_vectors(further))
+        return replace(self, answers=tuple(answers), inherited=(meaning,))
 
 
 def make_pool(

@@ -29,7 +29,7 @@ __all__ = [
     "Prior",
     "learn",
     "learned_from",
-    "rows_to_study",
+    "rows_to_look_up",
     "run_guard",
     "sources_of",
     "statistics_of",
@@ -165,7 +165,7 @@ def learned_from(
     given = sorted([*measured, *statistics], key=lambda one: one.institution)
     transfer = np.concatenate([shared.transfer, *(np.array([one.transfer]) for one in given)])
     everyone = np.arange(len(shared.institutions))
-    lesson = run_guard(shared.study, transfer, everyone, progress, given)
+    lesson = run_guard(shared.table, transfer, everyone, progress, given)
     return Prior(shared.institutions, transfer, lesson, shared.fingerprint, tuple(one.institution for one in given))
 
 
@@ -192,11 +192,11 @@ def sources_of(library: Library, institutions: Sequence[str], progress: Progress
     if not institutions:
         raise DataError("there is no institution whose demonstrations may be used; add or share some")
     past = read_shared_past(library, institutions, lambda: library.demonstrations(*institutions), progress)
-    table = NeighbourTable.of(past.pool, rows_to_study(past.pool), progress, past.index)
+    table = NeighbourTable.of(past.pool, rows_to_look_up(past.pool), progress, past.index)
     return Sources(table, past.index, transfer_matrix(table), library.encoder.fingerprint)
 
 
-def rows_to_study(pool: Pool) -> Rows:
+def rows_to_look_up(pool: Pool) -> Rows:
     """Rows that learning asks about: each institution's items for the transfer matrix and its rehearsals."""
     rows = [transfer_items(pool, number) for number in range(len(pool.institutions))]
     everyone = np.arange(len(pool.institutions))
@@ -205,15 +205,15 @@ def rows_to_study(pool: Pool) -> Rows:
     return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.intp)
 
 
-def transfer_matrix(study: NeighbourTable) -> Floats:
+def transfer_matrix(table: NeighbourTable) -> Floats:
     """How well institutions' demonstrations answer each other's inputs; (S, S), row u asks and column s answers."""
-    everyone = np.arange(len(study.pool.institutions))
-    rows = [transfer_items(study.pool, number) for number in range(len(everyone))]
-    return np.stack([transfer_row(study.profile(items, everyone), study.pool.answer[items]) for items in rows])
+    everyone = np.arange(len(table.pool.institutions))
+    rows = [transfer_items(table.pool, number) for number in range(len(everyone))]
+    return np.stack([transfer_row(table.profile(items, everyone), table.pool.answer[items]) for items in rows])
 
 
 def run_guard(
-    study: NeighbourTable,
+    table: NeighbourTable,
     transfer: Floats,
     past: Rows,
     progress: Progress = silent,
@@ -225,11 +225,11 @@ def run_guard(
     institution will resemble any that is there. Rehearsals that ``contributions`` tell of count like these for the
     arms; they say nothing of probabilities, so calibrations are learned from ``past`` alone.
     """
-    episodes = all_episodes(study.pool, transfer, past)
+    episodes = all_episodes(table.pool, transfer, past)
     by_labels: dict[int, list[Floats]] = {labels: [] for labels in LABELS}
     for done, episode in enumerate(episodes):
         progress("rehearsing", done, len(episodes))
-        by_labels[episode.labels].append(arm_scores(study, episode, transfer))
+        by_labels[episode.labels].append(arm_scores(table, episode, transfer))
     progress("rehearsing", len(episodes), len(episodes))
     sums = sum((one.sums for one in contributions), np.zeros((len(LABELS), len(ARMS))))
     further = sum(one.rehearsals for one in contributions)
@@ -238,9 +238,9 @@ def run_guard(
     settings = best_arm(labelled, sums[1:].sum(axis=0), further * len(LABELS[1:]))
     trusts_consensus = best_arm(by_labels[0], sums[0], further) is not None
     lesson = GuardResult(settings, trusts_consensus, np.stack(means))
-    if study.pool.meaning is not None:
+    if table.pool.meaning is not None:
         return lesson
-    shown = [(one.labels, shown_probabilities(study, one, transfer, settings or PLAIN)) for one in episodes]
+    shown = [(one.labels, shown_probabilities(table, one, transfer, settings or PLAIN)) for one in episodes]
     return replace(
         lesson,
         unlabelled=_calibration([one for labels, one in shown if not labels]),
@@ -250,7 +250,7 @@ def run_guard(
 
 def _own(library: Library, institution: str, sources: Sources, progress: Progress) -> Pool:
     demonstrations = library.demonstrations(institution)
-    return pool_of(library, demonstrations, sources.study.pool.answers, progress=progress)
+    return pool_of(library, demonstrations, sources.table.pool.answers, progress=progress)
 
 
 def _check_institutions(sources: Sequence[str], contributors: Sequence[str], minimum: int) -> None:

@@ -50,7 +50,7 @@ Floats = NDArray[np.float64]
 class Sources:
     """The S institutions whose demonstrations are shared, indexed and measured once."""
 
-    study: NeighbourTable
+    table: NeighbourTable
     """Of these alone."""
     index: InstitutionIndex
     transfer: Floats
@@ -61,13 +61,13 @@ class Sources:
     @property
     def institutions(self) -> tuple[str, ...]:
         """Their names, in alphabetical order."""
-        return self.study.pool.institutions
+        return self.table.pool.institutions
 
     @cached_property
     def digest(self) -> str:
         """Of their demonstrations, ids and texts; 64 hexadecimal digits."""
         digest = sha256()
-        for one in self.study.pool.demonstrations:
+        for one in self.table.pool.demonstrations:
             digest.update(f"\0{one.institution}\0{one.id}\0{one.input}\0{one.output}".encode())
         return digest.hexdigest()
 
@@ -196,19 +196,19 @@ def contribution_of(sources: Sources, own: Pool, progress: Progress = silent) ->
     ``own`` is a pool of one institution's demonstrations, made with ``answers`` of the sources' pool. Nobody else may
     be shown its demonstrations, so which sources are alike is said by its row of the transfer matrix alone.
     """
-    pool = sources.study.pool.followed_by(own)
+    pool = sources.table.pool.followed_by(own)
     number = len(sources.institutions)
     past = np.arange(number)
     items = transfer_items(pool, number)
     parts = [part for one in episodes_of(pool, number, past) for part in (one.support, one.query)]
-    study = NeighbourTable.of(pool, np.concatenate([items, *parts]), progress, sources.index)
-    row = np.clip(transfer_row(study.profile(items, past), pool.answer[items]), 0, 1)
+    table = NeighbourTable.of(pool, np.concatenate([items, *parts]), progress, sources.index)
+    row = np.clip(transfer_row(table.profile(items, past), pool.answer[items]), 0, 1)
     episodes = episodes_beside(pool, number, past, row)
     sums = np.zeros((len(LABELS), len(ARMS)))
     name = own.institutions[0]
     for done, episode in enumerate(episodes):
         progress(f"rehearsing {name}", done, len(episodes))
-        sums[LABELS.index(episode.labels)] += arm_scores(study, episode, sources.transfer)
+        sums[LABELS.index(episode.labels)] += arm_scores(table, episode, sources.transfer)
     return Contribution(
         institution=name,
         sources=sources.institutions,

@@ -132,7 +132,7 @@ def test_texts_of_the_support_are_never_asked_about(episodes: list[tuple[Episode
     evaluated([*MADE, *again], replace(PLAN, queries=100))
     assert episodes
     for episode, _ in episodes:
-        texts = [normalise_text(one.input) for one in episode.ground.study.pool.demonstrations]
+        texts = [normalise_text(one.input) for one in episode.ground.table.pool.demonstrations]
         assert not {texts[row] for row in episode.support} & {texts[row] for row in episode.ground.query}
 
 
@@ -149,7 +149,7 @@ def test_what_is_held_out_is_never_past(episodes: list[tuple[Episode, Shown]], p
     """Neither the target nor, under ``group``, any of its group is among the past, nor shown but as a label."""
     evaluated(MADE, replace(PLAN, protocol=protocol, selectors=("semantic",)))
     for episode, shown in episodes:
-        pool = episode.ground.study.pool
+        pool = episode.ground.table.pool
         group = [one.metadata["group"] for one in pool.demonstrations]
         target = pool.owner[episode.ground.query[0]]
         assert len(episode.ground.past) == others
@@ -182,7 +182,7 @@ def test_an_institution_without_a_group_is_held_out_alone(episodes: list[tuple[E
     """Under ``group`` an institution that names none is a group of its own."""
     made = [replace(one, metadata={}) if one.institution in ("hospital 0", "hospital 2") else one for one in MADE]
     evaluated(made, replace(PLAN, protocol="group", selectors=("semantic",)))
-    past = {int(one.ground.study.pool.owner[one.ground.query[0]]): one.ground.past.tolist() for one, _ in episodes}
+    past = {int(one.ground.table.pool.owner[one.ground.query[0]]): one.ground.past.tolist() for one, _ in episodes}
     assert past == {0: [1, 2, 3], 1: [0, 2], 2: [0, 1, 3], 3: [0, 2]}
 
 
@@ -191,7 +191,7 @@ def test_a_score_is_the_share_the_reader_answers_right(episodes: list[tuple[Epis
     plan = replace(PLAN, selectors=("semantic",))
     rows = evaluated(MADE, plan)["scores"]
     for row, (episode, shown) in zip(rows, episodes, strict=True):
-        pool, right = episode.ground.study.pool, 0
+        pool, right = episode.ground.table.pool, 0
         lexical = lexical_vectors([one.input for one in pool.demonstrations])
         for query, several in zip(episode.ground.query, shown[:, ::-1].tolist(), strict=True):
             similarity = [sum(map(float, lexical[query] * lexical[place])) for place in several]
@@ -205,7 +205,7 @@ def test_word_statistics_are_those_of_the_past(episodes: list[tuple[Episode, Sho
     evaluated(MADE, replace(PLAN, selectors=("semantic",)))
     for episode, _ in episodes:
         ground = episode.ground
-        past = [row for row, owner in enumerate(ground.study.pool.owner) if owner in ground.past]
+        past = [row for row, owner in enumerate(ground.table.pool.owner) if owner in ground.past]
         assert np.allclose(ground.bm25.data, bm25_weights(ground.words, np.array(past)).data)
 
 
@@ -307,7 +307,7 @@ def test_a_copy_is_right_where_the_best_shown_is(episodes: list[tuple[Episode, S
     """``copy`` scores the share of queries whose first choice has the right answer, counted by hand."""
     rows = evaluated(MADE, replace(PLAN, selectors=("semantic",), readers=("copy",)))["scores"]
     for row, (episode, shown) in zip(rows, episodes, strict=True):
-        answer = episode.ground.study.pool.answer
+        answer = episode.ground.table.pool.answer
         right = sum(
             answer[several[0]] == answer[query] for query, several in zip(episode.ground.query, shown, strict=True)
         )
@@ -327,7 +327,7 @@ def test_a_smaller_past_is_all_that_is_known(episodes: list[tuple[Episode, Shown
         assert two.ground.query.tolist() == three.ground.query.tolist()
     for episode, shown in fewer:
         ground = episode.ground
-        owner = ground.study.pool.owner
+        owner = ground.table.pool.owner
         target = owner[ground.query[0]]
         assert target not in ground.past
         assert set(owner[np.setdiff1d(shown, episode.support)]) <= set(ground.past)
@@ -448,7 +448,7 @@ def test_calibration_is_that_of_what_metachain_shows(result: dict[str, Any], mon
     assert len(seen) == 4 * 2 * 2
     told: dict[int, dict[tuple[int, int], tuple[float, bool]]] = {0: {}, 4: {}}
     for place, (episode, shown, probability) in enumerate(seen):
-        pool = episode.ground.study.pool
+        pool = episode.ground.table.pool
         for query, rows, sure in zip(episode.ground.query, shown.tolist(), probability.tolist(), strict=True):
             for row, one in zip(rows, sure, strict=True):
                 if row >= 0:

@@ -20,8 +20,8 @@ from metachain.evaluation.library_measures import (
     count_ways_of_answering,
     excess_transfer,
     interval,
+    neighbour_table_for,
     rehearse,
-    study_for,
 )
 from metachain.learning.episodes import LABELS, Episode, rng_for, split
 from metachain.learning.guard import ARMS, NEAREST, SURENESS, arm_scores
@@ -33,7 +33,9 @@ from metachain.learning.prior import transfer_matrix
 def study_of(demonstrations: list[Demonstration]) -> NeighbourTable:
     """Study some demonstrations with the tiny encoder."""
     texts = [one.input for one in demonstrations]
-    return study_for(make_pool(demonstrations, hybrid_vectors(BagOfWords().encode(texts), lexical_vectors(texts))))
+    return neighbour_table_for(
+        make_pool(demonstrations, hybrid_vectors(BagOfWords().encode(texts), lexical_vectors(texts)))
+    )
 
 
 @pytest.fixture(scope="module")

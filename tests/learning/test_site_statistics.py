@@ -29,7 +29,7 @@ from metachain.learning.prior import (
     Prior,
     learn,
     learned_from,
-    rows_to_study,
+    rows_to_look_up,
     sources_of,
     statistics_of,
     transfer_matrix,
@@ -187,7 +187,7 @@ def test_statistics_change_the_lesson_as_the_data_would(tmp_path: Path) -> None:
     with filled(tmp_path / "x.db", made) as library:
         alone, with_more = learned_from(library, shared), learned_from(library, shared, ["hospital 1", "hospital 3"])
         sources = sources_of(library, shared)
-        rehearsed = sum(len(episodes_of(sources.study.pool, number, np.arange(3))) for number in range(3)) // len(
+        rehearsed = sum(len(episodes_of(sources.table.pool, number, np.arange(3))) for number in range(3)) // len(
             LABELS
         )
     with filled(tmp_path / "y.db", those_of(made, *shared, "hospital 1")) as site:
@@ -198,10 +198,10 @@ def test_statistics_change_the_lesson_as_the_data_would(tmp_path: Path) -> None:
     sums = alone.lesson.scores * rehearsed + one.sums + other.sums
     assert np.allclose(with_more.lesson.scores, sums / (rehearsed + one.rehearsals + other.rehearsals))
     assert with_more.lesson.settings == best_arm([with_more.lesson.scores[1], with_more.lesson.scores[2]])
-    made_here = all_episodes(sources.study.pool, with_more.transfer, np.arange(3))
+    made_here = all_episodes(sources.table.pool, with_more.transfer, np.arange(3))
     for k in (0, 4):
         shown = [
-            shown_probabilities(sources.study, draw, with_more.transfer, with_more.lesson.settings)
+            shown_probabilities(sources.table, draw, with_more.transfer, with_more.lesson.settings)
             for draw in made_here
             if bool(draw.labels) == bool(k)
         ]
@@ -336,7 +336,7 @@ def test_all_that_reads_a_prior_reads_one_with_contributors(tmp_path: Path, smal
         prior = learn(letting(library, "hospital 1"), statistics=[small])
         pool = pool_of(library, library.demonstrations())
         assert suggest_labels(library, adapt(prior, library, "new"), ["xray chest", "mri brain"], 2)
-    stage = RehearsalSet(NeighbourTable.of(pool, rows_to_study(pool)), prior)
+    stage = RehearsalSet(NeighbourTable.of(pool, rows_to_look_up(pool)), prior)
     (shown,) = stage.shown(next(stage.questions()), [DEFAULT])
     assert {one.institution for one in shown} <= {"hospital 0", "hospital 2"}
 

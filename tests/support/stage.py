@@ -8,7 +8,7 @@ from handmade import Tiny
 
 from metachain.data.synthetic import WorldSettings, generate_world
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.prior import Prior, learn, rows_to_study
+from metachain.learning.prior import Prior, learn, rows_to_look_up
 from metachain.learning.shared_past import pool_of
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
@@ -26,7 +26,7 @@ def studied(institutions: int = 16, demonstrations: int = 200) -> tuple[Neighbou
         )
         prior = learn(library)
         pool = pool_of(library, library.demonstrations())
-    return NeighbourTable.of(pool, rows_to_study(pool)), prior
+    return NeighbourTable.of(pool, rows_to_look_up(pool)), prior
 
 
 @cache
