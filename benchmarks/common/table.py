@@ -37,7 +37,7 @@ def print_comparison(cells, labels, scores):
     worst = [f"{a['worst_decile']:.3f} → {b['worst_decile']:.3f}" for a, b in zip(base, ours, strict=True)]
     print("| worst tenth, `semantic` → `metachain` | " + " | ".join(worst) + " |")
     shares = {row["labels"]: f"{row['share']:.1%}" for row in harm(scores)}
-    print("| draws that lose over a point | " + " | ".join(shares.get(k, "–") for k in labels) + " |")
+    print("| runs more than one point worse than `semantic` | " + " | ".join(shares.get(k, "–") for k in labels) + " |")
     for other in ("prior", "scratch"):
         over = {row["labels"]: points(row) for row in worth(scores, {other: other})}
         if over:

@@ -83,7 +83,7 @@ def print_table(scores, brief):
     worst = [(cells[BASELINE, k]["worst_decile"], cells[OURS, k]["worst_decile"]) for k in labels]
     print_row(f"worst tenth, `{BASELINE}` → `{OURS}`", (f"{base:.3f} → {ours:.3f}" for base, ours in worst))
     lost = {row["labels"]: f"{row['lost']} of {row['draws']}" for row in harm(scores)}
-    print_row("draws that lose over a point", (lost.get(k, "–") for k in labels))
+    print_row("runs more than one point worse than `semantic`", (lost.get(k, "–") for k in labels))
     print_row("institutions", (str(counted[k]) for k in labels))
     if max(counted.values()) < FEW and not brief:
         print_draws(scores, labels)

@@ -40,7 +40,7 @@ def test_the_benchmark_prints_what_else_was_measured(tmp_path: Path) -> None:
 
 
 def test_the_benchmark_prints_gain_and_harm(tmp_path: Path) -> None:
-    """Means, gain and the share of draws that lose over a point, at each label count."""
+    """Means, gain and the share of runs more than one point worse, at each label count."""
     rows = scores({"a": 0.4, "b": 0.8}, 4) + scores({"a": 0.7, "b": 0.8})
     path = tmp_path / "scores.json"
     path.write_text(json.dumps({"protocol": "group", "scores": rows, "summary": summarise(rows), "harm": harm(rows)}))
@@ -48,4 +48,4 @@ def test_the_benchmark_prints_gain_and_harm(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert "2 hospitals, group held out" in lines
     assert "| `metachain` | 0.600 | 0.750 |" in lines
-    assert "| draws that lose over a point | 50.0% | 0.0% |" in lines
+    assert "| runs more than one point worse than `semantic` | 50.0% | 0.0% |" in lines

@@ -33,7 +33,7 @@ def test_each_metric_has_a_table_with_gain_harm_and_institutions(tmp_path: Path)
     first, second = lines.index("rouge_l, reader `vote`"), lines.index("token_f1, reader `vote`")
     assert "| `metachain` | 0.400 | 0.750 |" in lines[first:second]
     assert "| gain of `metachain` | -20.0% [-20.0%, -20.0%] | +50.0% [+50.0%, +50.0%] |" in lines[first:second]
-    assert "| draws that lose over a point | 12 of 12 | 0 of 10 |" in lines[first:second]
+    assert "| runs more than one point worse than `semantic` | 12 of 12 | 0 of 10 |" in lines[first:second]
     assert "| institutions | 6 | 5 |" in lines[first:second]
     assert "| `metachain` | 0.600 |" in lines[second:]
     assert lines[-1] == "guard: of 2 lessons 2 choose nearest neighbours without labels, 1 with"
