@@ -1,0 +1,101 @@
+"""The shared past is read and indexed once, and anew as soon as it has changed."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from handmade import Tiny, demonstrations
+
+from metachain import EVERYONE, Audience, Grant, Library, adapt, learn
+from metachain.data.demonstration import Demonstration
+from metachain.learning.index import InstitutionIndex
+from metachain.learning.institution_state import load_past
+from metachain.learning.unlearning import forget
+from metachain.retrievers import MetaExampleSelector
+
+NEW = "new"
+QUERY = "x-ray of the knee 7"
+
+
+@pytest.fixture
+def library(place: str) -> Iterator[Library]:
+    """Three institutions that share with everyone, and one label of a new one."""
+    with Library.open(place, Tiny()) as opened:
+        opened.add(demonstrations(), share=EVERYONE)
+        yield opened
+
+
+@pytest.fixture
+def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Number of indexes built, and of times that the demonstrations of past institutions were read."""
+    found: Counter[str] = Counter()
+    build, read, read_shared = InstitutionIndex.__init__, Library.demonstrations, Library.shared_demonstrations
+
+    def built(index: InstitutionIndex, *arguments: object, **options: object) -> None:
+        found["indexed"] += 1
+        build(index, *arguments, **options)  # type: ignore[arg-type]
+
+    def every(library: Library, *institutions: str) -> tuple[Demonstration, ...]:
+        found["read"] += bool(set(institutions) - {NEW})
+        return read(library, *institutions)
+
+    def shared(library: Library, *arguments: object) -> tuple[Demonstration, ...]:
+        found["read"] += 1
+        return read_shared(library, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(InstitutionIndex, "__init__", built)
+    monkeypatch.setattr(Library, "demonstrations", every)
+    monkeypatch.setattr(Library, "shared_demonstrations", shared)
+    return found
+
+
+def test_learning_adapting_and_selecting_read_the_past_once(library: Library, counts: Counter[str]) -> None:
+    """As in README's example: one reading and one index serve the prior, the posterior and the selector."""
+    prior = learn(library)
+    library.add([Demonstration(NEW, "x-ray of the hip", "code 1")])
+    selector = MetaExampleSelector(library, adapt(prior, library, NEW), k=4)
+    assert selector.select_examples({"input": QUERY})
+    assert counts == {"read": 1, "indexed": 1}
+
+
+def test_the_past_is_used_again_while_nothing_has_changed(library: Library) -> None:
+    """The same object for the same institutions, whatever the asking institution adds of its own."""
+    prior = learn(library)
+    _, first = load_past(prior, library, NEW)
+    library.add([Demonstration(NEW, "x-ray of the hip", "code 1")])
+    assert load_past(prior, library, NEW)[1] is first
+    assert load_past(prior, library, "newer")[1] is first
+    _, own = load_past(prior, library, "h0")
+    assert own is not first
+    assert "h0" not in own.pool.institutions
+
+
+def test_a_new_demonstration_of_a_past_institution_is_seen(library: Library) -> None:
+    """Adapting after a past institution has added one is adapting to all that it has now."""
+    prior = learn(library)
+    before = adapt(prior, library, NEW)
+    added = Demonstration("h0", "ultrasound of the knee", "code 99")
+    library.add([added])
+    _, past = load_past(prior, library, NEW)
+    assert added in past.pool.demonstrations
+    assert adapt(prior, library, NEW).digest != before.digest
+
+
+def test_a_rule_that_excludes_an_institution_excludes_it_at_once(library: Library) -> None:
+    """What is held in memory is never used by an institution that may not use it."""
+    prior = learn(library)
+    _, first = load_past(prior, library, NEW)
+    assert "h2" in first.pool.institutions
+    library.sharing.state("h2", Grant(Audience("institution", ("h0",))), Grant(Audience("everyone"), "statistics"))
+    _, then = load_past(prior, library, NEW)
+    assert "h2" not in then.pool.institutions
+    assert "h2" in load_past(prior, library, "h0")[1].pool.institutions
+
+
+def test_forgetting_lets_the_past_go(library: Library) -> None:
+    """After an erasure no object of the library holds the text."""
+    prior = learn(library)
+    doomed = load_past(prior, library, NEW)[1].pool.demonstrations[0]
+    forget(library, institution=doomed.institution, demonstration=doomed.id)
+    _, past = load_past(prior, library, NEW)
+    assert doomed not in past.pool.demonstrations
