@@ -93,7 +93,7 @@ FRONT_DOORS = {
         "read_policy",
         "save_policy",
     ],
-    "metachain.evaluation": ["Diagnosis", "Plan", "diagnose", "evaluate", "worth"],
+    "metachain.evaluation": ["Diagnosis", "Evaluation", "Plan", "diagnose", "evaluate", "worth"],
     "metachain.reporting": ["write_report"],
     "metachain.cli": ["main"],
 }
