@@ -100,21 +100,6 @@ def reply_to(asked: Asked) -> Reply:
     return Reply("".join(kept), asked.tool, filled, len(kept) < len(words), read, max(1, len(kept)))
 
 
-def _send(handler: BaseHTTPRequestHandler, status: int, kind: str, pieces: Any) -> None:
-    handler.send_response(status)
-    handler.send_header("content-type", kind)
-    handler.send_header("transfer-encoding", "chunked")
-    if status == 429:
-        handler.send_header("retry-after", RETRY_AFTER)
-    handler.end_headers()
-    try:
-        for piece in map(str.encode, pieces):
-            handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        handler.wfile.write(b"0\r\n\r\n")
-    except (BrokenPipeError, ConnectionResetError):
-        handler.close_connection = True  # the client has hung up, as it does after its time-out
-
-
 @contextmanager
 def serving(wire: Wire) -> Iterator[Loopback]:
     """Serve a protocol on a free port of loopback until the block ends."""
@@ -140,17 +125,31 @@ def serving(wire: Wire) -> Iterator[Loopback]:
             if fault == "sleep":
                 time.sleep(TOO_LONG)
             if fault in ("429", "500"):
-                _send(self, int(fault), "application/json", [json.dumps(wire.error(int(fault)))])
+                self._send(int(fault), "application/json", [json.dumps(wire.error(int(fault)))])
                 return
             asked = wire.asked(self.path, body)
             state.asked.append(asked)
             kind = wire.stream_type if asked.streamed else "application/json"
             if fault == "garbage":
                 broken = 'event: message_start\ndata: {"a": \n\n' if kind == "text/event-stream" else '{"a": \n'
-                _send(self, 200, kind, [broken])
+                self._send(200, kind, [broken])
                 return
             reply = reply_to(asked)
-            _send(self, 200, kind, wire.pieces(reply) if asked.streamed else [json.dumps(wire.whole(reply))])
+            self._send(200, kind, wire.pieces(reply) if asked.streamed else [json.dumps(wire.whole(reply))])
+
+        def _send(self, status: int, kind: str, pieces: Any) -> None:
+            self.send_response(status)
+            self.send_header("content-type", kind)
+            self.send_header("transfer-encoding", "chunked")
+            if status == 429:
+                self.send_header("retry-after", RETRY_AFTER)
+            self.end_headers()
+            try:
+                for piece in map(str.encode, pieces):
+                    self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                self.wfile.write(b"0\r\n\r\n")
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True  # the client has hung up, as it does after its time-out
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: Any, client_address: Any) -> None:
