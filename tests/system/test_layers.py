@@ -38,7 +38,7 @@ def test_the_contracts_hold(copy: Path) -> None:
     ("file", "line", "broken"),
     [
         ("metachain/data/demonstration.py", "import metachain.library.library", "arrows point one way"),
-        ("metachain/learning/pool.py", "import metachain.selection.policy", "arrows point one way"),
+        ("metachain/learning/pool.py", "import metachain.selection.chooser", "arrows point one way"),
         ("metachain/data/columns.py", "import metachain.embedding.similarity", "arrows point one way"),
         ("retrievers/documents.py", "import metachain.chains.models", "arrows point one way"),
         ("metachain/learning/pool.py", "import langchain_core", "the core knows no LangChain"),
