@@ -18,7 +18,7 @@ from handmade import Tiny, jsonl
 from handmade import metachain as command
 from oracles import hospitals, note_writers
 from postgres import PostgresServer, postgres_server
-from recording import artifact, contents, plain, selections, suggestions
+from recording import artifact, contents, mixed_up, plain, selections, suggestions
 
 import metachain.embedding_cache
 import metachain.vectors
@@ -52,6 +52,7 @@ POLICIES = {
 LEARNED = Learned("stub:small", POLICIES["weighed"], "exact_match", 40, 30, 0.125, (0.025, 0.225))
 PROMPTS = [((("xray chest", "code 0"), ("mri brain", "code 2")), text) for text in ("xray knee", "blood count")]
 STATISTICS = "statistics elsewhere.db", "hospital 7", "--json", "statistics.json"
+LEARN = "learn learn.db --model offline --calls 80 --max-concurrency 1"
 EVALUATE = "--labels 0,4 --seeds 2 --shots 4 --queries 8 --json"
 PRIVATE = "hospital 7"
 """It gives its statistics to the libraries elsewhere."""
@@ -76,7 +77,9 @@ def main() -> None:
             "sqlite": sqlite,
             "postgresql": _differing(postgresql(made), sqlite),
             "policies": {title: policy.to_json() for title, policy in POLICIES.items()},
+            "learned": learn_model(folder),
             "notes": notes_library(folder / "notes.db", notes),
+            "refused": refused(folder / "refused.db", made),
             **statistics(folder, made),
             **caches(folder, made),
             "store": store(made),
@@ -201,6 +204,30 @@ def _dump(server: PostgresServer, name: str) -> str:
     lines = (server.folder / "dump").read_text(encoding="utf-8").splitlines()
     left_out = ("\\", "--", "CREATE EXTENSION", "COMMENT ON EXTENSION")
     return "\n".join(line for line in lines if line and not line.startswith(left_out)) + "\n"
+
+
+def learn_model(folder: Path) -> dict[str, Any]:
+    """Learn in a copy of the library from a model's answers, those of the offline reader."""
+    shutil.copy(folder / "library.db", folder / "learn.db")
+    _command(folder, *LEARN.split())
+    with Library.open(folder / "learn.db", Tiny()) as library:
+        collected = library.outcomes.of(origin="collected", model="offline")
+        return {"command": LEARN, "policy": artifact(library, "policy of offline"), "collected": plain(collected)}
+
+
+def refused(path: Path, made: Sequence[Demonstration]) -> dict[str, Any]:
+    """Learn where the guard refuses learning."""
+    past, own = (mixed_up(one for one in made if (one.institution == NEW) is own) for own in (False, True))
+    with Library.open(path, Tiny(), audit=False) as library:
+        library.add(past, share=EVERYONE)
+        library.add(own[:LABELS])
+        save_prior(library, learn(library))
+        save_posterior(library, adapt(load_prior(library), library, NEW))
+        texts = [one.input for one in own[LABELS:]]
+        return {
+            "artifacts": {name: artifact(library, name) for name in library.learned()},
+            "selections": selections(Selector(library, load_posterior(library, NEW)).select_many(texts)),
+        }
 
 
 def notes_library(path: Path, notes: Sequence[Demonstration]) -> dict[str, Any]:

@@ -6,13 +6,14 @@ Nothing of metachain is imported here, so that the version before the move can r
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
-__all__ = ["artifact", "assert_same", "assert_same_text", "contents", "plain", "selections", "suggestions"]
+__all__ = ["artifact", "assert_same", "assert_same_text", "contents", "mixed_up", "plain", "selections", "suggestions"]
 
 TOLERANCE = 1e-12
 """Largest difference of two numbers that count as the same, relative where they are larger than 1."""
@@ -80,6 +81,14 @@ def selections(made: Iterable[Any]) -> list[dict[str, Any]]:
 def suggestions(made: Iterable[Any]) -> list[list[Any]]:
     """Return the text and the gain of each suggested label."""
     return [plain([one.text, one.gain]) for one in made]
+
+
+def mixed_up(demonstrations: Iterable[Any]) -> list[Any]:
+    """Return the demonstrations with answers that no other demonstration foretells, so that nothing can be learned."""
+    return [
+        replace(one, output=f"code {sha256(f'{one.institution} {one.input}'.encode()).digest()[0] % 8}")
+        for one in demonstrations
+    ]
 
 
 def assert_same(found: Any, expected: Any, where: str = "") -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from handmade import Tiny, metachain
-from recording import artifact, assert_same, assert_same_text, contents, plain, selections, suggestions
+from recording import artifact, assert_same, assert_same_text, contents, mixed_up, plain, selections, suggestions
 
 from metachain import EVERYONE, Audience, Grant, Library, Selector, adapt, learn, read_demonstrations, suggest_labels
 from metachain.chains import OfflineChatModel
@@ -181,6 +181,37 @@ def test_answers_that_are_texts(tmp_path: Path) -> None:
         save_posterior(library, again)
         save_prior(library, learn(library))
         assert_same({name: artifact(library, name) for name in library.learned()}, was["artifacts"])
+
+
+def test_the_guard_refuses_as_before(tmp_path: Path) -> None:
+    """Where nothing can be learned the prior says so, and plain nearest neighbours choose the same demonstrations."""
+    was, made = EXPECTED["refused"], read_demonstrations(FILES / "demonstrations.jsonl")
+    past, own = (mixed_up(one for one in made if (one.institution == NEW) is own) for own in (False, True))
+    with Library.open(tmp_path / "refused.db", Tiny(), audit=False) as library:
+        library.add(past, share=EVERYONE)
+        library.add(own[:6])
+        save_prior(library, learn(library))
+        posterior = adapt(load_prior(library), library, NEW)
+        save_posterior(library, posterior)
+        found = {name: artifact(library, name) for name in library.learned()}
+        for one in (found, was["artifacts"]):
+            # Of the prior's own bits, which may differ in the last one.
+            one[f"posterior of {NEW}"]["header"].pop("digest")
+        assert_same(found, was["artifacts"])
+        queries = [one["query"] for one in was["selections"]]
+        assert_same(selections(Selector(library, posterior).select_many(queries)), was["selections"])
+    assert {one["method"] for one in was["selections"]} == {"nearest"}
+
+
+def test_the_same_policy_is_learned(tmp_path: Path) -> None:
+    """``learn --model`` asks the same questions with the same demonstrations shown, and stores the same policy."""
+    was = EXPECTED["learned"]
+    path = unpacked("library.sqlite", tmp_path / "learn.db")
+    done = metachain(*was["command"].split(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with Library.open(path, Tiny()) as library:
+        assert_same(artifact(library, "policy of offline"), was["policy"])
+        assert_same(plain(library.outcomes.of(origin="collected", model="offline")), was["collected"])
 
 
 @pytest.mark.parametrize("kept", [True, False])
