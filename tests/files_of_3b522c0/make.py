@@ -1,3 +1,4 @@
+# Longer than 300 lines: one program that ran once, with a version that has none of today's helpers.
 """Makes the files of this folder, with the version before the move to packages (commit 3b522c0) and never a later one.
 
 It is kept to show how they were made. From a checkout of that commit, with its virtual environment, NEW being this one:

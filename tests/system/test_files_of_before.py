@@ -33,7 +33,7 @@ NEW = "hospital 5"
 """The institution with labels, scored answers and its own prior."""
 NAMES = tuple(EXPECTED["sqlite"]["selections"])
 QUERIES = [one["query"] for one in EXPECTED["sqlite"]["selections"][NEW]["usual"]]
-SELF_MADE = re.compile(r'"(?:seconds|version|command)": .*')
+VOLATILE = re.compile(r'"(?:seconds|version|command)": .*')
 """Lines of an evaluation that depend on the machine, the version and the folder."""
 
 
@@ -71,7 +71,7 @@ def library(place: str) -> Iterator[Library]:
 
 @pytest.fixture
 def expected(engine: str) -> dict[str, Any]:
-    """What the version before read of it; of PostgreSQL only differences are recorded."""
+    """Record of what the version before read; for PostgreSQL only the differences from SQLite are kept."""
     found, differing = dict(EXPECTED["sqlite"]), EXPECTED["postgresql"] if engine == "postgresql" else {}
     return {**found, **differing, "contents": {**found["contents"], **differing.get("contents", {})}}
 
@@ -135,7 +135,7 @@ def test_the_same_is_selected(library: Library, expected: dict[str, Any], instit
 
 
 def test_the_same_is_selected_for_a_purpose(place: str, expected: dict[str, Any]) -> None:
-    """What is shared for research alone is learned from and shown for research."""
+    """Demonstrations shared for research alone are learned from and shown for research."""
     with Library.open(place, Tiny(), audit=False, purpose="research") as library:
         selector = Selector(library, adapt(learn(library, NEW), library, NEW))
         assert_same(selections(selector.select_many(QUERIES)), expected["research"])
@@ -289,4 +289,4 @@ def test_an_evaluation_writes_the_same(tmp_path: Path, data: str) -> None:
     done = metachain(*command.split()[1:], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = (tmp_path / f"{data}.json").read_text(encoding="utf-8")
-    assert_same_text(SELF_MADE.sub("", found), SELF_MADE.sub("", was))
+    assert_same_text(VOLATILE.sub("", found), VOLATILE.sub("", was))
