@@ -1,0 +1,292 @@
+"""Files of the version before the move to packages (commit 3b522c0) open unchanged, and give the same numbers.
+
+``tests/files_of_3b522c0/make.py`` made them with that version; ``expected.json`` is what that version read of them.
+"""
+
+import gzip
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from handmade import Tiny, metachain
+from recording import artifact, assert_same, assert_same_text, contents, mixed_up, plain, selections, suggestions
+
+from metachain import EVERYONE, Audience, Grant, Library, Selector, adapt, learn, read_demonstrations, suggest_labels
+from metachain.chains import OfflineChatModel
+from metachain.chains.model_answerer import ModelAnswerer
+from metachain.learning import load_posterior, load_prior, read_contribution, save_posterior, save_prior
+from metachain.library.answer_cache import AnswerCache
+from metachain.library.embedding_cache import cached_vectors
+from metachain.retrievers import DemonstrationVectorStore, EncoderEmbeddings
+from metachain.selection import Policy, read_policy
+
+FILES = Path(__file__).parents[1] / "files_of_3b522c0"
+EXPECTED = json.loads((FILES / "expected.json").read_text(encoding="utf-8"))
+NEW = "hospital 5"
+"""The institution with labels, scored answers and its own prior."""
+NAMES = tuple(EXPECTED["sqlite"]["selections"])
+QUERIES = [one["query"] for one in EXPECTED["sqlite"]["selections"][NEW]["usual"]]
+VOLATILE = re.compile(r'"(?:seconds|version|command)": .*')
+"""Lines of an evaluation that depend on the machine, the version and the folder."""
+
+
+def unpacked(name: str, to: Path) -> Path:
+    """Unpack a file of before."""
+    to.write_bytes(gzip.decompress((FILES / f"{name}.gz").read_bytes()))
+    return to
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The database that holds the library."""
+    return str(request.param)
+
+
+@pytest.fixture
+def place(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Path or address of a copy of the library."""
+    if engine == "sqlite":
+        return str(unpacked("library.sqlite", tmp_path / "library.db"))
+    url: str = request.getfixturevalue("postgres_url")
+    import psycopg
+
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        connection.execute((FILES / "postgresql.sql").read_text(encoding="utf-8"))  # type: ignore[call-overload]
+    return url
+
+
+@pytest.fixture
+def library(place: str) -> Iterator[Library]:
+    """The library, opened so that selecting adds nothing to it."""
+    with Library.open(place, Tiny(), create=False, audit=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def expected(engine: str) -> dict[str, Any]:
+    """Record of what the version before read; for PostgreSQL only the differences from SQLite are kept."""
+    found, differing = dict(EXPECTED["sqlite"]), EXPECTED["postgresql"] if engine == "postgresql" else {}
+    return {**found, **differing, "contents": {**found["contents"], **differing.get("contents", {})}}
+
+
+def test_all_that_was_stored_is_read(library: Library, expected: dict[str, Any]) -> None:
+    """Demonstrations, rules, outcomes, audit, keys, answers, receipts and artefacts are read bit by bit."""
+    found = contents(library)
+    for name, value in expected["contents"].items():
+        assert json.dumps(found[name]) == json.dumps(value), name
+    assert found["audit"]
+    assert found["receipts"]
+
+
+def test_keys_open_what_they_opened(library: Library, expected: dict[str, Any]) -> None:
+    """Each secret given out before belongs to the key it did."""
+    found = [plain(library.keys.of(secret)) for secret in expected["secrets"]]
+    assert sorted(found, key=lambda key: key["id"]) == sorted(expected["contents"]["keys"], key=lambda key: key["id"])
+
+
+def test_the_learned_policy_is_read(library: Library, expected: dict[str, Any]) -> None:
+    """The policy, and the numbers of its gain."""
+    learned = read_policy(library, "stub:small")
+    assert learned.policy.to_json() == expected["policy"]
+    assert learned.policy == Policy.from_json(EXPECTED["policies"]["weighed"])
+    assert (learned.trials, learned.questions, learned.gain, learned.interval) == (40, 30, 0.125, (0.025, 0.225))
+
+
+@pytest.mark.parametrize("institution", [None, NEW])
+def test_the_same_is_learned(library: Library, expected: dict[str, Any], institution: str | None) -> None:
+    """Learning from the same demonstrations stores the same prior; one that is read and stored is as it was."""
+    name = f"prior of {institution}" if institution else "prior"
+    was = expected["contents"]["artifacts"][name]
+    save_prior(library, load_prior(library, institution), institution)
+    assert json.dumps(artifact(library, name)) == json.dumps(was)
+    save_prior(library, learn(library, institution), institution)
+    assert_same(artifact(library, name), was)
+
+
+@pytest.mark.parametrize("institution", NAMES)
+def test_the_same_posterior_is_computed(library: Library, expected: dict[str, Any], institution: str) -> None:
+    """Adapting gives the digest and the arrays of before, so that a stored posterior is used and not made anew."""
+    name = f"posterior of {institution}"
+    was = expected["contents"]["artifacts"][name]
+    stored = load_posterior(library, institution)
+    again = adapt(load_prior(library, institution), library, institution)
+    assert stored.digest == again.digest == was["header"]["digest"]
+    save_posterior(library, stored)
+    assert json.dumps(artifact(library, name)) == json.dumps(was)
+    save_posterior(library, again)
+    assert_same(artifact(library, name), was)
+
+
+@pytest.mark.parametrize("institution", NAMES)
+@pytest.mark.parametrize("policy", EXPECTED["policies"])
+def test_the_same_is_selected(library: Library, expected: dict[str, Any], institution: str, policy: str) -> None:
+    """The same demonstrations in the same order with the same scores, similarities and probabilities."""
+    posterior = load_posterior(library, institution)
+    selector = Selector(library, posterior, policy=Policy.from_json(EXPECTED["policies"][policy]))
+    assert_same(selections(selector.select_many(QUERIES)), expected["selections"][institution][policy])
+    assert list(selector.labels) == expected["labels"][institution]
+
+
+def test_the_same_is_selected_for_a_purpose(place: str, expected: dict[str, Any]) -> None:
+    """Demonstrations shared for research alone are learned from and shown for research."""
+    with Library.open(place, Tiny(), audit=False, purpose="research") as library:
+        selector = Selector(library, adapt(learn(library, NEW), library, NEW))
+        assert_same(selections(selector.select_many(QUERIES)), expected["research"])
+
+
+@pytest.mark.parametrize("institution", NAMES)
+def test_the_same_labels_are_suggested(library: Library, expected: dict[str, Any], institution: str) -> None:
+    """The same texts in the same order with the same gains."""
+    found = suggest_labels(library, load_posterior(library, institution), QUERIES, 4)
+    assert_same(suggestions(found), expected["suggestions"][institution])
+
+
+def test_the_same_is_nearest(library: Library, expected: dict[str, Any]) -> None:
+    """The database finds the same neighbours, in PostgreSQL by the index of before."""
+    found = library.nearest(NEW, library.encoder.encode(QUERIES), 5)
+    for near, was in zip(found, expected["nearest"], strict=True):
+        assert [list(one.demonstration.key) for one in near] == [one[:2] for one in was]
+        assert [one.similarity for one in near] == pytest.approx([one[2] for one in was], abs=2e-5)
+
+
+def test_selecting_goes_on_where_it_was(place: str, expected: dict[str, Any]) -> None:
+    """The next selection is recorded under the rules and the prior of the entries before it."""
+    before = expected["contents"]["audit"]
+    with Library.open(place, Tiny()) as library:
+        Selector(library, load_posterior(library, NEW)).select(QUERIES[0])
+        *known, last = (plain(one) for one in library.audit.entries())
+    assert known == before
+    under = ("institution", "shown", "rules", "prior", "method")
+    assert [last[key] for key in under] in [[one[key] for key in under] for one in before]
+
+
+def test_answers_that_are_texts(tmp_path: Path) -> None:
+    """A library whose answers are texts is read, learned and selected from as before."""
+    was, institution = EXPECTED["notes"], "hospital 4"
+    with Library.open(unpacked("notes.sqlite", tmp_path / "notes.db"), Tiny(), audit=False) as library:
+        assert json.dumps({name: artifact(library, name) for name in library.learned()}) == json.dumps(was["artifacts"])
+        stored = load_posterior(library, institution)
+        again = adapt(load_prior(library), library, institution)
+        assert again.digest == stored.digest
+        queries = [one["query"] for one in was["selections"]]
+        assert_same(selections(Selector(library, stored).select_many(queries)), was["selections"])
+        assert_same(suggestions(suggest_labels(library, stored, queries, 4)), was["suggestions"])
+        save_posterior(library, again)
+        save_prior(library, learn(library))
+        assert_same({name: artifact(library, name) for name in library.learned()}, was["artifacts"])
+
+
+def test_the_guard_refuses_as_before(tmp_path: Path) -> None:
+    """Where nothing can be learned the prior says so, and plain nearest neighbours choose the same demonstrations."""
+    was, made = EXPECTED["refused"], read_demonstrations(FILES / "demonstrations.jsonl")
+    past, own = (mixed_up(one for one in made if (one.institution == NEW) is own) for own in (False, True))
+    with Library.open(tmp_path / "refused.db", Tiny(), audit=False) as library:
+        library.add(past, share=EVERYONE)
+        library.add(own[:6])
+        save_prior(library, learn(library))
+        posterior = adapt(load_prior(library), library, NEW)
+        save_posterior(library, posterior)
+        found = {name: artifact(library, name) for name in library.learned()}
+        for one in (found, was["artifacts"]):
+            # Of the prior's own bits, which may differ in the last one.
+            one[f"posterior of {NEW}"]["header"].pop("digest")
+        assert_same(found, was["artifacts"])
+        queries = [one["query"] for one in was["selections"]]
+        assert_same(selections(Selector(library, posterior).select_many(queries)), was["selections"])
+    assert {one["method"] for one in was["selections"]} == {"nearest"}
+
+
+def test_the_same_policy_is_learned(tmp_path: Path) -> None:
+    """``learn --model`` asks the same questions with the same demonstrations shown, and stores the same policy."""
+    was = EXPECTED["learned"]
+    path = unpacked("library.sqlite", tmp_path / "learn.db")
+    done = metachain(*was["command"].split(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with Library.open(path, Tiny()) as library:
+        assert_same(artifact(library, "policy of offline"), was["policy"])
+        assert_same(plain(library.outcomes.of(origin="collected", model="offline")), was["collected"])
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_file_of_vectors_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
+    """With the file beside the library nothing is embedded to learn, even where the database holds no embeddings."""
+    monkeypatch.setattr("metachain.library.vectors.FEWEST_IN_FILE", 40)
+    path, encoder = unpacked("library.sqlite", tmp_path / "library.db"), Tiny()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM embeddings")
+    if kept:
+        shutil.copy(FILES / "vectors.npz", tmp_path / "library.db-vectors.npz")
+    with Library.open(path, encoder) as library:
+        sources = load_prior(library).institutions
+        demonstrations = library.demonstrations(*sources)
+        vectors = library.hybrid_vectors(demonstrations)
+        assert bool(encoder.seen) is not kept
+        with np.load(FILES / "vectors.npz", allow_pickle=False) as held:
+            rows = {tuple(row) for row in held["rows"].tolist()}
+    assert {tuple(row) for row in vectors.tolist()} <= rows or not kept
+
+
+def test_statistics_are_learned_from_and_written_as_before(tmp_path: Path) -> None:
+    """The file of before teaches what it taught, and the command writes the same text again."""
+    given = read_contribution(FILES / "statistics.json")
+    made = read_demonstrations(FILES / "demonstrations.jsonl")
+    shared = [one for one in made if one.institution in given.sources]
+    with Library.open(tmp_path / "receiving.db", Tiny()) as library:
+        library.add(shared, share=EVERYONE)
+        library.sharing.state(given.institution, Grant(Audience("everyone"), "statistics"))
+        save_prior(library, learn(library, statistics=[given]))
+        assert_same(artifact(library, "prior"), EXPECTED["statistics"])
+    with Library.open(tmp_path / "elsewhere.db", Tiny()) as library:
+        library.add(shared, share=EVERYONE)
+        library.add(one for one in made if one.institution == given.institution)
+    written = tmp_path / "statistics.json"
+    done = metachain("statistics", tmp_path / "elsewhere.db", given.institution, "--json", written)
+    assert done.returncode == 0, done.stderr
+    was = (FILES / "statistics.json").read_text(encoding="utf-8")
+    assert_same_text(written.read_text(encoding="utf-8"), was)
+    assert given.to_json() == was
+
+
+def test_the_vector_store_is_read(tmp_path: Path) -> None:
+    """The folder is loaded, one text is embedded to check the model, and the same documents are found."""
+    embedding = EncoderEmbeddings(Tiny())
+    store = DemonstrationVectorStore.load(shutil.copytree(FILES / "store", tmp_path / "store"), embedding)
+    assert len(embedding.encoder.seen) == 1  # type: ignore[attr-defined]
+    assert len(store) == 23
+    for query, was in EXPECTED["store"].items():
+        found = store.similarity_search_with_score(query, 5, filter={"institution": "hospital 0"})
+        assert [[one.id, one.page_content, one.metadata] for one, _ in found] == [one[:3] for one in was]
+        assert [score for _, score in found] == pytest.approx([one[3] for one in was], abs=1e-6)
+
+
+def test_caches_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No text is embedded again and no model is asked again."""
+    encoder = Tiny()
+    monkeypatch.setattr("metachain.library.embedding_cache.MiniLM", lambda: encoder)
+    path = unpacked("cache.sqlite", tmp_path / "cache.db")
+    assert cached_vectors(EXPECTED["embeddings"]["texts"], path).tolist() == EXPECTED["embeddings"]["vectors"]
+    assert encoder.seen == []
+    prompts = [(tuple(map(tuple, shown)), query) for shown, query in EXPECTED["answers"]["prompts"]]
+    with AnswerCache.open(path) as cache:
+        answerer = ModelAnswerer(OfflineChatModel(), "offline:slow", cache, calls=0, instructions="Give it.")
+        assert answerer(prompts) == EXPECTED["answers"]["told"]
+        assert answerer.calls == 0
+
+
+@pytest.mark.parametrize("data", ["demonstrations", "notes"])
+def test_an_evaluation_writes_the_same(tmp_path: Path, data: str) -> None:
+    """``evaluate --json`` writes the same text, less the seconds that it took and the version."""
+    shutil.copy(FILES / f"{data}.jsonl", tmp_path)
+    was = gzip.decompress((FILES / f"evaluation of {data}.json.gz").read_bytes()).decode()
+    command: str = json.loads(was)["settings"]["command"]
+    done = metachain(*command.split()[1:], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = (tmp_path / f"{data}.json").read_text(encoding="utf-8")
+    assert_same_text(VOLATILE.sub("", found), VOLATILE.sub("", was))
