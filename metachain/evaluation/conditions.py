@@ -6,13 +6,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.evaluation.library_measures import interval
+from metachain.evaluation.bootstrap import mean_interval
 
 __all__ = ["LACKING_AT", "RELATED", "RULES", "Condition", "Rule", "decide_by_count", "decide_by_mean"]
 
 RELATED = 0.10
 """Excess transfer from which on an institution counts as one that another answers for."""
 LACKING_AT = 4
+"""Own labels with which an institution counts as lacking them."""
+FEWEST_FOR_INTERVAL = 4
+"""Institutions; a bootstrap of fewer values would promise too much."""
 
 Floats = NDArray[np.float64]
 Kind = Literal["use", "avoid"]
@@ -152,7 +155,7 @@ def decide_by_mean(rule: Rule, values: Floats) -> Condition:
     known = values[~np.isnan(values)]
     if not len(known):
         return _condition(rule, None, None, None, "could not be measured")
-    mean, span = float(known.mean()), interval(known)
+    mean, span = float(known.mean()), mean_interval(known, fewest=FEWEST_FOR_INTERVAL)
     if span is None:
         return _condition(rule, None, mean, None, f"measured at {len(known)} only, too few for an interval")
     low, high = span
