@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
+from metachain.evaluation.result import CalibrationRow
 from metachain.reporting.comparison import BASELINE, OURS, Point
 from metachain.reporting.wording import listed, score
 
 __all__ = ["INK", "OKABE_ITO", "QUIET", "difference_chart", "inline_svg", "learning_curve_chart", "reliability_chart"]
-
 
 INK = "#010203"
 QUIET = "#777778"
@@ -32,40 +32,6 @@ OKABE_ITO = {
 """Okabe & Ito's palette (Color Universal Design, 2008): apart for every common kind of colour vision."""
 
 NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-
-
-def inline_svg(figure: Figure, name: str, label: str) -> Markup:
-    """Draw the figure (1 point a pixel); the same figure gives the same bytes.
-
-    Ids are made unique by ``name``. Colours named here become CSS variables of the page, so that one drawing serves
-    the light and the dark page; text stays text. ``label`` is what a screen reader says.
-    """
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "metachain"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = _opening(figure, label) + svg[svg.index(">") + 1 :]
-    svg = re.sub(r'\bid="', f'id="{name}-', svg).replace("url(#", f"url(#{name}-")
-    svg = svg.replace('xlink:href="#', f'href="#{name}-')
-    return Markup(_coloured(svg))  # noqa: S704 - Matplotlib has escaped every text
-
-
-def _opening(figure: Figure, label: str) -> str:
-    width, height = (round(72 * inches) for inches in figure.get_size_inches())
-    box = f'viewBox="0 0 {width} {height}" style="max-width: {width}px"'
-    return f'<svg {box} role="img" aria-label="{escape(label)}">'
-
-
-def _coloured(svg: str) -> str:
-    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
-    svg = svg.replace(INK, "currentColor").replace(QUIET, "var(--quiet)")
-    for name, colour in OKABE_ITO.items():
-        svg = svg.replace(colour, f"var(--{name})")
-    return svg
-
-
 WIDTHS = {"wide": 860, "narrow": 350}
 DASHED, DASH_DOT, DOTTED = (0, (5, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
 PANELS = {"wide": (4, 215), "narrow": (2, 175)}
@@ -143,7 +109,7 @@ def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) 
     return inline_svg(figure, f"differences-{size}", _difference_words(differences))
 
 
-def reliability_chart(rows: Sequence[Mapping[str, Any]], size: str) -> Markup:
+def reliability_chart(rows: Sequence[CalibrationRow], size: str) -> Markup:
     """A panel a label count: the share of answers that are right against the probability given to them.
 
     ``rows`` as ``metachain.learning.calibration.calibration`` makes them, at least one.
@@ -156,25 +122,57 @@ def reliability_chart(rows: Sequence[Mapping[str, Any]], size: str) -> Markup:
     for place, row in enumerate(rows):
         corner = place % across * side, (down - 1 - place // across) * tall
         _reliability(_axes(figure, (*corner, side, tall), left=44, right=8), row)
-    told = (f"{score(row['ece'])} at {row['labels']} labels" for row in rows)
+    told = (f"{score(row.ece)} at {row.labels} labels" for row in rows)
     said = (
         f"Reliability diagrams of {OURS}; expected calibration error {listed(told)}; the table below has the numbers."
     )
     return inline_svg(figure, f"reliability-{size}", said)
 
 
-def _reliability(axes: Axes, row: Mapping[str, Any]) -> None:
+def inline_svg(figure: Figure, name: str, label: str) -> Markup:
+    """Draw the figure (1 point a pixel); the same figure gives the same bytes.
+
+    Ids are made unique by ``name``. Colours named here become CSS variables of the page, so that one drawing serves
+    the light and the dark page; text stays text. ``label`` is what a screen reader says.
+    """
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "metachain"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = _opening(figure, label) + svg[svg.index(">") + 1 :]
+    svg = re.sub(r'\bid="', f'id="{name}-', svg).replace("url(#", f"url(#{name}-")
+    svg = svg.replace('xlink:href="#', f'href="#{name}-')
+    return Markup(_coloured(svg))  # noqa: S704 - Matplotlib has escaped every text
+
+
+def _opening(figure: Figure, label: str) -> str:
+    width, height = (round(72 * inches) for inches in figure.get_size_inches())
+    box = f'viewBox="0 0 {width} {height}" style="max-width: {width}px"'
+    return f'<svg {box} role="img" aria-label="{escape(label)}">'
+
+
+def _coloured(svg: str) -> str:
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    svg = svg.replace(INK, "currentColor").replace(QUIET, "var(--quiet)")
+    for name, colour in OKABE_ITO.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg
+
+
+def _reliability(axes: Axes, row: CalibrationRow) -> None:
     """Dots as large as many answers fall into them, on the dashed line where what is said is what happens."""
-    bins = row["bins"]
-    said, right, n = ([one[name] for one in bins] for name in ("probability", "right", "n"))
+    given, right = [one.probability for one in row.bins], [one.right for one in row.bins]
+    n = np.array([one.n for one in row.bins])
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=DASHED)
-    axes.plot(said, right, color=OKABE_ITO["blue"], linewidth=1.3)
-    area = LEAST_DOT + (LARGEST_DOT - LEAST_DOT) * np.array(n) / max(n)
-    axes.scatter(said, right, s=area, c=OKABE_ITO["blue"], alpha=0.85, linewidths=0)
+    axes.plot(given, right, color=OKABE_ITO["blue"], linewidth=1.3)
+    area = LEAST_DOT + (LARGEST_DOT - LEAST_DOT) * n / max(n)
+    axes.scatter(given, right, s=area, c=OKABE_ITO["blue"], alpha=0.85, linewidths=0)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     axes.set_xlabel("probability given", fontsize=FONT, color=INK)
     axes.set_ylabel("share right", fontsize=FONT, color=INK)
-    axes.set_title(f"{row['labels']} labels, ECE {score(row['ece'])}", loc="left", fontsize=FONT, color=INK)
+    axes.set_title(f"{row.labels} labels, ECE {score(row.ece)}", loc="left", fontsize=FONT, color=INK)
 
 
 def _reach(differences: Mapping[int, Mapping[str, float]]) -> tuple[float, float]:
