@@ -1,9 +1,8 @@
 """What selection changes where outputs are texts: the tables of docs/texts.md.
 
-    python -m benchmarks.evaluation.texts DATA.jsonl [SCORES.json]   evaluate a file, print the tables and keep the
-    scores python -m benchmarks.evaluation.texts --sections DATA.jsonl …    the same, each metadata.section of an
-    institution by itself python -m benchmarks.evaluation.texts SCORES.json                print the tables of scores
-    that were kept
+    python -m benchmarks.evaluation.texts DATA.jsonl [SCORES.json]   evaluate a file, print the tables, keep the scores
+    python -m benchmarks.evaluation.texts --sections DATA.jsonl …    the same for each metadata.section by itself
+    python -m benchmarks.evaluation.texts SCORES.json                print the tables of scores that were kept
 
 With ``--sections`` an institution's sections play institutions of their own and are held out together: for notes,
 where one conversation is answered by several sections and nothing in the input tells which one is wanted.
@@ -29,7 +28,7 @@ PLAN = Plan(
     readers=("vote", "copy"),
 )
 FEW = 5
-"""So few institutions tell nothing in an interval over institutions: each draw is printed in its place."""
+"""With fewer institutions an interval over them means nothing: each run is printed instead."""
 
 BRIEF = (BASELINE, OURS, "oracle")
 
@@ -91,7 +90,7 @@ def print_table(scores, brief):
 
 
 def print_draws(scores, labels):
-    """Print the difference of every draw, a row an institution: what an interval over so few cannot say."""
+    """Print the difference of every run, one row an institution."""
     score = {(row.selector, row.labels, row.institution, row.seed): row.score for row in scores}
     for name in dict.fromkeys(row.institution for row in scores):
         draws = [

@@ -40,7 +40,7 @@ def test_the_benchmark_prints_what_else_was_measured(tmp_path: Path) -> None:
 
 
 def test_the_benchmark_prints_gain_and_harm(tmp_path: Path) -> None:
-    """Means, gain and the share of draws that lose over a point, at each label count."""
+    """Means, gain and the share of runs more than one point worse than ``semantic``, at each label count."""
     rows = scores({"a": 0.4, "b": 0.8}, 4) + scores({"a": 0.7, "b": 0.8})
     path = tmp_path / "scores.json"
     result = {"protocol": "group", "scores": rows, "summary": summarise(rows), "harm": harm(rows)}
