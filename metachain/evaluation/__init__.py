@@ -1,4 +1,4 @@
-"""Leave-one-institution-out comparison of selectors, and the diagnosis of a library."""
+"""Leave-one-institution-out comparison of selectors, and diagnosis of a library."""
 
 from typing import TYPE_CHECKING
 

@@ -83,7 +83,7 @@ def evaluate(
     workers: Workers = HERE,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Compare selectors on institutions that each play the new one (leave one institution, or its group, out).
+    """Compare selectors on held-out institutions: each plays the new one in turn, alone or with its whole group.
 
     ``dense`` (N, d) unit vectors of the demonstrations' inputs. For each held-out institution everything is learned
     anew, from the institutions that it may use. ``allowed`` names these by institution; an institution without an entry
