@@ -1,4 +1,4 @@
-"""What the command line prints of an evaluation."""
+"""Tables and sentences that the command line prints: evaluations, diagnoses, selections, receipts."""
 
 from collections.abc import Mapping, Sequence
 from math import isnan
@@ -53,7 +53,7 @@ def print_summary(summary: Sequence[SummaryRow]) -> None:
 
 
 def print_lesson(lesson: GuardResult) -> None:
-    """Print how the guard's rehearsals went, and what it decided."""
+    """Print the scores of the guard's episodes, and its decision."""
     if all(map(isnan, lesson.scores.flat)):
         out.print(
             "nothing could be rehearsed: no institution has two demonstrations; plain nearest neighbours are kept"
@@ -99,6 +99,56 @@ def print_diagnosis(found: Diagnosis) -> None:
     out.print(f"{found.verdict}: {found.advice}")
 
 
+def print_receipt(receipt: Receipt) -> None:
+    """Print the counts of what was forgotten, what was learned again, and what is lost."""
+    erased = receipt.erased
+    counts = ", ".join(f"{count} of {one_line(name)}" for name, count in erased.demonstrations.items()) or "none"
+    out.print(
+        f"forgotten at {erased.at}: {KINDS[erased.what]}. Demonstrations: {counts}; "
+        f"{erased.outcomes} recorded answers, {erased.embeddings} vectors"
+    )
+    out.print(f"receipt {erased.id}, SHA-256 of the records {erased.sha256}")
+    if receipt.learned_again:
+        out.print(f"learned again without it: {', '.join(map(one_line, receipt.learned_again))}")
+    if receipt.lost:
+        out.print(f"not there any more: {', '.join(map(one_line, receipt.lost))}")
+    if not receipt.scrubbed:
+        out.print("another process still reads: old bytes stay in the file's log until it stops; then run this again")
+
+
+def print_evaluation(result: Evaluation) -> None:
+    """Print the summary, the harm, the calibration, metachain's gain by variant, and the worth of its parts."""
+    print_summary(result.summary)
+    if result.harm:
+        parts = (f"{share(row.share)} at {row.labels} labels" for row in result.harm)
+        out.print(f"runs more than one point worse than {BASELINE}: {listed(parts)}")
+    if result.calibration:
+        parts = (f"{score(row.ece)} at {row.labels} labels" for row in result.calibration)
+        out.print(f"expected calibration error of the probabilities that {OURS} gives: {listed(parts)}")
+    for kind, table in variants(result).items():
+        _print_variants(kind, table)
+    done = [part.past for part in result.past]
+    left_out = [size for size in result.settings.past if size != "all" and size not in done]
+    if left_out:
+        out.print(f"--past {listed(left_out)} left out: not every institution has more past institutions than that")
+    if result.ablation:
+        _print_worths(worths(result.ablation))
+
+
+def print_institutions(result: Evaluation) -> None:
+    """Print each institution's scores at the largest label count, largest losses first."""
+    counts = differences(result.scores)
+    if not counts:
+        out.print(f"no table by institution: none was scored with both {OURS} and {BASELINE}")
+        return
+    labels = max(counts)
+    table = Table("institution", "queries", BASELINE, OURS, "difference", title=f"each institution at {labels} labels")
+    for one in fares(result.scores, labels):
+        numbers = (str(one.queries), score(one.baseline), score(one.ours), score(one.difference, signed=True))
+        table.add_row(Text(short(one_line(one.institution), 60)), *numbers)
+    out.print(table)
+
+
 def _answer(one: Condition) -> str:
     return "can't tell" if one.holds is None else "yes" if one.holds else "no"
 
@@ -126,56 +176,6 @@ def _cell(row: SummaryRow | None) -> str:
 
 def _interval(row: SummaryRow | None) -> Text:
     return Text("{:+.0%}… {:+.0%}".format(*row.ci95) if row and row.ci95 else "–")
-
-
-def print_receipt(receipt: Receipt) -> None:
-    """Say what was forgotten, what was learned again, and what could not be."""
-    erased = receipt.erased
-    counts = ", ".join(f"{count} of {one_line(name)}" for name, count in erased.demonstrations.items()) or "none"
-    out.print(
-        f"forgotten at {erased.at}: {KINDS[erased.what]}. Demonstrations: {counts}; "
-        f"{erased.outcomes} recorded answers, {erased.embeddings} vectors"
-    )
-    out.print(f"receipt {erased.id}, SHA-256 of the records {erased.sha256}")
-    if receipt.learned_again:
-        out.print(f"learned again without it: {', '.join(map(one_line, receipt.learned_again))}")
-    if receipt.lost:
-        out.print(f"not there any more: {', '.join(map(one_line, receipt.lost))}")
-    if not receipt.scrubbed:
-        out.print("another process still reads: old bytes stay in the file's log until it stops; then run this again")
-
-
-def print_evaluation(result: Evaluation) -> None:
-    """Print the summary, the harm, the calibration, metachain's gain by what varies, and what its parts are worth."""
-    print_summary(result.summary)
-    if result.harm:
-        parts = (f"{share(row.share)} at {row.labels} labels" for row in result.harm)
-        out.print(f"draws in which {OURS} loses more than a point to {BASELINE}: {listed(parts)}")
-    if result.calibration:
-        parts = (f"{score(row.ece)} at {row.labels} labels" for row in result.calibration)
-        out.print(f"expected calibration error of the probabilities that {OURS} gives: {listed(parts)}")
-    for kind, table in variants(result).items():
-        _print_variants(kind, table)
-    done = [part.past for part in result.past]
-    left_out = [size for size in result.settings.past if size != "all" and size not in done]
-    if left_out:
-        out.print(f"--past {listed(left_out)} left out: not every institution has more past institutions than that")
-    if result.ablation:
-        _print_worths(worths(result.ablation))
-
-
-def print_institutions(result: Evaluation) -> None:
-    """Print how each institution fares at the largest label count, those that lose most first."""
-    counts = differences(result.scores)
-    if not counts:
-        out.print(f"no table by institution: none was scored with both {OURS} and {BASELINE}")
-        return
-    labels = max(counts)
-    table = Table("institution", "queries", BASELINE, OURS, "difference", title=f"each institution at {labels} labels")
-    for one in fares(result.scores, labels):
-        numbers = (str(one.queries), score(one.baseline), score(one.ours), score(one.difference, signed=True))
-        table.add_row(Text(short(one_line(one.institution), 60)), *numbers)
-    out.print(table)
 
 
 def _print_variants(kind: str, rows: Variants) -> None:

@@ -64,7 +64,7 @@ class Plan:
 def selectors_named(names: Sequence[str]) -> Mapping[str, Callable[[Episode], Shown]]:
     """Look up selectors, in the order given. Raises DataError for an unknown name, or where none is given.
 
-    Names are those of ``SELECTORS`` and ``INFORMED``, and ``metachain-PART`` for metachain without one of ``ABLATIONS``.
+    Names are those of ``SELECTORS`` and ``INFORMED``, and ``metachain-PART`` for metachain without an ablated part.
     """
     known = {**SELECTORS, **INFORMED, **{ablated_name(part): ablated(part) for part in ABLATIONS}}
     _check_known("selector", "--selectors", names, known)

@@ -1,4 +1,4 @@
-"""What the scores of an evaluation say: a learning curve for each selector, a difference for each institution."""
+"""Comparison of selectors by an evaluation's scores: learning curves, differences by institution, variants."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -34,18 +34,18 @@ SELECTORS = {
     "random": "demonstrations drawn at random",
     "bm25": "nearest by shared words",
     "semantic": "nearest by text embedding, over past institutions and the support: LangChain's usual choice",
-    "mmr": "nearest by text embedding, but unlike each other",
-    "hybrid": "nearest by embedding and shared letters together",
+    "mmr": "nearest by text embedding, but different from each other (maximal marginal relevance)",
+    "hybrid": "nearest by text embedding and shared letters together",
     "support": "nearest within the new institution's own labels only",
-    "prior": "what past institutions teach, before any label",
+    "prior": "learned from past institutions, without the new one's labels",
     "scratch": "learned from the labels alone: past institutions count as one pool",
-    "metachain": "what past institutions teach, adapted to the labels",
-    "listed": "metachain told besides which answers the new institution gives at all",
-    "oracle": "knows the answer: the ceiling",
+    "metachain": "learned from past institutions and adapted to the labels",
+    "listed": "metachain, given also the list of all answers of the new institution",
+    "oracle": "uses the true answer: the ceiling",
 }
-"""What each selector shows, in the order in which they are told."""
+"""Meaning of each selector, in the order of tables and charts."""
 ABLATED = {ablated_name(part): f"{OURS} without {what}" for part, what in PARTS.items()}
-"""The same of those that lack one part of ours."""
+"""Meaning of each selector without one part of metachain."""
 ROUNDING = 1e-9
 
 Variants = dict[str, dict[int, SummaryRow]]
@@ -63,11 +63,11 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Fare:
-    """How one institution fares with ours and with the baseline, at one label count; means over seeds, in [0, 1]."""
+    """Scores of one institution with ours and with the baseline, at one label count; means over seeds, in [0, 1]."""
 
     institution: str
     queries: int
-    """Asked with all seeds together."""
+    """Number of queries, all seeds together."""
     baseline: float
     ours: float
 
@@ -78,13 +78,13 @@ class Fare:
 
 
 def ordered(selectors: Iterable[str]) -> list[str]:
-    """The selectors, each once: the known ones in the order of the contract, ablated ones, then the others by name."""
+    """Sort selectors, each once: known ones in the order of the contract, ablated ones, then the others by name."""
     names, known = set(selectors), (*SELECTORS, *ABLATED)
     return [name for name in known if name in names] + sorted(names.difference(known))
 
 
 def learning_curves(scores: Sequence[Score]) -> dict[str, tuple[Point, ...]]:
-    """Each selector's mean score against the number of labels, with bootstrap intervals over institutions."""
+    """Return each selector's mean score by number of labels, with bootstrap intervals over institutions."""
     table = _institution_scores(scores)
     return {
         selector: tuple(
@@ -95,9 +95,9 @@ def learning_curves(scores: Sequence[Score]) -> dict[str, tuple[Point, ...]]:
 
 
 def differences(scores: Sequence[Score], ours: str = OURS, baseline: str = BASELINE) -> dict[int, dict[str, float]]:
-    """For each label count, each institution's mean score of ``ours`` minus that of ``baseline``.
+    """Return, for each label count, each institution's mean score of ``ours`` minus that of ``baseline``.
 
-    An institution that only one of them was scored at is left out, and so is a label count without institutions.
+    Institutions with scores of only one of them are left out, and so are label counts without institutions.
     """
     table = _institution_scores(scores)
     paired = {}
@@ -110,7 +110,7 @@ def differences(scores: Sequence[Score], ours: str = OURS, baseline: str = BASEL
 
 
 def fares(scores: Sequence[Score], labels: int) -> tuple[Fare, ...]:
-    """Each institution that both were scored at with so many labels, those that lose most first."""
+    """Return the scores of each institution that both were scored at with so many labels; largest losses first."""
     table = _institution_scores(scores)
     ours, baseline = (table.get((name, labels), {}) for name in (OURS, BASELINE))
     queries: Counter[str] = Counter()
@@ -122,10 +122,10 @@ def fares(scores: Sequence[Score], labels: int) -> tuple[Fare, ...]:
 
 
 def variants(result: Evaluation) -> dict[str, Variants]:
-    """What else was evaluated, by kind: ``reader``, ``metric`` and ``past institutions``, where there are several.
+    """Return metachain's summary by reader, by metric and by number of past institutions, where there are several.
 
-    The main one is among them: first among readers and metrics, ``all`` after smaller numbers of past institutions.
-    A kind without any row of ours is left out.
+    Kinds are ``reader``, ``metric`` and ``past institutions``. Each includes the main result: first among readers and
+    metrics, as ``all`` after smaller numbers of past institutions. A kind without metachain is left out.
     """
     main, settings = result.summary, result.settings
     kinds: dict[str, dict[str, Sequence[SummaryRow]]] = {}
@@ -140,7 +140,7 @@ def variants(result: Evaluation) -> dict[str, Variants]:
 
 
 def worths(ablation: Iterable[PartWorth]) -> dict[str, dict[int, PartWorth]]:
-    """What each part of ours is worth, by part and label count; empty where nothing was ablated."""
+    """Index the worth of each part by part and label count; empty where nothing was ablated."""
     found: dict[str, dict[int, PartWorth]] = {}
     for row in ablation:
         found.setdefault(row.part, {})[row.labels] = row
@@ -148,7 +148,7 @@ def worths(ablation: Iterable[PartWorth]) -> dict[str, dict[int, PartWorth]]:
 
 
 def tenths(calibration: Iterable[CalibrationRow]) -> dict[tuple[int, int], Bin]:
-    """The bins of the calibration, by the tenth of the unit interval that they are (0 to 9) and label count."""
+    """Index the bins of the calibration by tenth of the unit interval (0 to 9) and label count."""
     return {
         (min(int(one.probability * BINS + ROUNDING), BINS - 1), row.labels): one
         for row in calibration

@@ -1,4 +1,4 @@
-"""The HTML page that shows what an evaluation found."""
+"""HTML page of an evaluation's result."""
 
 import json
 from collections import Counter
@@ -35,19 +35,19 @@ __all__ = ["render_report", "write_report"]
 SIZES = ("wide", "narrow")
 FILTERS = ("duration", "hundredths", "listed", "percent", "points", "score", "share", "whole")
 DRAWN = 60
-"""Rows and columns of a matrix that are drawn at most."""
+"""Most rows and columns of a matrix that are drawn."""
 LEARNED, PLAIN = "learned", "nearest neighbours"
 
 
 def render_report(result: Evaluation) -> str:
-    """One self-contained HTML page for the result of ``metachain evaluate``; the same result gives the same page."""
+    """Render one self-contained HTML page; the same result gives the same page."""
     return _template().render(_context(result))
 
 
 def write_report(result: Evaluation, path: str | Path) -> Path:
-    """Write the page to ``path``, wholly or not at all, and return the path.
+    """Write the page to ``path`` and return the path; a failed write leaves an older page as it was.
 
-    Raises StorageError that names the place and the reason where it can't be written.
+    Raises StorageError, with the place and the reason, where it can't be written.
     """
     return write_text(render_report(result), path)
 
@@ -59,7 +59,7 @@ def _template() -> Template:
 
 
 def _context(result: Evaluation) -> dict[str, Any]:
-    """Everything that the template reads."""
+    """Variables of the template."""
     curves, paired = learning_curves(result.scores), differences(result.scores)
     drawn = {name: points for name, points in curves.items() if name not in ABLATED}
     rows = {(row.selector, row.labels): row for row in result.summary}
@@ -97,7 +97,7 @@ def _calibration(result: Evaluation) -> dict[str, Any]:
 
 
 def _matrices(result: Evaluation) -> dict[str, Any]:
-    """The transfer matrix, and whose demonstrations were shown to whom at the most labels; at most so many of each."""
+    """Transfer matrix, and owners of the demonstrations shown at the largest label count, both cut to ``DRAWN``."""
     most = max((row.labels for row in result.origins), default=0)
     shares = {row.institution: row.shares for row in result.origins if row.labels == most}
     names = result.transfer.institutions if result.transfer else ()
@@ -112,7 +112,7 @@ def _matrices(result: Evaluation) -> dict[str, Any]:
 
 
 def heat(rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> dict[str, Any] | None:
-    """Cells of a matrix, each with how deep its colour is, in [0, 1]: least where it is least off the diagonal."""
+    """Cells of a matrix: value, depth of colour in [0, 1] over the range off the diagonal, and if on the diagonal."""
     kept, names = list(rows.items())[:DRAWN], list(columns)[:DRAWN]
     values = [value for name, row in kept for one, value in zip(names, row, strict=False) if one != name]
     if not values:
@@ -136,7 +136,7 @@ def heat(rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> dict[st
 
 
 def _guard(result: Evaluation) -> dict[str, tuple[str, str]]:
-    """What the guard let choose where each institution was held out: with labels, and without."""
+    """Choice of the guard with each institution held out: with labels, and without."""
     return {
         name: (LEARNED if one.settings else PLAIN, LEARNED if one.trusts_consensus else PLAIN)
         for name, one in result.settings.lessons.items()
@@ -144,7 +144,7 @@ def _guard(result: Evaluation) -> dict[str, tuple[str, str]]:
 
 
 def _worst_first(paired: Mapping[int, Mapping[str, float]]) -> list[str]:
-    """The institutions, those that lose most on average over the label counts first."""
+    """Institutions by mean difference over the label counts, largest losses first."""
     found: dict[str, list[float]] = {}
     for row in paired.values():
         for institution, difference in row.items():
@@ -161,7 +161,7 @@ def _costs(cost: Cost) -> dict[str, str]:
 
 
 def _settings(result: Evaluation) -> dict[str, str]:
-    """What was run, for the table; the command is shown on its own."""
+    """Texts of the settings table; the command is shown separately."""
     head = {name: getattr(result, name) for name in ("dataset", "protocol", "model", "shots", "seeds")}
     rest = {name: one for name, one in result.settings.to_json().items() if name not in ("command", "lessons")}
     lessons = Counter(map(_lesson, result.settings.lessons.values()))
@@ -170,7 +170,7 @@ def _settings(result: Evaluation) -> dict[str, str]:
 
 
 def _lesson(choice: GuardChoice) -> str:
-    """What was learned with one institution held out, in a line."""
+    """One line on the guard's choice with one institution held out."""
     chosen = choice.settings
     with_labels = ", ".join(f"{name} {value:g}" for name, value in chosen.items()) if chosen else PLAIN
     return f"with labels {with_labels}, without {'consensus' if choice.trusts_consensus else PLAIN}"

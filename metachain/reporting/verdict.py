@@ -1,4 +1,4 @@
-"""Whether meta-learning paid in an evaluation, in plain words."""
+"""Verdict on an evaluation, in plain words: does metachain pay?"""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ SYNTHETIC = "These numbers come from a generated, synthetic world: they show how
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """The summary rows of ours, by what their intervals say against the baseline."""
+    """Summary rows of metachain, sorted by the interval of their gain over the baseline."""
 
     rows: Sequence[SummaryRow]
     won: Sequence[SummaryRow]
@@ -25,14 +25,14 @@ class _Outcome:
 
     @property
     def headline(self) -> SummaryRow:
-        """The row the verdict dwells on: the most labels, of the best-founded kind there is."""
+        """Row that the verdict details: the most labels among wins, else losses, else undecided rows."""
         return (self.won or self.lost or self.open)[-1]
 
 
 def verdict(result: Evaluation) -> str:
-    """Say in two to four sentences whether metachain beats plain nearest neighbours, for whom, and whether it pays.
+    """Write two to four sentences: does metachain beat plain nearest neighbours, where, and does it pay?
 
-    One more says what other readers find, where there were any.
+    Where there were further readers, one more sentence gives their gains.
     """
     rows = [row for row in result.summary if row.selector == OURS and _known(row.gain)]
     sentences = _judged(result, sorted(rows, key=lambda row: row.labels)) if rows else _unjudged(result)
@@ -80,7 +80,7 @@ def _unshown(outcome: _Outcome) -> str:
 
 
 def _who(result: Evaluation, row: SummaryRow) -> list[str]:
-    """How many institutions gain and lose, and how the worst decile fares, at the headline's label count."""
+    """Numbers of institutions that gain and lose, and the worst decile, at the headline's label count."""
     labels, parts = row.labels, []
     here = differences(result.scores).get(labels)
     if here:
@@ -96,7 +96,7 @@ def _who(result: Evaluation, row: SummaryRow) -> list[str]:
 
 
 def _other_readers(result: Evaluation, labels: int) -> list[str]:
-    """The gain that each further reader finds at the headline's label count."""
+    """Gain with each further reader at the headline's label count."""
     further = list(variants(result).get("reader", {}).items())[1:]
     gains = [f"{name} {_gain(rows[labels])}" for name, rows in further if labels in rows and _known(rows[labels].gain)]
     return [f"Other readers find: {listed(gains)}."] if gains else []
@@ -130,7 +130,7 @@ def _counts(rows: Sequence[SummaryRow]) -> str:
 
 
 def _interval(row: SummaryRow) -> Interval | None:
-    """The interval of the gain, where it is one."""
+    """Interval of the gain, where both ends are finite."""
     return row.ci95 if row.ci95 and all(map(_known, row.ci95)) else None
 
 
