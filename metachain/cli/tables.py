@@ -121,7 +121,7 @@ def print_evaluation(result: Evaluation) -> None:
     print_summary(result.summary)
     if result.harm:
         parts = (f"{share(row.share)} at {row.labels} labels" for row in result.harm)
-        out.print(f"runs more than one point worse than {BASELINE}: {listed(parts)}")
+        out.print(f"runs of {OURS} more than one point worse than {BASELINE}: {listed(parts)}")
     if result.calibration:
         parts = (f"{score(row.ece)} at {row.labels} labels" for row in result.calibration)
         out.print(f"expected calibration error of the probabilities that {OURS} gives: {listed(parts)}")

@@ -1,4 +1,4 @@
-"""Verdict on an evaluation, in plain words: does metachain pay?"""
+"""Verdict on an evaluation, in plain words."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class _Outcome:
 
 
 def verdict(result: Evaluation) -> str:
-    """Write two to four sentences: does metachain beat plain nearest neighbours, where, and does it pay?
+    """Compare metachain with plain nearest neighbours in two to four sentences, and advise.
 
     Where there were further readers, one more sentence gives their gains.
     """

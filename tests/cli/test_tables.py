@@ -24,7 +24,9 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def test_harm_is_told_at_every_label_count(printed: Any) -> None:
     """The share of runs more than one point worse than ``semantic``, by label count."""
     print_evaluation(result(scores({"a": 0.4, "b": 0.6}) + scores({"a": 0.7, "b": 0.6}, 16)))
-    assert "runs more than one point worse than semantic: 50.0 % at 8 labels and 0.0 % at 16 labels" in (printed())
+    assert "runs of metachain more than one point worse than semantic: 50.0 % at 8 labels and 0.0 % at 16 labels" in (
+        printed()
+    )
 
 
 def test_a_plain_evaluation_has_no_further_tables(printed: Any) -> None:
