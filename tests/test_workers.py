@@ -106,7 +106,7 @@ def killing(client: Client, task: str, may_begin: Callable[[], bool] = lambda: T
 def evaluated(workers: Workers) -> dict[str, Any]:
     """What an evaluation finds, without the time it took."""
     dense = Tiny().encode([one.input for one in MADE])
-    found = evaluate(MADE, dense, PLAN, workers=workers)
+    found = evaluate(MADE, dense, PLAN, workers=workers).to_json()
     del found["cost"]["seconds"]
     return found
 

@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+from metachain.evaluation.result import read_scores
 from metachain.reporting.charts import learning_curve_chart
 from metachain.reporting.comparison import learning_curves
 
@@ -35,7 +36,7 @@ def standalone(drawn: str, width: int | None = None, height: int | None = None) 
 def main() -> None:
     """Draw the curves as one file for light and dark mode."""
     scores, picture = map(Path, sys.argv[1:3])
-    curves = learning_curves(json.loads(scores.read_text()))
+    curves = learning_curves(read_scores(json.loads(scores.read_text())["scores"]))
     drawn = str(learning_curve_chart({name: curves[name] for name in DRAWN}, "wide"))
     picture.write_text(standalone(drawn))
 

@@ -33,7 +33,7 @@ def processor_seconds() -> list[float]:
 def measured(demonstrations, vectors, workers) -> tuple[str, float, float]:
     """What was found without its costs, wall seconds, and processor seconds of this process."""
     wall, used = time.perf_counter(), processor_seconds()[0]
-    found = evaluate(demonstrations, vectors, PLAN, workers=workers)
+    found = evaluate(demonstrations, vectors, PLAN, workers=workers).to_json()
     del found["cost"]
     return json.dumps(found), time.perf_counter() - wall, processor_seconds()[0] - used
 

@@ -1,9 +1,8 @@
 """What selection changes where outputs are texts: the tables of docs/texts.md.
 
-    python -m benchmarks.evaluation.texts DATA.jsonl [SCORES.json]   evaluate a file, print the tables and keep the
-    scores python -m benchmarks.evaluation.texts --sections DATA.jsonl …    the same, each metadata.section of an
-    institution by itself python -m benchmarks.evaluation.texts SCORES.json                print the tables of scores
-    that were kept
+    python -m benchmarks.evaluation.texts DATA.jsonl [SCORES.json]   evaluate a file, print the tables, keep the scores
+    python -m benchmarks.evaluation.texts --sections DATA.jsonl …    the same for each metadata.section by itself
+    python -m benchmarks.evaluation.texts SCORES.json                print the tables of scores that were kept
 
 With ``--sections`` an institution's sections play institutions of their own and are held out together: for notes,
 where one conversation is answered by several sections and nothing in the input tells which one is wanted.
@@ -17,6 +16,7 @@ from pathlib import Path
 from metachain import read_demonstrations
 from metachain.evaluation.leave_one_out import evaluate
 from metachain.evaluation.plan import Plan
+from metachain.evaluation.result import Evaluation
 from metachain.evaluation.selectors import SELECTORS
 from metachain.evaluation.summary import BASELINE, OURS, by_institution, harm, summarise
 from metachain.library.embedding_cache import cached_vectors
@@ -28,7 +28,7 @@ PLAN = Plan(
     readers=("vote", "copy"),
 )
 FEW = 5
-"""So few institutions tell nothing in an interval over institutions: each draw is printed in its place."""
+"""With fewer institutions an interval over them means nothing: each run is printed instead."""
 
 BRIEF = (BASELINE, OURS, "oracle")
 
@@ -46,7 +46,7 @@ def by_section(demonstrations):
 
 
 def measure(path, sections):
-    """Evaluate a file by the plan above; the dictionary of ``evaluate --json``."""
+    """Evaluate a file by the plan above."""
     demonstrations = read_demonstrations(path)
     plan = PLAN
     if sections:
@@ -57,19 +57,19 @@ def measure(path, sections):
 
 def print_tables(result):
     """Print a table a metric, a short one for every further reader, and what the guard chose."""
-    readers = {result["settings"]["readers"][0]: result["scores"]}
-    readers |= {name: told["scores"] for name, told in result.get("readers", {}).items()}
-    print(f"\n{result['dataset']}, {result['protocol']} held out")
+    readers = {result.settings.readers[0]: result.scores}
+    readers |= {name: one.scores for name, one in result.readers.items()}
+    print(f"\n{result.dataset}, {result.protocol} held out")
     for reader, scores in readers.items():
-        for metric in result["settings"]["metrics"]:
+        for metric in result.settings.metrics:
             print(f"\n{metric}, reader `{reader}`\n")
-            print_table([row for row in scores if row["metric"] == metric], brief=scores is not result["scores"])
-    print_guard(result["settings"]["lessons"])
+            print_table([row for row in scores if row.metric == metric], brief=scores is not result.scores)
+    print_guard(result.settings.lessons)
 
 
 def print_table(scores, brief):
     """Print one Markdown table of one metric: a row a selector (the most telling, if brief), a column a label count."""
-    cells = {(row["selector"], row["labels"]): row for row in summarise(scores)}
+    cells = {(row.selector, row.labels): row for row in summarise(scores)}
     tables = by_institution(scores)
     labels = sorted({k for _, k in cells})
     counted = {k: len(tables[BASELINE, k]) for k in labels}
@@ -80,9 +80,9 @@ def print_table(scores, brief):
         print_row(f"`{selector}`", (_mean(cells.get((selector, k))) for k in labels))
     for selector in (OURS,) if brief else ("mmr", "support", OURS):
         print_row(f"gain of `{selector}`", (_gain(cells.get((selector, k))) for k in labels))
-    worst = [(cells[BASELINE, k]["worst_decile"], cells[OURS, k]["worst_decile"]) for k in labels]
+    worst = [(cells[BASELINE, k].worst_decile, cells[OURS, k].worst_decile) for k in labels]
     print_row(f"worst tenth, `{BASELINE}` → `{OURS}`", (f"{base:.3f} → {ours:.3f}" for base, ours in worst))
-    lost = {row["labels"]: f"{row['lost']} of {row['draws']}" for row in harm(scores)}
+    lost = {row.labels: f"{row.lost} of {row.draws}" for row in harm(scores)}
     print_row("runs more than one point worse than `semantic`", (lost.get(k, "–") for k in labels))
     print_row("institutions", (str(counted[k]) for k in labels))
     if max(counted.values()) < FEW and not brief:
@@ -90,9 +90,9 @@ def print_table(scores, brief):
 
 
 def print_draws(scores, labels):
-    """Print the difference of every draw, a row an institution: what an interval over so few cannot say."""
-    score = {(row["selector"], row["labels"], row["institution"], row["seed"]): row["score"] for row in scores}
-    for name in dict.fromkeys(row["institution"] for row in scores):
+    """Print the difference of every run, one row an institution."""
+    score = {(row.selector, row.labels, row.institution, row.seed): row.score for row in scores}
+    for name in dict.fromkeys(row.institution for row in scores):
         draws = [
             [own - score[BASELINE, *key] for (selector, *key), own in score.items() if (selector, *key[:2]) == wanted]
             for wanted in ((OURS, k, name) for k in labels)
@@ -102,8 +102,8 @@ def print_draws(scores, labels):
 
 def print_guard(lessons):
     """Print how often the guard chose what, when each institution was held out."""
-    unlabelled = sum(not one["trusts_consensus"] for one in lessons.values())
-    labelled = sum(one["settings"] is None for one in lessons.values())
+    unlabelled = sum(not one.trusts_consensus for one in lessons.values())
+    labelled = sum(one.settings is None for one in lessons.values())
     print(f"\nguard: of {len(lessons)} lessons {unlabelled} choose nearest neighbours without labels, {labelled} with")
 
 
@@ -113,24 +113,26 @@ def print_row(title, cells):
 
 
 def _mean(cell):
-    return f"{cell['mean']:.3f}" if cell else "–"
+    return f"{cell.mean:.3f}" if cell else "–"
 
 
 def _gain(cell):
-    if not cell or cell["gain"] is None:
+    if not cell or cell.gain is None:
         return "–"
-    low, high = cell["ci95"] or (None, None)
-    return f"{cell['gain']:+.1%}" + ("" if low is None else f" [{low:+.1%}, {high:+.1%}]")
+    low, high = cell.ci95 or (None, None)
+    return f"{cell.gain:+.1%}" + ("" if low is None else f" [{low:+.1%}, {high:+.1%}]")
 
 
 def main(arguments):
     """Measure a file, or read what was measured, and print it."""
     sections = arguments[0] == "--sections"
     path, *kept = arguments[sections:]
-    result = measure(path, sections) if path.endswith(".jsonl") else json.loads(Path(path).read_text())
+    result = (
+        measure(path, sections) if path.endswith(".jsonl") else Evaluation.from_json(json.loads(Path(path).read_text()))
+    )
     print_tables(result)
     if kept:
-        Path(kept[0]).write_text(json.dumps(result, indent=1))
+        Path(kept[0]).write_text(json.dumps(result.to_json(), indent=1))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def scores_of(world, seed):
     honest = {one.institution for one in demonstrations if not one.metadata["misleading"]}
     plan = Plan(labels=LABELS, seeds=(0,), queries=60, selectors=SELECTORS)
     vectors = cached_vectors([one.input for one in demonstrations], None)
-    found = by_institution(evaluate(demonstrations, vectors, plan)["scores"])
+    found = by_institution(evaluate(demonstrations, vectors, plan).scores)
     return {key: {name: score for name, score in cell.items() if name in honest} for key, cell in found.items()}
 
 

@@ -51,7 +51,7 @@ def main(arguments):
     plan = Plan(*arguments[1:2] or ("group",), labels=LABELS, selectors=SELECTORS)
     vectors = cached_vectors([one.input for one in demonstrations], None)
     made, chosen = permuted(demonstrations)
-    clean, misled = (by_institution(evaluate(known, vectors, plan)["scores"]) for known in (demonstrations, made))
+    clean, misled = (by_institution(evaluate(known, vectors, plan).scores) for known in (demonstrations, made))
     print("| points lost | " + " | ".join(f"{k} labels" for k in LABELS) + " |")
     print("|---" * (len(LABELS) + 1) + "|")
     for selector in SELECTORS:

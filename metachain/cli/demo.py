@@ -139,7 +139,7 @@ def _every_hospital(library: Library, world: Sequence[Demonstration], report: Pa
     with working() as progress:
         vectors = library.vectors(world, progress)
         result = evaluate(world, vectors, PLAN, dataset=f"generated world, seed {seed}", progress=progress)
-    result["settings"]["command"] = f"metachain demo --seed {seed}"
-    print_summary(result["summary"])
+    result = result.with_command(f"metachain demo --seed {seed}")
+    print_summary(result.summary)
     out.print(verdict(result))
     out.print(f"report: {write_report(result, report)}")

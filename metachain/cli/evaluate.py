@@ -198,13 +198,13 @@ def run_experiment(
             progress=progress,
         )
     told = [without_password(one) if one == str(data) else one for one in sys.argv[1:]]
-    result["settings"]["command"] = " ".join(["metachain", *told])
+    result = result.with_command(" ".join(["metachain", *told]))
     print_evaluation(result)
     if per_institution:
         print_institutions(result)
     out.print(verdict(result))
     if json_file:
-        out.print(f"scores: {write_text(json.dumps(result, indent=1), json_file)}")
+        out.print(f"scores: {write_text(json.dumps(result.to_json(), indent=1), json_file)}")
     if report:
         out.print(f"report: {write_report(result, report)}")
 

@@ -1,8 +1,7 @@
-"""What the command line prints of an evaluation."""
+"""Tables and sentences that the command line prints: evaluations, diagnoses, selections, receipts."""
 
 from collections.abc import Mapping, Sequence
 from math import isnan
-from typing import Any
 
 from rich.console import Group
 from rich.padding import Padding
@@ -13,6 +12,7 @@ from metachain.cli.console import one_line, out, short
 from metachain.evaluation.ablation import PARTS
 from metachain.evaluation.conditions import Condition
 from metachain.evaluation.diagnosis import Diagnosis
+from metachain.evaluation.result import Evaluation, PartWorth, SummaryRow
 from metachain.learning.episodes import LABELS
 from metachain.learning.guard import ARMS, NEAREST
 from metachain.learning.prior import GuardResult
@@ -38,13 +38,13 @@ KINDS = {
 }
 
 
-def print_summary(summary: Sequence[Mapping[str, Any]]) -> None:
+def print_summary(summary: Sequence[SummaryRow]) -> None:
     """Print mean scores and gains over ``semantic`` at every label count, and the interval of metachain's gain."""
-    labels = sorted({row["labels"] for row in summary})
-    cells = {(row["selector"], row["labels"]): row for row in summary}
+    labels = sorted({row.labels for row in summary})
+    cells = {(row.selector, row.labels): row for row in summary}
     name = Column("selector", no_wrap=True)
     table = Table(name, *(f"{k} labels" for k in labels), title=f"mean score, and gain over {BASELINE}")
-    for selector in ordered(row["selector"] for row in summary):
+    for selector in ordered(row.selector for row in summary):
         ours = selector == OURS
         table.add_row(selector, *(_cell(cells.get((selector, k))) for k in labels), style="bold" if ours else None)
         if ours:
@@ -53,7 +53,7 @@ def print_summary(summary: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_lesson(lesson: GuardResult) -> None:
-    """Print how the guard's rehearsals went, and what it decided."""
+    """Print the scores of the guard's episodes, and its decision."""
     if all(map(isnan, lesson.scores.flat)):
         out.print(
             "nothing could be rehearsed: no institution has two demonstrations; plain nearest neighbours are kept"
@@ -99,6 +99,56 @@ def print_diagnosis(found: Diagnosis) -> None:
     out.print(f"{found.verdict}: {found.advice}")
 
 
+def print_receipt(receipt: Receipt) -> None:
+    """Print the counts of what was forgotten, what was learned again, and what is lost."""
+    erased = receipt.erased
+    counts = ", ".join(f"{count} of {one_line(name)}" for name, count in erased.demonstrations.items()) or "none"
+    out.print(
+        f"forgotten at {erased.at}: {KINDS[erased.what]}. Demonstrations: {counts}; "
+        f"{erased.outcomes} recorded answers, {erased.embeddings} vectors"
+    )
+    out.print(f"receipt {erased.id}, SHA-256 of the records {erased.sha256}")
+    if receipt.learned_again:
+        out.print(f"learned again without it: {', '.join(map(one_line, receipt.learned_again))}")
+    if receipt.lost:
+        out.print(f"not there any more: {', '.join(map(one_line, receipt.lost))}")
+    if not receipt.scrubbed:
+        out.print("another process still reads: old bytes stay in the file's log until it stops; then run this again")
+
+
+def print_evaluation(result: Evaluation) -> None:
+    """Print the summary, the harm, the calibration, metachain's gain by variant, and the worth of its parts."""
+    print_summary(result.summary)
+    if result.harm:
+        parts = (f"{share(row.share)} at {row.labels} labels" for row in result.harm)
+        out.print(f"runs of {OURS} more than one point worse than {BASELINE}: {listed(parts)}")
+    if result.calibration:
+        parts = (f"{score(row.ece)} at {row.labels} labels" for row in result.calibration)
+        out.print(f"expected calibration error of the probabilities that {OURS} gives: {listed(parts)}")
+    for kind, table in variants(result).items():
+        _print_variants(kind, table)
+    done = [part.past for part in result.past]
+    left_out = [size for size in result.settings.past if size != "all" and size not in done]
+    if left_out:
+        out.print(f"--past {listed(left_out)} left out: not every institution has more past institutions than that")
+    if result.ablation:
+        _print_worths(worths(result.ablation))
+
+
+def print_institutions(result: Evaluation) -> None:
+    """Print each institution's scores at the largest label count, largest losses first."""
+    counts = differences(result.scores)
+    if not counts:
+        out.print(f"no table by institution: none was scored with both {OURS} and {BASELINE}")
+        return
+    labels = max(counts)
+    table = Table("institution", "queries", BASELINE, OURS, "difference", title=f"each institution at {labels} labels")
+    for one in fares(result.scores, labels):
+        numbers = (str(one.queries), score(one.baseline), score(one.ours), score(one.difference, signed=True))
+        table.add_row(Text(short(one_line(one.institution), 60)), *numbers)
+    out.print(table)
+
+
 def _answer(one: Condition) -> str:
     return "can't tell" if one.holds is None else "yes" if one.holds else "no"
 
@@ -116,66 +166,16 @@ def _amount(one: Condition, number: float) -> str:
     return f"{number:.1f}" if 0 < number < 10 and number % 1 else f"{number:.0f}"
 
 
-def _cell(row: Mapping[str, Any] | None) -> str:
+def _cell(row: SummaryRow | None) -> str:
     if row is None:
         return "–"
-    if not row["gain"] or row["gain"] == -1:
-        return f"{row['mean']:.3f}"
-    return f"{row['mean']:.3f} {row['gain']:+.0%}"
+    if not row.gain or row.gain == -1:
+        return f"{row.mean:.3f}"
+    return f"{row.mean:.3f} {row.gain:+.0%}"
 
 
-def _interval(row: Mapping[str, Any] | None) -> Text:
-    return Text("{:+.0%}… {:+.0%}".format(*row["ci95"]) if row and row["ci95"] else "–")
-
-
-def print_receipt(receipt: Receipt) -> None:
-    """Say what was forgotten, what was learned again, and what could not be."""
-    erased = receipt.erased
-    counts = ", ".join(f"{count} of {one_line(name)}" for name, count in erased.demonstrations.items()) or "none"
-    out.print(
-        f"forgotten at {erased.at}: {KINDS[erased.what]}. Demonstrations: {counts}; "
-        f"{erased.outcomes} recorded answers, {erased.embeddings} vectors"
-    )
-    out.print(f"receipt {erased.id}, SHA-256 of the records {erased.sha256}")
-    if receipt.learned_again:
-        out.print(f"learned again without it: {', '.join(map(one_line, receipt.learned_again))}")
-    if receipt.lost:
-        out.print(f"not there any more: {', '.join(map(one_line, receipt.lost))}")
-    if not receipt.scrubbed:
-        out.print("another process still reads: old bytes stay in the file's log until it stops; then run this again")
-
-
-def print_evaluation(result: Mapping[str, Any]) -> None:
-    """Print the summary, the harm, the calibration, metachain's gain by what varies, and what its parts are worth."""
-    print_summary(result["summary"])
-    if result["harm"]:
-        parts = (f"{share(row['share'])} at {row['labels']} labels" for row in result["harm"])
-        out.print(f"draws in which {OURS} loses more than a point to {BASELINE}: {listed(parts)}")
-    if result.get("calibration"):
-        parts = (f"{score(row['ece'])} at {row['labels']} labels" for row in result["calibration"])
-        out.print(f"expected calibration error of the probabilities that {OURS} gives: {listed(parts)}")
-    for kind, table in variants(result).items():
-        _print_variants(kind, table)
-    done = [part["past"] for part in result.get("past", ())]
-    left_out = [size for size in result["settings"]["past"] if size != "all" and size not in done]
-    if left_out:
-        out.print(f"--past {listed(left_out)} left out: not every institution has more past institutions than that")
-    if worths(result):
-        _print_worths(worths(result))
-
-
-def print_institutions(result: Mapping[str, Any]) -> None:
-    """Print how each institution fares at the largest label count, those that lose most first."""
-    counts = differences(result)
-    if not counts:
-        out.print(f"no table by institution: none was scored with both {OURS} and {BASELINE}")
-        return
-    labels = max(counts)
-    table = Table("institution", "queries", BASELINE, OURS, "difference", title=f"each institution at {labels} labels")
-    for one in fares(result, labels):
-        numbers = (str(one.queries), score(one.baseline), score(one.ours), score(one.difference, signed=True))
-        table.add_row(Text(short(one_line(one.institution), 60)), *numbers)
-    out.print(table)
+def _interval(row: SummaryRow | None) -> Text:
+    return Text("{:+.0%}… {:+.0%}".format(*row.ci95) if row and row.ci95 else "–")
 
 
 def _print_variants(kind: str, rows: Variants) -> None:
@@ -186,7 +186,7 @@ def _print_variants(kind: str, rows: Variants) -> None:
     out.print(table)
 
 
-def _print_worths(parts: Variants) -> None:
+def _print_worths(parts: Mapping[str, Mapping[int, PartWorth]]) -> None:
     labels = sorted({count for row in parts.values() for count in row})
     title = f"what each part is worth: mean of {OURS} minus that without it, in points"
     table = Table("part", *(f"{count} labels" for count in labels), title=title)
@@ -197,13 +197,13 @@ def _print_worths(parts: Variants) -> None:
         out.print(f"  {part}: {PARTS[part]}")
 
 
-def _worth(row: Mapping[str, Any] | None) -> str:
+def _worth(row: PartWorth | None) -> str:
     if row is None:
         return "–"
-    return points(row["points"]) + ("\n{} to {}".format(*map(points, row["ci95"])) if row["ci95"] else "")
+    return points(row.points) + ("\n{} to {}".format(*map(points, row.ci95)) if row.ci95 else "")
 
 
-def _gain(row: Mapping[str, Any] | None) -> str:
-    if row is None or row["gain"] is None:
+def _gain(row: SummaryRow | None) -> str:
+    if row is None or row.gain is None:
         return "–"
-    return percent(row["gain"]) + ("\n{} to {}".format(*map(percent, row["ci95"])) if row["ci95"] else "")
+    return percent(row.gain) + ("\n{} to {}".format(*map(percent, row.ci95)) if row.ci95 else "")

@@ -1,4 +1,4 @@
-"""Leave-one-institution-out comparison of selectors, and the diagnosis of a library."""
+"""Leave-one-institution-out comparison of selectors, and diagnosis of a library."""
 
 from typing import TYPE_CHECKING
 
@@ -8,10 +8,12 @@ if TYPE_CHECKING:
     from metachain.evaluation.diagnosis import Diagnosis, diagnose
     from metachain.evaluation.leave_one_out import evaluate
     from metachain.evaluation.plan import Plan
+    from metachain.evaluation.result import Evaluation
     from metachain.evaluation.summary import worth
 
 __all__ = [
     "Diagnosis",
+    "Evaluation",
     "Plan",
     "diagnose",
     "evaluate",
@@ -20,6 +22,7 @@ __all__ = [
 _HOMES = {
     "Diagnosis": "diagnosis",
     "diagnose": "diagnosis",
+    "Evaluation": "result",
     "evaluate": "leave_one_out",
     "Plan": "plan",
     "worth": "summary",

@@ -1,4 +1,4 @@
-"""The ten conditions of the meta-learning pattern: five for its use and five against, each decided by one number."""
+"""The ten conditions of the meta-learning pattern, five for its use and five against; one number decides each."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,13 +6,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.evaluation.library_measures import interval
+from metachain.evaluation.bootstrap import mean_interval
 
 __all__ = ["LACKING_AT", "RELATED", "RULES", "Condition", "Rule", "decide_by_count", "decide_by_mean"]
 
 RELATED = 0.10
-"""Excess transfer from which on an institution counts as one that another answers for."""
+"""Least excess transfer of an institution that counts as related to another."""
 LACKING_AT = 4
+"""Own labels with which an institution counts as lacking them."""
+FEWEST_FOR_INTERVAL = 4
+"""Institutions; a bootstrap of fewer values would promise too much."""
 
 Floats = NDArray[np.float64]
 Kind = Literal["use", "avoid"]
@@ -21,27 +24,27 @@ Side = Literal["at least", "under"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a condition is decided."""
+    """Definition of a condition: its measure and the threshold."""
 
     name: str
     kind: Kind
     side: Side
-    """Where, seen from the threshold, the condition holds."""
+    """Side of the threshold on which the condition holds."""
     threshold: float
     unit: str
-    """What the measure counts, or is a share of."""
+    """Unit of the measure: things counted, or ``of`` the things that it is a share of."""
     meaning: str
-    """What the measure is, in words that a person understands."""
+    """Meaning of the measure, in plain words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One of the ten, decided for one library."""
+    """Outcome of one of the ten conditions for one library."""
 
     name: str
     kind: Kind
     holds: bool | None
-    """None where the library can't tell: nothing to measure, or an interval that has the threshold in it."""
+    """None where undecided: nothing could be measured, or the interval includes the threshold."""
     measure: float | None
     """None where nothing could be measured."""
     interval: tuple[float, float] | None
@@ -50,7 +53,7 @@ class Condition:
     threshold: float
     unit: str
     explanation: str
-    """What the measure is, and why it can't tell where it can't."""
+    """Meaning of the measure, and the reason where it is undecided."""
 
 
 RULES = (
@@ -60,7 +63,7 @@ RULES = (
         "at least",
         5,
         "institutions",
-        "institutions whose inputs some other one answers at least 10 points better than by chance",
+        "institutions whose inputs another one answers at least 10 points better than by chance",
     ),
     Rule(
         "few examples per task",
@@ -68,7 +71,7 @@ RULES = (
         "at least",
         0.05,
         "of its queries",
-        f"queries that half of an institution's own demonstrations get right, less those that {LACKING_AT} of them do",
+        f"queries right with half of an institution's own demonstrations, minus those right with {LACKING_AT} of them",
     ),
     Rule(
         "tasks from one distribution",
@@ -76,7 +79,7 @@ RULES = (
         "at least",
         2 / 3,
         "of institutions",
-        "institutions whose inputs some other one answers at least 10 points better than by chance",
+        "institutions whose inputs another one answers at least 10 points better than by chance",
     ),
     Rule(
         "fast adaptation needed",
@@ -84,7 +87,7 @@ RULES = (
         "at least",
         0.02,
         "of its queries",
-        "queries that 16 labels get right on top of what was learned from the others",
+        "queries right with 16 labels, minus those right with what was learned from the others alone",
     ),
     Rule(
         "personalisation at scale",
@@ -108,7 +111,7 @@ RULES = (
         "under",
         0.05,
         "of its inputs",
-        "inputs that the best other institution answers right, less those it would by chance",
+        "inputs that the best other institution answers right, minus those right by chance",
     ),
     Rule(
         "abundant data per task",
@@ -116,7 +119,7 @@ RULES = (
         "at least",
         0.5,
         "of institutions",
-        "institutions that half of their own demonstrations serve as well as 16 labels and all others do",
+        "institutions where half of their own demonstrations score as well as 16 labels with all other institutions",
     ),
     Rule(
         "simple transfer suffices",
@@ -124,7 +127,7 @@ RULES = (
         "under",
         0.02,
         "of its queries",
-        "queries that learning gets right with 4 and 16 labels, less those that plain nearest neighbours do",
+        "queries right by learning with 4 and 16 labels, minus those right by plain nearest neighbours",
     ),
     Rule(
         "compute limits",
@@ -138,21 +141,21 @@ RULES = (
 
 
 def decide_by_count(rule: Rule, number: float | None) -> Condition:
-    """Decide by a number that has no interval; None where it could not be measured."""
+    """Decide by a number without an interval; None where it could not be measured."""
     if number is None:
         return _condition(rule, None, None, None, "could not be measured")
     return _condition(rule, (number >= rule.threshold) == (rule.side == "at least"), number, None)
 
 
 def decide_by_mean(rule: Rule, values: Floats) -> Condition:
-    """Decide by the mean over institutions (S,), nan for one without a number.
+    """Decide by the mean over institutions (S,), nan for an institution without a number.
 
-    It is decided where the interval of the mean lies on one side of the threshold.
+    The condition is decided where the interval of the mean lies on one side of the threshold.
     """
     known = values[~np.isnan(values)]
     if not len(known):
         return _condition(rule, None, None, None, "could not be measured")
-    mean, span = float(known.mean()), interval(known)
+    mean, span = float(known.mean()), mean_interval(known, fewest=FEWEST_FOR_INTERVAL)
     if span is None:
         return _condition(rule, None, mean, None, f"measured at {len(known)} only, too few for an interval")
     low, high = span

@@ -1,4 +1,4 @@
-"""Does meta-learning pay for a library? The ten conditions, measured, and what follows from them."""
+"""Diagnosis of a library: the ten conditions of meta-learning, measured, and a verdict."""
 
 import time
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ REMEDIES = {
     "simple transfer suffices": "use plain nearest neighbours over all demonstrations",
     "compute limits": "learn from fewer institutions or demonstrations, or allow more seconds",
 }
-"""What to do where a condition speaks against learning. Abundant data alone does not: new institutions have little."""
+"""Advice for each condition against learning. Abundant data alone is none: new institutions have few labels."""
 
 Floats = NDArray[np.float64]
 Verdict = Literal["meta-learning pays", "meta-learning does not pay", "can't tell"]
@@ -48,14 +48,14 @@ Verdict = Literal["meta-learning pays", "meta-learning does not pay", "can't tel
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Whether meta-learning pays for a library, why, and what to do. Made by ``diagnose``."""
+    """Verdict on meta-learning for a library, with its reasons and advice. Made by ``diagnose``."""
 
     institutions: int
     demonstrations: int
     conditions: tuple[Condition, ...]
     """The five for use, then the five against."""
     break_even: int | None
-    """Own labels with which an institution does without the others; None where no number of them was enough."""
+    """Fewest own labels that make the other institutions unnecessary; None where no number was enough."""
     verdict: Verdict
     advice: str
 
@@ -75,10 +75,10 @@ class _Measured:
 
 
 def diagnose(library: Library, *, seconds: float = BUDGET, progress: Progress = silent) -> Diagnosis:
-    """Measure whether meta-learning pays for a library; ``seconds`` is what learning may take on this machine.
+    """Measure the ten conditions of meta-learning in a library; learning may take ``seconds`` on this machine.
 
-    Takes about as long as ``learn``, calls no model and never reads groups. Works for any library, the empty one
-    included: what can't be measured is said to be so. Raises DataError where ``seconds`` is not a positive number.
+    Takes about as long as ``learn``, calls no model and never reads groups. Works for any library, even an empty one:
+    a condition that can't be measured stays undecided. Raises DataError where ``seconds`` is not a positive number.
     """
     check_seconds(seconds)
     pool = pool_of(library, library.demonstrations(), progress=progress)
@@ -96,9 +96,9 @@ def check_seconds(seconds: float) -> None:
 
 
 def break_even(rehearsed: Rehearsals) -> int | None:
-    """Fewest own labels, of 4, 8, 16, … 1024, that serve as well as 16 labels and the other institutions do.
+    """Return the fewest own labels, of 4, 8, 16, … 1024, that score as well as 16 labels with the other institutions.
 
-    On average over the institutions that have so many; None where no number is enough.
+    The average is over the institutions with so many demonstrations. None where no number is enough.
     """
     for place, labels in enumerate(LADDER):
         lead = rehearsed.own[:, place] - rehearsed.learned[:, MOST]
@@ -123,7 +123,7 @@ def _measure(pool: Pool, encoder: Encoder, progress: Progress) -> _Measured:
 
 
 def _seconds_to_embed(pool: Pool, encoder: Encoder) -> float:
-    """Time a sample of the texts and reckon with all of them; loading the model is not counted."""
+    """Estimate the time to embed all texts from a sample; loading the model is not counted."""
     texts = [pool.demonstrations[row].input for row in np.unique(pool.text, return_index=True)[1]]
     sample = texts[:: -(-len(texts) // SAMPLE)]
     encoder.encode(sample[:1])
@@ -133,7 +133,7 @@ def _seconds_to_embed(pool: Pool, encoder: Encoder) -> float:
 
 
 def _conditions(measured: _Measured, seconds: float) -> tuple[Condition, ...]:
-    """Decide the ten in the order of ``RULES``."""
+    """Decide the ten conditions, in the order of ``RULES``."""
     played, excess = measured.rehearsed, measured.excess
     related = np.where(np.isnan(excess), np.nan, excess >= RELATED)
     lacking = np.where(measured.sizes >= 4 * LACKING_AT, played.half - played.own[:, LADDER.index(LACKING_AT)], np.nan)
@@ -158,7 +158,7 @@ def _conditions(measured: _Measured, seconds: float) -> tuple[Condition, ...]:
 
 
 def _verdict(conditions: tuple[Condition, ...], enough: int | None) -> tuple[Verdict, str]:
-    """Weigh the conditions: what speaks against learning goes first, then what it was measured to add."""
+    """Weigh the conditions: first those against learning, then the break-even, then those still undecided."""
     against = [one.name for one in conditions if one.holds and one.name in REMEDIES]
     if against:
         return "meta-learning does not pay", f"{', '.join(against)}: {REMEDIES[against[0]]}"

@@ -1,4 +1,4 @@
-"""Who is held out together, and who remains to learn from."""
+"""Institutions that are held out together, and those that stay in training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,15 +13,15 @@ __all__ = ["PROTOCOLS", "fewer_past", "held_out_together", "past_sizes", "pasts_
 
 PROTOCOLS = ("institution", "group")
 PAST_STREAM = 2000
-"""Keeps these random draws apart from those of supports and rehearsals."""
+"""Stream of random numbers of its own, apart from those of supports and the guard's episodes."""
 
 Rows = NDArray[np.intp]
 
 
 def held_out_together(demonstrations: Sequence[Demonstration], protocol: str) -> NDArray[np.int64]:
-    """Number of the group that each of S institutions, in alphabetical order, is held out with; (S,).
+    """Return the (S,) number of the group that each institution, in alphabetical order, is held out with.
 
-    Raises DataError where there is one group alone, or ``protocol`` is ``group`` and no record names any.
+    Raises DataError where there is only one group, or ``protocol`` is ``group`` and no record names one.
     """
     institutions = names = sorted({one.institution for one in demonstrations})
     if protocol == "group":
@@ -43,10 +43,10 @@ def held_out_together(demonstrations: Sequence[Demonstration], protocol: str) ->
 def pasts_of(
     demonstrations: Sequence[Demonstration], groups: NDArray[np.int64], allowed: Mapping[str, frozenset[str]] | None
 ) -> list[Rows]:
-    """Numbers of the past institutions of each of S institutions: those not held out with it that it may use.
+    """Return the numbers of the past institutions of each of S institutions: not held out with it, and allowed.
 
-    ``groups`` (S,) from ``held_out_together``; ``allowed`` names what each may use, nothing where it has no entry, and
-    anything where there is no mapping at all. Raises DataError where none may use any.
+    ``groups`` (S,) from ``held_out_together``. ``allowed`` names the institutions that each may use; without an entry
+    it may use none, and None allows all. Raises DataError where no institution may use any.
     """
     names = sorted({one.institution for one in demonstrations})
     pasts = []
@@ -62,10 +62,10 @@ def pasts_of(
 
 
 def past_sizes(pasts: Sequence[Rows], wanted: Sequence[int]) -> tuple[int, ...]:
-    """Those of the ``wanted`` numbers of past institutions that are fewer than what every institution has.
+    """Keep the ``wanted`` numbers of past institutions that are smaller than what every institution has.
 
-    One size is thus evaluated on all institutions that have any, or on none. ``pasts`` from ``pasts_of``. Raises
-    DataError where some are wanted and none remains.
+    Each number is thus evaluated on all institutions that have any past, or on none. ``pasts`` from ``pasts_of``.
+    Raises DataError where numbers are wanted and none is kept.
     """
     fewest = min(len(past) for past in pasts if len(past))
     sizes = tuple(size for size in wanted if size < fewest)
@@ -78,9 +78,9 @@ def past_sizes(pasts: Sequence[Rows], wanted: Sequence[int]) -> tuple[int, ...]:
 
 
 def fewer_past(past: Rows, size: int, name: str, seed: int) -> Rows:
-    """``size`` of the institutions ``past`` (S,), in ascending order; (size,).
+    """Draw (size,) of the institutions ``past`` (S,), in ascending order.
 
-    Drawn at random by the name of the institution that plays the new one and by the seed; a smaller draw is part of
-    every larger one.
+    The random numbers depend on the name of the held-out institution and on the seed. A smaller draw is part of every
+    larger one.
     """
     return np.sort(rng_for(name, PAST_STREAM, seed).permutation(np.sort(past))[:size])

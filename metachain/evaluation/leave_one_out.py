@@ -1,11 +1,10 @@
-"""Leave one institution, or its whole group, out; compare every selector at every label count."""
+"""Leave one institution, or its whole group, out and compare every selector at every label count."""
 
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +16,32 @@ from metachain.errors import DataError
 from metachain.evaluation.ablation import ablated_name
 from metachain.evaluation.holdout import PROTOCOLS, held_out_together, past_sizes, pasts_of
 from metachain.evaluation.plan import Plan
-from metachain.evaluation.runner import Bench, Choice, Draw, Row, Turn, Turns, scored
-from metachain.evaluation.scorers import Answerer, ModelScorer, Scorer, scorer_for
-from metachain.evaluation.summary import MOST_TOLD, OURS, harm, origins, summarise, transfer_told, worth
+from metachain.evaluation.result import (
+    CalibrationRow,
+    Cost,
+    Evaluation,
+    GuardChoice,
+    MetricResult,
+    PastResult,
+    ReaderResult,
+    RunSettings,
+    Score,
+    SummaryRow,
+)
+from metachain.evaluation.runner import Bench, Draw, Turn, Turns, scored
+from metachain.evaluation.scorers import Answerer, ModelScorer, scorer_for
+from metachain.evaluation.summary import (
+    LARGEST_MATRIX,
+    OURS,
+    harm,
+    origins,
+    part_worths,
+    rounded_transfer,
+    summarise,
+)
 from metachain.learning.calibration import calibration
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.pool import make_pool
+from metachain.learning.pool import Pool, make_pool
 from metachain.learning.prior import GuardResult
 from metachain.progress import Progress, silent
 from metachain.scoring.reader import READER_TEMPERATURE
@@ -36,7 +55,7 @@ DEFAULTS = Plan()
 def check_comparable(
     demonstrations: Sequence[Demonstration], plan: Plan, allowed: Mapping[str, frozenset[str]] | None = None
 ) -> None:
-    """Refuse before long work what can't be compared: too few institutions, groups or demonstrations (DataError)."""
+    """Raise DataError, before long work, where there are too few institutions, groups or demonstrations."""
     past_sizes(pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed), plan.past)
     largest = max(Counter(one.institution for one in demonstrations).values())
     least = min(plan.labels)
@@ -48,7 +67,7 @@ def check_comparable(
 
 
 def check_model_alone(plan: Plan, model: str) -> None:
-    """Refuse offline readers beside a model that answers (DataError)."""
+    """Raise DataError where the plan names offline readers although a model answers."""
     if plan.readers != DEFAULTS.readers:
         raise DataError(f"--readers reads offline, and {model} answers here; leave one of the two out")
 
@@ -63,85 +82,63 @@ def evaluate(
     answerer: Answerer | None = None,
     workers: Workers = HERE,
     progress: Progress = silent,
-) -> dict[str, Any]:
-    """Compare selectors on institutions that each play the new one; the dictionary of the ``evaluate --json`` contract.
+) -> Evaluation:
+    """Compare selectors on held-out institutions: each plays the new one in turn, alone or with its whole group.
 
-    ``dense`` (N, d) unit vectors of the demonstrations' inputs. Everything that is learned is learned without the
-    institution (or group) held out, and from those that it may use: ``allowed`` names them by institution, and one
-    without an entry may use nobody; where it is None all may use all, as in a file, which has no rules and belongs to
-    whoever evaluates it. An institution that may use nobody is not scored. With an ``answerer`` a model answers in
-    place of the offline reader: all prompts are gathered first, then asked at once. ``workers`` do an institution each;
-    who they are changes nothing but the time it takes. Raises DataError where fewer than two institutions, or groups,
-    are there.
+    ``dense`` (N, d) unit vectors of the demonstrations' inputs. For each held-out institution everything is learned
+    anew, from the institutions that it may use. ``allowed`` names these by institution; an institution without an entry
+    may use none, and is not scored. None allows all, as for a file, which has no sharing rules. With an ``answerer``
+    a model answers instead of the offline reader: all prompts are gathered first, then asked at once. ``workers``
+    evaluate one institution each; they change the time, not the result. Raises DataError for fewer than two
+    institutions, or groups, and where nothing can be scored.
     """
     if answerer:
         check_model_alone(plan, answerer.name)
     started = time.perf_counter()
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
-    groups = held_out_together(demonstrations, plan.protocol)
-    pasts = pasts_of(demonstrations, groups, allowed)
+    pasts = pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed)
     sizes = past_sizes(pasts, plan.past)
     bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner)), progress))
-    scorer = scorer_for(pool, plan.metric)
+    metrics = scorer_for(pool, plan.metric).metrics
     turns = Turns(bench, pasts, plan, () if answerer else plan.readers)
     played = _with_all(turns, workers, progress)
-    choices = [one for turn in played for one in turn.choices]
-    if not choices:
-        raise DataError(
-            "nothing to score: in every institution all queries have a text that is among the labels too, "
-            "or --selectors names only 'support', which needs labels"
-        )
+    _check_scored(played)
     fewer = _with_fewer(turns, sizes, workers, progress)
     if answerer:
-        every = [(one.query, one.shown) for turn in chain(played, *fewer.values()) for one in turn.choices]
-        read = ModelScorer.asking(pool, scorer.metrics, every, answerer)
-        played, fewer = _read_by(read, played), {size: _read_by(read, some) for size, some in fewer.items()}
-    by_reader = {name: _rows(played, name) for name in plan.readers}
-    scores = by_reader.pop(plan.readers[0])
-    past = {size: _rows(some, plan.readers[0]) for size, some in fewer.items()}
-    forecasts = [one for turn in played for one in turn.forecasts]
-    lessons = {pool.institutions[turn.target]: turn.lesson for turn in played}
-    further = {name: [row for row in scores if row["metric"] == name] for name in scorer.metrics[1:]}
-    return {
-        "dataset": dataset,
-        "protocol": plan.protocol,
-        "model": answerer.name if answerer else "offline",
-        "shots": plan.shots,
-        "seeds": list(plan.seeds),
-        "settings": _settings(demonstrations, plan, scorer, lessons, answerer),
-        "scores": scores,
-        "summary": summarise(scores),
-        "cost": {
-            "seconds": round(time.perf_counter() - started, 1),
-            "model_calls": answerer.calls if answerer else 0,
-            "tokens": answerer.tokens if answerer else 0,
-        },
-        "harm": harm(scores),
-        **_told_of_transfer(bench, choices),
-        **({"calibration": calibration(forecasts)} if forecasts else {}),
-        **({"ablation": worth(scores, {part: ablated_name(part) for part in plan.ablate})} if plan.ablate else {}),
-        **({"metrics": {name: {"summary": summarise(rows)} for name, rows in further.items()}} if further else {}),
-        **({"readers": {name: _told(rows) for name, rows in by_reader.items()}} if by_reader else {}),
-        **({"past": [{"past": size, **_told(rows)} for size, rows in past.items()]} if past else {}),
-    }
+        played, fewer = _answered(pool, metrics, played, fewer, answerer)
+    scores = _scores(played, plan.readers[0])
+    result = Evaluation(
+        dataset=dataset,
+        protocol=plan.protocol,
+        model=answerer.name if answerer else "offline",
+        shots=plan.shots,
+        seeds=plan.seeds,
+        settings=_settings(pool, plan, metrics, played, answerer),
+        scores=scores,
+        summary=summarise(scores),
+        cost=_cost(started, answerer),
+        harm=harm(scores),
+    )
+    return _with_details(result, plan, bench, played, fewer)
 
 
 def _with_all(turns: Turns, workers: Workers, progress: Progress) -> list[Turn]:
-    """The turn of each institution that may learn from anybody, in order."""
+    """Evaluate each institution that may use any other, in order; those with the same past share what is learned."""
     together: dict[bytes, list[int]] = {}
     for target, past in enumerate(turns.pasts):
         if len(past):
             together.setdefault(past.tobytes(), []).append(target)
     found: list[Turn] = []
-    progress("evaluating", 0, sum(map(len, together.values())))
-    for some in workers.map(turns.with_all, together.values()):
-        found += some
-        progress("evaluating", len(found), sum(map(len, together.values())))
+    total = sum(map(len, together.values()))
+    progress("evaluating", 0, total)
+    for batch in workers.map(turns.with_all, together.values()):
+        found += batch
+        progress("evaluating", len(found), total)
     return sorted(found, key=lambda turn: turn.target)
 
 
 def _with_fewer(turns: Turns, sizes: Sequence[int], workers: Workers, progress: Progress) -> dict[int, list[Turn]]:
-    """Turns where only so many past institutions, drawn anew for each seed, are learned from; by their number."""
+    """Evaluate with fewer past institutions, drawn anew for each seed; by their number."""
     able = [target for target, past in enumerate(turns.pasts) if len(past)]
     draws = [Draw(target, seed, size) for target in able for seed in turns.plan.seeds for size in sizes]
     found: dict[int, list[Turn]] = {size: [] for size in sizes}
@@ -151,48 +148,82 @@ def _with_fewer(turns: Turns, sizes: Sequence[int], workers: Workers, progress: 
     return found
 
 
-def _read_by(model: ModelScorer, turns: Sequence[Turn]) -> list[Turn]:
-    """The turns with scores of a model in place of the reader."""
-    return [replace(one, scores=scored(one.choices, model, DEFAULTS.readers)) for one in turns]
+def _check_scored(played: Sequence[Turn]) -> None:
+    if not any(turn.choices for turn in played):
+        raise DataError(
+            "nothing to score: in every institution all queries have a text that is among the labels too, "
+            "or --selectors names only 'support', which needs labels"
+        )
 
 
-def _rows(turns: Sequence[Turn], reader: str) -> list[Row]:
-    return [row for turn in turns for row in turn.scores[reader]]
+def _answered(
+    pool: Pool,
+    metrics: tuple[str, ...],
+    played: Sequence[Turn],
+    fewer: Mapping[int, Sequence[Turn]],
+    answerer: Answerer,
+) -> tuple[list[Turn], dict[int, list[Turn]]]:
+    """Ask the model for all answers at once, and score them in place of the offline reader's."""
+    every = [(one.query, one.shown) for turn in chain(played, *fewer.values()) for one in turn.choices]
+    model = ModelScorer.asking(pool, metrics, every, answerer)
+
+    def answered(turns: Sequence[Turn]) -> list[Turn]:
+        return [replace(one, scores=scored(one.choices, model, DEFAULTS.readers)) for one in turns]
+
+    return answered(played), {size: answered(turns) for size, turns in fewer.items()}
 
 
-def _told_of_transfer(bench: Bench, choices: Sequence[Choice]) -> dict[str, Any]:
-    """Whose demonstrations ours has shown to whom, and the transfer matrix where it is not too large."""
+def _with_details(
+    result: Evaluation, plan: Plan, bench: Bench, played: Sequence[Turn], fewer: Mapping[int, Sequence[Turn]]
+) -> Evaluation:
+    """Add the parts that not every evaluation has."""
     pool = bench.table.pool
-    told: dict[str, Any] = {}
-    if len(pool.institutions) <= MOST_TOLD:
-        told["transfer"] = transfer_told(bench.transfer, pool.institutions)
-    ours = [(one.institution, one.labels, one.shown) for one in choices if one.selector == OURS]
-    return {**told, **({"origins": origins(ours, pool)} if ours else {})}
+    small = len(pool.institutions) <= LARGEST_MATRIX
+    ours = [(one.institution, one.labels, one.shown) for turn in played for one in turn.choices if one.selector == OURS]
+    forecasts = [one for turn in played for one in turn.forecasts]
+    past = {size: _scores(turns, plan.readers[0]) for size, turns in fewer.items()}
+    readers = {name: _scores(played, name) for name in plan.readers[1:]}
+    return replace(
+        result,
+        transfer=rounded_transfer(bench.transfer, pool.institutions) if small else None,
+        origins=origins(ours, pool),
+        calibration=tuple(map(CalibrationRow.from_json, calibration(forecasts))),
+        ablation=part_worths(result.scores, {part: ablated_name(part) for part in plan.ablate}),
+        metrics={name: MetricResult(_summary_by(name, result.scores)) for name in result.settings.metrics[1:]},
+        readers={name: ReaderResult(summarise(rows), rows) for name, rows in readers.items()},
+        past=tuple(PastResult(size, summarise(rows), rows) for size, rows in past.items()),
+    )
 
 
-def _told(scores: Sequence[Row]) -> dict[str, Any]:
-    return {"summary": summarise(scores), "scores": list(scores)}
+def _scores(turns: Sequence[Turn], reader: str) -> tuple[Score, ...]:
+    return tuple(row for turn in turns for row in turn.scores[reader])
+
+
+def _summary_by(metric: str, scores: Sequence[Score]) -> tuple[SummaryRow, ...]:
+    return summarise([row for row in scores if row.metric == metric])
+
+
+def _cost(started: float, answerer: Answerer | None) -> Cost:
+    seconds = round(time.perf_counter() - started, 1)
+    return Cost(seconds, answerer.calls, answerer.tokens) if answerer else Cost(seconds, 0, 0)
 
 
 def _settings(
-    demonstrations: Sequence[Demonstration],
-    plan: Plan,
-    scorer: Scorer,
-    lessons: Mapping[str, GuardResult],
-    answerer: Answerer | None,
-) -> dict[str, Any]:
-    return {
-        "version": __version__,
-        "labels": list(plan.labels),
-        "queries": plan.queries,
-        "selectors": list(plan.compared),
-        "metrics": list(scorer.metrics),
-        "readers": [answerer.name] if answerer else list(plan.readers),
-        "past": [*plan.past, "all"],
-        "reader_temperature": READER_TEMPERATURE,
-        "synthetic": any(one.metadata.get("synthetic") for one in demonstrations),
-        "lessons": {
-            name: {"settings": asdict(one.settings) if one.settings else None, "trusts_consensus": one.trusts_consensus}
-            for name, one in lessons.items()
-        },
-    }
+    pool: Pool, plan: Plan, metrics: tuple[str, ...], played: Sequence[Turn], answerer: Answerer | None
+) -> RunSettings:
+    return RunSettings(
+        version=__version__,
+        labels=plan.labels,
+        queries=plan.queries,
+        selectors=plan.compared,
+        metrics=metrics,
+        readers=(answerer.name,) if answerer else plan.readers,
+        past=(*plan.past, "all"),
+        reader_temperature=READER_TEMPERATURE,
+        synthetic=any(one.metadata.get("synthetic") for one in pool.demonstrations),
+        lessons={pool.institutions[turn.target]: _guard_choice(turn.lesson) for turn in played},
+    )
+
+
+def _guard_choice(lesson: GuardResult) -> GuardChoice:
+    return GuardChoice(asdict(lesson.settings) if lesson.settings else None, lesson.trusts_consensus)

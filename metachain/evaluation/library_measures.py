@@ -30,7 +30,6 @@ __all__ = [
     "agreement",
     "count_ways_of_answering",
     "excess_transfer",
-    "interval",
     "neighbour_table_for",
     "rehearse",
 ]
@@ -44,8 +43,6 @@ ENOUGH_PAIRS = 5
 PERMUTATIONS = 20
 LADDER = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SHOTS = 8
-RESAMPLES = 10_000
-FEWEST_FOR_INTERVAL = 4
 DECIMALS = 5
 """Of scores; the rest only settles ties between arms."""
 
@@ -170,15 +167,6 @@ def rehearse(table: NeighbourTable, progress: Progress = silent) -> Rehearsals:
     progress("rehearsing", count, count)
     found = _crossfitted(arms), arms[:, :, ARMS.index(NEAREST)], own[:, :-1], own[:, -1]
     return Rehearsals(*(np.round(scores, DECIMALS) for scores in found))
-
-
-def interval(values: Floats, seed: int = 0) -> tuple[float, float] | None:
-    """95 % percentile bootstrap interval of the mean (Efron & Tibshirani 1993); None with fewer than 4 values."""
-    if len(values) < FEWEST_FOR_INTERVAL:
-        return None
-    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _halves(pool: Pool, institution: int) -> list[tuple[Rows, Rows]]:

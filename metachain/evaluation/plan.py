@@ -1,4 +1,4 @@
-"""What to evaluate: the choices of one run of ``metachain evaluate``."""
+"""Plan of one run of ``metachain evaluate``."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LEAST_PAST = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """What to evaluate. Raises DataError for a value that makes no sense."""
+    """Choices of one evaluation. Raises DataError for an invalid value."""
 
     protocol: str = "institution"
     labels: tuple[int, ...] = (0, 4, 8, 16, 32)
@@ -27,17 +27,17 @@ class Plan:
     queries: int = 100
     selectors: tuple[str, ...] = tuple(SELECTORS)
     readers: tuple[str, ...] = ("vote",)
-    """Who answers; the first one's scores are the main ones."""
+    """Offline readers; the scores of the first are the main ones."""
     past: tuple[int, ...] = ()
-    """Numbers of past institutions to learn from, besides all of them."""
+    """Numbers of past institutions to learn from, in addition to all of them."""
     metric: str | None = None
-    """One of ``METRICS``; None for those that suit the outputs."""
+    """One of ``METRICS``; None for the metrics that suit the outputs."""
     ablate: tuple[str, ...] = ()
-    """Parts of the method, of ``ABLATIONS``, each to be left out by a selector of its own."""
+    """Parts of the method (``ABLATIONS``), each left out by an additional selector."""
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """The selectors, each once, and after them those that lack a part to be ablated."""
+        """The selectors, each once, then one for each ablated part."""
         return tuple(dict.fromkeys((*self.selectors, *map(ablated_name, self.ablate))))
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class Plan:
 def selectors_named(names: Sequence[str]) -> Mapping[str, Callable[[Trial], Shown]]:
     """Look up selectors, in the order given. Raises DataError for an unknown name, or where none is given.
 
-    Beside ``SELECTORS`` and ``INFORMED`` there is ``metachain-PART``, without one of ``ABLATIONS``.
+    Names are those of ``SELECTORS`` and ``INFORMED``, and ``metachain-PART`` for metachain without an ablated part.
     """
     known = {**SELECTORS, **INFORMED, **{ablated_name(part): ablated(part) for part in ABLATIONS}}
     _check_known("selector", "--selectors", names, known)

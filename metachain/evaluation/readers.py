@@ -1,4 +1,4 @@
-"""Offline readers by name: each answers queries from what is shown, so that no conclusion hangs on one of them."""
+"""Offline readers by name: each answers queries from the demonstrations shown, so that results can be compared."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from metachain.scoring.reader import vote as weighted_vote
 __all__ = ["READERS", "Prompt"]
 
 TIE = 1e-6
-"""Similarities (float32) that differ by less count as the same."""
+"""Similarities (float32) that differ by less count as equal."""
 
 Floats = NDArray[np.floating]
 Rows = NDArray[np.intp]
@@ -22,7 +22,7 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is shown for n queries, m demonstrations each, in prompt order: the best last."""
+    """Prompts of n queries with m demonstrations each, in prompt order: the best last."""
 
     pool: Pool
     query: Rows
@@ -32,7 +32,7 @@ class Prompt:
 
     @classmethod
     def of(cls, pool: Pool, query: Rows, shown: Rows) -> "Prompt":
-        """Turn what a selector shows, best first (n, m), round."""
+        """Make prompts of the rows that a selector shows, best first (n, m)."""
         return cls(pool, query, shown[:, ::-1])
 
     @cached_property
@@ -42,12 +42,12 @@ class Prompt:
 
     @cached_property
     def lexical(self) -> Floats:
-        """(n, m) lexical similarity to the query, in [-1, 1]; of no meaning where nothing is shown."""
+        """(n, m) lexical similarity to the query, in [-1, 1]; meaningless where nothing is shown."""
         return self._cosine(slice(-LEXICAL_DIMENSIONS, None))
 
     @cached_property
     def dense(self) -> Floats:
-        """(n, m) cosine of the dense embeddings to the query's, in [-1, 1]; of no meaning where nothing is shown."""
+        """(n, m) cosine of the dense embeddings to the query's, in [-1, 1]; meaningless where nothing is shown."""
         return self._cosine(slice(None, -LEXICAL_DIMENSIONS))
 
     def _cosine(self, part: slice) -> Floats:
@@ -57,14 +57,14 @@ class Prompt:
 
 
 def vote(prompt: Prompt) -> Rows:
-    """The answer with most weight, by lexical similarity: what ``metachain.scoring.reader`` says; (n,), -1 for none."""
+    """Answer by a vote weighed by lexical similarity, as ``metachain.scoring.reader.vote``; (n,), -1 for none."""
     return weighted_vote(prompt.lexical, prompt.answers)
 
 
 def majority(prompt: Prompt) -> Rows:
-    """The answer shown most often, or of several such the one whose demonstration is nearest; (n,), -1 for none.
+    """Answer with the most frequent answer shown; (n,), -1 for none.
 
-    Nearest to the query by hybrid similarity; the later shown where those tie too.
+    Of equally frequent ones, the nearest demonstration by hybrid similarity decides, then the one shown later.
     """
     answers = prompt.answers
     n, m = answers.shape
@@ -78,7 +78,7 @@ def majority(prompt: Prompt) -> Rows:
 
 
 def copy(prompt: Prompt) -> Rows:
-    """The answer of the demonstration shown last, which the selector thought the best; (n,), -1 for none."""
+    """Answer with that of the demonstration shown last, the best by the selector; (n,), -1 for none."""
     answers = prompt.answers
     n, m = answers.shape
     if m == 0:
@@ -87,15 +87,15 @@ def copy(prompt: Prompt) -> Rows:
 
 
 def dense(prompt: Prompt) -> Rows:
-    """The answer with most weight, by the cosine of dense embeddings, not lexical similarity; (n,), -1 for none."""
+    """Answer by a vote weighed by the cosine of dense embeddings; (n,), -1 for none."""
     return weighted_vote(prompt.dense, prompt.answers)
 
 
 READERS: Mapping[str, Callable[[Prompt], Rows]] = {one.__name__: one for one in (vote, majority, copy, dense)}
-"""From prompts to answer numbers; the first is the default. All are deterministic."""
+"""Functions from prompts to answer numbers; the first is the default. All are deterministic."""
 
 
 def _last_best(score: Floats) -> Rows:
-    """Place of the largest of each row (n, m), the last where several are."""
+    """(n,) place of the largest of each row (n, m); of equal ones, the last."""
     best: Rows = score.shape[1] - 1 - score[:, ::-1].argmax(axis=1)
     return best

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from metachain.embedding.similarity import normalise_text
+from metachain.evaluation import result
 from metachain.evaluation.holdout import fewer_past
 from metachain.evaluation.plan import Plan, selectors_named
 from metachain.evaluation.scorers import Scorer, scorer_for
@@ -70,7 +71,7 @@ class Bench:
 
 EVALUATION_STREAM = 1000
 """Keeps evaluation's random draws apart from the guard's rehearsals."""
-Row = dict[str, Any]
+Row = result.Score
 Score = Callable[[Rows, Shown, Sequence[str]], dict[str, dict[str, float]]]
 
 
@@ -176,10 +177,10 @@ def scored(choices: Iterable[Choice], score: Score, readers: Sequence[str]) -> d
     """Rows of each reader's scores; all readers read the same choices."""
     found: dict[str, list[Row]] = {reader: [] for reader in readers}
     for one in choices:
-        row = {"selector": one.selector, "labels": one.labels, "institution": one.institution, "seed": one.seed}
         for reader, by_metric in score(one.query, one.shown, readers).items():
             found[reader] += [
-                {**row, "metric": metric, "score": value, "n": len(one.query)} for metric, value in by_metric.items()
+                Row(one.selector, one.labels, one.institution, one.seed, metric, value, len(one.query))
+                for metric, value in by_metric.items()
             ]
     return found
 

@@ -1,4 +1,4 @@
-"""An evaluation's result as curves, a verdict in words, and one HTML page."""
+"""Result of an evaluation as curves, a verdict in words, and one HTML page."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The report's figures: learning curves, and who gains and who loses."""
+"""Figures of the report as inline SVG: learning curves, differences by institution, and reliability diagrams."""
 
 import io
 import re
@@ -12,11 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
+from metachain.evaluation.result import CalibrationRow
 from metachain.reporting.comparison import BASELINE, OURS, Point
 from metachain.reporting.wording import listed, score
 
-__all__ = ["INK", "OKABE_ITO", "QUIET", "difference_chart", "inline_svg", "learning_curve_chart", "reliability_chart"]
-
+__all__ = [
+    "INK",
+    "OKABE_ITO",
+    "QUIET",
+    "apart",
+    "difference_chart",
+    "inline_svg",
+    "learning_curve_chart",
+    "reliability_chart",
+]
 
 INK = "#010203"
 QUIET = "#777778"
@@ -29,16 +38,111 @@ OKABE_ITO = {
     "vermillion": "#d55e00",
     "purple": "#cc79a7",
 }
-"""Okabe & Ito's palette (Color Universal Design, 2008): apart for every common kind of colour vision."""
+"""Palette of Okabe & Ito (Color Universal Design, 2008), distinct for every common kind of colour vision."""
 
 NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+WIDTHS = {"wide": 860, "narrow": 350}
+DASHED, DASH_DOT, DOTTED = (0, (5, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
+PANELS = {"wide": (4, 215), "narrow": (2, 175)}
+"""Most panels side by side, and the width of one in pixels."""
+LEAST_DOT, LARGEST_DOT = 14, 150
+LABEL_HEIGHT = 15
+FONT = 12
+
+
+class Style(NamedTuple):
+    """Style of a selector's curve: three cues, so that colour is never the only one."""
+
+    colour: str
+    dashes: Any
+    marker: str
+
+
+STYLES = {
+    "zero": Style(QUIET, DOTTED, "x"),
+    "random": Style(QUIET, DASHED, "v"),
+    "bm25": Style(OKABE_ITO["purple"], DOTTED, "^"),
+    "semantic": Style(OKABE_ITO["vermillion"], DASHED, "s"),
+    "mmr": Style(OKABE_ITO["orange"], DASH_DOT, "<"),
+    "hybrid": Style(OKABE_ITO["green"], DASH_DOT, "D"),
+    "support": Style(OKABE_ITO["sky"], DASHED, "P"),
+    "prior": Style(OKABE_ITO["yellow"], DASHED, "h"),
+    "scratch": Style(OKABE_ITO["blue"], DOTTED, "d"),
+    "metachain": Style(OKABE_ITO["blue"], "solid", "o"),
+    "listed": Style(OKABE_ITO["green"], DASHED, ">"),
+    "oracle": Style(INK, DOTTED, "*"),
+}
+OTHER = Style(INK, DASH_DOT, ".")
+
+
+def learning_curve_chart(curves: Mapping[str, Sequence[Point]], size: str) -> Markup:
+    """Draw each selector's mean score by number of labels; ``size`` is ``wide`` or ``narrow``."""
+    height = max(440, 120 + LABEL_HEIGHT * len(curves))
+    figure, axes = _canvas(WIDTHS[size], height, left=40, right=92)
+    counts = sorted({point.labels for points in curves.values() for point in points})
+    dodges = np.linspace(-0.14, 0.14, max(len(curves), 2))
+    ends = {}
+    for dodge, (name, points) in zip(dodges, curves.items(), strict=False):
+        shift = 0.0 if name in (OURS, BASELINE) else float(dodge)
+        slots = [counts.index(point.labels) + shift for point in points]
+        _curve(axes, name, slots, points)
+        ends[name] = (slots[-1], points[-1].mean)
+    axes.set_xticks(range(len(counts)), [str(count) for count in counts])
+    axes.set_xlim(-0.3, len(counts) - 0.6)
+    axes.set_xlabel("labels of the new institution", fontsize=FONT, color=INK)
+    axes.set_title("mean score over institutions", loc="left", fontsize=FONT, color=INK)
+    _direct_labels(axes, ends, LABEL_HEIGHT / (height - 72))
+    label = (
+        f"Learning curves of {len(curves)} selectors over {len(counts)} label counts; the table below has the numbers."
+    )
+    return inline_svg(figure, f"curves-{size}", label)
+
+
+def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) -> Markup:
+    """Draw a row for each label count with a dot for each institution: gains right of the line, losses left of it."""
+    height = 70 + 76 * len(differences)
+    figure, axes = _canvas(WIDTHS[size], height, left=78, right=12)
+    low, high = _reach(differences)
+    dot = 7.5 * (high - low) / (WIDTHS[size] - 90)
+    for level, row in enumerate(differences.values()):
+        _swarm(axes, np.sort(list(row.values())), level, dot)
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set_xlim(low, high)
+    axes.set_ylim(len(differences) - 0.45, -0.55)
+    axes.set_yticks(range(len(differences)), [_row_label(*item) for item in differences.items()])
+    axes.set_xlabel(f"score of {OURS} minus {BASELINE}", fontsize=FONT, color=INK)
+    for side, text, place in (("right", "◂ loses", -8), ("left", "gains ▸", 8)):
+        top = axes.get_xaxis_transform()
+        words = axes.annotate(text, (0, 1), (place, 8), xycoords=top, textcoords="offset points")
+        words.set(ha=side, fontsize=FONT, color=INK)
+    return inline_svg(figure, f"differences-{size}", _difference_words(differences))
+
+
+def reliability_chart(rows: Sequence[CalibrationRow], size: str) -> Markup:
+    """Draw one panel for each label count: the share of right answers by the probability given to them.
+
+    ``rows`` holds at least one label count.
+    """
+    most, side = PANELS[size]
+    down = -(-len(rows) // most)
+    across = -(-len(rows) // down)
+    tall = side + 20
+    figure = Figure(figsize=(across * side / 72, down * tall / 72), dpi=72)
+    for place, row in enumerate(rows):
+        corner = place % across * side, (down - 1 - place // across) * tall
+        _reliability(_axes(figure, (*corner, side, tall), left=44, right=8), row)
+    errors = (f"{score(row.ece)} at {row.labels} labels" for row in rows)
+    label = (
+        f"Reliability diagrams of {OURS}; expected calibration error {listed(errors)}; the table below has the numbers."
+    )
+    return inline_svg(figure, f"reliability-{size}", label)
 
 
 def inline_svg(figure: Figure, name: str, label: str) -> Markup:
     """Draw the figure (1 point a pixel); the same figure gives the same bytes.
 
-    Ids are made unique by ``name``. Colours named here become CSS variables of the page, so that one drawing serves
-    the light and the dark page; text stays text. ``label`` is what a screen reader says.
+    ``name`` makes ids unique. Colours of this module become CSS variables of the page, so that one drawing serves both
+    the light and the dark page; text stays text. ``label`` is the text for screen readers.
     """
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "metachain"}):
@@ -66,119 +170,22 @@ def _coloured(svg: str) -> str:
     return svg
 
 
-WIDTHS = {"wide": 860, "narrow": 350}
-DASHED, DASH_DOT, DOTTED = (0, (5, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
-PANELS = {"wide": (4, 215), "narrow": (2, 175)}
-"""How many panels stand side by side at most, and how wide one is."""
-LEAST_DOT, LARGEST_DOT = 14, 150
-LABEL_HEIGHT = 15
-FONT = 12
-
-
-class Style(NamedTuple):
-    """How a selector is drawn: three cues, so that colour is never the only one."""
-
-    colour: str
-    dashes: Any
-    marker: str
-
-
-STYLES = {
-    "zero": Style(QUIET, DOTTED, "x"),
-    "random": Style(QUIET, DASHED, "v"),
-    "bm25": Style(OKABE_ITO["purple"], DOTTED, "^"),
-    "semantic": Style(OKABE_ITO["vermillion"], DASHED, "s"),
-    "mmr": Style(OKABE_ITO["orange"], DASH_DOT, "<"),
-    "hybrid": Style(OKABE_ITO["green"], DASH_DOT, "D"),
-    "support": Style(OKABE_ITO["sky"], DASHED, "P"),
-    "prior": Style(OKABE_ITO["yellow"], DASHED, "h"),
-    "scratch": Style(OKABE_ITO["blue"], DOTTED, "d"),
-    "metachain": Style(OKABE_ITO["blue"], "solid", "o"),
-    "listed": Style(OKABE_ITO["green"], DASHED, ">"),
-    "oracle": Style(INK, DOTTED, "*"),
-}
-OTHER = Style(INK, DASH_DOT, ".")
-
-
-def learning_curve_chart(curves: Mapping[str, Sequence[Point]], size: str) -> Markup:
-    """Mean score against the number of labels for every selector; ``size`` is ``wide`` or ``narrow``."""
-    height = max(440, 120 + LABEL_HEIGHT * len(curves))
-    figure, axes = _canvas(WIDTHS[size], height, left=40, right=92)
-    counts = sorted({point.labels for points in curves.values() for point in points})
-    dodges = np.linspace(-0.14, 0.14, max(len(curves), 2))
-    ends = {}
-    for dodge, (name, points) in zip(dodges, curves.items(), strict=False):
-        shift = 0.0 if name in (OURS, BASELINE) else float(dodge)
-        slots = [counts.index(point.labels) + shift for point in points]
-        _curve(axes, name, slots, points)
-        ends[name] = (slots[-1], points[-1].mean)
-    axes.set_xticks(range(len(counts)), [str(count) for count in counts])
-    axes.set_xlim(-0.3, len(counts) - 0.6)
-    axes.set_xlabel("labels of the new institution", fontsize=FONT, color=INK)
-    axes.set_title("mean score over institutions", loc="left", fontsize=FONT, color=INK)
-    _direct_labels(axes, ends, LABEL_HEIGHT / (height - 72))
-    said = (
-        f"Learning curves of {len(curves)} selectors over {len(counts)} label counts; the table below has the numbers."
-    )
-    return inline_svg(figure, f"curves-{size}", said)
-
-
-def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) -> Markup:
-    """One dot for each institution in a row for each label count: right of the line it gains, left of it it loses."""
-    height = 70 + 76 * len(differences)
-    figure, axes = _canvas(WIDTHS[size], height, left=78, right=12)
-    low, high = _reach(differences)
-    dot = 7.5 * (high - low) / (WIDTHS[size] - 90)
-    for level, row in enumerate(differences.values()):
-        _swarm(axes, np.sort(list(row.values())), level, dot)
-    axes.axvline(0, color=INK, linewidth=1)
-    axes.set_xlim(low, high)
-    axes.set_ylim(len(differences) - 0.45, -0.55)
-    axes.set_yticks(range(len(differences)), [_row_label(*item) for item in differences.items()])
-    axes.set_xlabel(f"score of {OURS} minus {BASELINE}", fontsize=FONT, color=INK)
-    for side, text, place in (("right", "◂ loses", -8), ("left", "gains ▸", 8)):
-        top = axes.get_xaxis_transform()
-        words = axes.annotate(text, (0, 1), (place, 8), xycoords=top, textcoords="offset points")
-        words.set(ha=side, fontsize=FONT, color=INK)
-    return inline_svg(figure, f"differences-{size}", _difference_words(differences))
-
-
-def reliability_chart(rows: Sequence[Mapping[str, Any]], size: str) -> Markup:
-    """A panel a label count: the share of answers that are right against the probability given to them.
-
-    ``rows`` as ``metachain.learning.calibration.calibration`` makes them, at least one.
-    """
-    most, side = PANELS[size]
-    down = -(-len(rows) // most)
-    across = -(-len(rows) // down)
-    tall = side + 20
-    figure = Figure(figsize=(across * side / 72, down * tall / 72), dpi=72)
-    for place, row in enumerate(rows):
-        corner = place % across * side, (down - 1 - place // across) * tall
-        _reliability(_axes(figure, (*corner, side, tall), left=44, right=8), row)
-    told = (f"{score(row['ece'])} at {row['labels']} labels" for row in rows)
-    said = (
-        f"Reliability diagrams of {OURS}; expected calibration error {listed(told)}; the table below has the numbers."
-    )
-    return inline_svg(figure, f"reliability-{size}", said)
-
-
-def _reliability(axes: Axes, row: Mapping[str, Any]) -> None:
-    """Dots as large as many answers fall into them, on the dashed line where what is said is what happens."""
-    bins = row["bins"]
-    said, right, n = ([one[name] for one in bins] for name in ("probability", "right", "n"))
+def _reliability(axes: Axes, row: CalibrationRow) -> None:
+    """Draw a dot for each bin, larger for more answers; on the dashed line probabilities equal shares."""
+    given, right = [one.probability for one in row.bins], [one.right for one in row.bins]
+    n = np.array([one.n for one in row.bins])
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=DASHED)
-    axes.plot(said, right, color=OKABE_ITO["blue"], linewidth=1.3)
-    area = LEAST_DOT + (LARGEST_DOT - LEAST_DOT) * np.array(n) / max(n)
-    axes.scatter(said, right, s=area, c=OKABE_ITO["blue"], alpha=0.85, linewidths=0)
+    axes.plot(given, right, color=OKABE_ITO["blue"], linewidth=1.3)
+    area = LEAST_DOT + (LARGEST_DOT - LEAST_DOT) * n / max(n)
+    axes.scatter(given, right, s=area, c=OKABE_ITO["blue"], alpha=0.85, linewidths=0)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     axes.set_xlabel("probability given", fontsize=FONT, color=INK)
     axes.set_ylabel("share right", fontsize=FONT, color=INK)
-    axes.set_title(f"{row['labels']} labels, ECE {score(row['ece'])}", loc="left", fontsize=FONT, color=INK)
+    axes.set_title(f"{row.labels} labels, ECE {score(row.ece)}", loc="left", fontsize=FONT, color=INK)
 
 
 def _reach(differences: Mapping[int, Mapping[str, float]]) -> tuple[float, float]:
-    """The horizontal range: every difference, and room to write on both sides of 0."""
+    """Horizontal range: all differences, and room for text on both sides of 0."""
     values = [value for row in differences.values() for value in row.values()]
     low, high = min(0.0, *values), max(0.0, *values)
     span = high - low or 0.01
@@ -186,13 +193,13 @@ def _reach(differences: Mapping[int, Mapping[str, float]]) -> tuple[float, float
 
 
 def _canvas(width: int, height: int, left: int, right: int) -> tuple[Figure, Axes]:
-    """A figure of so many pixels with one pair of axes; the margins leave room for what is written there."""
+    """Make a figure with one pair of axes; all sizes and margins are in pixels."""
     figure = Figure(figsize=(width / 72, height / 72), dpi=72)
     return figure, _axes(figure, (0, 0, width, height), left, right)
 
 
 def _axes(figure: Figure, place: tuple[float, float, float, float], left: int, right: int) -> Axes:
-    """Axes in a part of a figure: left, bottom, width and height in pixels, margins included."""
+    """Make axes in a part of a figure: left, bottom, width and height in pixels, margins included."""
     x, y, width, height = place
     below, above = 46, 26
     all_width, all_height = figure.bbox.width, figure.bbox.height
@@ -226,7 +233,7 @@ def _curve(axes: Axes, name: str, slots: Sequence[float], points: Sequence[Point
 
 
 def _direct_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], gap: float) -> None:
-    """Name each curve right of the axes, ``gap`` (of their height) apart, with a line from its last point."""
+    """Name each curve right of the axes, at least ``gap`` (share of their height) apart, with a line from its end."""
     (low, high), (_, right) = axes.get_ylim(), axes.get_xlim()
     axes.set_ylim(low, high)
     names = sorted(ends, key=lambda name: ends[name][1])
@@ -240,14 +247,14 @@ def _direct_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], gap: flo
 
 
 def apart(places: Sequence[float], gap: float) -> np.ndarray:
-    """Ascending places in [0, 1], moved as little as squares allow to lie at least ``gap`` apart and inside."""
+    """Move ascending places in [0, 1] to lie at least ``gap`` apart and inside, by least squares."""
     steps = gap * np.arange(len(places))
     spread = isotonic_regression(np.asarray(places) - steps).x
     return np.clip(spread, 0.0, max(1.0 - steps[-1], 0.0)) + steps
 
 
 def _swarm(axes: Axes, values: np.ndarray, level: int, dot: float) -> None:
-    """Dots of one row, stacked where they fall together; the mean is a tall line."""
+    """Draw the dots of one row, stacked where they overlap, and the mean as a tall line."""
     bins = np.round(values / dot).astype(int)
     ranks = np.array([np.sum(bins[:index] == bins[index]) for index in range(len(bins))])
     step = min(0.13, 0.76 / (ranks.max() + 1))

@@ -1,15 +1,16 @@
-"""What the scores of an evaluation say: a learning curve for each selector, a difference for each institution."""
+"""Comparison of selectors by an evaluation's scores: learning curves, differences by institution, variants."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from metachain.evaluation.ablation import PARTS, ablated_name
+from metachain.evaluation.bootstrap import Interval, curve_interval
+from metachain.evaluation.result import CalibrationRow, Evaluation, PartWorth, Score, SummaryRow
 from metachain.evaluation.summary import BASELINE, OURS, by_institution, main_rows
-from metachain.learning.calibration import BINS
+from metachain.learning.calibration import BINS, Bin
 
 __all__ = [
     "ABLATED",
@@ -33,24 +34,22 @@ SELECTORS = {
     "random": "demonstrations drawn at random",
     "bm25": "nearest by shared words",
     "semantic": "nearest by text embedding, over past institutions and the support: LangChain's usual choice",
-    "mmr": "nearest by text embedding, but unlike each other",
-    "hybrid": "nearest by embedding and shared letters together",
+    "mmr": "nearest by text embedding, but different from each other (maximal marginal relevance)",
+    "hybrid": "nearest by text embedding and shared letters together",
     "support": "nearest within the new institution's own labels only",
-    "prior": "what past institutions teach, before any label",
+    "prior": "learned from past institutions, without the new one's labels",
     "scratch": "learned from the labels alone: past institutions count as one pool",
-    "metachain": "what past institutions teach, adapted to the labels",
-    "listed": "metachain told besides which answers the new institution gives at all",
-    "oracle": "knows the answer: the ceiling",
+    "metachain": "learned from past institutions and adapted to the labels",
+    "listed": "metachain, given also the list of all answers of the new institution",
+    "oracle": "uses the true answer: the ceiling",
 }
-"""What each selector shows, in the order in which they are told."""
+"""Meaning of each selector, in the order of tables and charts."""
 ABLATED = {ablated_name(part): f"{OURS} without {what}" for part, what in PARTS.items()}
-"""The same of those that lack one part of ours."""
-RESAMPLES = 2000
+"""Meaning of each selector without one part of metachain."""
 ROUNDING = 1e-9
 
-InstitutionScores = dict[tuple[str, int], dict[str, float]]
-Variants = dict[str, dict[int, Mapping[str, Any]]]
-"""By name of the variant, or of the part left out, and label count: the row that tells of it."""
+Variants = dict[str, dict[int, SummaryRow]]
+"""Summary of metachain by name of the variant and label count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +58,16 @@ class Point:
 
     labels: int
     mean: float
-    interval: tuple[float, float] | None
+    interval: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
 class Fare:
-    """How one institution fares with ours and with the baseline, at one label count; means over seeds, in [0, 1]."""
+    """Scores of one institution with ours and with the baseline, at one label count; means over seeds, in [0, 1]."""
 
     institution: str
     queries: int
-    """Asked with all seeds together."""
+    """Number of queries, all seeds together."""
     baseline: float
     ours: float
 
@@ -79,103 +78,94 @@ class Fare:
 
 
 def ordered(selectors: Iterable[str]) -> list[str]:
-    """The selectors, each once: the known ones in the order of the contract, ablated ones, then the others by name."""
+    """Sort selectors, each once: known ones in the order of the contract, ablated ones, then the others by name."""
     names, known = set(selectors), (*SELECTORS, *ABLATED)
     return [name for name in known if name in names] + sorted(names.difference(known))
 
 
-def learning_curves(result: Mapping[str, Any]) -> dict[str, tuple[Point, ...]]:
-    """Each selector's mean score against the number of labels, with bootstrap intervals over institutions."""
-    scores = _institution_scores(result)
+def learning_curves(scores: Sequence[Score]) -> dict[str, tuple[Point, ...]]:
+    """Return each selector's mean score by number of labels, with bootstrap intervals over institutions."""
+    table = _institution_scores(scores)
     return {
         selector: tuple(
-            _point(labels, list(scores[selector, labels].values()))
-            for name, labels in sorted(scores)
-            if name == selector
+            _point(labels, list(table[selector, labels].values())) for name, labels in sorted(table) if name == selector
         )
-        for selector in ordered(name for name, _ in scores)
+        for selector in ordered(name for name, _ in table)
     }
 
 
-def differences(result: Mapping[str, Any], ours: str = OURS, baseline: str = BASELINE) -> dict[int, dict[str, float]]:
-    """For each label count, each institution's mean score of ``ours`` minus that of ``baseline``.
+def differences(scores: Sequence[Score], ours: str = OURS, baseline: str = BASELINE) -> dict[int, dict[str, float]]:
+    """Return, for each label count, each institution's mean score of ``ours`` minus that of ``baseline``.
 
-    An institution that only one of them was scored at is left out, and so is a label count without institutions.
+    Institutions with scores of only one of them are left out, and so are label counts without institutions.
     """
-    scores = _institution_scores(result)
+    table = _institution_scores(scores)
     paired = {}
-    for selector, labels in sorted(scores):
-        ours_here, other = scores[selector, labels], scores.get((baseline, labels), {})
+    for selector, labels in sorted(table):
+        ours_here, other = table[selector, labels], table.get((baseline, labels), {})
         both = {name: ours_here[name] - other[name] for name in ours_here if name in other}
         if selector == ours and both:
             paired[labels] = both
     return paired
 
 
-def fares(result: Mapping[str, Any], labels: int) -> tuple[Fare, ...]:
-    """Each institution that both were scored at with so many labels, those that lose most first."""
-    scores = _institution_scores(result)
-    ours, baseline = (scores.get((name, labels), {}) for name in (OURS, BASELINE))
+def fares(scores: Sequence[Score], labels: int) -> tuple[Fare, ...]:
+    """Return the scores of each institution that both were scored at with so many labels; largest losses first."""
+    table = _institution_scores(scores)
+    ours, baseline = (table.get((name, labels), {}) for name in (OURS, BASELINE))
     queries: Counter[str] = Counter()
-    for row in main_rows(result["scores"]):
-        if (row["selector"], row["labels"]) == (OURS, labels):
-            queries[row["institution"]] += row["n"]
+    for row in main_rows(scores):
+        if (row.selector, row.labels) == (OURS, labels):
+            queries[row.institution] += row.n
     found = [Fare(name, queries[name], baseline[name], ours[name]) for name in ours if name in baseline]
     return tuple(sorted(found, key=lambda one: (one.difference, one.institution)))
 
 
-def variants(result: Mapping[str, Any]) -> dict[str, Variants]:
-    """What else was evaluated, by kind: ``reader``, ``metric`` and ``past institutions``, where there are several.
+def variants(result: Evaluation) -> dict[str, Variants]:
+    """Return metachain's summary by reader, by metric and by number of past institutions, where there are several.
 
-    The main one is among them: first among readers and metrics, ``all`` after smaller numbers of past institutions.
-    A kind without any row of ours is left out.
+    Kinds are ``reader``, ``metric`` and ``past institutions``. Each includes the main result: first among readers and
+    metrics, as ``all`` after smaller numbers of past institutions. A kind without metachain is left out.
     """
-    settings, main = result["settings"], {"summary": result["summary"]}
-    kinds: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for kind, key in (("reader", "readers"), ("metric", "metrics")):
-        if result.get(key):
-            kinds[kind] = {settings[key][0]: main, **result[key]}
-    if result.get("past"):
-        kinds["past institutions"] = {**{str(part["past"]): part for part in result["past"]}, "all": main}
-    told = {
-        kind: {
-            name: {row["labels"]: row for row in part["summary"] if row["selector"] == OURS}
-            for name, part in parts.items()
-        }
-        for kind, parts in kinds.items()
-    }
-    return {kind: rows for kind, rows in told.items() if any(rows.values())}
+    main, settings = result.summary, result.settings
+    kinds: dict[str, dict[str, Sequence[SummaryRow]]] = {}
+    if result.readers:
+        kinds["reader"] = {settings.readers[0]: main, **{name: one.summary for name, one in result.readers.items()}}
+    if result.metrics:
+        kinds["metric"] = {settings.metrics[0]: main, **{name: one.summary for name, one in result.metrics.items()}}
+    if result.past:
+        kinds["past institutions"] = {**{str(one.past): one.summary for one in result.past}, "all": main}
+    found = {kind: {name: _ours(rows) for name, rows in named.items()} for kind, named in kinds.items()}
+    return {kind: rows for kind, rows in found.items() if any(rows.values())}
 
 
-def worths(result: Mapping[str, Any]) -> Variants:
-    """What each part of ours is worth, by part and label count; empty where nothing was ablated."""
-    found: Variants = {}
-    for row in result.get("ablation", ()):
-        found.setdefault(row["part"], {})[row["labels"]] = row
+def worths(ablation: Iterable[PartWorth]) -> dict[str, dict[int, PartWorth]]:
+    """Index the worth of each part by part and label count; empty where nothing was ablated."""
+    found: dict[str, dict[int, PartWorth]] = {}
+    for row in ablation:
+        found.setdefault(row.part, {})[row.labels] = row
     return found
 
 
-def tenths(result: Mapping[str, Any]) -> dict[tuple[int, int], Mapping[str, Any]]:
-    """The bins of the calibration, by the tenth of the unit interval that they are (0 to 9) and label count."""
+def tenths(calibration: Iterable[CalibrationRow]) -> dict[tuple[int, int], Bin]:
+    """Index the bins of the calibration by tenth of the unit interval (0 to 9) and label count."""
     return {
-        (min(int(one["probability"] * BINS + ROUNDING), BINS - 1), row["labels"]): one
-        for row in result.get("calibration", ())
-        for one in row["bins"]
+        (min(int(one.probability * BINS + ROUNDING), BINS - 1), row.labels): one
+        for row in calibration
+        for one in row.bins
     }
 
 
-def _institution_scores(result: Mapping[str, Any]) -> InstitutionScores:
+def _ours(summary: Iterable[SummaryRow]) -> dict[int, SummaryRow]:
+    return {row.labels: row for row in summary if row.selector == OURS}
+
+
+def _institution_scores(scores: Sequence[Score]) -> dict[tuple[str, int], dict[str, float]]:
     """Mean over seeds by (selector, labels) and institution, of the first metric; institutions by name."""
-    known = [row for row in main_rows(result["scores"]) if np.isfinite(row["score"])]
+    known = [row for row in main_rows(scores) if np.isfinite(row.score)]
     return {key: dict(sorted(cell.items())) for key, cell in by_institution(known).items()}
 
 
 def _point(labels: int, scores: list[float]) -> Point:
-    """Percentile bootstrap of the mean, resampling institutions (Efron & Tibshirani 1993, chapter 13)."""
     values = np.asarray(scores)
-    if len(values) < 2:
-        return Point(labels, float(values.mean()), None)
-    rng = np.random.default_rng(0)
-    shares = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=RESAMPLES) / len(values)
-    low, high = np.quantile(shares @ values, [0.025, 0.975])
-    return Point(labels, float(values.mean()), (float(low), float(high)))
+    return Point(labels, float(values.mean()), curve_interval(values))

@@ -1,10 +1,11 @@
-"""Whether meta-learning paid in an evaluation, in plain words."""
+"""Verdict on an evaluation, in plain words."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from metachain.evaluation.bootstrap import Interval
+from metachain.evaluation.result import Evaluation, SummaryRow
 from metachain.reporting.comparison import BASELINE, OURS, differences, ordered, variants
 from metachain.reporting.wording import listed, percent, score
 
@@ -12,46 +13,44 @@ __all__ = ["verdict"]
 
 SYNTHETIC = "These numbers come from a generated, synthetic world: they show how it works, not how well."
 
-Row = Mapping[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """The summary rows of ours, by what their intervals say against the baseline."""
+    """Summary rows of metachain, sorted by the interval of their gain over the baseline."""
 
-    rows: Sequence[Row]
-    won: Sequence[Row]
-    lost: Sequence[Row]
-    open: Sequence[Row]
+    rows: Sequence[SummaryRow]
+    won: Sequence[SummaryRow]
+    lost: Sequence[SummaryRow]
+    open: Sequence[SummaryRow]
 
     @property
-    def headline(self) -> Row:
-        """The row the verdict dwells on: the most labels, of the best-founded kind there is."""
+    def headline(self) -> SummaryRow:
+        """Row that the verdict details: the most labels among wins, else losses, else undecided rows."""
         return (self.won or self.lost or self.open)[-1]
 
 
-def verdict(result: Mapping[str, Any]) -> str:
-    """Say in two to four sentences whether metachain beats plain nearest neighbours, for whom, and whether it pays.
+def verdict(result: Evaluation) -> str:
+    """Compare metachain with plain nearest neighbours in two to four sentences, and advise.
 
-    One more says what other readers find, where there were any.
+    Where there were further readers, one more sentence gives their gains.
     """
-    rows = [row for row in result["summary"] if row["selector"] == OURS and _known(row["gain"])]
-    sentences = _judged(result, sorted(rows, key=lambda row: int(row["labels"]))) if rows else _unjudged(result)
-    if result["settings"].get("synthetic"):
+    rows = [row for row in result.summary if row.selector == OURS and _known(row.gain)]
+    sentences = _judged(result, sorted(rows, key=lambda row: row.labels)) if rows else _unjudged(result)
+    if result.settings.synthetic:
         sentences.append(SYNTHETIC)
     return " ".join(sentences)
 
 
-def _judged(result: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
-    won = [row for row in rows if _interval(row) and row["ci95"][0] > 0]
-    lost = [row for row in rows if _interval(row) and row["ci95"][1] < 0]
+def _judged(result: Evaluation, rows: Sequence[SummaryRow]) -> list[str]:
+    won = [row for row in rows if (interval := _interval(row)) and interval[0] > 0]
+    lost = [row for row in rows if (interval := _interval(row)) and interval[1] < 0]
     outcome = _Outcome(rows, won, lost, [row for row in rows if row not in won and row not in lost])
     found = [_comparison(outcome), *_who(result, outcome.headline)]
-    return [*found, *_other_readers(result, outcome.headline["labels"]), _advice(outcome)]
+    return [*found, *_other_readers(result, outcome.headline.labels), _advice(outcome)]
 
 
-def _unjudged(result: Mapping[str, Any]) -> list[str]:
-    present = ordered(row["selector"] for row in result["summary"])
+def _unjudged(result: Evaluation) -> list[str]:
+    present = ordered(row.selector for row in result.summary)
     missing = [name for name in (OURS, BASELINE) if name not in present]
     why = f"it has no scores of {listed(missing)}" if missing else f"no gain over {BASELINE} could be computed"
     scored = f"It scored {listed(present)}." if present else "It scored nothing."
@@ -80,28 +79,26 @@ def _unshown(outcome: _Outcome) -> str:
     return f"; at {_counts(outcome.open)} no difference could be shown: {_gain(outcome.open[-1])}"
 
 
-def _who(result: Mapping[str, Any], row: Row) -> list[str]:
-    """How many institutions gain and lose, and how the worst decile fares, at the headline's label count."""
-    labels, parts = row["labels"], []
-    here = differences(result).get(labels)
+def _who(result: Evaluation, row: SummaryRow) -> list[str]:
+    """Numbers of institutions that gain and lose, and the worst decile, at the headline's label count."""
+    labels, parts = row.labels, []
+    here = differences(result.scores).get(labels)
     if here:
         gain, lose = sum(value > 0 for value in here.values()), sum(value < 0 for value in here.values())
         noun = "institution gains" if gain == len(here) == 1 else "institutions gain"
         losers = {0: "none loses", 1: "1 loses"}.get(lose, f"{lose} lose")
         parts.append(f"{gain} of {len(here)} {noun} and {losers}")
-    baseline = [other for other in result["summary"] if other["selector"] == BASELINE and other["labels"] == labels]
-    if baseline and _known(row["worst_decile"]):
-        worst, before = score(row["worst_decile"]), score(baseline[0]["worst_decile"])
+    baseline = [other for other in result.summary if other.selector == BASELINE and other.labels == labels]
+    if baseline and _known(row.worst_decile):
+        worst, before = score(row.worst_decile), score(baseline[0].worst_decile)
         parts.append(f"the worst decile of institutions scores {worst} ({BASELINE}: {before})")
     return [f"At {_counts([row])}, {', and '.join(parts)}."] if parts else []
 
 
-def _other_readers(result: Mapping[str, Any], labels: int) -> list[str]:
-    """The gain that each further reader finds at the headline's label count."""
+def _other_readers(result: Evaluation, labels: int) -> list[str]:
+    """Gain with each further reader at the headline's label count."""
     further = list(variants(result).get("reader", {}).items())[1:]
-    gains = [
-        f"{name} {_gain(rows[labels])}" for name, rows in further if labels in rows and _known(rows[labels]["gain"])
-    ]
+    gains = [f"{name} {_gain(rows[labels])}" for name, rows in further if labels in rows and _known(rows[labels].gain)]
     return [f"Other readers find: {listed(gains)}."] if gains else []
 
 
@@ -118,24 +115,23 @@ def _advice(outcome: _Outcome) -> str:
     return f"Nothing here says that it pays: {keep}, or evaluate with more institutions or more labels."
 
 
-def _gain(row: Row) -> str:
+def _gain(row: SummaryRow) -> str:
     interval = _interval(row)
     if interval is None:
-        return f"{percent(row['gain'])} at {_counts([row])} (too few institutions for an interval)"
+        return f"{percent(row.gain)} at {_counts([row])} (too few institutions for an interval)"
     spread = f"95 % interval {percent(interval[0])} to {percent(interval[1])}"
     includes = "" if interval[0] > 0 or interval[1] < 0 else ", which includes 0"
-    return f"{percent(row['gain'])} at {_counts([row])} ({spread}{includes})"
+    return f"{percent(row.gain)} at {_counts([row])} ({spread}{includes})"
 
 
-def _counts(rows: Sequence[Row]) -> str:
-    noun = "label" if [row["labels"] for row in rows] == [1] else "labels"
-    return f"{listed(row['labels'] for row in rows)} {noun}"
+def _counts(rows: Sequence[SummaryRow]) -> str:
+    noun = "label" if [row.labels for row in rows] == [1] else "labels"
+    return f"{listed(row.labels for row in rows)} {noun}"
 
 
-def _interval(row: Row) -> tuple[float, float] | None:
-    """The interval of the gain, where it is one."""
-    interval = row["ci95"]
-    return (interval[0], interval[1]) if interval and all(map(_known, interval)) else None
+def _interval(row: SummaryRow) -> Interval | None:
+    """Interval of the gain, where both ends are finite."""
+    return row.ci95 if row.ci95 and all(map(_known, row.ci95)) else None
 
 
 def _known(value: float | None) -> bool:

@@ -1,4 +1,4 @@
-"""Metrics that compare an answer with the right one, and the offline reader that stands in for a model."""
+"""Metrics that compare an answer with the reference, and the offline reader that stands in for a model."""
 
 from typing import TYPE_CHECKING
 

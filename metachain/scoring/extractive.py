@@ -1,7 +1,7 @@
-"""Long answers, from the demonstrations' own pairs: which sentences of an input their outputs keep.
+"""Long answers: sentences extracted from the query, or one of the outputs shown.
 
-Two ways compete: to extract from the query, and to copy the output that agrees most with the others. Each answers the
-demonstrations themselves, one left out at a time, and the better one answers the query.
+Two methods compete: extraction of the query's sentences, and a copy of the output that agrees most with the others.
+Each answers the demonstrations themselves, with one left out at a time; the better one answers the query.
 """
 
 import re
@@ -21,7 +21,7 @@ __all__ = ["copy_output", "extract", "extract_or_copy", "split_sentences"]
 TEXT_TEMPERATURE = 0.2
 SENTENCE_TEMPERATURE = 0.05
 LEAST_SCORE = 0.25
-"""Sentences with less than this share of the best one's score aren't taken, even where there is room."""
+"""Least score of an extracted sentence, as a share of the best one's."""
 
 Floats = NDArray[np.floating]
 Pairs = Sequence[tuple[str, str]]
@@ -36,7 +36,7 @@ _WORD = re.compile(r"[^\W_]+")
 def split_sentences(text: str) -> list[str]:
     """Split a text at line ends and after ``.``, ``!`` and ``?``, without speakers' tags.
 
-    Tags are a word in brackets (``[doctor]``) or a role and a colon (``Doctor:``) that start a line. Pieces without a
+    A tag starts a line: a word in brackets (``[doctor]``), or a role and a colon (``Doctor:``). Pieces without a
     letter or digit are left out.
     """
     turns = (_SPEAKER.sub("", line, count=1) for line in text.splitlines())
@@ -44,11 +44,11 @@ def split_sentences(text: str) -> list[str]:
 
 
 def extract_or_copy(query: str, demonstrations: Pairs) -> str:
-    """Answer by whichever of ``extract`` and ``copy_output`` answers the demonstrations better.
+    """Answer by ``extract`` or ``copy_output``, the one that answers the demonstrations better.
 
-    Each demonstration is answered from the others; what counts is the token F1 to its own output, weighed by the
-    demonstration's similarity to the query. Extraction wins ties, and so where one demonstration is shown; copying
-    wins where the query has no sentence. The empty string where no demonstrations are shown.
+    Both answer each demonstration from the others. Their token F1 with its own output is weighed by the
+    demonstration's similarity to the query. Extraction wins ties, so it wins where one demonstration is shown; copying
+    wins where the query has no sentence. Empty where no demonstrations are shown.
     """
     if not demonstrations:
         return ""
@@ -70,7 +70,7 @@ def copy_output(query: str, demonstrations: Pairs) -> str:
     """Copy the output with the highest expected token F1 to the outputs shown, weighed by similarity to the query.
 
     This is minimum Bayes risk decoding (Kumar & Byrne 2004) with the demonstrations' outputs as candidates and as
-    evidence. The empty string where there are none.
+    evidence. Empty where there are none.
     """
     if not demonstrations:
         return ""
@@ -79,34 +79,34 @@ def copy_output(query: str, demonstrations: Pairs) -> str:
 
 
 def extract(query: str, demonstrations: Pairs) -> str:
-    """Take from the query the sentences that the ``(input, output)`` pairs shown say are kept.
+    """Extract the query's sentences that resemble sentences kept by the ``(input, output)`` pairs shown.
 
-    A demonstration's sentence is kept as far as its words stand in the output; a query's sentence scores the mean of
-    that over the demonstrations' sentences, weighed by ``exp(cosine / temperature)``. The best ones are taken until
-    there are as many words as outputs have, and stand in the query's order and wording: words left out of a sentence
-    could turn a finding into its opposite. A first line that most outputs share goes before. Empty where the query has
-    no sentence or nothing is shown.
+    A demonstration's sentence is kept to the share of its words that its output holds. A query's sentence scores the
+    mean of these shares, weighed by ``exp(cosine / temperature)``. The best sentences are taken until there are as many
+    words as outputs have. Order and wording stay those of the query: a word left out could turn a finding into its
+    opposite. A first line that most outputs share is put first. Empty where the query has no sentence or nothing is
+    shown.
     """
     return _extract(_read(query, ""), _read_all(demonstrations)) if demonstrations else ""
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """What is needed of an input of s sentences and its output."""
+    """Sentences, vectors and word counts of one pair, with s sentences in its input."""
 
     output: str
     """Empty for a query."""
     sentences: tuple[str, ...]
     vectors: NDArray[np.float32]
-    """(s, 512)"""
+    """(s, 512) lexical vectors of the sentences."""
     kept: Floats
-    """(s,) share of each sentence's words that stand in the output, in [0, 1]."""
+    """(s,) share of each sentence's words that the output holds, in [0, 1]."""
     whole: NDArray[np.float32]
-    """(512,)"""
+    """(512,) lexical vector of the whole input."""
     lengths: tuple[int, ...]
-    """(s,) words of each sentence."""
+    """(s,) number of words of each sentence."""
     counts: Counter[str]
-    """Of the output."""
+    """Counts of the output's words."""
 
 
 @lru_cache(maxsize=2048)
@@ -156,7 +156,7 @@ def _extract(asked: _Pair, shown: Sequence[_Pair]) -> str:
 
 
 def _sentence_scores(asked: _Pair, shown: Sequence[_Pair], weight: Floats) -> Floats:
-    """How much of each of the s sentences asked about is likely kept, (s,) in [0, 1]."""
+    """Expected share of each of the query's s sentences that is kept, (s,) in [0, 1]."""
     vectors = np.concatenate([one.vectors for one in shown])
     if not len(vectors):
         return np.zeros(len(asked.sentences))
@@ -166,7 +166,7 @@ def _sentence_scores(asked: _Pair, shown: Sequence[_Pair], weight: Floats) -> Fl
 
 
 def _choose(scores: Floats, lengths: Sequence[int], wanted: float) -> list[int]:
-    """Places of the sentences to take, in order: the best ones, until as many words as wanted; one at least."""
+    """Places of the best sentences, in order, that together have about the wanted number of words; at least one."""
     taken: list[int] = []
     total = 0
     least = LEAST_SCORE * scores.max(initial=0)
@@ -178,7 +178,7 @@ def _choose(scores: Floats, lengths: Sequence[int], wanted: float) -> list[int]:
 
 
 def _heading(shown: Sequence[_Pair], weight: Floats) -> str:
-    """The first line that outputs of several lines share, and the blank ones after it; empty unless most do."""
+    """First line, with the blank lines after it, that most outputs of several lines share; empty without one."""
     shares: dict[str, float] = {}
     for one, share in zip(shown, weight.tolist(), strict=True):
         found = re.match(r"[^\n]+\n+", one.output)

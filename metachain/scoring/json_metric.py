@@ -1,4 +1,4 @@
-"""Whether an answer is JSON of a schema."""
+"""Metric of answers that must be JSON of a schema."""
 
 import json
 from collections.abc import Mapping
@@ -12,14 +12,16 @@ from metachain.scoring.metrics import Metric
 
 __all__ = ["json_schema", "json_schema_file", "json_within"]
 
+FENCE = "```"
+
 
 def json_schema(schema: Mapping[str, Any] | bool | type[BaseModel]) -> Metric:
-    """1 for a prediction that is JSON and valid, else 0, whatever the reference says.
+    """Make a metric that is 1 for a prediction that is valid JSON of the schema, else 0; it ignores the reference.
 
-    ``schema`` is a JSON schema (draft 2020-12, or that of its ``$schema``; as in that standard, ``format`` is not
-    checked) or a Pydantic model, in which a text of digits is no number. JSON is alone or in a fence of its own, as
-    ``extraction_chain`` takes it; NaN and Infinity are none. Nothing is fetched: a ``$ref`` out of the schema is a
-    DataError when it is met, and a schema that is none is one at once.
+    ``schema`` is a JSON schema (draft 2020-12, or the draft that its ``$schema`` names; ``format`` is not checked, as
+    in that standard) or a Pydantic model in strict mode: a string of digits is not a number. The JSON stands alone or
+    in a single fence, as for ``extraction_chain``; NaN and Infinity are not JSON. Nothing is fetched. Raises DataError
+    at once for an invalid schema, and the metric raises it for a ``$ref`` that leads out of the schema.
     """
     if isinstance(schema, type) and issubclass(schema, BaseModel):
         return _by_model(schema)
@@ -27,12 +29,24 @@ def json_schema(schema: Mapping[str, Any] | bool | type[BaseModel]) -> Metric:
 
 
 def json_schema_file(path: str | Path) -> Metric:
-    """``json_schema`` of a file that holds a JSON schema; DataError for one that can't be read or holds none."""
+    """Make a ``json_schema`` metric from a file. Raises DataError where it can't be read or is not a JSON schema."""
     try:
         schema = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path} holds no JSON schema: {error}") from error
     return json_schema(schema)
+
+
+def json_within(answer: str) -> str:
+    """Find the JSON text in an answer: the lines inside its fence where there is exactly one fence, else all of it.
+
+    A fence is a whole line. It cannot be part of a JSON string, because JSON escapes line breaks.
+    """
+    lines = answer.split("\n")
+    fences = [place for place, line in enumerate(lines) if line.strip().lower() in (FENCE, f"{FENCE}json")]
+    if len(fences) != 2 or lines[fences[1]].strip() != FENCE:
+        return answer
+    return "\n".join(lines[fences[0] + 1 : fences[1]])
 
 
 def _by_model(model: type[BaseModel]) -> Metric:
@@ -76,18 +90,3 @@ def _by_schema(schema: Any) -> Metric:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
-
-
-FENCE = "```"
-
-
-def json_within(answer: str) -> str:
-    """Find the JSON text in an answer: the lines within its fence where there is exactly one, else all of it.
-
-    A fence is a line of its own, which no line within a JSON string can be, as line breaks are escaped there.
-    """
-    lines = answer.split("\n")
-    fences = [place for place, line in enumerate(lines) if line.strip().lower() in (FENCE, f"{FENCE}json")]
-    if len(fences) != 2 or lines[fences[1]].strip() != FENCE:
-        return answer
-    return "\n".join(lines[fences[0] + 1 : fences[1]])

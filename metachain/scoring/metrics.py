@@ -1,4 +1,4 @@
-"""How well an answer matches a reference, as one number: ``(prediction, reference) -> [0, 1]``."""
+"""Metrics, ``(prediction, reference) -> [0, 1]``, and the overlap of bags of words that most of them count."""
 
 import re
 from collections import Counter
@@ -36,25 +36,29 @@ __all__ = [
 ]
 
 Metric = Callable[[str, str], float]
+T = TypeVar("T")
 SPAN_SHARE = 0.9
+"""Least share of span lists among outputs that are scored as span lists."""
 TEXT_WORDS = 3
+"""Least median number of words of outputs that count as texts."""
 SLACK = 1e-9
-"""So far over 1 or under 0 may rounding take a metric."""
+"""Rounding error that a metric may have above 1 or below 0."""
+_WORD = re.compile(r"[^\W_]+")
 _BETWEEN_LABELS = re.compile(r"[,;|\n]")
 _AROUND_LABELS = " \t\r\"'`[](){}.*-•"
 
 
 def exact_match(prediction: str, reference: str) -> float:
-    """1 where both are the same but for white space around them, else 0."""
+    """1 where both are equal, apart from white space around them; else 0."""
     return float(prediction.strip() == reference.strip())
 
 
 def label_f1(prediction: str, reference: str) -> float:
     """F1 of the two sets of labels; two empty sets score 1.
 
-    Labels stand between commas, semicolons, bars or line breaks; case, and quotes, brackets, bullets and full stops
-    around them don't count, nor does their order. For a single label that is right or wrong. The mean over pairs is
-    the example-based F1 of multi-label learning (Godbole & Sarawagi 2004; Tsoumakas, Katakis & Vlahavas 2010).
+    Commas, semicolons, bars and line breaks separate labels. Order, case, and quotes, brackets, bullets and full stops
+    around a label don't count. A single label scores 1 or 0. The mean over pairs is the example-based F1 of multi-label
+    learning (Godbole & Sarawagi 2004; Tsoumakas, Katakis & Vlahavas 2010).
     """
     return bag_overlap(Counter(_labels(prediction)), Counter(_labels(reference)))
 
@@ -70,8 +74,8 @@ def token_f1(prediction: str, reference: str) -> float:
 def span_f1(prediction: str, reference: str) -> float:
     """F1 of the two multisets of ``(text, type)`` in ``text [Type]; text [Type]``; none against none scores 1.
 
-    Case and white space don't count. A text that lists no spans and isn't the word none stands for one span
-    without a type, so it matches nothing but itself.
+    Case and white space don't count. A text of another form counts as one span without a type, so it matches only
+    itself.
     """
     return bag_overlap(_spans(prediction), _spans(reference))
 
@@ -80,8 +84,8 @@ def span_f1(prediction: str, reference: str) -> float:
 def rouge_l(prediction: str, reference: str) -> float:
     """ROUGE-L F-measure (Lin 2004, "ROUGE", equations 2-4 with beta 1) of lower-case words, not stemmed.
 
-    It is that of the library rouge-score, whose words are ASCII; here they are any letters and digits. Two texts
-    without a word score 1. Takes milliseconds for notes of 200 words, so the last 16,384 pairs are remembered.
+    Computed by the library rouge-score, but words may hold any letters and digits, not only ASCII. Two texts without
+    a word score 1. A pair of notes of 200 words takes milliseconds, so the last 16,384 pairs are cached.
     """
     if not words(prediction) and not words(reference):
         return 1.0
@@ -102,8 +106,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 def suited_metric(outputs: Sequence[str]) -> str:
     """Name the metric that suits outputs: ``span_f1`` for span lists, ``rouge_l`` for texts, else ``exact_match``.
 
-    Outputs are span lists where at least 90 % of those that aren't blank list spans or say none, and one lists a span;
-    what texts are says ``are_texts``.
+    Outputs are span lists where at least 90 % of the non-blank ones list spans or say none, and at least one lists a
+    span. ``are_texts`` defines texts.
     """
     if are_span_lists(outputs, SPAN_SHARE):
         return "span_f1"
@@ -111,11 +115,11 @@ def suited_metric(outputs: Sequence[str]) -> str:
 
 
 def are_texts(outputs: Sequence[str]) -> bool:
-    """Whether outputs are texts (span lists among them) rather than labels; blank ones don't count.
+    """Tell texts (span lists among them) from labels, which are short and recur; blank outputs don't count.
 
-    Labels recur and are short. Outputs are texts where more than half of the distinct ones occur only once and the
-    median one has at least 3 words, or where at least 90 % are span lists and more than half of the distinct ones
-    occur only once. So a long label that recurs is a label, and so are a few codes that don't.
+    Outputs are texts where more than half of the distinct ones occur only once and, besides, either the median one has
+    at least 3 words or at least 90 % are span lists. A long label that recurs is thus a label, and so are a few codes
+    that do not recur.
     """
     known = [normalise_text(output) for output in outputs if output.strip()]
     counts = Counter(known)
@@ -125,9 +129,9 @@ def are_texts(outputs: Sequence[str]) -> bool:
 
 
 def checked_metric(metric: Callable[[str, str], object], name: str = "") -> Metric:
-    """Refuse what a metric must not return: a DataError names it, and the value that is no finite number in [0, 1].
+    """Wrap a metric so that any value but a finite number in [0, 1] raises a DataError with its name and the value.
 
-    True and False are 1 and 0. What the metric raises itself is passed on.
+    True and False are 1 and 0. Errors of the metric itself pass through.
     """
     named = name or getattr(metric, "__name__", type(metric).__name__)
 
@@ -140,6 +144,44 @@ def checked_metric(metric: Callable[[str, str], object], name: str = "") -> Metr
         return min(max(number, 0.0), 1.0)
 
     return checked
+
+
+def words(text: str) -> list[str]:
+    """Runs of letters and digits, in lower case."""
+    return _WORD.findall(text.lower())
+
+
+def bag_overlap(one: Counter[T], other: Counter[T]) -> float:
+    """F1 of two bags: twice the size of their overlap over the sum of their sizes, in [0, 1]; 1 for two empty bags."""
+    both = one.total() + other.total()
+    return 2 * (one & other).total() / both if both else 1.0
+
+
+def word_bags(texts: Sequence[str]) -> csr_array:
+    """(n, V) ones for the words of n texts; a repeated word has further columns, so that products count overlaps."""
+    column: dict[tuple[str, int], int] = {}
+    places, ends = [], [0]
+    for text in texts:
+        seen: Counter[str] = Counter()
+        for word in words(text):
+            seen[word] += 1
+            places.append(column.setdefault((word, seen[word]), len(column)))
+        ends.append(len(places))
+    return csr_array((np.ones(len(places)), places, ends), shape=(len(texts), max(1, len(column))))
+
+
+def bag_f1(bags: csr_array, one: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n, m) ``bag_overlap`` of texts ``one`` (n,) with texts ``others`` (n, m); 0 where ``others`` is negative.
+
+    Both hold row numbers of ``bags``, from ``word_bags``.
+    """
+    known, place = np.unique(others, return_inverse=True)
+    length = np.asarray(bags.sum(axis=1)).ravel()
+    common = (bags[one] @ bags[np.maximum(known, 0)].T).toarray()
+    both = length[one][:, None] + length[np.maximum(known, 0)]
+    f1 = np.where(both == 0, 1.0, 2 * common / np.maximum(both, 1))
+    f1[:, known < 0] = 0
+    return np.take_along_axis(f1, place.reshape(others.shape), axis=1)
 
 
 def _labels(text: str) -> set[str]:
@@ -155,7 +197,7 @@ def _spans(text: str) -> Counter[tuple[str, str]]:
 
 
 class _Tokenizer:
-    """The words of a text, in the form that rouge-score asks for."""
+    """Tokenizer of ``words``, with the interface of rouge-score."""
 
     def tokenize(self, text: str) -> list[str]:
         return words(text)
@@ -166,45 +208,3 @@ def _rouge_scorer() -> Any:
     from rouge_score.rouge_scorer import RougeScorer  # noqa: PLC0415 - takes more than a second
 
     return RougeScorer(["rougeL"], tokenizer=_Tokenizer())
-
-
-T = TypeVar("T")
-_WORD = re.compile(r"[^\W_]+")
-
-
-def words(text: str) -> list[str]:
-    """Runs of letters and digits, in lower case."""
-    return _WORD.findall(text.lower())
-
-
-def bag_overlap(one: Counter[T], other: Counter[T]) -> float:
-    """F1 of two bags: twice what they share over all they hold, in [0, 1]; 1 where both are empty."""
-    both = one.total() + other.total()
-    return 2 * (one & other).total() / both if both else 1.0
-
-
-def word_bags(texts: Sequence[str]) -> csr_array:
-    """(n, V): 1 for each word of a text, a second occurrence apart from the first, so that products count overlaps."""
-    column: dict[tuple[str, int], int] = {}
-    places, ends = [], [0]
-    for text in texts:
-        seen: Counter[str] = Counter()
-        for word in words(text):
-            seen[word] += 1
-            places.append(column.setdefault((word, seen[word]), len(column)))
-        ends.append(len(places))
-    return csr_array((np.ones(len(places)), places, ends), shape=(len(texts), max(1, len(column))))
-
-
-def bag_f1(bags: csr_array, one: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
-    """``bag_overlap`` of the words of texts (n,) and of their others (n, m); 0 where negative; (n, m).
-
-    Both are places in ``bags``, which ``word_bags`` made.
-    """
-    known, place = np.unique(others, return_inverse=True)
-    length = np.asarray(bags.sum(axis=1)).ravel()
-    common = (bags[one] @ bags[np.maximum(known, 0)].T).toarray()
-    both = length[one][:, None] + length[np.maximum(known, 0)]
-    f1 = np.where(both == 0, 1.0, 2 * common / np.maximum(both, 1))
-    f1[:, known < 0] = 0
-    return np.take_along_axis(f1, place.reshape(others.shape), axis=1)

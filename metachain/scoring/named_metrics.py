@@ -1,4 +1,4 @@
-"""One-line names of metrics, as they are written on the command line."""
+"""Metrics by the names that the command line takes, and embedding similarity, which needs an encoder."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -14,13 +14,14 @@ from metachain.scoring.metrics import METRICS, Metric, checked_metric
 __all__ = ["KNOWN", "embedding_similarity", "metric_named"]
 
 KNOWN = (*METRICS, "embedding", "json_schema:PATH", "judge:PROVIDER:NAME")
+CACHED_EMBEDDINGS = 1 << 14
 
 
 def metric_named(spec: str, *, encoder: Encoder | None = None, judge: Callable[[str], Metric] | None = None) -> Metric:
-    """Look a metric up, ``checked_metric`` on top: one of ``METRICS``, or one of the other ``KNOWN`` forms.
+    """Look up a metric, wrapped by ``checked_metric``: one of ``METRICS``, or one of the other ``KNOWN`` forms.
 
-    ``embedding`` needs the ``encoder``. ``judge:`` is followed by what ``load_model`` takes, which ``judge`` makes a
-    metric of (``metachain.chains.judge.judge_named``). Raises DataError for any other name, with those that are known.
+    ``embedding`` needs the ``encoder``. ``judge:`` is followed by a model that ``load_model`` takes; ``judge`` turns it
+    into a metric (``metachain.chains.judge.judge_named``). Raises DataError, with the known names, for any other.
     """
     kind, _, rest = spec.partition(":")
     metric: Metric | None = None
@@ -39,17 +40,14 @@ def metric_named(spec: str, *, encoder: Encoder | None = None, judge: Callable[[
     return checked_metric(metric, spec)
 
 
-REMEMBERED = 1 << 14
-
-
 def embedding_similarity(encoder: Encoder) -> Metric:
     """Cosine of the two texts' embeddings (Reimers & Gurevych 2019, "Sentence-BERT", section 3), negative ones as 0.
 
-    Two blank texts score 1, a blank one and another 0. Numbers and negations hardly move an embedding, so texts that
-    contradict each other may score high. The last 16,384 embeddings are remembered.
+    Two blank texts score 1; a blank and a non-blank one score 0. Numbers and negations hardly change an embedding, so
+    texts that contradict each other may score high. The last 16,384 embeddings are cached.
     """
 
-    @lru_cache(REMEMBERED)
+    @lru_cache(CACHED_EMBEDDINGS)
     def vector(text: str) -> NDArray[np.float64]:
         row: NDArray[np.float64] = encoder.encode([text])[0].astype(np.float64)
         return row

@@ -1,8 +1,8 @@
 """The offline reader: answers a query from the demonstrations shown to it, and from nothing else.
 
-It stands in for a language model where none is at hand, is deterministic, and is the same for every selector that is
-compared. What the outputs shown look like says how it answers: labels by a vote, span lists by tagging the query, texts
-by extracting from the query or copying, whichever answers the demonstrations themselves better.
+It stands in for a language model, so that everything runs without a key. It is deterministic, and the same for every
+selector that is compared. The form of the outputs shown decides how it answers: labels by a vote, span lists by tagging
+the query, texts by extraction from the query or by copying, whichever answers the demonstrations themselves better.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ __all__ = ["LABEL_WORDS", "READER_TEMPERATURE", "answer", "show_texts", "vote"]
 
 READER_TEMPERATURE = 0.2
 LABEL_WORDS = 8
-"""A longer output is a text, unless it recurs."""
+"""Most words of a label; a longer output is a text, unless it recurs."""
 
 
 def vote(
@@ -27,10 +27,10 @@ def vote(
 ) -> NDArray[np.intp]:
     """Similarity-weighted vote over the answers of the demonstrations shown.
 
-    ``similarity`` (n, m): of each of m demonstrations to each of n queries, in [-1, 1]; ``answers`` (n, m): answer
+    ``similarity`` (n, m): similarity of m demonstrations to each of n queries, in [-1, 1]; ``answers`` (n, m): answer
     numbers, negative where nothing is shown. Each demonstration weighs ``exp(similarity / temperature)`` (a
-    Nadaraya-Watson classifier); the answer with most weight wins, the later-shown one where two tie. Returns (n,)
-    answer numbers, -1 where nothing was shown.
+    Nadaraya-Watson classifier). The answer with the largest weight wins; of equal ones, the one shown later. Returns
+    (n,) answer numbers, -1 where nothing was shown.
     """
     n, m = answers.shape
     if m == 0:
@@ -46,9 +46,9 @@ def vote(
 def answer(query: str, demonstrations: Sequence[tuple[str, str]]) -> str:
     """Answer one query from ``(input, output)`` pairs in prompt order.
 
-    Span lists (``metachain.scoring.spans.mark_inputs``) are answered by ``tag_spans``, texts (``show_texts``) by
-    ``metachain.scoring.extractive.extract_or_copy``, and all other outputs by ``vote`` with lexical similarity: with
-    one of them. The empty string where there are no demonstrations or the query is blank.
+    ``tag_spans`` answers with span lists (``metachain.scoring.spans.mark_inputs``),
+    ``metachain.scoring.extractive.extract_or_copy`` with texts (``show_texts``), and ``vote`` with one of all other
+    outputs, by lexical similarity. Empty where there are no demonstrations or the query is blank.
     """
     if not demonstrations or not query.strip():
         return ""
@@ -64,9 +64,9 @@ def answer(query: str, demonstrations: Sequence[tuple[str, str]]) -> str:
 
 
 def show_texts(outputs: Sequence[str]) -> bool:
-    """Whether the few outputs shown are texts: one is long, and more than half of the distinct ones occur only once.
+    """Tell texts from labels in a few outputs: one is long, and more than half of the distinct ones occur only once.
 
-    Long are more than 8 words, or two sentences of two words or more. Blank outputs don't count.
+    An output is long with more than 8 words, or with two sentences of two words or more. Blank outputs don't count.
     """
     counts = Counter(output for output in outputs if output.strip())
     once = sum(count == 1 for count in counts.values())

@@ -1,8 +1,8 @@
-"""Outputs that list spans, ``text [Type]; text [Type]`` or ``none``: read, written, and found in a query.
+"""Outputs that list spans, ``text [Type]; text [Type]`` or ``none``: reading, writing, and tagging a query.
 
-A token of the query is labelled by a similarity-weighted vote of the demonstrations' tokens (a Nadaraya-Watson
-classifier over character n-grams of the token and of its neighbours), so a word that was never shown can still be
-found by its shape and its place.
+A similarity-weighted vote of the demonstrations' tokens labels each token of the query (a Nadaraya-Watson classifier
+over character n-grams of the token and of its neighbours). A word that was never shown can thus be found by its shape
+and its place.
 """
 
 import re
@@ -66,13 +66,13 @@ def format_spans(spans: Sequence[Span]) -> str:
 
 
 def are_span_lists(outputs: Sequence[str], share: float = 1.0) -> bool:
-    """Whether at least this share of the outputs that aren't blank lists spans or says none, and one lists a span."""
+    """True where at least this share of the non-blank outputs lists spans or says none, and one lists a span."""
     parsed = [parse_spans(output) for output in outputs if output.strip()]
     return any(parsed) and sum(one is not None for one in parsed) >= share * len(parsed)
 
 
 def mark_inputs(demonstrations: Sequence[tuple[str, str]]) -> bool:
-    """Whether all outputs that aren't blank are span lists, and most of the spans stand in their own inputs."""
+    """True where all non-blank outputs are span lists, and most of the spans occur in their own inputs."""
     if not are_span_lists([output for _, output in demonstrations]):
         return False
     stands = [
@@ -86,8 +86,8 @@ def mark_inputs(demonstrations: Sequence[tuple[str, str]]) -> bool:
 def tag_spans(query: str, demonstrations: Sequence[tuple[str, str]], temperature: float = TAGGING_TEMPERATURE) -> str:
     """List the spans of the query, in its order and wording, as the ``(input, output)`` pairs shown mark theirs.
 
-    Each token of the demonstrations weighs ``exp(similarity / temperature)`` for its type, or for none; adjacent tokens
-    of one type make a span. The word none where no token has a type. Outputs of another form are passed over.
+    Each token of the demonstrations weighs ``exp(similarity / temperature)`` for its type, or for no type; adjacent
+    tokens of one type make a span. Returns ``none`` where no token has a type. Outputs of another form are ignored.
     """
     shown = [_tagged(text, output) for text, output in demonstrations]
     tags = [tag for _, each in shown for tag in each]
@@ -109,9 +109,9 @@ def tag_spans(query: str, demonstrations: Sequence[tuple[str, str]], temperature
 
 @lru_cache(maxsize=1024)
 def _tagged(text: str, output: str) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """The token vectors of a demonstration's input, and each token's type (empty outside spans), an empty token last.
+    """Token vectors of a demonstration's input, and each token's type (empty outside spans), with an empty token last.
 
-    A span listed twice marks two places where it stands, from left to right; longer spans mark first.
+    A span listed twice marks two of its places, from left to right; longer spans mark first.
     """
     spans = parse_spans(output)
     tokens = [normalise_text(token) for token in _TOKEN.findall(text)]
@@ -134,13 +134,13 @@ def _token_vectors(text: str) -> NDArray[np.float32]:
 
 
 def _shape(token: str) -> str:
-    """Which of the first characters are upper-case, lower-case or digits, in signs that texts seldom hold."""
+    """Case and digits of the first characters, in signs that are rare in texts."""
     kinds = ("^" if one.isupper() else "~" if one.islower() else "#" if one.isdigit() else one for one in token)
     return "".join(kinds)[:SHAPE_LENGTH]
 
 
 def _similarity(query: NDArray[np.float32], shown: NDArray[np.float32]) -> NDArray[np.floating]:
-    """Of tokens to tokens (n, m), in [-1, 1]: their own cosine, and those of the tokens before and after them."""
+    """(n, m) similarity of tokens, in [-1, 1]: their own cosine, and those of the tokens before and after them."""
     own = query @ shown.T
     similarity = (1 - 2 * NEIGHBOUR_WEIGHT) * own
     similarity[1:, 1:] += NEIGHBOUR_WEIGHT * own[:-1, :-1]

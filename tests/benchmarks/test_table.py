@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from results import scores
+from results import harm, scores, stored, summarise
 
-from metachain.evaluation.summary import harm, summarise, worth
+from metachain.evaluation import worth
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "benchmarks.common.table"
@@ -28,7 +28,7 @@ def test_the_benchmark_prints_what_else_was_measured(tmp_path: Path) -> None:
         "calibration": [{"labels": 4, "ece": 0.0215, "n": 3, "bins": []}],
     }
     path = tmp_path / "scores.json"
-    path.write_text(json.dumps(result))
+    path.write_text(json.dumps(stored(result)))
     done = subprocess.run([sys.executable, "-m", PROGRAM, path], cwd=ROOT, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     for name in ("vote", "copy", "5", "all"):
@@ -40,10 +40,11 @@ def test_the_benchmark_prints_what_else_was_measured(tmp_path: Path) -> None:
 
 
 def test_the_benchmark_prints_gain_and_harm(tmp_path: Path) -> None:
-    """Means, gain and the share of runs more than one point worse, at each label count."""
+    """Means, gain and the share of runs more than one point worse than ``semantic``, at each label count."""
     rows = scores({"a": 0.4, "b": 0.8}, 4) + scores({"a": 0.7, "b": 0.8})
     path = tmp_path / "scores.json"
-    path.write_text(json.dumps({"protocol": "group", "scores": rows, "summary": summarise(rows), "harm": harm(rows)}))
+    result = {"protocol": "group", "scores": rows, "summary": summarise(rows), "harm": harm(rows)}
+    path.write_text(json.dumps(stored(result)))
     done = subprocess.run([sys.executable, "-m", PROGRAM, path], cwd=ROOT, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert "2 hospitals, group held out" in lines

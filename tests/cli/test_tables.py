@@ -22,11 +22,10 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def test_harm_is_told_at_every_label_count(printed: Any) -> None:
-    """The share of draws that lose over a point, by label count."""
+    """The share of runs more than one point worse than ``semantic``, by label count."""
     print_evaluation(result(scores({"a": 0.4, "b": 0.6}) + scores({"a": 0.7, "b": 0.6}, 16)))
-    assert (
-        "draws in which metachain loses more than a point to semantic: 50.0 % at 8 labels and 0.0 % at 16 labels"
-        in (printed())
+    assert "runs of metachain more than one point worse than semantic: 50.0 % at 8 labels and 0.0 % at 16 labels" in (
+        printed()
     )
 
 
@@ -112,4 +111,4 @@ def test_names_of_selectors_are_whole_on_a_narrow_terminal(
     text = capsys.readouterr().out
     assert "│ metachain-screening │" in text
     assert text.count("+20%…") == text.count("+22% ") == 6
-    assert max(map(len, text[: text.index("draws")].splitlines())) <= 80
+    assert max(map(len, text[: text.index("runs")].splitlines())) <= 80

@@ -9,6 +9,7 @@ import numpy as np
 import oracles
 import pytest
 from oracles import BagOfWords, hospitals
+from results import summarise
 
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import lexical_vectors, normalise_text
@@ -18,7 +19,7 @@ from metachain.evaluation import runner as playing
 from metachain.evaluation.holdout import fewer_past
 from metachain.evaluation.leave_one_out import Plan, check_comparable, evaluate
 from metachain.evaluation.selectors import SELECTORS, Episode, Shown, explained
-from metachain.evaluation.summary import summarise, worth
+from metachain.evaluation.summary import worth
 from metachain.learning.calibration import expected_calibration_error, reliability
 from metachain.selection.baselines import bm25_weights
 
@@ -29,7 +30,7 @@ PLAN = Plan(labels=(0, 4), seeds=(0, 1), queries=8)
 def evaluated(demonstrations: Sequence[Demonstration], plan: Plan = PLAN) -> dict[str, Any]:
     """The result with the tiny encoder."""
     dense = BagOfWords().encode([normalise_text(one.input) for one in demonstrations])
-    return evaluate(demonstrations, dense, plan, dataset="tiny")
+    return evaluate(demonstrations, dense, plan, dataset="tiny").to_json()
 
 
 def timeless(result: dict[str, Any]) -> str:

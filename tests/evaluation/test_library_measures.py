@@ -19,7 +19,6 @@ from metachain.evaluation.library_measures import (
     agreement,
     count_ways_of_answering,
     excess_transfer,
-    interval,
     neighbour_table_for,
     rehearse,
 )
@@ -167,21 +166,3 @@ def test_groups_are_never_read(study: NeighbourTable) -> None:
     bare = study_of([replace(one, metadata={}) for one in study.pool.demonstrations])
     assert (agreement(bare).alike == agreement(study).alike).all()
     assert np.array_equal(excess_transfer(bare), excess_transfer(study), equal_nan=True)
-
-
-@given(SEEDS, st.integers(4, 30))
-@briefly
-def test_the_interval_is_that_of_resampled_means(seed: int, count: int) -> None:
-    """The 2.5th and 97.5th percentile of the means of 10,000 resamples; the mean lies inside."""
-    values = np.random.default_rng(seed).normal(size=count)
-    span = interval(values)
-    drawn = np.random.default_rng(0).integers(count, size=(10_000, count)).tolist()
-    means = sorted(sum(values[one] for one in draw) / count for draw in drawn)
-    assert span
-    assert span == pytest.approx((means[250], means[9749]), abs=0.01)
-    assert span[0] <= values.mean() <= span[1]
-
-
-def test_three_institutions_have_no_interval() -> None:
-    """A bootstrap of fewer than four values would promise too much."""
-    assert interval(np.array([0.1, 0.2, 0.3])) is None

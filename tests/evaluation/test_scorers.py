@@ -46,7 +46,7 @@ class Reader:
 def evaluated(made: Sequence[Demonstration], plan: Plan, answerer: Reader | None = None) -> dict[str, Any]:
     """The result with a small encoder."""
     dense = BagOfWords().encode([normalise_text(one.input) for one in made])
-    return evaluate(made, dense, plan, answerer=answerer)
+    return evaluate(made, dense, plan, answerer=answerer).to_json()
 
 
 @pytest.mark.parametrize(

@@ -10,17 +10,17 @@ from handmade import Tiny, demonstrations
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import briefly
+from results import harm, summarise
 
 from metachain.evaluation.leave_one_out import evaluate
 from metachain.evaluation.plan import Plan
+from metachain.evaluation.result import read_scores
 from metachain.evaluation.summary import (
-    MOST_TOLD,
+    LARGEST_MATRIX,
     by_institution,
-    harm,
     main_rows,
     origins,
-    summarise,
-    transfer_told,
+    rounded_transfer,
     worth,
 )
 from metachain.learning.pool import make_pool
@@ -37,7 +37,7 @@ def test_shares_are_counts_of_what_was_shown() -> None:
     for name, labels, rows in shown:
         counter = expected.setdefault((labels, name), Counter())
         counter.update(pool.demonstrations[row].institution for row in rows.ravel() if row >= 0)
-    told = origins(shown, pool)
+    told = [row.to_json() for row in origins(shown, pool)]
     assert [(row["labels"], row["institution"]) for row in told] == sorted(expected)
     for row in told:
         counter = expected[row["labels"], row["institution"]]
@@ -62,15 +62,23 @@ def test_an_evaluation_tells_both() -> None:
 
 def test_a_matrix_is_told_with_its_names() -> None:
     """Rounded, and as large as it is; an evaluation tells none that is larger than people look at."""
-    told = transfer_told(np.array([[1, 0.123456], [0.5, 1]]), ["a", "b"])
+    told = rounded_transfer(np.array([[1, 0.123456], [0.5, 1]]), ["a", "b"]).to_json()
     assert told == {"institutions": ["a", "b"], "rows": [[1.0, 0.1235], [0.5, 1.0]]}
-    assert MOST_TOLD >= 100
+    assert LARGEST_MATRIX >= 100
 
 
 def rows(selector: str, scores: dict[str, list[float]], labels: int = 4) -> list[dict[str, Any]]:
     """Rows of one selector: a list of scores, one a seed, for each institution."""
     return [
-        {"selector": selector, "labels": labels, "institution": name, "seed": seed, "score": score}
+        {
+            "selector": selector,
+            "labels": labels,
+            "institution": name,
+            "seed": seed,
+            "metric": "a",
+            "score": score,
+            "n": 9,
+        }
         for name, several in scores.items()
         for seed, score in enumerate(several)
     ]
@@ -209,7 +217,7 @@ def test_of_several_metrics_the_first_counts() -> None:
     table = [{**row, "metric": "one"} for row in first] + [{**row, "metric": "two", "score": 0.0} for row in first]
     assert summarise(table) == summarise(first)
     assert harm(table) == harm(first)
-    assert main_rows(table) == table[:4]
+    assert main_rows(table) == list(read_scores(table[:4]))
     assert main_rows([]) == []
 
 

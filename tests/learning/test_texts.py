@@ -27,7 +27,7 @@ def test_each_metric_has_a_table_with_gain_harm_and_institutions(tmp_path: Path)
     lessons = {"a": {"settings": None, "trusts_consensus": False}, "b": {"settings": {}, "trusts_consensus": False}}
     told = result(rouge + f1, settings={"metrics": ["rouge_l", "token_f1"], "lessons": lessons})
     path = tmp_path / "scores.json"
-    path.write_text(json.dumps(told | {"dataset": "some.jsonl", "protocol": "institution"}))
+    path.write_text(json.dumps(told.to_json() | {"dataset": "some.jsonl", "protocol": "institution"}))
     lines = printed(path)
     assert "some.jsonl, institution held out" in lines
     first, second = lines.index("rouge_l, reader `vote`"), lines.index("token_f1, reader `vote`")
@@ -44,16 +44,16 @@ def test_few_institutions_are_shown_draw_by_draw(tmp_path: Path) -> None:
     """An interval over two institutions says nothing, so every draw's difference stands there too."""
     told = result(scores({"a": 0.4, "b": 0.8}), settings={"lessons": {}})
     path = tmp_path / "scores.json"
-    path.write_text(json.dumps(told | {"dataset": "some.jsonl", "protocol": "institution"}))
+    path.write_text(json.dumps(told.to_json() | {"dataset": "some.jsonl", "protocol": "institution"}))
     assert "| each draw of a | -0.100, -0.100 |" in printed(path)
 
 
 def test_a_further_reader_has_a_short_table(tmp_path: Path) -> None:
     """Only what is compared and the ceiling: the other selectors stand in the first reader's table."""
-    told = result(scores({"a": 0.4}), settings={"lessons": {}})
-    told["readers"] = {"copy": {"scores": scores({"a": 0.6})}}
+    further = {"copy": {"summary": [], "scores": scores({"a": 0.6})}}
+    told = result(scores({"a": 0.4}), settings={"lessons": {}}, readers=further)
     path = tmp_path / "scores.json"
-    path.write_text(json.dumps(told | {"dataset": "some.jsonl", "protocol": "institution"}))
+    path.write_text(json.dumps(told.to_json() | {"dataset": "some.jsonl", "protocol": "institution"}))
     lines = printed(path)
     copied = lines[lines.index("exact_match, reader `copy`") :]
     assert "| `metachain` | 0.600 |" in copied

@@ -1,21 +1,23 @@
 """The drawings: every case of data gives one, and each looks the same each time."""
 
 import re
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metachain.evaluation.result import CalibrationRow
+from metachain.learning.calibration import Bin
 from metachain.reporting.charts import STYLES, apart, difference_chart, learning_curve_chart, reliability_chart
 from metachain.reporting.comparison import SELECTORS, Point
 
 
-def calibrated(*counts: int) -> list[dict[str, Any]]:
+def calibrated(*counts: int) -> list[CalibrationRow]:
     """Rows of a calibration, the answers of which are all right."""
-    bins = [{"probability": 0.05, "right": 1.0, "n": 1}, {"probability": 0.9, "right": 1.0, "n": 99999}]
-    return [{"labels": count, "ece": 0.1, "n": 100000, "bins": bins} for count in counts]
+    bins = Bin(0.05, 1.0, 1), Bin(0.9, 1.0, 99999)
+    return [CalibrationRow(count, 0.1, 100000, bins) for count in counts]
 
 
 def test_every_selector_has_a_style_of_its_own() -> None:
@@ -45,7 +47,7 @@ def test_flat_and_single_data_are_drawn() -> None:
 def test_every_label_count_has_a_panel(counts: tuple[int, ...], size: str) -> None:
     """One for each, named with its error, none outside the drawing; a single bin, full or not, will do."""
     rows = calibrated(*counts)
-    rows[0]["bins"] = rows[0]["bins"][:1]
+    rows[0] = replace(rows[0], bins=rows[0].bins[:1])
     drawn = reliability_chart(rows, size)
     named = re.findall(r"<text[^>]*>(\d+ labels, ECE 0.100)</text>", drawn)
     assert named == [f"{count} labels, ECE 0.100" for count in counts]

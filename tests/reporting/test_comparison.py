@@ -1,12 +1,13 @@
 """Curves and differences: what the scores say, against a slow and obvious computation."""
 
-from typing import Any
-
 import numpy as np
 import pytest
+from results import stored
 
 from metachain.evaluation import selectors as episode
 from metachain.evaluation.ablation import ABLATIONS, ablated_name
+from metachain.evaluation.result import CalibrationRow, Evaluation, PartWorth, Score
+from metachain.learning.calibration import Bin
 from metachain.reporting.comparison import (
     ABLATED,
     SELECTORS,
@@ -22,18 +23,15 @@ from metachain.reporting.comparison import (
 )
 
 
-def row(
-    selector: str, labels: int, institution: str, score: float, *, seed: int = 0, metric: str = "a"
-) -> dict[str, Any]:
+def row(selector: str, labels: int, institution: str, score: float, *, seed: int = 0, metric: str = "a") -> Score:
     """One row of scores."""
-    parts = {"selector": selector, "labels": labels, "institution": institution}
-    return {**parts, "score": score, "seed": seed, "metric": metric, "n": 100}
+    return Score(selector, labels, institution, seed, metric, score, 100)
 
 
 def test_a_point_is_the_mean_over_institutions_of_means_over_seeds() -> None:
     """An institution with more seeds weighs no more than another."""
     scores = [row("bm25", 4, "h1", 0.2), row("bm25", 4, "h1", 0.4, seed=1), row("bm25", 4, "h2", 0.9)]
-    (point,) = learning_curves({"scores": scores})["bm25"]
+    (point,) = learning_curves(scores)["bm25"]
     assert point.mean == pytest.approx((0.3 + 0.9) / 2)
 
 
@@ -41,7 +39,7 @@ def test_intervals_agree_with_resampling_one_by_one() -> None:
     """The interval is the percentile bootstrap over institutions, to within the noise of resampling."""
     values = np.random.default_rng(1).uniform(0.2, 0.8, 30)
     scores = [row("bm25", 0, f"h{place}", float(value)) for place, value in enumerate(values)]
-    (point,) = learning_curves({"scores": scores})["bm25"]
+    (point,) = learning_curves(scores)["bm25"]
     draw = np.random.default_rng(2)
     means = sorted(np.mean(draw.choice(values, 30)) for _ in range(4000))
     assert point.interval == pytest.approx((means[100], means[3899]), abs=0.01)
@@ -49,7 +47,7 @@ def test_intervals_agree_with_resampling_one_by_one() -> None:
 
 def test_one_institution_has_no_interval() -> None:
     """There is nothing to resample in a single institution."""
-    assert learning_curves({"scores": [row("bm25", 0, "h1", 0.5)]}) == {"bm25": (Point(0, 0.5, None),)}
+    assert learning_curves([row("bm25", 0, "h1", 0.5)]) == {"bm25": (Point(0, 0.5, None),)}
 
 
 def test_order_of_rows_changes_nothing() -> None:
@@ -63,8 +61,8 @@ def test_order_of_rows_changes_nothing() -> None:
         for seed in range(3)
     ]
     shuffled = [scores[place] for place in rng.permutation(len(scores))]
-    assert learning_curves({"scores": scores}) == learning_curves({"scores": shuffled})
-    assert differences({"scores": scores}) == differences({"scores": shuffled})
+    assert learning_curves(scores) == learning_curves(shuffled)
+    assert differences(scores) == differences(shuffled)
 
 
 def test_differences_are_paired() -> None:
@@ -73,13 +71,13 @@ def test_differences_are_paired() -> None:
         *(row("metachain", 8, "h1", 0.7), row("semantic", 8, "h1", 0.4)),
         *(row("metachain", 8, "h2", 0.7), row("semantic", 8, "h3", 0.4), row("metachain", 0, "h1", 0.1)),
     ]
-    assert differences({"scores": scores}) == {8: {"h1": pytest.approx(0.3)}}
+    assert differences(scores) == {8: {"h1": pytest.approx(0.3)}}
 
 
 def test_the_first_metric_counts() -> None:
     """Rows of further metrics are left out, and so are scores that are not numbers."""
     scores = [row("bm25", 0, "h1", 0.5), row("bm25", 0, "h1", 0.9, metric="b"), row("bm25", 0, "h2", float("nan"))]
-    assert learning_curves({"scores": scores})["bm25"][0].mean == 0.5
+    assert learning_curves(scores)["bm25"][0].mean == 0.5
 
 
 def test_selectors_come_in_the_order_of_the_contract() -> None:
@@ -98,7 +96,7 @@ def test_every_selector_is_explained() -> None:
 
 def test_no_scores_no_curves() -> None:
     """An empty evaluation has neither curves nor differences."""
-    assert learning_curves({"scores": []}) == differences({"scores": []}) == {}
+    assert learning_curves([]) == differences([]) == {}
 
 
 def test_fares_are_means_over_seeds_and_queries_are_added() -> None:
@@ -109,18 +107,25 @@ def test_fares_are_means_over_seeds_and_queries_are_added() -> None:
         *(row("semantic", 8, "h2", 0.5), row("semantic", 8, "h2", 0.3, seed=1), row("metachain", 8, "h3", 0.9)),
         *(row("metachain", 8, "h1", 0.0, metric="b"), row("metachain", 4, "h1", 0.0), row("semantic", 4, "h1", 0.0)),
     ]
-    losing, gaining = fares({"scores": scores}, 8)
+    losing, gaining = fares(scores, 8)
     assert losing == Fare("h2", 200, pytest.approx(0.4), pytest.approx(0.2))
     assert gaining == Fare("h1", 100, 0.4, 0.8)
     assert (losing.difference, gaining.difference) == (pytest.approx(-0.2), pytest.approx(0.4))
-    assert fares({"scores": scores}, 16) == fares({"scores": []}, 8) == ()
+    assert fares(scores, 16) == fares([], 8) == ()
 
 
-def summed(**gains: float) -> dict[str, Any]:
+def summed(**gains: float) -> dict[str, list[dict[str, object]]]:
     """A summary of so many labels each, of ours and another."""
     return {
         "summary": [
-            {"selector": selector, "labels": int(labels[1:]), "gain": gain}
+            {
+                "selector": selector,
+                "labels": int(labels[1:]),
+                "mean": 0.5,
+                "worst_decile": 0.5,
+                "gain": gain,
+                "ci95": None,
+            }
             for labels, gain in gains.items()
             for selector in ("metachain", "bm25")
         ]
@@ -137,8 +142,8 @@ def test_variants_are_rows_of_ours_beside_the_main_ones() -> None:
         "past": [{"past": 5, **summed(k0=0.6)}],
     }
     gains = {
-        kind: {name: {labels: one["gain"] for labels, one in found.items()} for name, found in named.items()}
-        for kind, named in variants(result).items()
+        kind: {name: {labels: one.gain for labels, one in found.items()} for name, found in named.items()}
+        for kind, named in variants(Evaluation.from_json(stored(result))).items()
     }
     assert gains == {
         "reader": {"vote": {0: 0.1, 8: 0.2}, "copy": {0: 0.3, 8: 0.4}},
@@ -152,24 +157,22 @@ def test_variants_are_rows_of_ours_beside_the_main_ones() -> None:
 def test_without_ours_there_are_no_variants() -> None:
     """Nor where one reader, one metric and all past institutions were evaluated, or an older file says nothing."""
     plain = {"settings": {}, **summed(k0=0.1)}
-    assert variants(plain) == {}
-    other = [{"selector": "bm25", "labels": 0, "gain": 0.1}]
+    assert variants(Evaluation.from_json(stored(plain))) == {}
+    other = summed(k0=0.1)["summary"][1:]
     parts = {"summary": other, "settings": {"readers": ["vote", "copy"]}, "readers": {"copy": {"summary": other}}}
-    assert variants(parts) == {}
+    assert variants(Evaluation.from_json(stored(parts))) == {}
 
 
 def test_worths_are_by_part_and_label_count() -> None:
     """Each row in its place; none where nothing was ablated."""
-    rows = [{"part": part, "labels": labels} for part in ("vote", "text") for labels in (0, 8)]
-    assert worths({"ablation": rows}) == {"vote": {0: rows[0], 8: rows[1]}, "text": {0: rows[2], 8: rows[3]}}
-    assert worths({}) == {}
+    rows = [PartWorth(part, labels, 1.0, None) for part in ("vote", "text") for labels in (0, 8)]
+    assert worths(rows) == {"vote": {0: rows[0], 8: rows[1]}, "text": {0: rows[2], 8: rows[3]}}
+    assert worths([]) == {}
 
 
 def test_bins_find_their_tenth() -> None:
     """A bin is where its mean probability is, 1 belongs to the last, and rounding moves none down."""
     told = [0.0, 0.1, 0.29999999999999999, 0.55, 1.0]
-    rows = [{"labels": 4, "bins": [{"probability": one} for one in told]}]
-    assert tenths({"calibration": rows}) == {
-        (place, 4): {"probability": one} for place, one in zip((0, 1, 3, 5, 9), told, strict=True)
-    }
-    assert tenths({}) == {}
+    rows = [CalibrationRow(4, 0.1, 5, tuple(Bin(one, 1.0, 1) for one in told))]
+    assert tenths(rows) == {(place, 4): Bin(one, 1.0, 1) for place, one in zip((0, 1, 3, 5, 9), told, strict=True)}
+    assert tenths([]) == {}

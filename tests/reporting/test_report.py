@@ -7,12 +7,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from results import harm
 
 from metachain.errors import DataError, StorageError
-from metachain.evaluation.summary import harm, worth
+from metachain.evaluation.result import Evaluation, read_scores
+from metachain.evaluation.summary import worth
+from metachain.reporting import report
 from metachain.reporting.comparison import SELECTORS, differences, fares
-from metachain.reporting.report import render_report, write_report
 from metachain.reporting.wording import percent, points, score, share
+
+
+def render_report(result: dict[str, Any]) -> str:
+    """The page of a stored result."""
+    return report.render_report(Evaluation.from_json(result))
+
+
+def write_report(result: dict[str, Any], path: str | Path) -> Path:
+    """Write the page of a stored result."""
+    return report.write_report(Evaluation.from_json(result), path)
+
 
 LABELS = (0, 4, 8, 16, 32)
 LEVELS = dict(zip(SELECTORS, (0.08, 0.11, 0.36, 0.40, 0.38, 0.42, 0.14, 0.44, 0.43, 0.46, 0.47, 0.93), strict=True))
@@ -118,7 +131,7 @@ def test_each_row_of_a_table_has_its_own_selector_s_numbers(page: str) -> None:
 def test_every_institution_s_difference_is_in_a_table(page: str) -> None:
     """The table of differences has a row for each institution, with the difference at each label count."""
     table = page[page.index('id="difference-table"') :]
-    for labels, row in differences(evaluation()).items():
+    for labels, row in differences(read_scores(evaluation()["scores"])).items():
         column = LABELS.index(labels)
         for institution, value in row.items():
             cells = table[table.index(f'<th scope="row">{institution}</th>') :].split("</tr>")[0]
@@ -348,7 +361,7 @@ def test_a_plain_result_has_no_further_tables(page: str) -> None:
 
 def test_each_institution_s_scores_and_queries_are_in_its_row(page: str) -> None:
     """After its differences come both scores at the largest label count, and the queries of all seeds."""
-    found = fares(evaluation(), LABELS[-1])
+    found = fares(read_scores(evaluation()["scores"]), LABELS[-1])
     assert len(found) == 29
     for one in found:
         told = cells_of(page, "difference-table", one.institution)[len(LABELS) :]

@@ -3,10 +3,17 @@
 from typing import Any
 
 import pytest
+from results import stored
 
-from metachain.reporting.verdict import verdict
+from metachain.evaluation.result import Evaluation
+from metachain.reporting import verdict as reporting
 
 Interval = list[float] | None
+
+
+def verdict(parts: dict[str, Any]) -> str:
+    """The verdict on a result that has these parts."""
+    return reporting.verdict(Evaluation.from_json(stored(parts)))
 
 
 def evaluation(gains: dict[int, tuple[float | None, Interval]], **settings: Any) -> dict[str, Any]:

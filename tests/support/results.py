@@ -1,10 +1,24 @@
-"""Made-up results of an evaluation."""
+"""Made-up results of an evaluation, and the JSON of functions that summarise one."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from metachain.evaluation.summary import harm, summarise
+from metachain.evaluation import summary
+from metachain.evaluation.result import Evaluation, read_scores
 
-__all__ = ["part", "result", "scores"]
+__all__ = ["harm", "part", "result", "scores", "stored", "summarise"]
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def summarise(rows: Rows) -> list[dict[str, Any]]:
+    """The summary of some scores, as JSON."""
+    return [row.to_json() for row in summary.summarise(read_scores(rows))]
+
+
+def harm(rows: Rows, **selectors: str) -> list[dict[str, Any]]:
+    """The harm that some scores show, as JSON."""
+    return [row.to_json() for row in summary.harm(read_scores(rows), **selectors)]
 
 
 def scores(ours: dict[str, float], labels: int = 8, metric: str = "exact_match") -> list[dict[str, Any]]:
@@ -18,10 +32,17 @@ def scores(ours: dict[str, float], labels: int = 8, metric: str = "exact_match")
     ]
 
 
-def result(rows: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
-    """The parts that are printed."""
+def stored(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Some parts of a stored result, and empty ones in place of the rest that each has."""
+    head = {"dataset": "made up", "protocol": "institution", "model": "offline", "shots": 8, "seeds": [0, 1]}
+    return {**head, "settings": {}, "scores": [], "summary": [], "cost": {}, **parts}
+
+
+def result(rows: Rows, **parts: Any) -> Evaluation:
+    """A result of some scores."""
     settings = {"readers": ["vote"], "metrics": ["exact_match"], "past": ["all"]} | parts.pop("settings", {})
-    return {"scores": rows, "summary": summarise(rows), "harm": harm(rows), "settings": settings, **parts}
+    found = {"scores": rows, "summary": summarise(rows), "harm": harm(rows), "settings": settings, **parts}
+    return Evaluation.from_json(stored(found))
 
 
 def part(ours: dict[str, float]) -> dict[str, Any]:
