@@ -5,18 +5,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from metachain.data.columns import EMPTY, found_columns, record_of
+from metachain.data.columns import EMPTY, match_columns, record_from_cells
 from metachain.data.rows import Row
 from metachain.errors import DataError
 from metachain.progress import Progress, silent
 
-__all__ = ["check_type", "dataset_rows", "extra", "is_dataset", "parquet_rows", "saved_dataset", "table_rows"]
+__all__ = ["check_type", "dataset_rows", "import_extra", "is_dataset", "parquet_rows", "saved_dataset", "table_rows"]
 
 TEXTS = ("institution", "input", "output", "id")
 
 
-def extra(module: str, name: str) -> Any:
-    """Import a module that comes with the extra ``name``. Raises DataError that says how to install it."""
+def import_extra(module: str, name: str) -> Any:
+    """Import a module that comes with the import_extra ``name``. Raises DataError that says how to install it."""
     try:
         return import_module(module)
     except ImportError as error:
@@ -38,7 +38,7 @@ def table_rows(columns: Mapping[str, Sequence[Any]], first: int) -> Iterator[Row
             yield Row(number, None, f"a cell can't be read ({unread})", unit="row")
             continue
         try:
-            yield Row(number, record_of(dict(zip(columns, cells, strict=True))), unit="row")
+            yield Row(number, record_from_cells(dict(zip(columns, cells, strict=True))), unit="row")
         except DataError as error:
             yield Row(number, None, str(error), unit="row")
 
@@ -51,15 +51,15 @@ def parquet_rows(
 ) -> Iterator[Row]:
     """Read a Parquet file batch by batch, of its columns only those that are needed; numbers count rows from 1.
 
-    Nested types may be metadata. Needs the extra ``parquet``. Raises DataError where the file can't be read or is not
+    Nested types may be metadata. Needs the import_extra ``parquet``. Raises DataError where the file can't be read or is not
     whole, or a column that is needed is missing or holds no strings.
     """
-    arrow = extra("pyarrow", "parquet")
-    parquet = extra("pyarrow.parquet", "parquet")
+    arrow = import_extra("pyarrow", "parquet")
+    parquet = import_extra("pyarrow.parquet", "parquet")
     try:
         with path.open("rb") as raw, parquet.ParquetFile(raw) as file:
             schema, total = file.schema_arrow, file.metadata.num_rows
-            found = found_columns(schema.names, columns, institution)
+            found = match_columns(schema.names, columns, institution)
             for ours, theirs in found.items():
                 check_type(ours, theirs, str(schema.field(theirs).type))
             done = 0
@@ -100,18 +100,18 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-SIGNS = ("state.json", "dataset_dict.json")
+DATASET_FILES = ("state.json", "dataset_dict.json")
 
 
 def is_dataset(path: Path) -> bool:
     """Whether a folder looks like one that ``save_to_disk`` has written."""
-    return any((path / sign).is_file() for sign in SIGNS)
+    return any((path / sign).is_file() for sign in DATASET_FILES)
 
 
 def saved_dataset(path: Path) -> Any:
-    """Open a folder that ``save_to_disk`` has written. Needs the extra ``datasets``. Raises DataError for another."""
-    datasets = extra("datasets", "datasets")
-    arrow = extra("pyarrow", "datasets")
+    """Open a folder that ``save_to_disk`` has written. Needs the import_extra ``datasets``. Raises DataError for another."""
+    datasets = import_extra("datasets", "datasets")
+    arrow = import_extra("pyarrow", "datasets")
     try:
         return datasets.load_from_disk(str(path.absolute()))
     except (OSError, ValueError, LookupError, TypeError, arrow.ArrowException) as error:
@@ -124,12 +124,12 @@ def dataset_rows(
 ) -> Iterator[Row]:
     """Read a ``Dataset`` or ``IterableDataset`` batch by batch; numbers count rows from 1.
 
-    A ``ClassLabel`` is read as its name. Needs the extra ``datasets``. Raises DataError for anything else, among them a
+    A ``ClassLabel`` is read as its name. Needs the import_extra ``datasets``. Raises DataError for anything else, among them a
     ``DatasetDict``, whose splits are read one at a time; where a column that is needed is missing or holds no strings;
     and where the dataset's files can't be read.
     """
-    datasets = extra("datasets", "datasets")
-    arrow = extra("pyarrow", "datasets")
+    datasets = import_extra("datasets", "datasets")
+    arrow = import_extra("pyarrow", "datasets")
     if isinstance(dataset, (datasets.DatasetDict, datasets.IterableDatasetDict)):
         raise DataError(f"this dataset has splits, read one of them: {', '.join(dataset)}")
     if not isinstance(dataset, (datasets.Dataset, datasets.IterableDataset)):
@@ -139,7 +139,7 @@ def dataset_rows(
     labels = {name: kind for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
     found: dict[str, str] = {}
     if dataset.column_names:
-        found = found_columns(dataset.column_names, columns, institution)
+        found = match_columns(dataset.column_names, columns, institution)
         for ours, theirs in found.items():
             if theirs not in labels and theirs in features:
                 check_type(ours, theirs, getattr(features[theirs], "dtype", str(features[theirs])))
@@ -147,7 +147,7 @@ def dataset_rows(
     done = 0
     try:
         for batch in dataset.with_format(None).iter(ROWS_A_BATCH):
-            found = found or found_columns(list(batch), columns, institution)
+            found = found or match_columns(list(batch), columns, institution)
             cells = {ours: _dataset_cells(batch[theirs], labels.get(theirs)) for ours, theirs in found.items()}
             yield from table_rows(cells, done + 1)
             done += len(next(iter(batch.values())))

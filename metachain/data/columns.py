@@ -9,7 +9,7 @@ from uuid import UUID
 from metachain.data.demonstration import KNOWN_FIELDS, REQUIRED_FIELDS, json_object
 from metachain.errors import DataError
 
-__all__ = ["check_columns", "found_columns", "named_columns", "record_of", "renamed"]
+__all__ = ["check_columns", "match_columns", "named_columns", "record_from_cells", "rename_fields"]
 
 METADATA = "metadata."
 EMPTY: Mapping[str, str] = {}
@@ -35,7 +35,7 @@ def check_columns(columns: Mapping[str, str]) -> None:
             raise DataError(f"{ours!r} is no field of a demonstration; columns can be given for {known}")
 
 
-def found_columns(
+def match_columns(
     names: Sequence[str], columns: Mapping[str, str] = EMPTY, institution: str | None = None
 ) -> dict[str, str]:
     """Our fields by the column, of those that a table has, that holds each.
@@ -59,14 +59,14 @@ def found_columns(
     return found
 
 
-def renamed(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+def rename_fields(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
     """Give a record's fields the names that ``columns`` says."""
     taken = set(columns.values())
     kept = {name: value for name, value in record.items() if name not in columns and name not in taken}
-    return _folded({**kept, **{ours: record[theirs] for ours, theirs in columns.items() if theirs in record}})
+    return _fold_metadata({**kept, **{ours: record[theirs] for ours, theirs in columns.items() if theirs in record}})
 
 
-def record_of(cells: Mapping[str, Any]) -> dict[str, Any]:
+def record_from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
     """Make a record of a table's cells, by our names: what is empty is left out, metadata may be JSON.
 
     Raises DataError where the metadata are a text that is no JSON object.
@@ -80,10 +80,10 @@ def record_of(cells: Mapping[str, Any]) -> dict[str, Any]:
             raise DataError(f"'metadata': {error}") from None
     elif isinstance(metadata, Mapping):  # every row of a table has all keys that any row has
         record["metadata"] = {name: value for name, value in metadata.items() if value is not None}
-    return _folded({name: value if type(value) is str else _plain(value) for name, value in record.items()})
+    return _fold_metadata({name: value if type(value) is str else _json_value(value) for name, value in record.items()})
 
 
-def _folded(record: dict[str, Any]) -> dict[str, Any]:
+def _fold_metadata(record: dict[str, Any]) -> dict[str, Any]:
     """Move what is called ``metadata.x`` into the metadata."""
     own = [name for name in record if name.startswith(METADATA)]
     if own:
@@ -95,12 +95,12 @@ def _folded(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Say with JSON's types what a table's say: dates and times in ISO 8601, decimals and UUIDs as texts."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _json_value(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_json_value(one) for one in value]
     if isinstance(value, (date, time)):
         return value.isoformat()
     return str(value) if isinstance(value, (Decimal, UUID)) else value

@@ -6,9 +6,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Self
 
-from metachain.data.columns import EMPTY, found_columns, record_of
+from metachain.data.columns import EMPTY, match_columns, record_from_cells
 from metachain.data.rows import Row
-from metachain.data.text_files import no_text, opened_text
+from metachain.data.text_files import encoding_error, open_text
 from metachain.errors import DataError
 from metachain.progress import Progress, silent
 
@@ -48,7 +48,7 @@ def delimited_rows(
     passed over. Raises DataError where the file can't be read, or a column that is needed is missing.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    with opened_text(path, progress, newline="") as file:
+    with open_text(path, progress, newline="") as file:
         lines = iter(file)
         skipped, first = next(((number, line) for number, line in enumerate(lines) if line.strip()), (0, ""))
         if not first:
@@ -57,7 +57,7 @@ def delimited_rows(
         reader = csv.reader(taken, delimiter=max(delimiters, key=first.count), strict=True)
         names = _header(reader, taken, path)
         try:
-            found = found_columns(names, columns, institution)
+            found = match_columns(names, columns, institution)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
         places = {ours: names.index(theirs) for ours, theirs in found.items()}
@@ -80,18 +80,18 @@ def _header(reader: Iterator[list[str]], taken: _Lines, path: Path) -> list[str]
         names = next(reader)
     except csv.Error as error:
         raise DataError(f"{path}: the header can't be read ({error})") from None
-    if reason := no_text("".join(taken.taken)):
+    if reason := encoding_error("".join(taken.taken)):
         raise DataError(f"{path}: the header is {reason}")
     return [name.strip() for name in names]
 
 
 def _row(number: int, cells: Sequence[str], raw: str, places: Mapping[str, int], width: int) -> Row:
-    if reason := no_text(raw):
+    if reason := encoding_error(raw):
         return Row(number, None, reason, raw)
     if len(cells) != width:
         return Row(number, None, f"{len(cells)} fields, but the header names {width}", raw)
     try:
-        return Row(number, record_of({ours: cells[place] for ours, place in places.items()}), raw=raw)
+        return Row(number, record_from_cells({ours: cells[place] for ours, place in places.items()}), raw=raw)
     except DataError as error:
         return Row(number, None, str(error), raw)
 

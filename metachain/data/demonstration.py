@@ -8,7 +8,7 @@ from typing import Any
 
 from metachain.errors import DataError
 
-__all__ = ["Demonstration", "check_text", "json_object", "made_of", "patient_of", "storable"]
+__all__ = ["Demonstration", "check_text", "json_object", "parse_record", "patient_of", "storable"]
 REQUIRED_FIELDS = ("institution", "input", "output")
 KNOWN_FIELDS = frozenset({*REQUIRED_FIELDS, "id", "metadata"})
 
@@ -54,7 +54,7 @@ def patient_of(metadata: Mapping[str, Any]) -> str | None:
     return None if found is None else str(found)
 
 
-def made_of(record: Mapping[str, Any], institution: str | None = None) -> Demonstration:
+def parse_record(record: Mapping[str, Any], institution: str | None = None) -> Demonstration:
     """Make a demonstration of a record ``{"institution", "input", "output", "id"?, "metadata"?}``.
 
     Other fields are left. With ``institution`` given, the record may leave that out, and one that names another is

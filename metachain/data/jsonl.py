@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from metachain.data.columns import EMPTY, check_columns, renamed
-from metachain.data.demonstration import Demonstration, check_text, json_object, made_of
+from metachain.data.columns import EMPTY, check_columns, rename_fields
+from metachain.data.demonstration import Demonstration, check_text, json_object, parse_record
 from metachain.data.rows import Row
-from metachain.data.text_files import no_text, opened_text
+from metachain.data.text_files import encoding_error, open_text
 from metachain.errors import DataError
 from metachain.progress import Progress, silent
 
@@ -24,7 +24,7 @@ def read_demonstrations(path: str | Path, institution: str | None = None) -> lis
     Raises DataError that names the file and each bad line (the first five), or says that the file is empty.
     """
     expected = 'one {"institution", "input", "output"} object a line'
-    return _read(Path(path), lambda line: made_of(json_object(line), institution), expected)
+    return _read(Path(path), lambda line: parse_record(json_object(line), institution), expected)
 
 
 def read_inputs(path: str | Path) -> list[str]:
@@ -95,17 +95,17 @@ def json_rows(path: Path, columns: Mapping[str, str] = EMPTY, progress: Progress
     Raises DataError where the file can't be read.
     """
     check_columns(columns)
-    with opened_text(path, progress, newline="\n") as file:
+    with open_text(path, progress, newline="\n") as file:
         for number, line in enumerate(file, start=1):
             if text := line.strip():
                 yield _row(number, text, columns)
 
 
 def _row(number: int, text: str, columns: Mapping[str, str]) -> Row:
-    if reason := no_text(text):
+    if reason := encoding_error(text):
         return Row(number, None, reason, text)
     try:
         record = json_object(text)
     except DataError as error:
         return Row(number, None, str(error), text)
-    return Row(number, renamed(record, columns) if columns else record, raw=text)
+    return Row(number, rename_fields(record, columns) if columns else record, raw=text)

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from metachain.data.demonstration import Demonstration, made_of
-from metachain.data.text_files import shown
+from metachain.data.demonstration import Demonstration, parse_record
+from metachain.data.text_files import escaped
 from metachain.errors import DataError, StorageError
 from metachain.files import check_writable
 
@@ -50,7 +50,7 @@ def from_record(row: Row, institution: str | None = None) -> Demonstration | Rej
     if row.record is None:
         return Rejected(row, row.reason)
     try:
-        return made_of(row.record, institution)
+        return parse_record(row.record, institution)
     except DataError as error:
         return Rejected(row, str(error))
 
@@ -111,11 +111,11 @@ class RejectedFile:
 
 def _line(rejected: Rejected) -> str:
     row = rejected.row
-    head: dict[str, Any] = {row.unit: row.number, "reason": shown(rejected.reason)}
+    head: dict[str, Any] = {row.unit: row.number, "reason": escaped(rejected.reason)}
     if row.record is not None:
         with suppress(TypeError, ValueError, RecursionError):
             return _json({**head, "record": row.record})
-    return _json({**head, "raw": shown(row.raw or repr(row.record))})
+    return _json({**head, "raw": escaped(row.raw or repr(row.record))})
 
 
 def _json(record: dict[str, Any]) -> str:

@@ -44,7 +44,7 @@ def identifiers_of(texts: Sequence[str], analyzer: Any = None) -> list[tuple[Ide
     spans = ((text, one) for text, several in zip(texts, found, strict=True) for one in several if one.kind == "PERSON")
     words = {word for text, one in spans for word in name_words(text[one.start : one.end])}
     again = [[Identifier("PERSON", *span, 0.5) for span in occurrences(text, words)] for text in texts]
-    return [_apart(text, [*a, *b]) for text, a, b in zip(texts, found, again, strict=True)]
+    return [_merged(text, [*a, *b]) for text, a, b in zip(texts, found, again, strict=True)]
 
 
 def replaced(text: str, found: Sequence[Identifier]) -> str:
@@ -57,7 +57,7 @@ def replaced(text: str, found: Sequence[Identifier]) -> str:
 
 
 def _analyzed(text: str, analyzer: Any) -> list[Identifier]:
-    engines = [_own(), *([] if analyzer is None else [analyzer])]
+    engines = [_our_analyzer(), *([] if analyzer is None else [analyzer])]
     return [
         Identifier(result.entity_type, start + result.start, start + result.end, float(result.score))
         for start, window in _windows(text)
@@ -72,7 +72,7 @@ def _is_cut(text: str, place: int, edge: int) -> bool:
     return place == edge and 0 < edge < len(text) and not (text[edge - 1].isspace() or text[edge].isspace())
 
 
-def _own() -> Any:
+def _our_analyzer() -> Any:
     try:
         return import_module("metachain.deidentification.recognizers").analyzer()
     except ImportError as error:
@@ -95,7 +95,7 @@ def _windows(text: str) -> Iterator[tuple[int, str]]:
     yield start, text[start:]
 
 
-def _apart(text: str, found: list[Identifier]) -> tuple[Identifier, ...]:
+def _merged(text: str, found: list[Identifier]) -> tuple[Identifier, ...]:
     """Those that overlap made one, of the surest kind, and what is replaced already left out."""
     merged: list[Identifier] = []
     surest: list[Identifier] = []
@@ -107,20 +107,20 @@ def _apart(text: str, found: list[Identifier]) -> tuple[Identifier, ...]:
         else:
             merged.append(one)
             surest.append(one)
-    return tuple(part for one in merged for part in _unreplaced(text, one))
+    return tuple(part for one in merged for part in _outside_placeholders(text, one))
 
 
-def _unreplaced(text: str, one: Identifier) -> Iterator[Identifier]:
+def _outside_placeholders(text: str, one: Identifier) -> Iterator[Identifier]:
     place = one.start
     around = text[max(0, one.start - 40) : one.end + 40]
     for match in _PLACEHOLDER.finditer(around):
         start, end = (max(0, one.start - 40) + edge for edge in match.span())
         if end > one.start and start < one.end:
-            yield from _worded(text, replace(one, start=place, end=max(place, start)))
+            yield from _if_it_has_letters(text, replace(one, start=place, end=max(place, start)))
             place = max(place, end)
-    yield from _worded(text, replace(one, start=place, end=max(place, one.end)))
+    yield from _if_it_has_letters(text, replace(one, start=place, end=max(place, one.end)))
 
 
-def _worded(text: str, one: Identifier) -> Iterator[Identifier]:
+def _if_it_has_letters(text: str, one: Identifier) -> Iterator[Identifier]:
     if any(character.isalnum() for character in text[one.start : one.end]):
         yield one

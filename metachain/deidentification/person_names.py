@@ -49,7 +49,7 @@ _TITLED = _before(
     r"|Officer|Detective|Nurse|Sister|Father|Brother|Aunt|Uncle|Grandma|Grandpa|Coach)"
     r"|\b(?:MR|MRS|MS|DR|mr|mrs|ms|dr)\.)\s{1,2}"
 )
-_TITLED_LOUD = _before(r"\b(?:MR|MRS|MS|MISS|DR)\s{1,2}")
+_TITLED_ALL_CAPS = _before(r"\b(?:MR|MRS|MS|MISS|DR)\s{1,2}")
 _TITLED_LOW = re.compile(r"\b(?:mr|mrs|ms|miss|dr|doctor)\b\s?\.?\s([a-z]{2,20})\b")
 _SIGN = re.compile(r"(?i:\b(?:positive|negative|modified|st\.)\s)\Z")
 _NAMED = _before(
@@ -102,7 +102,7 @@ class _Run:
         return tuple(word.lower() for word in self.words if len(word) > 1)
 
     @property
-    def loud(self) -> bool:
+    def all_caps(self) -> bool:
         return all(word.isupper() for word in self.words)
 
     @property
@@ -113,16 +113,20 @@ class _Run:
 def names(text: str) -> list[tuple[int, int, float]]:
     """Start, end and score (0 to 1) of each name of a person that something beside it, or a list, gives away."""
     runs, plain = _runs(text)
-    found = list(_small(text))
+    found = list(_lower_case_names(text))
     taken = -1
     for run, following in zip_longest(runs, runs[1:]):
         if run.start < taken:
             continue
         score = _score(text, run, plain)
-        if not score and text[taken : run.start] in {" and ", " & "} and not _is_odd(run, plain):
+        if not score and text[taken : run.start] in {" and ", " & "} and not _looks_like_other_words(run, plain):
             score = 0.5
         end = run.end
-        if following and text[run.end : following.start] in {", ", ","} and _backwards(text, run, following, score):
+        if (
+            following
+            and text[run.end : following.start] in {", ", ","}
+            and _is_surname_first(text, run, following, score)
+        ):
             score, end = max(score, 0.8), following.end
         if score:
             found.append((_with_particles(text, run.start), end, score))
@@ -130,7 +134,7 @@ def names(text: str) -> list[tuple[int, int, float]]:
     return found
 
 
-def _small(text: str) -> Iterator[tuple[int, int, float]]:
+def _lower_case_names(text: str) -> Iterator[tuple[int, int, float]]:
     """Names all in small letters: a common surname after a title or a common given name."""
     for match in _TITLED_LOW.finditer(text):
         if match[1] in SURNAMES:
@@ -178,13 +182,13 @@ def _runs(text: str) -> tuple[list[_Run], set[str]]:
         joined = words and text[end:left] in (_JOINS if len(words[-1]) > 1 else {*_JOINS, ". ", "."})
         if words and (not joined or len(words) >= LONGEST):
             close()
-        if word[0].isupper() and not _stops(text, left, right):
+        if word[0].isupper() and not _ends_name(text, left, right):
             bare = word.removesuffix("'s").removesuffix("’s")
             if not words:
                 start = left
             words.append(bare)
             end = left + len(bare)
-        elif words and word in _PARTICLES and _leads_on(text, tokens, place):
+        elif words and word in _PARTICLES and _particle_continues(text, tokens, place):
             end = right
         else:
             close()
@@ -194,7 +198,7 @@ def _runs(text: str) -> tuple[list[_Run], set[str]]:
     return runs, plain
 
 
-def _stops(text: str, left: int, right: int) -> bool:
+def _ends_name(text: str, left: int, right: int) -> bool:
     """Whether a word with a capital is no part of a name."""
     word, after = text[left:right].lower(), text[right : right + 1]
     if after.isdigit() or after == "_" or text[left - 1 : left].isdigit():
@@ -202,7 +206,7 @@ def _stops(text: str, left: int, right: int) -> bool:
     return (word in _STOPS or re.split("['’]", word)[0] in _STOPS) and not (word in {"a", "i"} and after == ".")
 
 
-def _leads_on(text: str, tokens: list[tuple[str, int, int]], place: int) -> bool:
+def _particle_continues(text: str, tokens: list[tuple[str, int, int]], place: int) -> bool:
     for one, other in zip(tokens[place : place + 2], tokens[place + 1 : place + 3], strict=False):
         if text[one[2] : other[1]] != " ":
             return False
@@ -224,30 +228,30 @@ def _with_particles(text: str, start: int) -> int:
 def _score(text: str, run: _Run, plain: Collection[str]) -> float:
     """How sure it is that a run is a name; 0 where nothing says so."""
     left, right = text[max(0, run.start - LEFT) : run.start], text[run.end : run.end + RIGHT]
-    if _TITLED.search(left) or _NAMED.search(left) or (_TITLED_LOUD.search(left) and run.known):
+    if _TITLED.search(left) or _NAMED.search(left) or (_TITLED_ALL_CAPS.search(left) and run.known):
         return 0.9
     if _is_eponym(text, run.end) or _SIGN.search(left):
         return 0.0
-    return 0.8 if _listed(run) else _beside(run, left, right, plain)
+    return 0.8 if _is_in_lists(run) else _score_by_context(run, left, right, plain)
 
 
-def _beside(run: _Run, left: str, right: str, plain: Collection[str]) -> float:
+def _score_by_context(run: _Run, left: str, right: str, plain: Collection[str]) -> float:
     """How sure what stands beside a run makes it that it is a name."""
-    if run.loud:
-        return 0.7 if (run.known or len(run.words) > 1) and _LABELLED.search(left) and _quiet(left) else 0.0
-    if _is_odd(run, plain):
+    if run.all_caps:
+        return 0.7 if (run.known or len(run.words) > 1) and _LABELLED.search(left) and _follows_colon(left) else 0.0
+    if _looks_like_other_words(run, plain):
         return 0.0
     several = len(run.words) > 1
     if (several or run.known) and (_LABELLED.search(left) or _CREDENTIAL.match(right) or _ACTS_AFTER.match(right)):
         return 0.7
-    if _LABELLED.search(left) and _quiet(left) and _CREDENTIAL.match(right):
+    if _LABELLED.search(left) and _follows_colon(left) and _CREDENTIAL.match(right):
         return 0.7
     if _RELATED.search(left) or _ACTED.search(left) or _SUBJECT.match(right):
         return 0.6
     return 0.0
 
 
-def _is_odd(run: _Run, plain: Collection[str]) -> bool:
+def _looks_like_other_words(run: _Run, plain: Collection[str]) -> bool:
     """Whether a run that no list knows looks like other words: written small elsewhere, specialty or abbreviation."""
     if run.known:
         return False
@@ -255,18 +259,18 @@ def _is_odd(run: _Run, plain: Collection[str]) -> bool:
     return words or any(len(word) > 1 and word.isupper() for word in run.words)
 
 
-def _quiet(left: str) -> bool:
+def _follows_colon(left: str) -> bool:
     """Whether a label stands before it with a colon: in a text all in capitals anything follows anything."""
     return ":" in left[-4:]
 
 
-def _listed(run: _Run) -> bool:
+def _is_in_lists(run: _Run) -> bool:
     """Whether the lists of names alone make a run a name."""
     words = run.lower
     first, last = words[0], words[-1]
     if len(run.words) == 1:
-        return not run.loud and first in _KNOWN and first not in AMBIGUOUS
-    if run.loud or (first in AMBIGUOUS and last in AMBIGUOUS):
+        return not run.all_caps and first in _KNOWN and first not in AMBIGUOUS
+    if run.all_caps or (first in AMBIGUOUS and last in AMBIGUOUS):
         return len(words) > 1 and first in GIVEN and last in SURNAMES
     if len(words) == 1:
         return first in SURNAMES and len(run.words[0]) == 1
@@ -277,14 +281,14 @@ def _listed(run: _Run) -> bool:
     )
 
 
-def _backwards(text: str, run: _Run, following: _Run, score: float) -> bool:
+def _is_surname_first(text: str, run: _Run, following: _Run, score: float) -> bool:
     """Whether two runs with a comma between them are a surname and a given name."""
     if len(run.words) > 2 or len(following.words) > 3:
         return False
     left = text[max(0, run.start - LEFT) : run.start]
-    if len(run.words) == 1 and (score >= 0.7 or (_LABELLED.search(left) and _quiet(left))):
+    if len(run.words) == 1 and (score >= 0.7 or (_LABELLED.search(left) and _follows_colon(left))):
         return True
-    if len(run.words) == 1 and _SUBJECT.match(text, following.end) and not run.loud:
+    if len(run.words) == 1 and _SUBJECT.match(text, following.end) and not run.all_caps:
         return True
     return run.lower[-1] in SURNAMES and following.lower[0] in GIVEN
 

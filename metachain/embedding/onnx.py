@@ -100,7 +100,7 @@ def kept_model(name: str) -> bytes:
         paths = sorted(cache_folder().glob(f"{name}-{FORMAT}-*.onnx"))
     except (OSError, StorageError):
         return b""
-    return next(filter(None, map(_read, paths)), b"")
+    return next(filter(None, map(_read_checked, paths)), b"")
 
 
 def exported_model(folder: Path, name: str) -> bytes:
@@ -112,7 +112,7 @@ def exported_model(folder: Path, name: str) -> bytes:
         return kept_model(name) or _export(folder, f"{name}-{FORMAT}-")
 
 
-def _read(path: Path) -> bytes:
+def _read_checked(path: Path) -> bytes:
     with suppress(OSError):
         model = path.read_bytes()
         if path.stem.endswith("-" + sha256(model).hexdigest()):

@@ -35,7 +35,7 @@ class AnswerCache:
         with cache_engine(path) as engine:
             yield cls(engine)
 
-    def known(self, keys: Sequence[str]) -> dict[str, str]:
+    def by_key(self, keys: Sequence[str]) -> dict[str, str]:
         """Find the answers there are, by key."""
         found: dict[str, str] = {}
         with reading(self._engine) as connection:

@@ -80,7 +80,7 @@ class Audit:
         """
         rows = [_row(one) for one in entries]
         if not self.recording:
-            return provided is None or self._holds(provided)
+            return provided is None or self._is_allowed(provided)
         try:
             with writing(self._engine, waiting=False) as connection:
                 if provided is not None and not provided(connection):
@@ -93,7 +93,7 @@ class Audit:
             ) from error
         return True
 
-    def told(
+    def complete(
         self,
         id: str,
         *,
@@ -149,7 +149,7 @@ class Audit:
         with writing(self._engine) as connection:
             return connection.execute(delete(table).where(table.c.at < _moment("before", before))).rowcount
 
-    def _holds(self, provided: Callable[[Connection], bool]) -> bool:
+    def _is_allowed(self, provided: Callable[[Connection], bool]) -> bool:
         with reading(self._engine) as connection:
             return provided(connection)
 

@@ -20,7 +20,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An insertion in the words of the connection's engine, which know conflicts."""
-    return _insertion(table, for_postgresql=is_postgresql(connection))
+    return _insert_statement(table, for_postgresql=is_postgresql(connection))
 
 
 def upsert(connection: Connection, table: Table, rows: Rows, changing: Sequence[str] | None = None) -> None:
@@ -29,20 +29,20 @@ def upsert(connection: Connection, table: Table, rows: Rows, changing: Sequence[
         return
     keys = [column.name for column in table.primary_key]
     names = [name for name in rows[0] if name not in keys] if changing is None else changing
-    statement = _replacing(table, tuple(keys), tuple(names), for_postgresql=is_postgresql(connection))
+    statement = _upsert_statement(table, tuple(keys), tuple(names), for_postgresql=is_postgresql(connection))
     connection.execute(statement, list(rows))
 
 
-def _insertion(table: Table, *, for_postgresql: bool) -> postgresql.Insert | sqlite.Insert:
+def _insert_statement(table: Table, *, for_postgresql: bool) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(table) if for_postgresql else sqlite.insert(table)
 
 
 @cache
-def _replacing(
+def _upsert_statement(
     table: Table, keys: tuple[str, ...], names: tuple[str, ...], *, for_postgresql: bool
 ) -> postgresql.Insert | sqlite.Insert:
     """Built once: every selection stores its audit entry by one."""
-    statement = _insertion(table, for_postgresql=for_postgresql)
+    statement = _insert_statement(table, for_postgresql=for_postgresql)
     fresh = {name: statement.excluded[name] for name in names}
     return statement.on_conflict_do_update(index_elements=list(keys), set_=fresh)
 

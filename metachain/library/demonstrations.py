@@ -23,17 +23,17 @@ __all__ = [
     "AdmissionGate",
     "NewAndKnown",
     "Refused",
-    "admitted",
+    "apply_gate",
     "chunks",
-    "counts_of",
-    "demonstrations_held",
+    "count_by_institution",
     "from_row",
-    "holders_of",
     "insert_correction",
     "insert_demonstrations",
-    "page_after",
+    "institutions_with",
+    "load_demonstrations",
+    "load_page",
+    "load_shared",
     "row_of",
-    "shared_with",
     "split_new_and_known",
 ]
 
@@ -102,30 +102,30 @@ def from_row(row: Row[Any]) -> Demonstration:
 IN_ORDER = select(table).order_by(table.c.institution, table.c.id)
 
 
-def counts_of(connection: Connection) -> dict[str, int]:
+def count_by_institution(connection: Connection) -> dict[str, int]:
     """Number of demonstrations by institution, in alphabetical order."""
     query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def holders_of(connection: Connection, id: str) -> tuple[str, ...]:
+def institutions_with(connection: Connection, id: str) -> tuple[str, ...]:
     """Institutions that have a demonstration of an id, in alphabetical order."""
     query = select(table.c.institution).where(table.c.id == id).order_by(table.c.institution)
     return tuple(connection.execute(query).scalars())
 
 
-def demonstrations_held(connection: Connection, institutions: Collection[str]) -> tuple[Demonstration, ...]:
+def load_demonstrations(connection: Connection, institutions: Collection[str]) -> tuple[Demonstration, ...]:
     """Those of some institutions (of all, where none is named). Raises NotFoundError for one that has none."""
     query = IN_ORDER.where(table.c.institution.in_(institutions)) if institutions else IN_ORDER
     rows = connection.execute(query).all()
     absent = set(institutions) - {row.institution for row in rows}
     if absent:
-        known = ", ".join(list(counts_of(connection))[:8]) or "none yet"
+        known = ", ".join(list(count_by_institution(connection))[:8]) or "none yet"
         raise NotFoundError(f"no demonstrations of {sorted(absent)[0]!r} in the library; it has: {known}")
     return tuple(map(from_row, rows))
 
 
-def shared_with(
+def load_shared(
     connection: Connection, institution: str, allowing: Select[tuple[str]], among: Collection[str]
 ) -> tuple[Demonstration, ...]:
     """Those that others share with an institution, of those named ``among`` (of all, where none is).
@@ -138,7 +138,7 @@ def shared_with(
     return tuple(map(from_row, connection.execute(query)))
 
 
-def page_after(connection: Connection, institution: str, id: str) -> tuple[Demonstration, ...]:
+def load_page(connection: Connection, institution: str, id: str) -> tuple[Demonstration, ...]:
     """The next few of an institution after an id, in the order of ids; none where it was the last."""
     query = select(table).where(table.c.institution == institution, table.c.id > id).order_by(table.c.id)
     return tuple(map(from_row, connection.execute(query.limit(ROWS_A_QUERY))))
@@ -160,7 +160,7 @@ class Added:
     """Already there (or twice in the same call), and so left as they were."""
 
 
-def admitted(gate: AdmissionGate | None, demonstration: Demonstration) -> Demonstration:
+def apply_gate(gate: AdmissionGate | None, demonstration: Demonstration) -> Demonstration:
     """What a gate lets in of one; all of it where there is no gate."""
     return gate.passed(demonstration) if gate else demonstration
 
@@ -176,7 +176,7 @@ def insert_demonstrations(
     stored = duplicates = 0
     institutions: set[str] = set()
     changed: set[str] = set()
-    for chunk in chunks(_passing(gate, demonstrations, refused), ROWS_A_QUERY):
+    for chunk in chunks(_admissible(gate, demonstrations, refused), ROWS_A_QUERY):
         found = split_new_and_known(connection, chunk, refused)
         insert_new(connection, table, [row_of(one) for one in found.fresh])
         index_vectors(connection, [text_sha256(one.input) for one in found.fresh])
@@ -196,17 +196,17 @@ def insert_correction(connection: Connection, gate: AdmissionGate | None, outcom
     """
     metadata = {"feedback": outcome.id}
     one = Demonstration(outcome.institution, outcome.input, correction, f"feedback {outcome.id}", metadata)
-    row = row_of(admitted(gate, one))
+    row = row_of(apply_gate(gate, one))
     upsert(connection, table, [row])
     reindex(connection, row)
 
 
-def _passing(
+def _admissible(
     gate: AdmissionGate | None, demonstrations: Iterable[Demonstration], refused: Refused | None
 ) -> Iterator[tuple[int, Demonstration]]:
     for position, one in enumerate(demonstrations):
         try:
-            yield position, admitted(gate, one)
+            yield position, apply_gate(gate, one)
         except DataError as error:
             if refused is None:
                 raise

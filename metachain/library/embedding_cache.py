@@ -46,7 +46,7 @@ class EmbeddingCache:
         keys = [text_sha256(text) for text in texts]
         found = self._stored(sorted(set(keys)))
         if len({len(vector) for vector in found.values()}) > 1:
-            size = _embedded(self.encoder, normalised[:1]).shape[1]
+            size = _checked_vectors(self.encoder, normalised[:1]).shape[1]
             found = {key: vector for key, vector in found.items() if len(vector) == size}
         missing = {key: text for key, text in zip(keys, normalised, strict=True) if key not in found}
         wanted = sorted(missing, key=lambda key: (len(missing[key]), key))
@@ -59,7 +59,9 @@ class EmbeddingCache:
             workers = self._workers if len(chunks) > 1 else HERE
             texts_of = ([missing[key] for key in chunk] for chunk in chunks)
             outdated: list[str] = []
-            for chunk, fresh in zip(chunks, workers.map(partial(_embedded, self.encoder), texts_of), strict=True):
+            for chunk, fresh in zip(
+                chunks, workers.map(partial(_checked_vectors, self.encoder), texts_of), strict=True
+            ):
                 found.update(zip(chunk, fresh, strict=True))
                 self._store({key: found[key] for key in chunk})
                 outdated += sorted(key for key in stored if len(found[key]) != fresh.shape[1])
@@ -76,7 +78,7 @@ class EmbeddingCache:
         with reading(self._engine) as connection:
             for start in range(0, len(keys), KEYS_A_QUERY):
                 some = vectors_of(connection, self.encoder.fingerprint, keys[start : start + KEYS_A_QUERY])
-                found.update((key, vector) for key, vector in some if _is_whole(vector))
+                found.update((key, vector) for key, vector in some if _is_unit_vector(vector))
         return found
 
     def _store(self, vectors: dict[str, NDArray[np.float32]]) -> None:
@@ -95,7 +97,7 @@ class EmbeddingCache:
             return  # a cache that can't be written costs time, not answers
 
 
-def _embedded(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+def _checked_vectors(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
     rows = np.asarray(encoder.encode(texts), np.float32)
     if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
         raise DataError(
@@ -105,7 +107,7 @@ def _embedded(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
     return unit_rows(rows)
 
 
-def _is_whole(vector: NDArray[np.float32]) -> bool:
+def _is_unit_vector(vector: NDArray[np.float32]) -> bool:
     """Whether a stored vector is of unit length; one of zeros is as likely a damaged page as a text without meaning."""
     return abs(float(np.linalg.norm(vector)) - 1) < LENGTH_TOLERANCE
 

@@ -54,8 +54,8 @@ def reading(engine: Engine, viewer: Viewer | None = None) -> Iterator[Connection
     Without a ``viewer`` PostgreSQL shows no row of the protected tables.
     """
     snapshot = {"isolation_level": "REPEATABLE READ"} if is_postgresql(engine) else {}
-    with _translating(engine), engine.connect().execution_options(**snapshot) as connection:
-        _let_see(connection, viewer)
+    with _our_errors(engine), engine.connect().execution_options(**snapshot) as connection:
+        _set_viewer(connection, viewer)
         yield connection
 
 
@@ -69,11 +69,11 @@ def writing(
     process may be killed and nothing is lost, but when the machine loses its power the last transactions may be.
     """
     with (
-        _translating(engine),
+        _our_errors(engine),
         engine.connect().execution_options(writing=True, waiting=waiting) as connection,
         connection.begin(),
     ):
-        _let_see(connection, viewer)
+        _set_viewer(connection, viewer)
         if not waiting and is_postgresql(engine):
             connection.execute(text("SET LOCAL synchronous_commit = off"))
         if alone and is_postgresql(engine):
@@ -91,32 +91,32 @@ def place_of(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=True) if is_postgresql(engine) else str(engine.url.database)
 
 
-def _let_see(connection: Connection, viewer: Viewer | None) -> None:
+def _set_viewer(connection: Connection, viewer: Viewer | None) -> None:
     if viewer is None or not is_postgresql(connection):
         return
-    said = {
+    settings = {
         "keeper": "yes" if viewer.institution is None else "",
         "asks": viewer.institution or "",
         "purpose": viewer.purpose,
     }
-    set_each = ", ".join(f"set_config('metachain.{name}', :{name}, true)" for name in said)
-    connection.execute(text(f"SELECT {set_each}"), said)
+    set_each = ", ".join(f"set_config('metachain.{name}', :{name}, true)" for name in settings)
+    connection.execute(text(f"SELECT {set_each}"), settings)
 
 
 @contextmanager
-def _translating(engine: Engine) -> Iterator[None]:
+def _our_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _translated(error.orig, engine) from error
+        raise _as_our_error(error.orig, engine) from error
     except engine.dialect.loaded_dbapi.Error as error:
         # PostgreSQL's own driver is spoken to for COPY, and for vectors in binary form.
-        raise _translated(error, engine) from error
+        raise _as_our_error(error, engine) from error
     except JSONDecodeError as error:
         raise _damaged(engine, error) from error
 
 
-def _translated(error: BaseException | None, engine: Engine) -> LibraryError | StorageError:
+def _as_our_error(error: BaseException | None, engine: Engine) -> LibraryError | StorageError:
     reason = str(error).strip().split("\n")[0]
     for sign, what in ADVICE.items():
         if sign in reason:

@@ -21,7 +21,7 @@ from metachain.timestamps import now
 __all__ = ["ANSWERS", "POSTERIOR", "Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]
 
 KEYS_A_QUERY = 400
-READERS_MILLISECONDS = 2000
+WAIT_FOR_READERS_MS = 2000
 """How long a scrub waits for readers of what was before."""
 POSTERIOR = "posterior of "
 LEARNED = ("prior", POSTERIOR)
@@ -84,18 +84,18 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
     what is gone; and an institution's lists, rules, memberships and keys where all of it goes. None where there was
     nothing.
     """
-    gone = connection.execute(select(demonstrations).where(*_meant(doomed))).all()
-    lost = _outcomes_of(connection, doomed, gone)
-    names = _artifacts_of(connection, doomed, gone, lost)
-    if not (gone or lost or (doomed.whole_institution and _is_known(connection, doomed.institution))):
+    gone = connection.execute(select(demonstrations).where(*_conditions(doomed))).all()
+    lost = _affected_outcomes(connection, doomed, gone)
+    names = _affected_artifacts(connection, doomed, gone, lost)
+    if not (gone or lost or (doomed.whole_institution and _has_rules_or_artifacts(connection, doomed.institution))):
         return None
-    connection.execute(delete(demonstrations).where(*_meant(doomed)))
+    connection.execute(delete(demonstrations).where(*_conditions(doomed)))
     for table, key, values in (
         (outcomes, outcomes.c.id, sorted({row.id for row in lost})),
         (artifacts, artifacts.c.name, names),
     ):
-        for some in _batched(values, KEYS_A_QUERY):
-            connection.execute(delete(table).where(key.in_(some)))
+        for batch in _batched(values, KEYS_A_QUERY):
+            connection.execute(delete(table).where(key.in_(batch)))
     texts = {row.text_sha256 for row in gone} | {text_sha256(row.input) for row in lost}
     vectors = _delete_vectors(connection, texts)
     if doomed.whole_institution:
@@ -140,14 +140,14 @@ def scrub(engine: Engine) -> bool:
         return True
     with engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
-        patience = raw.execute("PRAGMA busy_timeout").fetchone()[0]
-        raw.execute(f"PRAGMA busy_timeout = {READERS_MILLISECONDS}")
+        timeout = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+        raw.execute(f"PRAGMA busy_timeout = {WAIT_FOR_READERS_MS}")
         busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        raw.execute(f"PRAGMA busy_timeout = {patience}")
+        raw.execute(f"PRAGMA busy_timeout = {timeout}")
     return not busy
 
 
-def _is_known(connection: Connection, institution: str | None) -> bool:
+def _has_rules_or_artifacts(connection: Connection, institution: str | None) -> bool:
     """Whether there is a rule or a list of answers of an institution that has no demonstrations."""
     rule = connection.execute(select(grants.c.number).where(grants.c.institution == institution)).first()
     names = [f"{kind}{institution}" for kind in (ANSWERS, POSTERIOR)]
@@ -157,14 +157,14 @@ def _is_known(connection: Connection, institution: str | None) -> bool:
     )
 
 
-def _meant(doomed: Doomed) -> list[ColumnElement[bool]]:
+def _conditions(doomed: Doomed) -> list[ColumnElement[bool]]:
     if doomed.answer is not None:
         return [demonstrations.c.id == f"feedback {doomed.answer}"]
     named = {"institution": doomed.institution, "id": doomed.id, "patient": doomed.patient}
     return [demonstrations.c[column] == value for column, value in named.items() if value is not None]
 
 
-def _outcomes_of(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]]) -> list[Row[Any]]:
+def _affected_outcomes(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]]) -> list[Row[Any]]:
     """Those that hold a text of what goes, or an answer that was given before it."""
     keys = {(row.institution, row.id) for row in gone}
     asked = {(row.institution, row.text_sha256) for row in gone}
@@ -186,7 +186,7 @@ def _outcomes_of(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]
     return [row for row in every if concerned(row)]
 
 
-def _artifacts_of(
+def _affected_artifacts(
     connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]], lost: Sequence[Row[Any]]
 ) -> list[str]:
     """What demonstrations had a part in, or where none goes, answers alone."""
@@ -207,9 +207,9 @@ def _artifacts_of(
 def _delete_vectors(connection: Connection, hashes: set[str]) -> int:
     """Delete the vectors of texts that no demonstration has any more; how many there were."""
     deleted = 0
-    for some in _batched(sorted(hashes), KEYS_A_QUERY):
-        held = select(demonstrations.c.text_sha256).where(demonstrations.c.text_sha256.in_(some))
-        where = embeddings.c.text_sha256.in_(some), embeddings.c.text_sha256.not_in(held)
+    for batch in _batched(sorted(hashes), KEYS_A_QUERY):
+        held = select(demonstrations.c.text_sha256).where(demonstrations.c.text_sha256.in_(batch))
+        where = embeddings.c.text_sha256.in_(batch), embeddings.c.text_sha256.not_in(held)
         deleted += connection.execute(select(func.count()).select_from(embeddings).where(*where)).scalar_one()
         connection.execute(delete(embeddings).where(*where))
     return deleted
@@ -217,5 +217,5 @@ def _delete_vectors(connection: Connection, hashes: set[str]) -> int:
 
 def _batched(values: Sequence[str], size: int) -> Iterator[list[str]]:
     rest = iter(values)
-    while some := list(islice(rest, size)):
-        yield some
+    while batch := list(islice(rest, size)):
+        yield batch

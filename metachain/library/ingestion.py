@@ -26,7 +26,7 @@ __all__ = [
     "Ingested",
     "embed_stored",
     "file_rows",
-    "guessed_format",
+    "guess_format",
     "ingest",
     "ingest_dataset",
     "ingest_file",
@@ -111,7 +111,7 @@ def ingest(
     with RejectedFile(Path(rejected)) if rejected else nullcontext() as file:
         intake = _Intake(rows, institution, strict, source, None if strict else file)
         added = library.add(intake.demonstrations(), share=share, refused=intake.refuse)
-        intake.settle()
+        intake.report()
     return Ingested(
         added.stored, added.duplicates, intake.rejected, tuple(intake.reasons), frozenset(intake.institutions)
     )
@@ -126,7 +126,7 @@ def file_rows(
 ) -> Iterator[Row]:
     """Rows of a file, of which the first is read already: what is wrong with the whole file is raised here."""
     path = Path(path)
-    kind = format or guessed_format(path)
+    kind = format or guess_format(path)
     if kind not in FORMATS:
         raise DataError(f"unknown format {kind!r}; known: {', '.join(FORMATS)}")
     if path.is_dir() and kind != "dataset":
@@ -134,12 +134,12 @@ def file_rows(
     rows = _rows(path, kind, columns, institution, progress)
     first = next(rows, None)
     if first is None:
-        held = 'one {"institution", "input", "output"} object a line' if kind == "jsonl" else "at least one row"
-        raise DataError(f"{path} is empty: expected {held}")
+        expected = 'one {"institution", "input", "output"} object a line' if kind == "jsonl" else "at least one row"
+        raise DataError(f"{path} is empty: expected {expected}")
     return chain([first], rows)
 
 
-def guessed_format(path: Path) -> str:
+def guess_format(path: Path) -> str:
     """Which of FORMATS a path is of, by its name (JSON Lines where it tells nothing), or by what a folder holds."""
     if is_dataset(path):
         return "dataset"
@@ -154,12 +154,12 @@ def embed_stored(library: Library, institutions: Iterable[str], progress: Progre
     done, total = 0, sum(counts.get(name, 0) for name in names)
     stored = chain.from_iterable(map(library.stream, names))
     while page := list(islice(stored, ROWS_A_PAGE)):
-        library.vectors(page, partial(_further, progress, done, total))
+        library.vectors(page, partial(_report_page, progress, done, total))
         done += len(page)
         progress("embedding", done, total)
 
 
-def _further(progress: Progress, before: int, total: int, stage: str, done: int, _: int) -> None:
+def _report_page(progress: Progress, before: int, total: int, stage: str, done: int, _: int) -> None:
     """Progress within a page."""
     progress(stage, before + done, total)
 
@@ -197,8 +197,8 @@ class _Intake:
         self._strict = strict
         self._source = source
         self._file = file
-        self._given = 0
-        self._untold: list[Rejected] = []
+        self._accepted = 0
+        self._unreported: list[Rejected] = []
         self._last: deque[Row] = deque(maxlen=ROWS_A_QUERY)
         self._ended = False
 
@@ -209,39 +209,39 @@ class _Intake:
             if isinstance(made, Rejected):
                 self._reject(made)
             elif not (self._strict and self.rejected):
-                self._given += 1
+                self._accepted += 1
                 self._last.append(row)
                 self.institutions.add(made.institution)
                 yield made
         self._ended = True
-        self._check()
+        self._raise_if_strict()
 
     def refuse(self, position: int, reason: str) -> None:
         """Take note that a demonstration that was given, counted from 0, can't be stored."""
-        self._reject(Rejected(self._last[position - self._given], reason))
+        self._reject(Rejected(self._last[position - self._accepted], reason))
         if self._ended:
-            self._check()
+            self._raise_if_strict()
 
-    def settle(self) -> None:
+    def report(self) -> None:
         """Tell of what was rejected since the last time, in the order of the rows: ids are checked after the rest."""
-        for one in sorted(self._untold, key=lambda one: one.row.number):
+        for one in sorted(self._unreported, key=lambda one: one.row.number):
             if len(self.reasons) < MAX_REPORTED:
                 self.reasons.append(str(one))
             if self._file:
                 self._file.write(one)
-        self._untold.clear()
+        self._unreported.clear()
 
     def _reject(self, rejected: Rejected) -> None:
         self.rejected += 1
-        self._untold.append(rejected)
+        self._unreported.append(rejected)
         if self._file:
             self._file.begin()
-        if len(self._untold) == REJECTED_AT_ONCE:
-            self.settle()
+        if len(self._unreported) == REJECTED_AT_ONCE:
+            self.report()
 
-    def _check(self) -> None:
+    def _raise_if_strict(self) -> None:
         if self._strict and self.rejected:
-            self.settle()
+            self.report()
             listed = "\n  ".join(self.reasons)
             more = f"\n  … and {self.rejected - MAX_REPORTED} more" if self.rejected > MAX_REPORTED else ""
             raise DataError(

@@ -22,15 +22,15 @@ from metachain.library.demonstrations import (
     Added,
     AdmissionGate,
     Refused,
-    admitted,
-    counts_of,
-    demonstrations_held,
+    apply_gate,
+    count_by_institution,
     from_row,
-    holders_of,
     insert_correction,
     insert_demonstrations,
-    page_after,
-    shared_with,
+    institutions_with,
+    load_demonstrations,
+    load_page,
+    load_shared,
 )
 from metachain.library.engine import KEEPER, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
@@ -151,7 +151,7 @@ class Library:
         id = str(selection_id)
         if correction is not None:
             check_text("correction", correction)
-            correction = admitted(self._gate, Demonstration("any", "any", correction)).output
+            correction = apply_gate(self._gate, Demonstration("any", "any", correction)).output
         with writing(self._engine, KEEPER, alone=correction is not None) as connection:
             changed = apply_feedback(connection, id, score, correction)
             if changed is not None and correction is not None:
@@ -180,7 +180,7 @@ class Library:
     def holders(self, id: str) -> tuple[str, ...]:
         """Institutions that have a demonstration of an id, in alphabetical order."""
         with reading(self._engine, KEEPER) as connection:
-            return holders_of(connection, id)
+            return institutions_with(connection, id)
 
     def learned(self) -> tuple[str, ...]:
         """Names of what was learned or listed, in alphabetical order."""
@@ -204,7 +204,7 @@ class Library:
     def counts(self) -> dict[str, int]:
         """Number of demonstrations by institution, in alphabetical order."""
         with reading(self._engine, KEEPER) as connection:
-            return counts_of(connection)
+            return count_by_institution(connection)
 
     def institutions(self) -> tuple[str, ...]:
         """Names of all institutions, in alphabetical order."""
@@ -219,7 +219,7 @@ class Library:
         for name in institutions:
             check_text("institution", name)
         with reading(self._engine, KEEPER) as connection:
-            return demonstrations_held(connection, institutions)
+            return load_demonstrations(connection, institutions)
 
     def shared_demonstrations(self, institution: str, among: Iterable[str] = ()) -> tuple[Demonstration, ...]:
         """What others share with an institution now, of those named ``among`` (of all, where none is), in that order.
@@ -230,7 +230,7 @@ class Library:
         for name in (institution, *names):
             check_text("institution", name)
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
-            return shared_with(connection, institution, self.sharing.allowing(institution), names)
+            return load_shared(connection, institution, self.sharing.allowing(institution), names)
 
     def index(self) -> int:
         """Build what ``nearest`` searches in PostgreSQL, for this encoder; how many demonstrations it holds.
@@ -275,7 +275,7 @@ class Library:
         last = ""
         while True:
             with reading(self._engine, KEEPER) as connection:
-                page = page_after(connection, institution, last)
+                page = load_page(connection, institution, last)
             if not page:
                 return
             yield from page

@@ -43,11 +43,11 @@ def refuse_newer(version: int, place: str) -> None:
         )
 
 
-def _only_new_tables(connection: Connection) -> None:
+def _create_new_tables(connection: Connection) -> None:
     tables.create_all(connection, checkfirst=True)
 
 
-def _texts_are_hashed(connection: Connection) -> None:
+def _add_hashes_and_patients(connection: Connection) -> None:
     held = {column["name"] for column in inspect(connection).get_columns("demonstrations")}
     for column in (demonstrations.c.text_sha256, demonstrations.c.patient):
         if column.name not in held:
@@ -71,9 +71,11 @@ def _texts_are_hashed(connection: Connection) -> None:
 
 
 MIGRATIONS = (
-    Migration(1, "demonstrations, embeddings, artifacts", _only_new_tables),
-    Migration(2, "outcomes, revisions", _only_new_tables),
-    Migration(3, "sharing rules, audit, receipts; hashes of texts and patients of demonstrations", _texts_are_hashed),
-    Migration(4, "keys of a server's callers", _only_new_tables),
-    Migration(5, "demonstrations with their vectors, for PostgreSQL to search", _only_new_tables),
+    Migration(1, "demonstrations, embeddings, artifacts", _create_new_tables),
+    Migration(2, "outcomes, revisions", _create_new_tables),
+    Migration(
+        3, "sharing rules, audit, receipts; hashes of texts and patients of demonstrations", _add_hashes_and_patients
+    ),
+    Migration(4, "keys of a server's callers", _create_new_tables),
+    Migration(5, "demonstrations with their vectors, for PostgreSQL to search", _create_new_tables),
 )

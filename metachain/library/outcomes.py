@@ -71,12 +71,12 @@ class Outcomes:
 
     def get(self, id: str) -> Outcome:
         """Read one. Raises NotFoundError where there is none of that id."""
-        found = self.known([id])
+        found = self.by_id([id])
         if not found:
             raise _absent(id)
         return found[id]
 
-    def known(self, ids: Sequence[str]) -> dict[str, Outcome]:
+    def by_id(self, ids: Sequence[str]) -> dict[str, Outcome]:
         """Those of some ids that are in the library, by id."""
         found: dict[str, Outcome] = {}
         ids = [id for id in ids if id == storable(id)]

@@ -54,7 +54,7 @@ def open_postgresql(address: str, *, create: bool) -> Engine:
     except BaseException:
         engine.dispose()
         raise
-    event.listen(engine, "connect", _know_vectors)
+    event.listen(engine, "connect", _register_vector_type)
     engine.dispose()  # connections made before the type was there don't know it
     return engine
 
@@ -73,7 +73,7 @@ def _url(address: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def _know_vectors(connection: object, _record: object) -> None:
+def _register_vector_type(connection: object, _record: object) -> None:
     from pgvector.psycopg import register_vector  # noqa: PLC0415 - an extra
 
     register_vector(connection)
@@ -97,9 +97,9 @@ def _check_server(engine: Engine) -> None:
 def _prepare(engine: Engine, *, create: bool) -> None:
     place = place_of(engine)
     with reading(engine) as connection:
-        held = set(inspect(connection).get_table_names())
-        version = _version(connection) if VERSION_TABLE in held else 0
-    if not version and held & set(tables.tables):
+        existing = set(inspect(connection).get_table_names())
+        version = _version(connection) if VERSION_TABLE in existing else 0
+    if not version and existing & set(tables.tables):
         raise LibraryError(f"{place} has tables of another program; give the address of an empty database")
     refuse_newer(version, place)
     if version == SCHEMA_VERSION:
@@ -108,7 +108,7 @@ def _prepare(engine: Engine, *, create: bool) -> None:
         raise NotFoundError(f"there is no library at {place}; make one with: metachain add {place} DATA.jsonl")
     try:
         with writing(engine, alone=True) as connection:
-            _bring_up_to_date(connection)
+            _create_or_migrate(connection)
     except (LibraryError, StorageError) as error:
         raise type(error)(
             f"no library could be made at {place}: {error}. It takes pgvector (CREATE EXTENSION vector) and a "
@@ -116,7 +116,7 @@ def _prepare(engine: Engine, *, create: bool) -> None:
         ) from error
 
 
-def _bring_up_to_date(connection: Connection) -> None:
+def _create_or_migrate(connection: Connection) -> None:
     """Make or migrate the tables, alone; another process may have been faster."""
     if VERSION_TABLE not in inspect(connection).get_table_names():
         connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version integer NOT NULL)"))
@@ -127,7 +127,7 @@ def _bring_up_to_date(connection: Connection) -> None:
     if not version:
         connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
     migrate(connection, version)
-    _guard(connection)
+    _enable_row_security(connection)
     connection.execute(text(f"UPDATE {VERSION_TABLE} SET version = {SCHEMA_VERSION}"))  # noqa: S608
 
 
@@ -135,7 +135,7 @@ def _version(connection: Connection) -> int:
     return int(connection.execute(text(f"SELECT version FROM {VERSION_TABLE}")).scalar_one())  # noqa: S608
 
 
-def _guard(connection: Connection) -> None:
+def _enable_row_security(connection: Connection) -> None:
     """Let the database itself refuse what a query forgot to; what is guarded already is left as it is."""
     guarded = set(connection.execute(text("SELECT relname FROM pg_class WHERE relforcerowsecurity")).scalars())
     for table in protected:

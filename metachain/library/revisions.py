@@ -38,12 +38,12 @@ class State:
 def bump_revision(connection: Connection, institutions: Iterable[str]) -> None:
     """Count one more change of each institution, within the transaction that makes the change."""
     for name in sorted(set(institutions)):
-        _one_more(connection, revisions, "institution", name)
+        _increment(connection, revisions, "institution", name)
 
 
 def bump_counter(connection: Connection, name: str) -> None:
     """Count one more change of the library's ``rules``, of what is ``forgotten`` or of what was ``learned``."""
-    _one_more(connection, counters, "name", name)
+    _increment(connection, counters, "name", name)
 
 
 def revision(engine: Engine, institution: str) -> int:
@@ -59,6 +59,6 @@ def state_of(connection: Connection, institution: str) -> State:
     return State(*(number or 0 for number in row))
 
 
-def _one_more(connection: Connection, table: Table, key: str, name: str) -> None:
+def _increment(connection: Connection, table: Table, key: str, name: str) -> None:
     statement = insert_into(connection, table).values({key: name, "number": 1})
     connection.execute(statement.on_conflict_do_update(index_elements=[key], set_={"number": table.c.number + 1}))

@@ -161,7 +161,7 @@ class Sharing:
         if institution is not None:
             check_text("institution", institution)
         with reading(self._engine, KEEPER) as connection:
-            return _shared(connection, institution, self.purpose, self.now())
+            return _read_shared(connection, institution, self.purpose, self.now())
 
     def allowing(self, institution: str) -> Select[tuple[str]]:
         """Names of the institutions whose demonstrations another may be shown now, as a query within others."""
@@ -174,22 +174,22 @@ def granting(institution: str | None, purpose: str, at: str) -> Select[Any]:
     return select(grants.c.institution, grants.c.use, grants.c.until).where(
         grants.c.purpose.in_(["", purpose]),
         or_(grants.c.until.is_(None), grants.c.until > at),
-        _meant(institution),
+        _is_addressed_to(institution),
     )
 
 
 def set_default_grant(connection: Connection, institutions: Iterable[str], grant: Grant) -> None:
     """Let a grant be what those of some institutions allow that have never said what they do."""
     names = sorted(set(institutions))
-    spoken = set(connection.execute(select(grants.c.institution).distinct()).scalars())
-    silent = [name for name in names if name not in spoken]
-    for name in silent:
+    stated = set(connection.execute(select(grants.c.institution).distinct()).scalars())
+    unstated = [name for name in names if name not in stated]
+    for name in unstated:
         upsert(connection, grants, _rows(name, [grant]))
-    if silent:
+    if unstated:
         bump_counter(connection, "rules")
 
 
-def _meant(institution: str | None) -> ColumnElement[bool]:
+def _is_addressed_to(institution: str | None) -> ColumnElement[bool]:
     everyone = grants.c.audience == "everyone"
     if institution is None:
         return everyone
@@ -201,7 +201,7 @@ def _meant(institution: str | None) -> ColumnElement[bool]:
     )
 
 
-def _shared(connection: Connection, institution: str | None, purpose: str, at: str) -> Shared:
+def _read_shared(connection: Connection, institution: str | None, purpose: str, at: str) -> Shared:
     found = connection.execute(granting(institution, purpose, at)).all()
     version = connection.execute(select(func.max(counters.c.number)).where(counters.c.name == "rules")).scalar() or 0
     return Shared(

@@ -36,7 +36,7 @@ def open_sqlite(path: Path, *, create: bool) -> Engine:
         creator=lambda: _connect(database),
         pool_reset_on_return="rollback",
         hide_parameters=True,
-        json_deserializer=_object,
+        json_deserializer=_read_json,
     )
     event.listen(engine, "begin", _begin)
     _prepare(engine, path)
@@ -45,9 +45,9 @@ def open_sqlite(path: Path, *, create: bool) -> Engine:
 
 def _connect(database: str) -> sqlite3.Connection:
     uri = Path(database).as_uri()
-    still = Path(database).exists() and not _may_be_written(Path(database))
+    read_only = Path(database).exists() and not _is_writable(Path(database))
     connection = sqlite3.connect(
-        f"{uri}?mode=ro&immutable=1" if still else uri,
+        f"{uri}?mode=ro&immutable=1" if read_only else uri,
         uri=True,
         timeout=BUSY_SECONDS,
         check_same_thread=False,
@@ -59,12 +59,12 @@ def _connect(database: str) -> sqlite3.Connection:
     return connection
 
 
-def _object(written: str) -> Any:
+def _read_json(written: str) -> Any:
     """Read a JSON column; most metadata are empty, and told at a glance."""
     return {} if written == "{}" else json.loads(written)
 
 
-def _may_be_written(path: Path) -> bool:
+def _is_writable(path: Path) -> bool:
     """Beside a file in write-ahead mode readers too must write, so one that can't be is read as it lies there."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
@@ -89,14 +89,14 @@ def _prepare(engine: Engine, path: Path) -> None:
     refuse_newer(version, str(path))
     if version == SCHEMA_VERSION and occupied:
         return
-    _write_ahead(engine)
+    _enable_write_ahead_log(engine)
     with writing(engine) as connection:
         migrate(connection, version)
         connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
         connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
 
 
-def _write_ahead(engine: Engine) -> None:
+def _enable_write_ahead_log(engine: Engine) -> None:
     """Let readers read while one process writes; the file remembers it."""
     raw = engine.raw_connection()
     try:

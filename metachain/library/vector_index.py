@@ -13,9 +13,9 @@ __all__ = ["build", "index_name", "index_vectors", "reindex", "rewrite"]
 
 LINKS, BREADTH = 16, 128
 """HNSW's m and ef_construction (Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search")."""
-LARGEST = 4000
+LARGEST_SIZE = 4000
 """Numbers of a vector that pgvector indexes in half precision."""
-PLACE = """
+INSERT_VECTORS = """
     INSERT INTO placed (institution, id, fingerprint, vector)
     SELECT d.institution, d.id, e.fingerprint, e.vector
     FROM indexed i JOIN embeddings e ON e.fingerprint = i.fingerprint
@@ -24,7 +24,7 @@ PLACE = """
 """
 OF_TEXTS = "AND e.text_sha256 = ANY(:texts)"
 OF_AN_ENCODER = "AND i.fingerprint = :fingerprint"
-OR_AGAIN = "ON CONFLICT (institution, id, fingerprint) DO UPDATE SET vector = excluded.vector"
+OR_UPDATE = "ON CONFLICT (institution, id, fingerprint) DO UPDATE SET vector = excluded.vector"
 
 
 def index_name(fingerprint: str, size: int) -> str:
@@ -40,7 +40,7 @@ def index_vectors(connection: Connection, texts: Iterable[str]) -> None:
     """
     if not is_postgresql(connection) or not connection.execute(text("SELECT 1 FROM indexed LIMIT 1")).scalar():
         return
-    connection.execute(text(f"{PLACE} {OF_TEXTS} {OR_AGAIN}"), {"texts": list(texts)})
+    connection.execute(text(f"{INSERT_VECTORS} {OF_TEXTS} {OR_UPDATE}"), {"texts": list(texts)})
 
 
 def reindex(connection: Connection, row: Mapping[str, Any]) -> None:
@@ -58,8 +58,10 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
     """
     if not is_postgresql(engine):
         raise DataError(f"{place_of(engine)} is an SQLite file, which is searched exactly and needs no index")
-    if size > LARGEST:
-        raise DataError(f"vectors of {size} numbers can't be indexed, {LARGEST} can; search without an index is exact")
+    if size > LARGEST_SIZE:
+        raise DataError(
+            f"vectors of {size} numbers can't be indexed, {LARGEST_SIZE} can; search without an index is exact"
+        )
     with writing(engine, KEEPER, alone=True) as connection:
         connection.execute(
             text(
@@ -68,7 +70,7 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
             {"fingerprint": fingerprint, "size": size},
         )
         # In this order an institution's rows share pages, so that comparing all of them reads few.
-        placing = f"{PLACE} {OF_AN_ENCODER} ORDER BY d.institution, d.id ON CONFLICT DO NOTHING"
+        placing = f"{INSERT_VECTORS} {OF_AN_ENCODER} ORDER BY d.institution, d.id ON CONFLICT DO NOTHING"
         connection.execute(text(placing), {"fingerprint": fingerprint})
         held = text("SELECT count(*) FROM placed WHERE fingerprint = :fingerprint")
         count = int(connection.execute(held, {"fingerprint": fingerprint}).scalar_one())
@@ -78,7 +80,7 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
         if connection.execute(half_built, {"name": name}).scalar():
             connection.execute(text(f"DROP INDEX {name}"))
         literal = fingerprint.replace("'", "''")
-        _execute_as_it_is(
+        _execute_verbatim(
             connection,
             f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON placed "
             f"USING hnsw ((vector::halfvec({size})) halfvec_ip_ops) WITH (m = {LINKS}, ef_construction = {BREADTH}) "
@@ -99,8 +101,8 @@ def rewrite(connection: Connection) -> None:
         connection.execute(text(f"DROP INDEX {row.indexname}"))
     connection.execute(text("VACUUM FULL placed"))
     for row in graphs:
-        _execute_as_it_is(connection, row.indexdef.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1))
+        _execute_verbatim(connection, row.indexdef.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1))
 
 
-def _execute_as_it_is(connection: Connection, statement: str) -> None:
+def _execute_verbatim(connection: Connection, statement: str) -> None:
     connection.exec_driver_sql(statement.replace("%", "%%"))

@@ -15,36 +15,38 @@ from metachain.library.vector_index import index_name
 
 __all__ = ["Key", "Near", "approximately", "exactly", "nearest_keys"]
 
-EVEN = 30.0
+SCAN_COST = 30.0
 """How many demonstrations are compared in the time that a filtered scan takes to pass over one of those that it keeps
 (``postgres_scale``)."""
-SPARE = 2
+OVERFETCH = 2
 """How many times as many are fetched from the index, in half precision, as are kept by their exact similarity."""
-SEARCHED, BROADEST = 200, 1000
+EF_SEARCH_MIN, EF_SEARCH_MAX = 200, 1000
 """The least and the greatest hnsw.ef_search."""
-SURELY = 3
+COUNT_MARGIN = 3
 """How many times the bound the share that passed a scan must speak for, that the admitted are not counted."""
-SCANNED, MEMORY = 40_000, 4
+MAX_SCAN_TUPLES, SCAN_MEMORY = 40_000, 4
 """hnsw.max_scan_tuples and hnsw.scan_mem_multiplier: how far a filtered scan goes on."""
 ROWS_AT_ONCE = 10_000
 STEP = 100_000
 """Similarities are compared to five decimals, as in ``index``."""
 
-PLACED = "SELECT institution, id, vector FROM placed WHERE fingerprint = :fingerprint AND institution = ANY(:names)"
-JOINED = """
+PLACED_VECTORS = (
+    "SELECT institution, id, vector FROM placed WHERE fingerprint = :fingerprint AND institution = ANY(:names)"
+)
+JOINED_VECTORS = """
     SELECT d.institution, d.id, e.vector FROM demonstrations d JOIN embeddings e ON e.text_sha256 = d.text_sha256
     WHERE e.fingerprint = :fingerprint AND d.institution = ANY(:names)
         AND vector_dims(e.vector) = :size AND abs(vector_norm(e.vector) - 1) < 0.001
 """
-HELD = """
+INDEX_SIZE = """
     SELECT c.reltuples FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indexrelid = to_regclass(:name) AND i.indisvalid
 """
-BEST = """
+TOP_K = """
     SELECT institution, id, -round({step} * (vector <#> CAST(:vector AS vector))) AS steps FROM ({source}) AS source
     ORDER BY steps DESC, institution, id LIMIT :k
 """
-NEAR = """
+INDEX_SCAN = """
     WITH near AS MATERIALIZED (
         {placed} ORDER BY vector::halfvec({size}) <#> CAST(CAST(:vector AS vector) AS halfvec({size})) LIMIT :k)
 """
@@ -71,15 +73,15 @@ def nearest_keys(
     and ``names`` have many demonstrations; it misses a few of the nearest, but never returns fewer than there are.
     """
     if not is_postgresql(connection):
-        return _read_through(connection, fingerprint, names, vectors, k)
-    held = connection.execute(text(HELD), {"name": index_name(fingerprint, vectors.shape[1])}).scalar()
+        return _exactly_in_sqlite(connection, fingerprint, names, vectors, k)
+    indexed = connection.execute(text(INDEX_SIZE), {"name": index_name(fingerprint, vectors.shape[1])}).scalar()
     few: bool | None = None
     found = []
     for vector in vectors:
         keys: list[Key] = []
-        if held is not None and not few:
-            keys, few = _by_index(connection, fingerprint, names, vector, k, held, few=few)
-        found.append(keys or exactly(connection, fingerprint, names, vector, k, placed=held is not None))
+        if indexed is not None and not few:
+            keys, few = _by_index(connection, fingerprint, names, vector, k, indexed, few=few)
+        found.append(keys or exactly(connection, fingerprint, names, vector, k, placed=indexed is not None))
     return found
 
 
@@ -89,7 +91,7 @@ def _by_index(
     names: Sequence[str],
     vector: NDArray[np.float32],
     k: int,
-    held: float,
+    indexed: float,
     *,
     few: bool | None,
 ) -> tuple[list[Key], bool | None]:
@@ -97,16 +99,16 @@ def _by_index(
 
     That is counted only where the filter leaves too little of what a plain scan finds, and so little that it may be.
     """
-    width = SPARE * k
-    breadth = min(BROADEST, max(SEARCHED, width))
+    width = OVERFETCH * k
+    breadth = min(EF_SEARCH_MAX, max(EF_SEARCH_MIN, width))
     keys = approximately(connection, fingerprint, names, vector, width, breadth=breadth, scan="off")
     if len(keys) < width:
-        bound = _narrow(held, k)
-        if few is None and len(keys) * held <= SURELY * bound * breadth:
-            few = not _are_many(connection, fingerprint, names, bound)
+        bound = _exact_search_limit(indexed, k)
+        if few is None and len(keys) * indexed <= COUNT_MARGIN * bound * breadth:
+            few = not _has_more_than(connection, fingerprint, names, bound)
         if few:
             return [], few
-        broader = min(BROADEST, max(breadth, breadth * k // max(1, len(keys))))
+        broader = min(EF_SEARCH_MAX, max(breadth, breadth * k // max(1, len(keys))))
         keys = approximately(connection, fingerprint, names, vector, width, breadth=broader, scan="relaxed_order")
     return (keys[:k] if len(keys) >= k else []), few
 
@@ -129,8 +131,8 @@ def approximately(
     settings = {
         "hnsw.iterative_scan": scan,
         "hnsw.ef_search": breadth,
-        "hnsw.max_scan_tuples": SCANNED,
-        "hnsw.scan_mem_multiplier": MEMORY,
+        "hnsw.max_scan_tuples": MAX_SCAN_TUPLES,
+        "hnsw.scan_mem_multiplier": SCAN_MEMORY,
         "plan_cache_mode": "force_custom_plan",
         "enable_sort": "off",
         "enable_seqscan": "off",
@@ -138,7 +140,9 @@ def approximately(
     connection.execute(
         text("SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items()))
     )
-    near = NEAR.format(placed=PLACED, size=len(vector)) + BEST.format(step=STEP, source="SELECT * FROM near")
+    near = INDEX_SCAN.format(placed=PLACED_VECTORS, size=len(vector)) + TOP_K.format(
+        step=STEP, source="SELECT * FROM near"
+    )
     # Written out, so that the planner sees that the index of this encoder's vectors is meant.
     statement = text(near).bindparams(bindparam("fingerprint", type_=Text(), literal_execute=True))
     return _keys(connection, statement, {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k})
@@ -158,32 +162,32 @@ def exactly(
     given: dict[str, Any] = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k}
     if not placed:
         given["size"] = len(vector)
-    return _keys(connection, text(BEST.format(step=STEP, source=PLACED if placed else JOINED)), given)
+    return _keys(connection, text(TOP_K.format(step=STEP, source=PLACED_VECTORS if placed else JOINED_VECTORS)), given)
 
 
 def _keys(connection: Connection, statement: TextClause, given: dict[str, Any]) -> list[Key]:
     return [(institution, id, steps / STEP) for institution, id, steps in connection.execute(statement, given)]
 
 
-def _narrow(held: float, k: int) -> int:
+def _exact_search_limit(indexed: float, k: int) -> int:
     """Up to how many admitted demonstrations all are compared, though there is an index of so many.
 
-    Comparing m takes time in proportion to m, and the scan passes over ``held / m`` for each of k that it finds.
+    Comparing m takes time in proportion to m, and the scan passes over ``indexed / m`` for each of k that it finds.
     """
-    return max(k, int(np.sqrt(EVEN * k * max(held, 0))))
+    return max(k, int(np.sqrt(SCAN_COST * k * max(indexed, 0))))
 
 
-def _are_many(connection: Connection, fingerprint: str, names: Sequence[str], than: int) -> bool:
+def _has_more_than(connection: Connection, fingerprint: str, names: Sequence[str], than: int) -> bool:
     """Whether institutions have more than so many demonstrations placed; no more are counted."""
-    counted = text(f"SELECT count(*) FROM (SELECT 1 FROM ({PLACED}) AS source LIMIT :enough) AS enough")  # noqa: S608
+    counted = text(f"SELECT count(*) FROM (SELECT 1 FROM ({PLACED_VECTORS}) AS source LIMIT :enough) AS enough")  # noqa: S608
     given = {"fingerprint": fingerprint, "names": list(names), "enough": than + 1}
     return int(connection.execute(counted, given).scalar_one()) > than
 
 
-def _read_through(
+def _exactly_in_sqlite(
     connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
 ) -> list[list[Key]]:
-    """The nearest of all, a page of vectors held at a time."""
+    """The nearest of all, a page of vectors indexed at a time."""
     query = (
         select(demonstrations.c.institution, demonstrations.c.id, embeddings.c.vector)
         .join(embeddings, embeddings.c.text_sha256 == demonstrations.c.text_sha256)

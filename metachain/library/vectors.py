@@ -19,7 +19,7 @@ from metachain.library.schema import demonstrations as table
 from metachain.progress import Progress, silent
 from metachain.workers import HERE, Workers
 
-__all__ = ["VectorFile", "Vectors", "rows_for"]
+__all__ = ["VectorFile", "Vectors", "positions_of"]
 
 FEWEST_IN_FILE = 2000
 """Texts from which on their vectors are kept in a file: fewer are quickly computed."""
@@ -53,14 +53,16 @@ class Vectors:
         many = len(texts) >= FEWEST_IN_FILE
         keys = np.array([text_sha256(text) for text in texts], "S64")
         held, rows = self._file.read() if many else NOTHING_HELD
-        place = rows_for(keys, held)
+        place = positions_of(keys, held)
         missing = np.flatnonzero(place < 0)
         if not len(missing):
             return rows[place]
         some = [texts[row] for row in missing.tolist()]
         fresh = hybrid_vectors(self.dense(some, progress), lexical_vectors(some))
         if many and len(missing) >= len(keys) * SHARE_TO_REWRITE:
-            self._keep(np.concatenate([held, keys[missing]]), np.concatenate([rows, fresh]) if len(held) else fresh)
+            self._rewrite_file(
+                np.concatenate([held, keys[missing]]), np.concatenate([rows, fresh]) if len(held) else fresh
+            )
         if len(missing) == len(keys):
             return fresh
         vectors = rows[place]
@@ -71,7 +73,7 @@ class Vectors:
         """Delete the file; it is made again when it is wanted."""
         self._file.remove()
 
-    def _keep(self, keys: NDArray[np.bytes_], rows: NDArray[np.float32]) -> None:
+    def _rewrite_file(self, keys: NDArray[np.bytes_], rows: NDArray[np.float32]) -> None:
         """Write the file: of those texts that the library still has, and not where something is forgotten meanwhile."""
         with reading(self._engine, KEEPER) as connection:
             before = state_of(connection, "").forgotten
@@ -137,7 +139,7 @@ class VectorFile:
                 self._path.unlink(missing_ok=True)
 
 
-def rows_for(keys: NDArray[np.bytes_], held: NDArray[np.bytes_]) -> NDArray[np.intp]:
+def positions_of(keys: NDArray[np.bytes_], held: NDArray[np.bytes_]) -> NDArray[np.intp]:
     """Place of each of ``keys`` (n,) among ``held`` (m,), which are in ascending order; -1 where it is not there."""
     if not len(held):
         return np.full(len(keys), -1, np.intp)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from metachain.data.columns import named_columns, record_of
+from metachain.data.columns import named_columns, record_from_cells
 from metachain.errors import DataError
 
 
@@ -39,4 +39,4 @@ def test_what_is_empty_is_left_out() -> None:
         "metadata.c": [],
         "metadata.d": "",
     }
-    assert record_of(cells) == {"input": "x", "metadata": {"b": 0, "c": []}}
+    assert record_from_cells(cells) == {"input": "x", "metadata": {"b": 0, "c": []}}

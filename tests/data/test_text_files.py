@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metachain.data.text_files import no_text, opened_text, shown
+from metachain.data.text_files import encoding_error, escaped, open_text
 from metachain.errors import DataError
 from metachain.progress import silent
 
@@ -17,7 +17,7 @@ Told = list[tuple[str, int, int]]
 def read(path: Path, told: Told | None = None) -> list[str]:
     """All lines of a file."""
     progress = (lambda *what: told.append(what)) if told is not None else silent
-    with opened_text(path, progress, newline="\n") as file:
+    with open_text(path, progress, newline="\n") as file:
         return list(file)
 
 
@@ -64,6 +64,6 @@ def test_a_pipe_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("line", "what"), [("\udcf4", r"\xf4"), ("\ud83d", r"\ud83d"), ("ok é", ""), ("ok", "")])
 def test_what_is_no_text_is_shown_escaped(line: str, what: str) -> None:
-    """A byte that is no UTF-8 and half a character are found and shown as escapes, a text as it is."""
-    assert shown(line) == (what or line)
-    assert (what in no_text(line)) if what else no_text(line) == ""
+    """A byte that is no UTF-8 and half a character are found and escaped as escapes, a text as it is."""
+    assert escaped(line) == (what or line)
+    assert (what in encoding_error(line)) if what else encoding_error(line) == ""

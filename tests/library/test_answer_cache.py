@@ -23,9 +23,9 @@ def test_answers_are_kept_beside_embeddings(tmp_path: Path) -> None:
         cache.keep("empty", "")
         cache.keep("lone", "\ud800")
     with AnswerCache.open(path) as cache:
-        assert cache.known([*keys, "absent"]) == {key: f"é\x00漢{key}" for key in keys}
-        assert cache.known(["empty", "lone"]) == {"empty": "", "lone": "?"}
-        assert cache.known([]) == {}
+        assert cache.by_key([*keys, "absent"]) == {key: f"é\x00漢{key}" for key in keys}
+        assert cache.by_key(["empty", "lone"]) == {"empty": "", "lone": "?"}
+        assert cache.by_key([]) == {}
     with cache_engine(path) as engine:
         assert (EmbeddingCache(engine, Tiny()).vectors(["a"]) == vectors).all()
 

@@ -208,10 +208,10 @@ def test_what_becomes_known_later(place: str) -> None:
     """It is added, what is None stays, and an unknown id is said to be none."""
     with Library.open(place, Tiny()) as library:
         library.audit.record([ONE])
-        assert library.audit.told("s-1", model="ollama:llama3", demonstration_tokens=12)
-        assert library.audit.told("s-1", input_tokens=40, output_tokens=0, outcome="run-1")
-        assert not library.audit.told("s-9", input_tokens=1)
-        assert not library.audit.told("s-1")
+        assert library.audit.complete("s-1", model="ollama:llama3", demonstration_tokens=12)
+        assert library.audit.complete("s-1", input_tokens=40, output_tokens=0, outcome="run-1")
+        assert not library.audit.complete("s-9", input_tokens=1)
+        assert not library.audit.complete("s-1")
         told = replace(
             ONE, outcome="run-1", model="ollama:llama3", demonstration_tokens=12, input_tokens=40, output_tokens=0
         )
@@ -244,7 +244,7 @@ def test_entries_are_read_page_by_page(place: str) -> None:
         library.audit.record(reversed(many))
         reader = library.audit.entries()
         assert next(reader) == many[0]
-        assert library.audit.told("s-02499", model="m")
+        assert library.audit.complete("s-02499", model="m")
         assert [one.id for one in reader] == [one.id for one in many[1:]]
 
 
@@ -350,7 +350,7 @@ def test_without_an_audit(learned: str, encoder: Meddling, other: Library) -> No
         selector = Selector(library, load_posterior(library, NEW), 4)
         with commits() as seen:
             source = min(sources(selector.select(QUERY)))
-            assert not library.audit.told("s-1", model="m")
+            assert not library.audit.complete("s-1", model="m")
         assert not seen
         encoder.once(lambda: other.sharing.state(source, STATISTICS))
         assert source not in sources(selector.select(QUERY))

@@ -187,7 +187,7 @@ def test_strange_names_are_answered_the_same(pair: Pair, name: str, other: str) 
         lambda library: library.listed_answers(name),
         lambda library: library.list_answers(name, [other]),
         lambda library: library.outcomes.get(name),
-        lambda library: library.outcomes.known([name, other]),
+        lambda library: library.outcomes.by_id([name, other]),
         lambda library: library.outcomes.of(origin="chain", institution=name, model=other),
         lambda library: library.outcomes.score(name, 0.5),
         lambda library: library.record_feedback(name, 0.5, correction=other),

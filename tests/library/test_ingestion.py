@@ -14,7 +14,7 @@ from handmade import Tiny, demonstrations, jsonl, record
 from metachain.data.demonstration import Demonstration
 from metachain.data.rows import Row
 from metachain.errors import DataError, StorageError
-from metachain.library.ingestion import embed_stored, guessed_format, ingest, ingest_dataset, ingest_file
+from metachain.library.ingestion import embed_stored, guess_format, ingest, ingest_dataset, ingest_file
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 
@@ -171,7 +171,7 @@ def test_what_can_not_be_read_is_named(
 )
 def test_the_name_tells_the_format(name: str, format: str) -> None:
     """By its suffix, gzipped or not; JSON Lines where it has none that is known."""
-    assert guessed_format(Path(name)) == format
+    assert guess_format(Path(name)) == format
 
 
 def test_a_file_that_ends_early_stores_nothing(library: Library, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_outcomes_are_found(library: Library) -> None:
     assert library.outcomes.of(origin="collected") == (collected,)
     assert library.outcomes.of(origin="chain", institution="st-marys") == (ONE,)
     assert library.outcomes.of(origin="chain", model="ollama:llama3") == (elsewhere,)
-    assert library.outcomes.known(["call-1", "no-such"]) == {"call-1": collected}
+    assert library.outcomes.by_id(["call-1", "no-such"]) == {"call-1": collected}
 
 
 def test_scoring(library: Library) -> None:

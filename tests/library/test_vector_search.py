@@ -98,7 +98,7 @@ def library(place: str) -> Iterator[Library]:
 @pytest.fixture
 def by_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """The index is used however few demonstrations are admitted."""
-    monkeypatch.setattr(module, "EVEN", 0.0)
+    monkeypatch.setattr(module, "SCAN_COST", 0.0)
 
 
 def brute(made: list[Demonstration], query: np.ndarray, k: int, names: set[str]) -> list[tuple[str, str]]:
@@ -146,7 +146,7 @@ def test_without_an_index_they_are_the_same(place: str) -> None:
 @pytest.mark.parametrize("scanned", [40_000, 1])
 def test_a_filter_starves_nobody(library: Library, scanned: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One institution of many gives k: by the index, whose scan goes on, or exactly, where the scan ends early."""
-    monkeypatch.setattr(module, "SCANNED", scanned)
+    monkeypatch.setattr(module, "MAX_SCAN_TUPLES", scanned)
     for name in ("h00", "h11", "h23"):
         for query, some in zip(QUERIES, library.nearest("new", QUERIES, 20, [name]), strict=True):
             assert len(some) == 20
@@ -179,7 +179,7 @@ def test_a_scan_that_ends_early_is_not_believed(library: Library, monkeypatch: p
 @pytest.mark.parametrize("even", [30.0, 0.0])
 def test_nobody_is_shown_what_is_not_shared(library: Library, even: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random rules of audience, group, purpose and moment, against an oracle that reads them as plain words."""
-    monkeypatch.setattr(module, "EVEN", even)
+    monkeypatch.setattr(module, "SCAN_COST", even)
     rng = np.random.default_rng(0)
     names, groups = sorted(ALL), ("north", "south")
     moment = library.sharing.now()
@@ -234,7 +234,7 @@ def test_a_forgotten_predicate_finds_nothing_more(
     library: Library, even: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where our own query asked for everything the database would still give what is shared, and no more."""
-    monkeypatch.setattr(module, "EVEN", even)
+    monkeypatch.setattr(module, "SCAN_COST", even)
     library.sharing.state_all({f"h{number:02}": [] for number in range(HOSPITALS) if number != 5})
     monkeypatch.setattr(Sharing, "allowing", lambda _self, _name: select(table.c.institution))
     assert {one.demonstration.institution for some in library.nearest("new", QUERIES, 9) for one in some} == {"h05"}
@@ -245,7 +245,7 @@ def test_what_is_added_or_embedded_later_is_found(
     library: Library, even: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A text that has a vector already at once, another when it is embedded, a correction when it is given."""
-    monkeypatch.setattr(module, "EVEN", even)
+    monkeypatch.setattr(module, "SCAN_COST", even)
     near = Tiny().encode(["knee"])
     library.add([Demonstration("h01", "KNEE", "code", id="new text"), Demonstration("h02", "scan 0", "code", id="old")])
     assert "new text" not in [one.demonstration.id for one in library.nearest("new", near, 9)[0]]
@@ -265,7 +265,7 @@ def test_what_is_forgotten_is_not_found(
     library: Library, place: str, even: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a patient's nor an institution's; the index is there again afterwards."""
-    monkeypatch.setattr(module, "EVEN", even)
+    monkeypatch.setattr(module, "SCAN_COST", even)
     library.add([SECRET])
     vector = library.vectors([SECRET])
     assert library.nearest("new", vector, 1)[0][0].demonstration == SECRET

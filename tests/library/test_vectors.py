@@ -14,7 +14,7 @@ from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, text
 from metachain.learning.unlearning import forget
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
-from metachain.library.vectors import VectorFile, rows_for
+from metachain.library.vectors import VectorFile, positions_of
 
 MADE = demonstrations(4, 8)
 
@@ -136,5 +136,5 @@ def test_forgetting_takes_the_file_along(place: Path) -> None:
 def test_rows_are_found_by_their_keys() -> None:
     """Each key is found where it stands, and -1 is given for one that is not there."""
     held = np.array(["b", "d", "f"], "S64")
-    assert rows_for(np.array(["d", "a", "f", "z", "b"], "S64"), held).tolist() == [1, -1, 2, -1, 0]
-    assert rows_for(np.array(["d"], "S64"), held[:0]).tolist() == [-1]
+    assert positions_of(np.array(["d", "a", "f", "z", "b"], "S64"), held).tolist() == [1, -1, 2, -1, 0]
+    assert positions_of(np.array(["d"], "S64"), held[:0]).tolist() == [-1]
