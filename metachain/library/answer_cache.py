@@ -1,4 +1,4 @@
-"""Answers of models kept in a file, so that none is paid for twice."""
+"""Answers of models, cached in a file so that no answer is paid for twice."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _answers = Table(
 
 
 class AnswerCache:
-    """Answers by the key of what was asked of whom. The file holds no prompt, but the answers as they are."""
+    """Answers by the hash of their prompt and model. The file holds no prompts, but the plain answers."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -31,12 +31,12 @@ class AnswerCache:
     @classmethod
     @contextmanager
     def open(cls, path: Path | None) -> Iterator["AnswerCache"]:
-        """In the file of ``cached_vectors``."""
+        """Open the cache in the same file as ``cached_vectors``."""
         with cache_engine(path) as engine:
             yield cls(engine)
 
     def by_key(self, keys: Sequence[str]) -> dict[str, str]:
-        """Find the answers there are, by key."""
+        """Cached answers for these keys, by key; keys without an answer are left out."""
         found: dict[str, str] = {}
         with reading(self._engine) as connection:
             for start in range(0, len(keys), KEYS_A_QUERY):
@@ -47,7 +47,7 @@ class AnswerCache:
         return found
 
     def keep(self, key: str, answer: str) -> None:
-        """Store an answer, on disk when this returns; raises StorageError where that can't be."""
+        """Store an answer; it is on disk on return. Raises StorageError if it can't be stored."""
         row = {"key": key, "answer": answer.encode(errors="replace").decode()}
         with writing(self._engine) as connection:
             insert_new(connection, _answers, [row])

@@ -1,4 +1,4 @@
-"""Many rows at once, on both engines."""
+"""Reading and writing of many rows at once, in SQLite and PostgreSQL."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,12 +19,12 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An insertion in the words of the connection's engine, which know conflicts."""
+    """An INSERT in the connection's dialect, which supports ON CONFLICT."""
     return _insert_statement(table, for_postgresql=is_postgresql(connection))
 
 
 def upsert(connection: Connection, table: Table, rows: Rows, changing: Sequence[str] | None = None) -> None:
-    """Insert rows; where one of the same key is there, its columns ``changing`` (all, where None) are replaced."""
+    """Insert rows; on a known key, replace the columns ``changing`` (all columns, if None)."""
     if not rows:
         return
     keys = [column.name for column in table.primary_key]
@@ -41,14 +41,14 @@ def _insert_statement(table: Table, *, for_postgresql: bool) -> postgresql.Inser
 def _upsert_statement(
     table: Table, keys: tuple[str, ...], names: tuple[str, ...], *, for_postgresql: bool
 ) -> postgresql.Insert | sqlite.Insert:
-    """Built once: every selection stores its audit entry by one."""
+    """Build the statement once; every selection stores its audit entry with it."""
     statement = _insert_statement(table, for_postgresql=for_postgresql)
     fresh = {name: statement.excluded[name] for name in names}
     return statement.on_conflict_do_update(index_elements=list(keys), set_=fresh)
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
-    """Insert rows, leaving those as they are whose key is there; PostgreSQL takes them by COPY."""
+    """Insert rows and leave rows with known keys unchanged; PostgreSQL uses COPY."""
     if not rows:
         return
     if not is_postgresql(connection):
@@ -76,7 +76,7 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
 def vectors_of(
     connection: Connection, fingerprint: str, keys: Sequence[str]
 ) -> Iterable[tuple[str, NDArray[np.float32]]]:
-    """Vectors of an encoder that are there, with the digests of their texts; PostgreSQL gives them in binary form."""
+    """Stored vectors of an encoder for these text digests; PostgreSQL sends them in binary form."""
     if is_postgresql(connection):
         raw: Any = connection.connection.dbapi_connection
         with raw.cursor(binary=True) as cursor:
@@ -92,7 +92,7 @@ def vectors_of(
 
 
 def with_keys(connection: Connection, table: Table, keys: Sequence[tuple[str, str]]) -> Select[Any]:
-    """What selects the rows of these keys, two texts each, by the table's index."""
+    """Query of the rows with these keys, two texts each; it uses the table's index."""
     columns = tuple_(*table.primary_key)
     if is_postgresql(connection):
         return select(table).where(columns.in_(keys))

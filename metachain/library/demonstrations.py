@@ -1,4 +1,4 @@
-"""How demonstrations come into a library: past its gate, then beside those that are there."""
+"""Demonstrations in the database: checking and storing new ones, reading stored ones."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,15 +40,17 @@ __all__ = [
 ROWS_A_QUERY = 400
 
 Refused = Callable[[int, str], None]
-"""Told the position of a demonstration that was not stored, from 0, and why."""
+"""Called with the position of a demonstration that was not stored, counted from 0, and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewAndKnown:
-    """Some demonstrations beside those that a library has."""
+    """Demonstrations of one chunk, compared with those in the library."""
 
     fresh: list[Demonstration]
+    """Demonstrations that the library does not have yet."""
     duplicates: int
+    """Number of demonstrations that the library already has."""
 
 
 def chunks(items: Iterable[tuple[int, Demonstration]], size: int) -> Iterator[list[tuple[int, Demonstration]]]:
@@ -61,7 +63,10 @@ def chunks(items: Iterable[tuple[int, Demonstration]], size: int) -> Iterator[li
 def split_new_and_known(
     connection: Connection, chunk: Sequence[tuple[int, Demonstration]], refused: Refused | None
 ) -> NewAndKnown:
-    """Tell what is new from what is there already; an id that stands for another text is an error, or ``refused``."""
+    """Separate new demonstrations from known ones.
+
+    If an id already stands for another text, ``refused`` is called; without ``refused`` it is a DataError.
+    """
     keys = [one.key for _, one in chunk]
     held_rows = connection.execute(with_keys(connection, table, keys))
     known = {one.key: one for one in map(from_row, held_rows)}
@@ -82,7 +87,7 @@ def split_new_and_known(
 
 
 def row_of(one: Demonstration) -> dict[str, Any]:
-    """Its columns, with what is derived from it."""
+    """Column values of a demonstration, with the derived ones."""
     return {
         "institution": one.institution,
         "id": one.id,
@@ -95,7 +100,7 @@ def row_of(one: Demonstration) -> dict[str, Any]:
 
 
 def from_row(row: Row[Any]) -> Demonstration:
-    """Back from a row of all columns."""
+    """Demonstration of a row with all columns."""
     return Demonstration(row.institution, row.input, row.output, row.id, row.metadata)
 
 
@@ -109,13 +114,13 @@ def count_by_institution(connection: Connection) -> dict[str, int]:
 
 
 def institutions_with(connection: Connection, id: str) -> tuple[str, ...]:
-    """Institutions that have a demonstration of an id, in alphabetical order."""
+    """Institutions that have a demonstration with this id, in alphabetical order."""
     query = select(table.c.institution).where(table.c.id == id).order_by(table.c.institution)
     return tuple(connection.execute(query).scalars())
 
 
 def load_demonstrations(connection: Connection, institutions: Collection[str]) -> tuple[Demonstration, ...]:
-    """Those of some institutions (of all, where none is named). Raises NotFoundError for one that has none."""
+    """Demonstrations of the institutions (of all, if none is named). Raises NotFoundError for one that has none."""
     query = IN_ORDER.where(table.c.institution.in_(institutions)) if institutions else IN_ORDER
     rows = connection.execute(query).all()
     absent = set(institutions) - {row.institution for row in rows}
@@ -128,9 +133,9 @@ def load_demonstrations(connection: Connection, institutions: Collection[str]) -
 def load_shared(
     connection: Connection, institution: str, allowing: Select[tuple[str]], among: Collection[str]
 ) -> tuple[Demonstration, ...]:
-    """Those that others share with an institution, of those named ``among`` (of all, where none is).
+    """Demonstrations that others share with an institution, limited to institutions in ``among`` if that is given.
 
-    ``allowing`` selects who shares (``Sharing.allowing``).
+    ``allowing`` selects the sharing institutions (``Sharing.allowing``).
     """
     query = IN_ORDER.where(table.c.institution.in_(allowing), table.c.institution != institution)
     if among:
@@ -139,29 +144,30 @@ def load_shared(
 
 
 def load_page(connection: Connection, institution: str, id: str) -> tuple[Demonstration, ...]:
-    """The next few of an institution after an id, in the order of ids; none where it was the last."""
+    """The next demonstrations of an institution after an id, in the order of ids; empty after the last one."""
     query = select(table).where(table.c.institution == institution, table.c.id > id).order_by(table.c.id)
     return tuple(map(from_row, connection.execute(query.limit(ROWS_A_QUERY))))
 
 
 class AdmissionGate(Protocol):
-    """What demonstrations pass on their way in, such as ``metachain.deidentification.gate.Gate``."""
+    """A check of every new demonstration, such as ``metachain.deidentification.gate.Gate``."""
 
     def passed(self, demonstration: Demonstration) -> Demonstration:
-        """What may be stored of one. Raises DataError where that is nothing."""
+        """The demonstration as it may be stored. Raises DataError if it may not be stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of the demonstrations handed to ``Library.add``."""
+    """Result of ``Library.add``."""
 
     stored: int
+    """Number of new demonstrations."""
     duplicates: int
-    """Already there (or twice in the same call), and so left as they were."""
+    """Number of demonstrations that were already there, or came twice; they stay unchanged."""
 
 
 def apply_gate(gate: AdmissionGate | None, demonstration: Demonstration) -> Demonstration:
-    """What a gate lets in of one; all of it where there is no gate."""
+    """The demonstration as the gate lets it in; unchanged without a gate."""
     return gate.passed(demonstration) if gate else demonstration
 
 
@@ -172,7 +178,7 @@ def insert_demonstrations(
     share: Grant | None,
     refused: Refused | None,
 ) -> Added:
-    """Store demonstrations within a transaction of the keeper, who writes alone; see ``Library.add``."""
+    """Store demonstrations within a transaction of the keeper that writes alone; see ``Library.add``."""
     stored = duplicates = 0
     institutions: set[str] = set()
     changed: set[str] = set()
@@ -190,7 +196,7 @@ def insert_demonstrations(
 
 
 def insert_correction(connection: Connection, gate: AdmissionGate | None, outcome: Outcome, correction: str) -> None:
-    """Store what an institution says instead of an answer as one of its demonstrations, or in place of an earlier one.
+    """Store a correction as a demonstration of the institution, replacing an earlier correction of the same outcome.
 
     The transaction is as for ``insert_demonstrations``.
     """

@@ -1,4 +1,4 @@
-"""Dense vectors kept by text and model, so that nothing is embedded twice."""
+"""Dense vectors, stored by text and model so that no text is embedded twice."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,10 +26,11 @@ __all__ = ["EmbeddingCache", "cache_engine", "cached_vectors"]
 KEYS_A_QUERY = 500
 TEXTS_A_COMMIT = 1024
 LENGTH_TOLERANCE = 1e-3
+"""Deviation of a stored vector's length from 1 below which it counts as intact."""
 
 
 class EmbeddingCache:
-    """The ``embeddings`` table of one library, the encoder that fills it and the workers on which that runs."""
+    """The ``embeddings`` table of one library, with the encoder that fills it and the workers that run the encoder."""
 
     def __init__(self, engine: Engine, encoder: Encoder, workers: Workers = HERE) -> None:
         self.encoder = encoder
@@ -37,10 +38,10 @@ class EmbeddingCache:
         self._workers = workers
 
     def vectors(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
-        """Unit vectors (n, d) of n texts, in normalised form; what is missing is embedded and stored, chunk by chunk.
+        """Unit vectors (n, d) of n texts in normalised form; missing ones are embedded and stored, chunk by chunk.
 
-        A stored vector that is damaged counts as missing. Where the place can't be written the vectors are still
-        returned. Raises DataError for an encoder that returns something else than a row of numbers for each text.
+        A damaged vector counts as missing. If the database can't be written, the vectors are returned all the same.
+        Raises DataError if the encoder does not return one row of numbers for each text.
         """
         normalised = [normalise_text(text) for text in texts]
         keys = [text_sha256(text) for text in texts]
@@ -108,16 +109,16 @@ def _checked_vectors(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float
 
 
 def _is_unit_vector(vector: NDArray[np.float32]) -> bool:
-    """Whether a stored vector is of unit length; one of zeros is as likely a damaged page as a text without meaning."""
+    """True for a vector of unit length. A zero vector counts as damaged: a lost page of the file looks like it."""
     return abs(float(np.linalg.norm(vector)) - 1) < LENGTH_TOLERANCE
 
 
 def cached_vectors(
     texts: Sequence[str], path: Path | None, progress: Progress = silent, workers: Workers = HERE
 ) -> NDArray[np.float32]:
-    """Embed texts with all-MiniLM-L6-v2, kept in the file ``path``, or in the user's cache folder where it is None.
+    """Embed texts with all-MiniLM-L6-v2, cached in the file ``path``, or in the user's cache folder if None.
 
-    Raises StorageError where the folder can't be made, LibraryError where the file is of another kind.
+    Raises StorageError if the folder can't be made, LibraryError if the file is of another kind.
     """
     with cache_engine(path) as engine:
         return EmbeddingCache(engine, MiniLM(), workers).vectors(texts, progress)
@@ -125,7 +126,7 @@ def cached_vectors(
 
 @contextmanager
 def cache_engine(path: Path | None) -> Iterator[Engine]:
-    """Open the file in which ``cached_vectors`` keeps them; raises what it raises."""
+    """Open the cache file of ``cached_vectors``; raises the same errors."""
     path = path or cache_folder() / "embeddings.db"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

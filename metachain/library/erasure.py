@@ -1,4 +1,4 @@
-"""Taking demonstrations out of a library's tables, with all that was made of them."""
+"""Erasure of demonstrations and of everything derived from them."""
 
 import json
 from collections import Counter
@@ -22,24 +22,24 @@ __all__ = ["ANSWERS", "POSTERIOR", "Doomed", "Erased", "erase", "receipts_of", "
 
 KEYS_A_QUERY = 400
 WAIT_FOR_READERS_MS = 2000
-"""How long a scrub waits for readers of what was before."""
+"""Time that a scrub waits for readers of older data, in milliseconds."""
 POSTERIOR = "posterior of "
 LEARNED = ("prior", POSTERIOR)
-"""Beginnings of the names of what is learned from demonstrations, and can be learned again without a model."""
+"""Prefixes of artifacts that are learned from demonstrations and can be learned again without a model."""
 POLICY = "policy of "
 ANSWERS = "answers of "
 
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """What is to be forgotten: one demonstration, a recorded answer, an institution with all it has, or a patient's."""
+    """Target of an erasure: a demonstration, a recorded answer, a patient, or an institution with all its data."""
 
     institution: str | None = None
     id: str | None = None
-    """Of a demonstration."""
+    """Id of a demonstration."""
     patient: str | None = None
     answer: str | None = None
-    """Id of an outcome; the demonstration that its correction became goes with it."""
+    """Id of an outcome; the demonstration made from its correction is erased with it."""
 
     @property
     def kind(self) -> str:
@@ -52,37 +52,38 @@ class Doomed:
 
     @property
     def whole_institution(self) -> bool:
-        """Whether nothing of the institution is to be left."""
+        """True if the whole institution is erased."""
         return self.kind == "institution"
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was taken out: the library keeps it as a receipt. It holds no text, no id of a demonstration, no patient."""
+    """Receipt of an erasure, kept in the library. It holds no text, no id of a demonstration and no patient."""
 
     id: str
     at: str
-    """UTC, ISO 8601."""
+    """Time of the erasure, UTC, ISO 8601."""
     what: str
     """``demonstration``, ``answer``, ``patient`` or ``institution``."""
     demonstrations: dict[str, int]
-    """Number by institution."""
+    """Number of demonstrations by institution."""
     outcomes: int
-    """Answers that were given to these inputs or shown these demonstrations."""
+    """Number of answers that were given to these inputs or were shown these demonstrations."""
     embeddings: int
+    """Number of vectors."""
     artifacts: tuple[str, ...]
-    """Names of what was learned or stated, in alphabetical order."""
+    """Names of artifacts and lists of answers, in alphabetical order."""
     sha256: str
-    """Of the records, whatever their order: who has them can check that it was those (``records_sha256``)."""
+    """Hash of the records in any order; it proves to a holder of the records what was erased (``records_sha256``)."""
 
 
 def erase(connection: Connection, doomed: Doomed) -> Erased | None:
-    """Delete within a transaction that writes alone; what may depend on it goes too, so that nothing stale is used.
+    """Delete demonstrations and everything that may depend on them, within a transaction that writes alone.
 
-    That is: the outcomes whose query it was, or that were shown it, or were corrected to it; vectors of texts that no
-    demonstration has any more; every prior and posterior; the policy of each model that lost an outcome or has demoted
-    what is gone; and an institution's lists, rules, memberships and keys where all of it goes. None where there was
-    nothing.
+    Dependent data are: outcomes that asked the same input, were shown the demonstration or were corrected to it;
+    vectors of texts that no demonstration has any more; every prior and posterior; the policy of each model that lost
+    an outcome or has demoted a demonstration that is erased; and, for a whole institution, its list of answers, sharing
+    rules, memberships and keys. Returns None if there was nothing to erase.
     """
     gone = connection.execute(select(demonstrations).where(*_conditions(doomed))).all()
     lost = _affected_outcomes(connection, doomed, gone)
@@ -115,22 +116,23 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
 
 
 def records_sha256(records: Iterable[tuple[str, str, str, str]]) -> str:
-    """Of records (institution, id, input, output) in any order: SHA-256 over their sorted SHA-256 digests."""
+    """Hash of records (institution, id, input, output) in any order: SHA-256 over their sorted SHA-256 digests."""
     each = sorted(sha256(json.dumps(record).encode()).hexdigest() for record in records)
     return sha256("".join(each).encode()).hexdigest()
 
 
 def receipts_of(connection: Connection) -> list[Erased]:
-    """All receipts, the oldest first."""
+    """All receipts, oldest first."""
     rows = connection.execute(select(receipts.c.receipt).order_by(receipts.c.at, receipts.c.id)).scalars()
     return [Erased(**{**one, "artifacts": tuple(one["artifacts"])}) for one in rows]
 
 
 def scrub(engine: Engine) -> bool:
-    """Let no byte of what was deleted stay in the database's files; whether that could be done now.
+    """Remove the bytes of deleted rows from the database's files; returns False if a reader prevented it.
 
-    An SQLite file zeroes what it deletes, and its write-ahead log is emptied here, unless another process reads on from
-    before. PostgreSQL's tables are written anew; its own write-ahead log and backups are its operator's.
+    SQLite overwrites deleted rows with zeros; the write-ahead log is emptied here, unless another process still reads
+    an older state. In PostgreSQL the tables are rewritten; the operator is responsible for its write-ahead log and
+    backups.
     """
     if is_postgresql(engine):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -148,7 +150,7 @@ def scrub(engine: Engine) -> bool:
 
 
 def _has_rules_or_artifacts(connection: Connection, institution: str | None) -> bool:
-    """Whether there is a rule or a list of answers of an institution that has no demonstrations."""
+    """True if an institution without demonstrations has a sharing rule, a list of answers or a posterior."""
     rule = connection.execute(select(grants.c.number).where(grants.c.institution == institution)).first()
     names = [f"{kind}{institution}" for kind in (ANSWERS, POSTERIOR)]
     return (
@@ -165,7 +167,7 @@ def _conditions(doomed: Doomed) -> list[ColumnElement[bool]]:
 
 
 def _affected_outcomes(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Those that hold a text of what goes, or an answer that was given before it."""
+    """Outcomes that hold an erased text or answer."""
     keys = {(row.institution, row.id) for row in gone}
     asked = {(row.institution, row.text_sha256) for row in gone}
     corrected = {row._mapping["metadata"].get("feedback") for row in gone}
@@ -189,7 +191,7 @@ def _affected_outcomes(connection: Connection, doomed: Doomed, gone: Sequence[Ro
 def _affected_artifacts(
     connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]], lost: Sequence[Row[Any]]
 ) -> list[str]:
-    """What demonstrations had a part in, or where none goes, answers alone."""
+    """Names of artifacts that depend on the erased demonstrations or the lost outcomes."""
     keys = {(row.institution, row.id) for row in gone}
     learned = LEARNED if keys or doomed.whole_institution else ()
     named = {f"{POLICY}{row.model}" for row in lost} | {f"{POSTERIOR}{row.institution}" for row in lost}
@@ -205,7 +207,7 @@ def _affected_artifacts(
 
 
 def _delete_vectors(connection: Connection, hashes: set[str]) -> int:
-    """Delete the vectors of texts that no demonstration has any more; how many there were."""
+    """Delete the vectors of texts that no demonstration has any more; returns their number."""
     deleted = 0
     for batch in _batched(sorted(hashes), KEYS_A_QUERY):
         held = select(demonstrations.c.text_sha256).where(demonstrations.c.text_sha256.in_(batch))

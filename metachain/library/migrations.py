@@ -1,4 +1,4 @@
-"""How a library of an older schema becomes one of today's, one step a version, all of them in one transaction."""
+"""Migrations of older schemas, one step a version, all in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,16 +18,17 @@ ROWS_AT_ONCE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step forward."""
+    """One migration step."""
 
     version: int
-    """That the library has after it."""
+    """Schema version after the step."""
     adds: str
+    """Additions of the version, in words."""
     step: Callable[[Connection], None]
 
 
 def migrate(connection: Connection, version: int) -> None:
-    """Bring a library of ``version`` (0: an empty place) to ``SCHEMA_VERSION``, within a transaction."""
+    """Migrate a library from ``version`` (0: an empty database) to ``SCHEMA_VERSION``, within a transaction."""
     if version:
         for one in MIGRATIONS:
             if one.version > version:
@@ -36,7 +37,7 @@ def migrate(connection: Connection, version: int) -> None:
 
 
 def refuse_newer(version: int, place: str) -> None:
-    """Raise LibraryError where a library was written by a newer metachain."""
+    """Raise LibraryError if a newer metachain wrote the library."""
     if version > SCHEMA_VERSION:
         raise LibraryError(
             f"{place} was written by a newer metachain (schema {version}, this one reads {SCHEMA_VERSION}); upgrade"

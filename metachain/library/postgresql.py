@@ -1,4 +1,4 @@
-"""A library in PostgreSQL 15 or newer with pgvector, where row-level security guards institutions' rows."""
+"""A library in PostgreSQL 15 or newer with pgvector; row-level security guards the rows of institutions."""
 
 from importlib.util import find_spec
 
@@ -13,9 +13,11 @@ from metachain.library.schema import SCHEMA_VERSION, demonstrations, placed, pro
 __all__ = ["open_postgresql"]
 
 OLDEST = 15
+"""Oldest supported major version of PostgreSQL."""
 CONNECT_SECONDS = 10
 VERSION_TABLE = "metachain_schema"
 SHAREABLE = (demonstrations, placed)
+"""Protected tables with rows that other institutions may see."""
 
 SHARED = """
     institution IN (
@@ -29,15 +31,15 @@ SHARED = """
                OR (g.audience = 'group' AND g.name IN (
                    SELECT m.name FROM groups m WHERE m.institution = current_setting('metachain.asks', true)))))
 """
-"""What ``sharing`` asks for as a query, once more as the database's own rule."""
+"""The rules of ``sharing.granting``, once more as a row-level security condition."""
 
 
 def open_postgresql(address: str, *, create: bool) -> Engine:
-    """Open the library in a database, making its tables where there are none and ``create`` is set.
+    """Open the library in a database; make its tables if there are none and ``create`` is set.
 
     Raises NotFoundError (no library there), StorageError (can't be reached or written), LibraryError (foreign or newer
-    tables, a server that is too old or lacks pgvector, a role that row-level security doesn't bind), DataError (an
-    address that can't be read, a missing package).
+    tables, a server that is too old or lacks pgvector, a role that row-level security does not bind), DataError (an
+    invalid address, a missing package).
     """
     for package in ("psycopg", "pgvector"):
         if find_spec(package) is None:
@@ -117,7 +119,7 @@ def _prepare(engine: Engine, *, create: bool) -> None:
 
 
 def _create_or_migrate(connection: Connection) -> None:
-    """Make or migrate the tables, alone; another process may have been faster."""
+    """Make or migrate the tables, with the writers' lock held; another process may have done it already."""
     if VERSION_TABLE not in inspect(connection).get_table_names():
         connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version integer NOT NULL)"))
         connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (0)"))  # noqa: S608
@@ -136,7 +138,7 @@ def _version(connection: Connection) -> int:
 
 
 def _enable_row_security(connection: Connection) -> None:
-    """Let the database itself refuse what a query forgot to; what is guarded already is left as it is."""
+    """Enable row-level security on the protected tables that lack it, so that the database itself hides the rows."""
     guarded = set(connection.execute(text("SELECT relname FROM pg_class WHERE relforcerowsecurity")).scalars())
     for table in protected:
         if table.name in guarded:

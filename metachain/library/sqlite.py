@@ -18,11 +18,11 @@ __all__ = ["open_sqlite"]
 APPLICATION_ID = 0x6D636C62
 """Marks an SQLite file as ours (``PRAGMA application_id``): the bytes of "mclb"."""
 BUSY_SECONDS = 30
-"""How long one process waits for another that writes."""
+"""Time that a process waits for another one that writes, in seconds."""
 
 
 def open_sqlite(path: Path, *, create: bool) -> Engine:
-    """Open a library file, making it where there is none and ``create`` is set; raises what ``open_engine`` does."""
+    """Open a library file; make it if there is none and ``create`` is set. Raises the errors of ``open_engine``."""
     if path.is_dir():
         raise DataError(f"{path} is a folder; give the path of a library file, such as {path / 'hospitals.db'}")
     if not path.exists() and not create:
@@ -60,12 +60,12 @@ def _connect(database: str) -> sqlite3.Connection:
 
 
 def _read_json(written: str) -> Any:
-    """Read a JSON column; most metadata are empty, and told at a glance."""
+    """Parse a JSON column; the shortcut saves time, as most metadata are empty."""
     return {} if written == "{}" else json.loads(written)
 
 
 def _is_writable(path: Path) -> bool:
-    """Beside a file in write-ahead mode readers too must write, so one that can't be is read as it lies there."""
+    """True if the file and its folder can be written; readers of a write-ahead log must write there too."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
@@ -97,7 +97,7 @@ def _prepare(engine: Engine, path: Path) -> None:
 
 
 def _enable_write_ahead_log(engine: Engine) -> None:
-    """Let readers read while one process writes; the file remembers it."""
+    """Let readers read while one process writes; the file keeps the setting."""
     raw = engine.raw_connection()
     try:
         raw.cursor().execute("PRAGMA journal_mode = WAL")

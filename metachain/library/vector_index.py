@@ -1,4 +1,4 @@
-"""What PostgreSQL searches: each demonstration beside its vector, kept current by whatever changes either."""
+"""PostgreSQL's search index: a table of demonstrations with their vectors, kept current on every change."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -14,7 +14,7 @@ __all__ = ["build", "index_name", "index_vectors", "reindex", "rewrite"]
 LINKS, BREADTH = 16, 128
 """HNSW's m and ef_construction (Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search")."""
 LARGEST_SIZE = 4000
-"""Numbers of a vector that pgvector indexes in half precision."""
+"""Largest vector that pgvector can index in half precision, in numbers."""
 INSERT_VECTORS = """
     INSERT INTO placed (institution, id, fingerprint, vector)
     SELECT d.institution, d.id, e.fingerprint, e.vector
@@ -28,15 +28,16 @@ OR_UPDATE = "ON CONFLICT (institution, id, fingerprint) DO UPDATE SET vector = e
 
 
 def index_name(fingerprint: str, size: int) -> str:
-    """What the index of an encoder's vectors is called in the database."""
+    """Name of the database index for an encoder's vectors."""
     return f"placed_{sha256(fingerprint.encode()).hexdigest()[:16]}_{size}"
 
 
 def index_vectors(connection: Connection, texts: Iterable[str]) -> None:
-    """Place the demonstrations of some texts (their SHA-256) that have a vector of an encoder that is indexed.
+    """Copy the demonstrations with these texts (SHA-256) into ``placed``, once for each indexed encoder.
 
-    The connection is the keeper's and writes alone, so that of two that bring a text, one its vector and one a
-    demonstration, the later sees the earlier. SQLite needs nothing of the kind.
+    Demonstrations without a vector of the encoder are left out. The connection is the keeper's and writes alone: if one
+    transaction brings the vector and another the demonstration, the later one sees the earlier one. SQLite has no
+    index, so nothing happens there.
     """
     if not is_postgresql(connection) or not connection.execute(text("SELECT 1 FROM indexed LIMIT 1")).scalar():
         return
@@ -44,17 +45,17 @@ def index_vectors(connection: Connection, texts: Iterable[str]) -> None:
 
 
 def reindex(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Place a demonstration whose text may be another than before (``records.row_of``), or its place is empty."""
+    """Update one demonstration (``demonstrations.row_of``) in ``placed`` after its text may have changed."""
     if is_postgresql(connection):
         connection.execute(text("DELETE FROM placed WHERE institution = :institution AND id = :id"), dict(row))
         index_vectors(connection, [row["text_sha256"]])
 
 
 def build(engine: Engine, fingerprint: str, size: int) -> int:
-    """Place all demonstrations that have a vector of an encoder, and index them; how many there are.
+    """Copy all demonstrations with a vector of an encoder into ``placed`` and index them; returns their number.
 
-    Others may read and write meanwhile, but for adding while the rows are placed. What was built before is kept.
-    Raises DataError for SQLite, and for vectors that are too long.
+    Others may read and write meanwhile, except that additions wait while the rows are copied. An index that is already
+    there is kept. Raises DataError for SQLite, and for vectors that are too long.
     """
     if not is_postgresql(engine):
         raise DataError(f"{place_of(engine)} is an SQLite file, which is searched exactly and needs no index")
@@ -91,9 +92,9 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
 
 
 def rewrite(connection: Connection) -> None:
-    """Write what is placed anew, so that no byte of what was deleted stays; searches are exact until it is indexed.
+    """Rewrite ``placed`` so that no byte of deleted rows stays; searches are exact until the index is rebuilt.
 
-    The connection is outside any transaction.
+    The connection must be outside any transaction.
     """
     found = connection.execute(text("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'placed'")).all()
     graphs = [row for row in found if " USING hnsw " in row.indexdef]

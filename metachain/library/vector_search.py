@@ -1,4 +1,4 @@
-"""Which demonstrations are nearest to a vector, found where they lie: in the database."""
+"""Nearest-neighbour search inside the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,19 +16,18 @@ from metachain.library.vector_index import index_name
 __all__ = ["Key", "Near", "approximately", "exactly", "nearest_keys"]
 
 SCAN_COST = 30.0
-"""How many demonstrations are compared in the time that a filtered scan takes to pass over one of those that it keeps
-(``postgres_scale``)."""
+"""Cost of passing over one row in a filtered index scan, in exact comparisons (measured by ``postgres_scale``)."""
 OVERFETCH = 2
-"""How many times as many are fetched from the index, in half precision, as are kept by their exact similarity."""
+"""Rows fetched from the half-precision index for each row that is kept by its exact similarity."""
 EF_SEARCH_MIN, EF_SEARCH_MAX = 200, 1000
-"""The least and the greatest hnsw.ef_search."""
+"""Smallest and largest hnsw.ef_search."""
 COUNT_MARGIN = 3
-"""How many times the bound the share that passed a scan must speak for, that the admitted are not counted."""
+"""Rows are counted only if the estimate from the first scan is below this multiple of the exact-search limit."""
 MAX_SCAN_TUPLES, SCAN_MEMORY = 40_000, 4
-"""hnsw.max_scan_tuples and hnsw.scan_mem_multiplier: how far a filtered scan goes on."""
+"""Limits of an iterative scan: hnsw.max_scan_tuples and hnsw.scan_mem_multiplier."""
 ROWS_AT_ONCE = 10_000
 STEP = 100_000
-"""Similarities are compared to five decimals, as in ``index``."""
+"""Similarities are compared to five decimals, as in ``learning.index``."""
 
 PLACED_VECTORS = (
     "SELECT institution, id, vector FROM placed WHERE fingerprint = :fingerprint AND institution = ANY(:names)"
@@ -57,20 +56,20 @@ Key = tuple[str, str, float]
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A demonstration that was found."""
+    """A demonstration found by the search."""
 
     demonstration: Demonstration
     similarity: float
-    """Inner product of unit vectors, in [-1, 1], to five decimals."""
+    """Inner product of the unit vectors, in [-1, 1], to five decimals."""
 
 
 def nearest_keys(
     connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
 ) -> list[list[Key]]:
-    """Of each of n unit vectors (n, d) the ``k`` nearest demonstrations of institutions, ties by institution and id.
+    """For each of n unit vectors (n, d), the ``k`` nearest demonstrations of institutions, ties by institution and id.
 
-    The connection reads on behalf of somebody (``storage.Viewer``). In PostgreSQL an index is used where there is one
-    and ``names`` have many demonstrations; it misses a few of the nearest, but never returns fewer than there are.
+    The connection reads on behalf of a viewer (``engine.Viewer``). PostgreSQL uses the index if there is one and
+    ``names`` have many demonstrations. The index search is approximate, but never returns fewer rows than exist.
     """
     if not is_postgresql(connection):
         return _exactly_in_sqlite(connection, fingerprint, names, vectors, k)
@@ -95,9 +94,9 @@ def _by_index(
     *,
     few: bool | None,
 ) -> tuple[list[Key], bool | None]:
-    """The nearest by an index of so many, or none where the exact search is better; and whether few are admitted.
+    """The nearest by the index (empty if the exact search is better), and True if few rows qualify (None if unknown).
 
-    That is counted only where the filter leaves too little of what a plain scan finds, and so little that it may be.
+    Rows are counted only if the filter leaves too few of a plain scan's results for the estimate to decide.
     """
     width = OVERFETCH * k
     breadth = min(EF_SEARCH_MAX, max(EF_SEARCH_MIN, width))
@@ -123,10 +122,10 @@ def approximately(
     breadth: int,
     scan: str,
 ) -> list[Key]:
-    """At most the ``k`` nearest by the index, whose scan keeps ``breadth`` candidates (ef_search) and filters them.
+    """At most the ``k`` nearest by the index; its scan keeps ``breadth`` candidates (ef_search) and filters them.
 
-    With a ``scan`` other than ``off`` it goes on until ``k`` are found (pgvector's ``hnsw.iterative_scan``); it may end
-    before.
+    With a ``scan`` other than ``off`` it continues until ``k`` are found (pgvector's ``hnsw.iterative_scan``), or a
+    limit of the scan is reached.
     """
     settings = {
         "hnsw.iterative_scan": scan,
@@ -157,7 +156,7 @@ def exactly(
     *,
     placed: bool,
 ) -> list[Key]:
-    """The nearest of all; ``placed`` says whether the encoder's vectors are in that table."""
+    """The exact nearest; ``placed`` says that the encoder's vectors are in the table ``placed``."""
     connection.execute(text("SELECT set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true)"))
     given: dict[str, Any] = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k}
     if not placed:
@@ -170,15 +169,16 @@ def _keys(connection: Connection, statement: TextClause, given: dict[str, Any]) 
 
 
 def _exact_search_limit(indexed: float, k: int) -> int:
-    """Up to how many admitted demonstrations all are compared, though there is an index of so many.
+    """Largest number of qualifying rows for which the exact search is faster than the index.
 
-    Comparing m takes time in proportion to m, and the scan passes over ``indexed / m`` for each of k that it finds.
+    The exact search takes time proportional to m qualifying rows; the scan passes over ``indexed / m`` rows for each of
+    the k that it finds.
     """
     return max(k, int(np.sqrt(SCAN_COST * k * max(indexed, 0))))
 
 
 def _has_more_than(connection: Connection, fingerprint: str, names: Sequence[str], than: int) -> bool:
-    """Whether institutions have more than so many demonstrations placed; no more are counted."""
+    """True if the institutions have more than so many rows in ``placed``; the count stops there."""
     counted = text(f"SELECT count(*) FROM (SELECT 1 FROM ({PLACED_VECTORS}) AS source LIMIT :enough) AS enough")  # noqa: S608
     given = {"fingerprint": fingerprint, "names": list(names), "enough": than + 1}
     return int(connection.execute(counted, given).scalar_one()) > than
@@ -187,7 +187,7 @@ def _has_more_than(connection: Connection, fingerprint: str, names: Sequence[str
 def _exactly_in_sqlite(
     connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
 ) -> list[list[Key]]:
-    """The nearest of all, a page of vectors indexed at a time."""
+    """The exact nearest, with one page of vectors in memory at a time."""
     query = (
         select(demonstrations.c.institution, demonstrations.c.id, embeddings.c.vector)
         .join(embeddings, embeddings.c.text_sha256 == demonstrations.c.text_sha256)

@@ -1,4 +1,4 @@
-"""Vectors of a library's texts, computed once: dense ones in the database, hybrid ones of many in a file beside it."""
+"""Vectors of a library's texts, computed once: dense ones in the database, hybrid ones in a file beside it."""
 
 import os
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ from metachain.workers import HERE, Workers
 __all__ = ["VectorFile", "Vectors", "positions_of"]
 
 FEWEST_IN_FILE = 2000
-"""Texts from which on their vectors are kept in a file: fewer are quickly computed."""
+"""Number of texts from which on vectors are cached in the file; fewer are quickly computed."""
 SHARE_TO_REWRITE = 0.05
-"""Of the texts asked for, those that the file lacks and for which it is written anew."""
+"""Share of texts missing from the file from which on it is rewritten."""
 NOTHING_HELD = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
 
 
 class Vectors:
-    """Of one library and one encoder."""
+    """Vectors of one library and one encoder."""
 
     def __init__(self, engine: Engine, encoder: Encoder, workers: Workers = HERE) -> None:
         self._engine = engine
@@ -39,11 +39,11 @@ class Vectors:
 
     @property
     def encoder(self) -> Encoder:
-        """What embeds."""
+        """Encoder of the texts."""
         return self._embeddings.encoder
 
     def dense(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
-        """Unit vectors (n, d) of n texts; each is embedded once in the library's life."""
+        """Unit vectors (n, d) of n texts; each text is embedded only once and then stored."""
         return self._embeddings.vectors(texts, progress)
 
     def hybrid(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
@@ -70,11 +70,11 @@ class Vectors:
         return vectors
 
     def remove_file(self) -> None:
-        """Delete the file; it is made again when it is wanted."""
+        """Delete the cache file; the next large request writes it again."""
         self._file.remove()
 
     def _rewrite_file(self, keys: NDArray[np.bytes_], rows: NDArray[np.float32]) -> None:
-        """Write the file: of those texts that the library still has, and not where something is forgotten meanwhile."""
+        """Write the vectors of texts that the library still has; remove the file if something was erased meanwhile."""
         with reading(self._engine, KEEPER) as connection:
             before = state_of(connection, "").forgotten
             existing = connection.execute(select(table.c.text_sha256).distinct()).scalars().all()
@@ -91,17 +91,17 @@ VectorArray = NDArray[np.float32]
 
 
 class VectorFile:
-    """An npz archive of one library and one encoder: digests of texts in ascending order, and a row for each."""
+    """Cache file of one library and one encoder: npz archive of ascending text digests and one row for each."""
 
     def __init__(self, path: Path | None, fingerprint: str) -> None:
         self._path = path
-        """None where there is to be no file."""
+        """None for no file."""
         self._label = f"{FORMAT} {fingerprint}"
 
     def read(self) -> tuple[NDArray[np.bytes_], VectorArray]:
         """Digests (n,) of 64 hexadecimal digits and rows (n, d).
 
-        n is 0 where there is no file, or that of another encoder, or a damaged one.
+        n is 0 if the file is missing, damaged or of another encoder.
         """
         nothing = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
         if self._path is None:
@@ -117,7 +117,7 @@ class VectorFile:
         return (keys, rows) if whole else nothing
 
     def write(self, keys: NDArray[np.bytes_], rows: VectorArray) -> None:
-        """Replace the file by n texts' rows (n, d); where it can't be written nothing happens."""
+        """Replace the file by the rows (n, d) of n texts; an error of writing is ignored."""
         if self._path is None:
             return
         ordered, first = np.unique(keys, return_index=True)
@@ -133,14 +133,14 @@ class VectorFile:
                 unfinished.unlink()
 
     def remove(self) -> None:
-        """Delete it."""
+        """Delete the file."""
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
 
 def positions_of(keys: NDArray[np.bytes_], held: NDArray[np.bytes_]) -> NDArray[np.intp]:
-    """Place of each of ``keys`` (n,) among ``held`` (m,), which are in ascending order; -1 where it is not there."""
+    """Positions of ``keys`` (n,) in the ascending array ``held`` (m,); -1 for a missing key."""
     if not len(held):
         return np.full(len(keys), -1, np.intp)
     place = np.minimum(np.searchsorted(held, keys), len(held) - 1)
