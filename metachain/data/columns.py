@@ -1,4 +1,4 @@
-"""Which column of a table is which of our fields."""
+"""Mapping between the columns of a table and our fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time
@@ -16,7 +16,7 @@ EMPTY: Mapping[str, str] = {}
 
 
 def named_columns(pairs: Iterable[str]) -> dict[str, str]:
-    """Read texts such as ``input=description``: our field by its column. Raises DataError for any other text."""
+    """Parse texts such as ``input=description`` into a mapping of our fields to columns. Raises DataError otherwise."""
     columns: dict[str, str] = {}
     for pair in pairs:
         ours, sign, theirs = pair.partition("=")
@@ -28,7 +28,7 @@ def named_columns(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def check_columns(columns: Mapping[str, str]) -> None:
-    """Raise DataError where a field is none of ours."""
+    """Raise DataError for a name that is not one of our fields."""
     for ours in columns:
         if ours not in KNOWN_FIELDS and not (ours.startswith(METADATA) and ours != METADATA):
             known = "institution, input, output, id, metadata and metadata.ANYTHING"
@@ -38,11 +38,10 @@ def check_columns(columns: Mapping[str, str]) -> None:
 def match_columns(
     names: Sequence[str], columns: Mapping[str, str] = EMPTY, institution: str | None = None
 ) -> dict[str, str]:
-    """Our fields by the column, of those that a table has, that holds each.
+    """Mapping of our fields to the columns of a table.
 
-    A column is of the field that has its name, unless ``columns`` says another; those named ``metadata.x`` are
-    metadata, all others are left. Raises DataError that names the columns that are missing, or there twice, and all
-    that there are.
+    A column belongs to the field of the same name, unless ``columns`` says otherwise. A column named ``metadata.x`` is
+    metadata; all others are ignored. Raises DataError with the missing or doubled columns and a list of all columns.
     """
     check_columns(columns)
     found = {name: name for name in names if name in KNOWN_FIELDS or name.startswith(METADATA)} | dict(columns)
@@ -60,16 +59,16 @@ def match_columns(
 
 
 def rename_fields(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
-    """Give a record's fields the names that ``columns`` says."""
+    """The record with the fields of ``columns`` renamed to ours."""
     taken = set(columns.values())
     kept = {name: value for name, value in record.items() if name not in columns and name not in taken}
     return _fold_metadata({**kept, **{ours: record[theirs] for ours, theirs in columns.items() if theirs in record}})
 
 
 def record_from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a record of a table's cells, by our names: what is empty is left out, metadata may be JSON.
+    """Record of a table's cells, by our field names; empty cells are left out, metadata may be JSON.
 
-    Raises DataError where the metadata are a text that is no JSON object.
+    Raises DataError if the metadata are a text that is not a JSON object.
     """
     record = {name: value for name, value in cells.items() if value is not None and value != ""}
     metadata = record.get("metadata")
@@ -84,7 +83,7 @@ def record_from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fold_metadata(record: dict[str, Any]) -> dict[str, Any]:
-    """Move what is called ``metadata.x`` into the metadata."""
+    """Move fields named ``metadata.x`` into the metadata."""
     own = [name for name in record if name.startswith(METADATA)]
     if own:
         more = {name.removeprefix(METADATA): record.pop(name) for name in own}
@@ -96,7 +95,7 @@ def _fold_metadata(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _json_value(value: Any) -> Any:
-    """Say with JSON's types what a table's say: dates and times in ISO 8601, decimals and UUIDs as texts."""
+    """Value in JSON's types: dates and times in ISO 8601, decimals and UUIDs as texts."""
     if isinstance(value, Mapping):
         return {str(name): _json_value(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):

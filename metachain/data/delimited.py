@@ -1,4 +1,4 @@
-"""The rows of a CSV or TSV file."""
+"""Rows of CSV and TSV files."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,12 +15,12 @@ from metachain.progress import Progress, silent
 __all__ = ["delimited_rows"]
 
 LONGEST_FIELD = 16 * 2**20
-"""Characters; a longer field is a sign that a quotation mark is missing."""
+"""In characters; a longer field suggests a missing quotation mark."""
 DELIMITERS = ",;\t|"
 
 
 class _Lines:
-    """Lines of a file, which remembers those that were taken since it was last cleared: one row's."""
+    """Lines of a file; ``taken`` holds the lines of the current row."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
@@ -42,10 +42,10 @@ def delimited_rows(
     progress: Progress = silent,
     delimiters: str = DELIMITERS,
 ) -> Iterator[Row]:
-    """Read a table with a header, quoted as RFC 4180 says; the delimiter is the one most found in the header.
+    """Read a table with a header, quoted as in RFC 4180; the delimiter is the most frequent one in the header.
 
-    A row's number is the line that it begins at, whatever line breaks its fields hold. Rows of nothing but blanks are
-    passed over. Raises DataError where the file can't be read, or a column that is needed is missing.
+    The number of a row is its first line, also if its fields contain line breaks. Blank rows are skipped. Raises
+    DataError if the file can't be read, or if a needed column is missing.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
     with open_text(path, progress, newline="") as file:

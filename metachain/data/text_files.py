@@ -1,4 +1,4 @@
-"""Text files as they come: compressed or not, with or without a byte order mark, with bytes that are no text."""
+"""Reading of text files: plain or gzip, with or without a byte order mark, with undecodable bytes kept."""
 
 import codecs
 import gzip
@@ -31,12 +31,13 @@ OTHER_FORMATS = {
     b"PK\x03\x04": "an Excel workbook or another zip archive; save it as CSV",
     b"SQLi": "an SQLite file; export it as CSV",
 }
+"""First bytes of other formats, and the advice for each."""
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""What the decoder makes of bytes that are no text; no sound text holds it."""
+"""Lone surrogates, which stand for undecodable bytes; valid text has none."""
 
 
 class TextFile:
-    """The lines of one open file, and how far it is read."""
+    """Lines of one open file, with a progress report."""
 
     def __init__(self, lines: io.TextIOWrapper, raw: IO[bytes], progress: Progress) -> None:
         self.lines = lines
@@ -45,7 +46,7 @@ class TextFile:
         self._size = os.fstat(raw.fileno()).st_size if raw.seekable() else 0
 
     def __iter__(self) -> Iterator[str]:
-        """All lines with their ends, telling the progress now and then."""
+        """All lines with their ends; progress is reported every thousand lines."""
         number = 0
         for number, line in enumerate(self.lines, start=1):
             yield line
@@ -54,17 +55,17 @@ class TextFile:
         self.report()
 
     def report(self) -> None:
-        """Tell how many bytes of the file are read; of a pipe nobody knows how many there are."""
+        """Report the number of bytes read; silent for a pipe, which has no known size."""
         if self._size:
             self._progress(STAGE, self._raw.tell(), self._size)
 
 
 @contextmanager
 def open_text(path: Path, progress: Progress, newline: str) -> Iterator[TextFile]:
-    """Open a text file: UTF-8, or what its byte order mark says, and gzip where it is.
+    """Open a text file in UTF-8 or the encoding of its byte order mark, decompressing gzip.
 
-    Bytes that are no text become lone surrogates, which ``encoding_error`` finds. Raises DataError that names the file where
-    it can't be read, ends early, or is of a kind that is no text.
+    Undecodable bytes become lone surrogates (``encoding_error`` finds them). Raises DataError that names the file if it
+    can't be read, is cut short, or is not a text file.
     """
     try:
         with path.open("rb") as raw, _gunzipped(raw) as packed:
@@ -93,7 +94,7 @@ def _gunzipped(raw: io.BufferedReader) -> io.BufferedReader:
 
 
 def encoding_error(line: str) -> str:
-    """Why a line is no text: what in it can't be read, and where; "" where it is one."""
+    """Position of the first undecodable byte of a line, as an error text; "" if there is none."""
     found = None if line.isascii() else SURROGATE.search(line)
     if found is None:
         return ""
@@ -101,7 +102,7 @@ def encoding_error(line: str) -> str:
 
 
 def escaped(raw: str) -> str:
-    r"""Write a text with what is no text in it escaped: a byte as ``\xf4``, half of a character as ``\ud83d``."""
+    r"""Text with undecodable parts escaped: a byte as ``\xf4``, a lone surrogate as ``\ud83d``."""
     return raw if raw.isascii() else SURROGATE.sub(_escape, raw)
 
 

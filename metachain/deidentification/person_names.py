@@ -1,4 +1,4 @@
-"""Names of people in a text, found by what stands beside them and by lists of names, without a language model."""
+"""Names of people in a text, found by their context and by lists of names, without a language model."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -10,9 +10,9 @@ from metachain.deidentification.name_lists import AMBIGUOUS, EPONYM_NOUNS, GIVEN
 __all__ = ["name_words", "names", "occurrences"]
 
 LEFT, RIGHT = 60, 40
-"""How many characters beside a name are looked at."""
+"""Characters of context before and after a name."""
 LONGEST = 5
-"""Words of a name at most."""
+"""Largest number of words in a name."""
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _JOINS = frozenset({" ", "  ", "-", "\u00a0"})
@@ -91,7 +91,7 @@ _EPONYM = re.compile(r"(?:['’]s)?[\s-]{1,2}([A-Za-z]+)")
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Words with a capital in a row."""
+    """Consecutive capitalised words."""
 
     start: int
     end: int
@@ -111,7 +111,7 @@ class _Run:
 
 
 def names(text: str) -> list[tuple[int, int, float]]:
-    """Start, end and score (0 to 1) of each name of a person that something beside it, or a list, gives away."""
+    """Start, end and score in [0, 1] of each person's name that its context or a list reveals."""
     runs, plain = _runs(text)
     found = list(_lower_case_names(text))
     taken = -1
@@ -135,7 +135,7 @@ def names(text: str) -> list[tuple[int, int, float]]:
 
 
 def _lower_case_names(text: str) -> Iterator[tuple[int, int, float]]:
-    """Names all in small letters: a common surname after a title or a common given name."""
+    """Names in lower case: a common surname after a title or a common given name."""
     for match in _TITLED_LOW.finditer(text):
         if match[1] in SURNAMES:
             yield *match.span(1), 0.7
@@ -149,7 +149,7 @@ def _lower_case_names(text: str) -> Iterator[tuple[int, int, float]]:
 
 
 def name_words(name: str) -> set[str]:
-    """Words of a name that stand for it elsewhere too: not initials, nor words that mean something else."""
+    """Words of a name that identify the person elsewhere too: no initials and no words with another meaning."""
     words = {match[0] for match in _TOKEN.finditer(name) if len(match[0]) > 2}
     return {
         word.capitalize() if word.isupper() else word for word in words if word.lower() not in NOT_NAMES | AMBIGUOUS
@@ -157,7 +157,7 @@ def name_words(name: str) -> set[str]:
 
 
 def occurrences(text: str, words: Collection[str]) -> Iterator[tuple[int, int]]:
-    """Start and end of each of the words in a text, as given or all in capitals."""
+    """Start and end of each of the words in a text, as given or in capitals."""
     wanted = {*words, *(word.upper() for word in words)}
     for match in _TOKEN.finditer(text) if wanted else ():
         word = match[0].removesuffix("'s").removesuffix("’s")
@@ -166,7 +166,7 @@ def occurrences(text: str, words: Collection[str]) -> Iterator[tuple[int, int]]:
 
 
 def _runs(text: str) -> tuple[list[_Run], set[str]]:
-    """Words with a capital in a row, without those that are no names; and all words written small."""
+    """Runs of capitalised words, without words that are not names; and all words in lower case."""
     runs: list[_Run] = []
     plain: set[str] = set()
     tokens = [(match[0], *match.span()) for match in _TOKEN.finditer(text)]
@@ -199,7 +199,7 @@ def _runs(text: str) -> tuple[list[_Run], set[str]]:
 
 
 def _ends_name(text: str, left: int, right: int) -> bool:
-    """Whether a word with a capital is no part of a name."""
+    """True if a capitalised word is not part of a name."""
     word, after = text[left:right].lower(), text[right : right + 1]
     if after.isdigit() or after == "_" or text[left - 1 : left].isdigit():
         return True
@@ -226,7 +226,7 @@ def _with_particles(text: str, start: int) -> int:
 
 
 def _score(text: str, run: _Run, plain: Collection[str]) -> float:
-    """How sure it is that a run is a name; 0 where nothing says so."""
+    """Confidence that a run is a name; 0 without any sign."""
     left, right = text[max(0, run.start - LEFT) : run.start], text[run.end : run.end + RIGHT]
     if _TITLED.search(left) or _NAMED.search(left) or (_TITLED_ALL_CAPS.search(left) and run.known):
         return 0.9
@@ -236,7 +236,7 @@ def _score(text: str, run: _Run, plain: Collection[str]) -> float:
 
 
 def _score_by_context(run: _Run, left: str, right: str, plain: Collection[str]) -> float:
-    """How sure what stands beside a run makes it that it is a name."""
+    """Confidence that a run is a name, from its context."""
     if run.all_caps:
         return 0.7 if (run.known or len(run.words) > 1) and _LABELLED.search(left) and _follows_colon(left) else 0.0
     if _looks_like_other_words(run, plain):
@@ -252,7 +252,7 @@ def _score_by_context(run: _Run, left: str, right: str, plain: Collection[str]) 
 
 
 def _looks_like_other_words(run: _Run, plain: Collection[str]) -> bool:
-    """Whether a run that no list knows looks like other words: written small elsewhere, specialty or abbreviation."""
+    """True for a run outside the lists that looks like other words: lower-case elsewhere, specialty, abbreviation."""
     if run.known:
         return False
     words = any(word in plain or _SPECIALTY.search(word) for word in run.lower)
@@ -260,12 +260,12 @@ def _looks_like_other_words(run: _Run, plain: Collection[str]) -> bool:
 
 
 def _follows_colon(left: str) -> bool:
-    """Whether a label stands before it with a colon: in a text all in capitals anything follows anything."""
+    """True if a colon stands right before the run: in a text all in capitals a label alone is no sign."""
     return ":" in left[-4:]
 
 
 def _is_in_lists(run: _Run) -> bool:
-    """Whether the lists of names alone make a run a name."""
+    """True if the lists of names alone make the run a name."""
     words = run.lower
     first, last = words[0], words[-1]
     if len(run.words) == 1:
@@ -282,7 +282,7 @@ def _is_in_lists(run: _Run) -> bool:
 
 
 def _is_surname_first(text: str, run: _Run, following: _Run, score: float) -> bool:
-    """Whether two runs with a comma between them are a surname and a given name."""
+    """True if two runs with a comma between them are a surname and a given name."""
     if len(run.words) > 2 or len(following.words) > 3:
         return False
     left = text[max(0, run.start - LEFT) : run.start]

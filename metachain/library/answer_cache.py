@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, Text, select
 
-from metachain.library.bulk import insert_new
+from metachain.library.bulk import batched, insert_new
 from metachain.library.embedding_cache import cache_engine
 from metachain.library.engine import reading, writing
 
@@ -39,10 +39,8 @@ class AnswerCache:
         """Cached answers for these keys, by key; keys without an answer are left out."""
         found: dict[str, str] = {}
         with reading(self._engine) as connection:
-            for start in range(0, len(keys), KEYS_A_QUERY):
-                query = select(_answers.c.key, _answers.c.answer).where(
-                    _answers.c.key.in_(keys[start : start + KEYS_A_QUERY])
-                )
+            for batch in batched(keys, KEYS_A_QUERY):
+                query = select(_answers.c.key, _answers.c.answer).where(_answers.c.key.in_(batch))
                 found.update((key, answer) for key, answer in connection.execute(query))
         return found
 

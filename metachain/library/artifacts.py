@@ -69,7 +69,7 @@ class Artifacts:
     def check_writable(self) -> None:
         """Raise StorageError if no artifact could be stored."""
         with writing(self._engine) as connection:
-            connection.execute(delete(table).where(table.c.name == ""))  # which is none: a write all the same
+            connection.execute(delete(table).where(table.c.name == ""))  # deletes nothing, but needs write access
 
 
 def list_answers(artifacts: Artifacts, institution: str, answers: Iterable[str]) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """Reading and writing of many rows at once, in SQLite and PostgreSQL."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from metachain.library.engine import is_postgresql
 from metachain.library.schema import VectorColumn, embeddings
 
-__all__ = ["insert_into", "insert_new", "upsert", "vectors_of", "with_keys"]
+__all__ = ["batched", "insert_into", "insert_new", "upsert", "vectors_of", "with_keys"]
 
 Rows = Sequence[Mapping[str, Any]]
+T = TypeVar("T")
+
+
+def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of at most ``size`` values, in their order."""
+    rest = iter(values)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -59,7 +68,7 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     names = list(rows[0])
     columns = ", ".join(f'"{name}"' for name in names)
     staged = f"incoming_{table.name}"
-    # Row-level security admits no COPY, so that it goes into a table of this connection first.
+    # PostgreSQL refuses COPY into a table with row-level security, so the rows take a temporary table first.
     connection.execute(text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name}) ON COMMIT DELETE ROWS"))
     raw: Any = connection.connection.dbapi_connection
     documents = {column.name for column in table.c if isinstance(column.type, JSON)}
@@ -96,7 +105,7 @@ def with_keys(connection: Connection, table: Table, keys: Sequence[tuple[str, st
     columns = tuple_(*table.primary_key)
     if is_postgresql(connection):
         return select(table).where(columns.in_(keys))
-    # SQLite uses the index only where it knows that both sides are texts, and else reads the whole table.
+    # Without the cast to text SQLite does not use the index and reads the whole table.
     each = func.json_each(json.dumps(keys)).table_valued("value")
     texts = [cast(func.json_extract(each.c.value, f"$[{place}]"), Text) for place in range(2)]
     return select(table).where(columns.in_(select(*texts)))

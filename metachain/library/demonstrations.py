@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, Select, func, select
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import DataError, NotFoundError
-from metachain.library.bulk import insert_new, upsert, with_keys
+from metachain.library.bulk import batched, insert_new, upsert, with_keys
 from metachain.library.outcomes import Outcome
 from metachain.library.revisions import bump_revision
 from metachain.library.schema import demonstrations as table
@@ -21,10 +20,8 @@ __all__ = [
     "ROWS_A_QUERY",
     "Added",
     "AdmissionGate",
-    "NewAndKnown",
     "Refused",
     "apply_gate",
-    "chunks",
     "count_by_institution",
     "from_row",
     "insert_correction",
@@ -33,78 +30,71 @@ __all__ = [
     "load_demonstrations",
     "load_page",
     "load_shared",
-    "row_of",
-    "split_new_and_known",
 ]
 
 ROWS_A_QUERY = 400
+IN_ORDER = select(table).order_by(table.c.institution, table.c.id)
 
 Refused = Callable[[int, str], None]
 """Called with the position of a demonstration that was not stored, counted from 0, and the reason."""
 
 
+class AdmissionGate(Protocol):
+    """A check of every new demonstration, such as ``metachain.deidentification.gate.Gate``."""
+
+    def passed(self, demonstration: Demonstration) -> Demonstration:
+        """The demonstration as it may be stored. Raises DataError if it may not be stored."""
+
+
 @dataclass(frozen=True, slots=True)
-class NewAndKnown:
-    """Demonstrations of one chunk, compared with those in the library."""
+class Added:
+    """Result of ``Library.add``."""
 
-    fresh: list[Demonstration]
-    """Demonstrations that the library does not have yet."""
+    stored: int
+    """Number of new demonstrations."""
     duplicates: int
-    """Number of demonstrations that the library already has."""
+    """Number of demonstrations that were already there, or came twice; they stay unchanged."""
 
 
-def chunks(items: Iterable[tuple[int, Demonstration]], size: int) -> Iterator[list[tuple[int, Demonstration]]]:
-    """Lists of at most ``size`` of them, in their order."""
-    items = iter(items)
-    while chunk := list(islice(items, size)):
-        yield chunk
+def insert_demonstrations(
+    connection: Connection,
+    gate: AdmissionGate | None,
+    demonstrations: Iterable[Demonstration],
+    share: Grant | None,
+    refused: Refused | None,
+) -> Added:
+    """Store demonstrations within a transaction of the keeper that writes alone; see ``Library.add``."""
+    stored = duplicates = 0
+    institutions: set[str] = set()
+    changed: set[str] = set()
+    for chunk in batched(_admissible(gate, demonstrations, refused), ROWS_A_QUERY):
+        found = _split_new_and_known(connection, chunk, refused)
+        insert_new(connection, table, [_row_of(one) for one in found.fresh])
+        index_vectors(connection, [text_sha256(one.input) for one in found.fresh])
+        changed.update(one.institution for one in found.fresh)
+        institutions.update(one.institution for _, one in chunk)
+        stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
+    bump_revision(connection, changed)
+    if share is not None:
+        set_default_grant(connection, institutions, share)
+    return Added(stored, duplicates)
 
 
-def split_new_and_known(
-    connection: Connection, chunk: Sequence[tuple[int, Demonstration]], refused: Refused | None
-) -> NewAndKnown:
-    """Separate new demonstrations from known ones.
+def insert_correction(connection: Connection, gate: AdmissionGate | None, outcome: Outcome, correction: str) -> None:
+    """Store a correction as a demonstration of the institution, replacing an earlier correction of the same outcome.
 
-    If an id already stands for another text, ``refused`` is called; without ``refused`` it is a DataError.
+    The transaction is as for ``insert_demonstrations``.
     """
-    keys = [one.key for _, one in chunk]
-    held_rows = connection.execute(with_keys(connection, table, keys))
-    known = {one.key: one for one in map(from_row, held_rows)}
-    fresh = []
-    duplicates = 0
-    for position, one in chunk:
-        held = known.setdefault(one.key, one)
-        if held is one:
-            fresh.append(one)
-        elif held == one:
-            duplicates += 1
-        else:
-            reason = f"id {one.id!r} of {one.institution!r} already stands for another text; give it its own id"
-            if refused is None:
-                raise DataError(reason)
-            refused(position, reason)
-    return NewAndKnown(fresh, duplicates)
+    metadata = {"feedback": outcome.id}
+    one = Demonstration(outcome.institution, outcome.input, correction, f"feedback {outcome.id}", metadata)
+    row = _row_of(apply_gate(gate, one))
+    upsert(connection, table, [row])
+    reindex(connection, row)
 
 
-def row_of(one: Demonstration) -> dict[str, Any]:
-    """Column values of a demonstration, with the derived ones."""
-    return {
-        "institution": one.institution,
-        "id": one.id,
-        "input": one.input,
-        "output": one.output,
-        "metadata": dict(one.metadata),
-        "text_sha256": text_sha256(one.input),
-        "patient": one.patient,
-    }
-
-
-def from_row(row: Row[Any]) -> Demonstration:
-    """Demonstration of a row with all columns."""
-    return Demonstration(row.institution, row.input, row.output, row.id, row.metadata)
-
-
-IN_ORDER = select(table).order_by(table.c.institution, table.c.id)
+def apply_gate(gate: AdmissionGate | None, demonstration: Demonstration) -> Demonstration:
+    """The demonstration as the gate lets it in; unchanged without a gate."""
+    return gate.passed(demonstration) if gate else demonstration
 
 
 def count_by_institution(connection: Connection) -> dict[str, int]:
@@ -149,62 +139,45 @@ def load_page(connection: Connection, institution: str, id: str) -> tuple[Demons
     return tuple(map(from_row, connection.execute(query.limit(ROWS_A_QUERY))))
 
 
-class AdmissionGate(Protocol):
-    """A check of every new demonstration, such as ``metachain.deidentification.gate.Gate``."""
-
-    def passed(self, demonstration: Demonstration) -> Demonstration:
-        """The demonstration as it may be stored. Raises DataError if it may not be stored."""
+def from_row(row: Row[Any]) -> Demonstration:
+    """Demonstration of a row with all columns."""
+    return Demonstration(row.institution, row.input, row.output, row.id, row.metadata)
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
-    """Result of ``Library.add``."""
+class _NewAndKnown:
+    """Demonstrations of one chunk, compared with those in the library."""
 
-    stored: int
-    """Number of new demonstrations."""
+    fresh: list[Demonstration]
+    """Demonstrations that the library does not have yet."""
     duplicates: int
-    """Number of demonstrations that were already there, or came twice; they stay unchanged."""
+    """Number of demonstrations that the library already has."""
 
 
-def apply_gate(gate: AdmissionGate | None, demonstration: Demonstration) -> Demonstration:
-    """The demonstration as the gate lets it in; unchanged without a gate."""
-    return gate.passed(demonstration) if gate else demonstration
+def _split_new_and_known(
+    connection: Connection, chunk: Sequence[tuple[int, Demonstration]], refused: Refused | None
+) -> _NewAndKnown:
+    """Separate new demonstrations from known ones.
 
-
-def insert_demonstrations(
-    connection: Connection,
-    gate: AdmissionGate | None,
-    demonstrations: Iterable[Demonstration],
-    share: Grant | None,
-    refused: Refused | None,
-) -> Added:
-    """Store demonstrations within a transaction of the keeper that writes alone; see ``Library.add``."""
-    stored = duplicates = 0
-    institutions: set[str] = set()
-    changed: set[str] = set()
-    for chunk in chunks(_admissible(gate, demonstrations, refused), ROWS_A_QUERY):
-        found = split_new_and_known(connection, chunk, refused)
-        insert_new(connection, table, [row_of(one) for one in found.fresh])
-        index_vectors(connection, [text_sha256(one.input) for one in found.fresh])
-        changed.update(one.institution for one in found.fresh)
-        institutions.update(one.institution for _, one in chunk)
-        stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
-    bump_revision(connection, changed)
-    if share is not None:
-        set_default_grant(connection, institutions, share)
-    return Added(stored, duplicates)
-
-
-def insert_correction(connection: Connection, gate: AdmissionGate | None, outcome: Outcome, correction: str) -> None:
-    """Store a correction as a demonstration of the institution, replacing an earlier correction of the same outcome.
-
-    The transaction is as for ``insert_demonstrations``.
+    If an id already stands for another text, ``refused`` is called; without ``refused`` it is a DataError.
     """
-    metadata = {"feedback": outcome.id}
-    one = Demonstration(outcome.institution, outcome.input, correction, f"feedback {outcome.id}", metadata)
-    row = row_of(apply_gate(gate, one))
-    upsert(connection, table, [row])
-    reindex(connection, row)
+    keys = [one.key for _, one in chunk]
+    rows = connection.execute(with_keys(connection, table, keys))
+    known = {one.key: one for one in map(from_row, rows)}
+    fresh = []
+    duplicates = 0
+    for position, one in chunk:
+        held = known.setdefault(one.key, one)
+        if held is one:
+            fresh.append(one)
+        elif held == one:
+            duplicates += 1
+        else:
+            reason = f"id {one.id!r} of {one.institution!r} already stands for another text; give it its own id"
+            if refused is None:
+                raise DataError(reason)
+            refused(position, reason)
+    return _NewAndKnown(fresh, duplicates)
 
 
 def _admissible(
@@ -217,3 +190,16 @@ def _admissible(
             if refused is None:
                 raise
             refused(position, str(error))
+
+
+def _row_of(one: Demonstration) -> dict[str, Any]:
+    """Column values of a demonstration, with the derived ones."""
+    return {
+        "institution": one.institution,
+        "id": one.id,
+        "input": one.input,
+        "output": one.output,
+        "metadata": dict(one.metadata),
+        "text_sha256": text_sha256(one.input),
+        "patient": one.patient,
+    }

@@ -13,7 +13,7 @@ from metachain.embedding.encoder import Encoder, MiniLM
 from metachain.embedding.similarity import normalise_text, text_sha256, unit_rows
 from metachain.errors import DataError, LibraryError, StorageError
 from metachain.files import cache_folder
-from metachain.library.bulk import insert_new, vectors_of
+from metachain.library.bulk import batched, insert_new, vectors_of
 from metachain.library.connect import open_engine
 from metachain.library.engine import KEEPER, reading, writing
 from metachain.library.schema import embeddings
@@ -55,8 +55,8 @@ class EmbeddingCache:
         if wanted:
             progress("embedding", 0, total)
         while wanted:
-            # The vectors' last bits depend on what is embedded together, so that is the same wherever it is done.
-            chunks = [wanted[start : start + TEXTS_A_COMMIT] for start in range(0, total, TEXTS_A_COMMIT)]
+            # The last bits of a vector depend on its batch, so the batches are the same on any number of workers.
+            chunks = list(batched(wanted, TEXTS_A_COMMIT))
             workers = self._workers if len(chunks) > 1 else HERE
             texts_of = ([missing[key] for key in chunk] for chunk in chunks)
             outdated: list[str] = []
@@ -77,9 +77,9 @@ class EmbeddingCache:
     def _stored(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         found: dict[str, NDArray[np.float32]] = {}
         with reading(self._engine) as connection:
-            for start in range(0, len(keys), KEYS_A_QUERY):
-                some = vectors_of(connection, self.encoder.fingerprint, keys[start : start + KEYS_A_QUERY])
-                found.update((key, vector) for key, vector in some if _is_unit_vector(vector))
+            for batch in batched(keys, KEYS_A_QUERY):
+                stored = vectors_of(connection, self.encoder.fingerprint, batch)
+                found.update((key, vector) for key, vector in stored if _is_unit_vector(vector))
         return found
 
     def _store(self, vectors: dict[str, NDArray[np.float32]]) -> None:
@@ -89,13 +89,13 @@ class EmbeddingCache:
         ]
         try:
             with writing(self._engine, KEEPER, alone=True, waiting=False) as connection:
-                # What is damaged is there under the same keys.
+                # Damaged vectors have the same keys.
                 own = embeddings.c.fingerprint == self.encoder.fingerprint
                 connection.execute(delete(embeddings).where(own, embeddings.c.text_sha256.in_(list(vectors))))
                 insert_new(connection, embeddings, rows)
                 index_vectors(connection, vectors)
         except StorageError:
-            return  # a cache that can't be written costs time, not answers
+            return  # a read-only cache costs time, but the vectors are correct
 
 
 def _checked_vectors(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -112,7 +112,7 @@ def _our_errors(engine: Engine) -> Iterator[None]:
     except DBAPIError as error:
         raise _as_our_error(error.orig, engine) from error
     except engine.dialect.loaded_dbapi.Error as error:
-        # PostgreSQL's own driver is spoken to for COPY, and for vectors in binary form.
+        # COPY and binary vectors go through PostgreSQL's own driver, past SQLAlchemy.
         raise _as_our_error(error, engine) from error
     except JSONDecodeError as error:
         raise _damaged(engine, error) from error

@@ -2,16 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from itertools import islice
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, select, text
 
 from metachain.embedding.similarity import text_sha256
+from metachain.library.bulk import batched
 from metachain.library.engine import is_postgresql
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.library.schema import artifacts, demonstrations, embeddings, grants, groups, keys, outcomes, receipts
@@ -95,7 +95,7 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
         (outcomes, outcomes.c.id, sorted({row.id for row in lost})),
         (artifacts, artifacts.c.name, names),
     ):
-        for batch in _batched(values, KEYS_A_QUERY):
+        for batch in batched(values, KEYS_A_QUERY):
             connection.execute(delete(table).where(key.in_(batch)))
     texts = {row.text_sha256 for row in gone} | {text_sha256(row.input) for row in lost}
     vectors = _delete_vectors(connection, texts)
@@ -172,9 +172,9 @@ def _affected_outcomes(connection: Connection, doomed: Doomed, gone: Sequence[Ro
     asked = {(row.institution, row.text_sha256) for row in gone}
     corrected = {row._mapping["metadata"].get("feedback") for row in gone}
     everything_of = doomed.institution if doomed.whole_institution else None
-    own = outcomes.c
+    columns = outcomes.c
 
-    def concerned(row: Row[Any]) -> bool:
+    def is_affected(row: Row[Any]) -> bool:
         shown = {(institution, id) for institution, id in row.shown}
         sources = {row.institution, *(institution for institution, _ in shown)}
         return (
@@ -184,8 +184,10 @@ def _affected_outcomes(connection: Connection, doomed: Doomed, gone: Sequence[Ro
             or (row.institution, text_sha256(row.input)) in asked
         )
 
-    every: Iterable[Row[Any]] = connection.execute(select(own.id, own.institution, own.model, own.input, own.shown))
-    return [row for row in every if concerned(row)]
+    every: Iterable[Row[Any]] = connection.execute(
+        select(columns.id, columns.institution, columns.model, columns.input, columns.shown)
+    )
+    return [row for row in every if is_affected(row)]
 
 
 def _affected_artifacts(
@@ -209,15 +211,9 @@ def _affected_artifacts(
 def _delete_vectors(connection: Connection, hashes: set[str]) -> int:
     """Delete the vectors of texts that no demonstration has any more; returns their number."""
     deleted = 0
-    for batch in _batched(sorted(hashes), KEYS_A_QUERY):
+    for batch in batched(sorted(hashes), KEYS_A_QUERY):
         held = select(demonstrations.c.text_sha256).where(demonstrations.c.text_sha256.in_(batch))
         where = embeddings.c.text_sha256.in_(batch), embeddings.c.text_sha256.not_in(held)
         deleted += connection.execute(select(func.count()).select_from(embeddings).where(*where)).scalar_one()
         connection.execute(delete(embeddings).where(*where))
     return deleted
-
-
-def _batched(values: Sequence[str], size: int) -> Iterator[list[str]]:
-    rest = iter(values)
-    while batch := list(islice(rest, size)):
-        yield batch

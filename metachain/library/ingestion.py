@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from metachain.data.arrow import dataset_rows, is_dataset, parquet_rows, saved_d
 from metachain.data.columns import EMPTY
 from metachain.data.delimited import delimited_rows
 from metachain.data.demonstration import Demonstration
-from metachain.data.jsonl import MAX_REPORTED, json_rows
-from metachain.data.rows import Rejected, RejectedFile, Row, from_record
+from metachain.data.jsonl import json_rows
+from metachain.data.rows import MAX_REPORTED, Rejected, RejectedFile, Row, from_record, reasons_listed
 from metachain.errors import DataError
+from metachain.library.bulk import batched
 from metachain.library.demonstrations import ROWS_A_QUERY
 from metachain.library.library import Library
 from metachain.library.sharing import Grant
@@ -157,7 +158,7 @@ def embed_stored(library: Library, institutions: Iterable[str], progress: Progre
     counts = library.counts()
     done, total = 0, sum(counts.get(name, 0) for name in names)
     stored = chain.from_iterable(map(library.stream, names))
-    while page := list(islice(stored, ROWS_A_PAGE)):
+    for page in batched(stored, ROWS_A_PAGE):
         library.vectors(page, partial(_report_page, progress, done, total))
         done += len(page)
         progress("embedding", done, total)
@@ -246,8 +247,5 @@ class _Intake:
     def _raise_if_strict(self) -> None:
         if self._strict and self.rejected:
             self.report()
-            listed = "\n  ".join(self.reasons)
-            more = f"\n  … and {self.rejected - MAX_REPORTED} more" if self.rejected > MAX_REPORTED else ""
-            raise DataError(
-                f"{self._source}: {self.rejected} bad row(s), nothing was stored. Mend or remove:\n  {listed}{more}"
-            )
+            listed = reasons_listed(self.reasons, self.rejected)
+            raise DataError(f"{self._source}: {self.rejected} bad row(s), nothing was stored. Mend or remove:{listed}")

@@ -1,3 +1,4 @@
+# Longer than 300 lines: the one public face of the library; each method is documented and delegates.
 """The persistent collection of institutions and their demonstrations, in an SQLite file or in PostgreSQL."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,6 @@ from metachain.errors import DataError
 from metachain.library.api_keys import Keys
 from metachain.library.artifacts import Artifacts, list_answers, listed_answers
 from metachain.library.audit import Audit
-from metachain.library.bulk import with_keys
 from metachain.library.connect import open_engine
 from metachain.library.demonstrations import (
     Added,
@@ -24,7 +24,6 @@ from metachain.library.demonstrations import (
     Refused,
     apply_gate,
     count_by_institution,
-    from_row,
     insert_correction,
     insert_demonstrations,
     institutions_with,
@@ -36,10 +35,9 @@ from metachain.library.engine import KEEPER, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
 from metachain.library.revisions import State, revision, state_of
-from metachain.library.schema import demonstrations as table
 from metachain.library.sharing import Grant, Sharing
 from metachain.library.vector_index import build
-from metachain.library.vector_search import Near, nearest_keys
+from metachain.library.vector_search import Near, checked_query, nearest
 from metachain.library.vectors import Vectors
 from metachain.progress import Progress, silent
 from metachain.workers import HERE, Workers
@@ -258,19 +256,11 @@ class Library:
         names = set(among)
         for name in (institution, *names):
             check_text("institution", name)
-        vectors = np.ascontiguousarray(vectors, np.float32)
-        if vectors.ndim != 2 or not vectors.shape[1] or not np.isfinite(vectors).all():
-            raise DataError(f"vectors must be finite numbers of shape (n, d), got shape {vectors.shape}")
-        if k < 1:
-            raise DataError(f"k must be 1 or more, got {k}")
+        vectors = checked_query(vectors, k)
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
-            admitted = {institution, *connection.execute(self.sharing.allowing(institution)).scalars()}
-            admitted &= names or admitted
-            found = nearest_keys(connection, self.encoder.fingerprint, sorted(admitted), vectors, k)
-            keys = sorted({key[:2] for keys in found for key in keys})
-            rows = connection.execute(with_keys(connection, table, keys)) if keys else ()
-            held = {one.key: one for one in map(from_row, rows)}
-        return tuple(tuple(Near(held[key[:2]], key[2]) for key in keys) for keys in found)
+            usable = {institution, *connection.execute(self.sharing.allowing(institution)).scalars()}
+            usable &= names or usable
+            return nearest(connection, self.encoder.fingerprint, sorted(usable), vectors, k)
 
     def stream(self, institution: str) -> Iterator[Demonstration]:
         """Demonstrations of one institution, ordered by id, read page by page without a lock."""

@@ -9,6 +9,7 @@ from sqlalchemy.schema import CreateColumn
 from metachain.data.demonstration import patient_of
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import LibraryError
+from metachain.library.bulk import batched
 from metachain.library.schema import SCHEMA_VERSION, demonstrations, tables
 
 __all__ = ["MIGRATIONS", "Migration", "migrate", "refuse_newer"]
@@ -49,22 +50,27 @@ def _create_new_tables(connection: Connection) -> None:
 
 
 def _add_hashes_and_patients(connection: Connection) -> None:
-    held = {column["name"] for column in inspect(connection).get_columns("demonstrations")}
+    existing = {column["name"] for column in inspect(connection).get_columns("demonstrations")}
     for column in (demonstrations.c.text_sha256, demonstrations.c.patient):
-        if column.name not in held:
-            words = CreateColumn(column).compile(connection)
-            connection.execute(text(f"ALTER TABLE demonstrations ADD COLUMN {words}"))
-    own = demonstrations.c
+        if column.name not in existing:
+            definition = CreateColumn(column).compile(connection)
+            connection.execute(text(f"ALTER TABLE demonstrations ADD COLUMN {definition}"))
+    columns = demonstrations.c
     change = (
         update(demonstrations)
-        .where(own.institution == bindparam("of"), own.id == bindparam("key"))
-        .values(text_sha256=bindparam("hashed"), patient=bindparam("whose"))
+        .where(columns.institution == bindparam("row_institution"), columns.id == bindparam("row_id"))
+        .values(text_sha256=bindparam("new_sha256"), patient=bindparam("new_patient"))
     )
-    rows = connection.execute(select(own.institution, own.id, own.input, own["metadata"])).all()
-    for start in range(0, len(rows), ROWS_AT_ONCE):
+    rows = connection.execute(select(columns.institution, columns.id, columns.input, columns["metadata"])).all()
+    for batch in batched(rows, ROWS_AT_ONCE):
         changes = [
-            {"of": row[0], "key": row[1], "hashed": text_sha256(row[2]), "whose": patient_of(row[3])}
-            for row in rows[start : start + ROWS_AT_ONCE]
+            {
+                "row_institution": row[0],
+                "row_id": row[1],
+                "new_sha256": text_sha256(row[2]),
+                "new_patient": patient_of(row[3]),
+            }
+            for row in batch
         ]
         connection.execute(change, changes)
     for index in demonstrations.indexes:

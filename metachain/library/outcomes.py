@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, RowMapping, select, update
 
 from metachain.data.demonstration import check_text, storable
 from metachain.errors import DataError, NotFoundError
-from metachain.library.bulk import upsert
+from metachain.library.bulk import batched, upsert
 from metachain.library.engine import KEEPER, reading, writing
 from metachain.library.revisions import bump_revision
 from metachain.library.schema import outcomes as table
@@ -81,8 +81,8 @@ class Outcomes:
         found: dict[str, Outcome] = {}
         ids = [id for id in ids if id == storable(id)]
         with reading(self._engine, KEEPER) as connection:
-            for start in range(0, len(ids), IDS_A_QUERY):
-                query = select(table).where(table.c.id.in_(ids[start : start + IDS_A_QUERY]))
+            for batch in batched(ids, IDS_A_QUERY):
+                query = select(table).where(table.c.id.in_(batch))
                 found.update((row.id, _outcome(row._mapping)) for row in connection.execute(query))
         return found
 

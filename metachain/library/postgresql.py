@@ -57,7 +57,7 @@ def open_postgresql(address: str, *, create: bool) -> Engine:
         engine.dispose()
         raise
     event.listen(engine, "connect", _register_vector_type)
-    engine.dispose()  # connections made before the type was there don't know it
+    engine.dispose()  # older connections don't know the type
     return engine
 
 
@@ -66,7 +66,7 @@ def _url(address: str) -> URL:
         url = make_url(address)
     except ArgumentError:
         raise DataError(
-            "the address can't be read; it is postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
+            "the address can't be read; its form is postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
         ) from None
     if url.drivername not in {"postgresql", "postgresql+psycopg"} or not url.database:
         raise DataError(
@@ -91,7 +91,7 @@ def _check_server(engine: Engine) -> None:
         raise LibraryError(f"{place_of(engine)} is PostgreSQL {version}; metachain needs {OLDEST} or newer")
     if bypasses:
         raise LibraryError(
-            f"{place_of(engine)}: this role is above row-level security, so that the database would guard nothing; "
+            f"{place_of(engine)}: this role bypasses row-level security, so the database would guard nothing; "
             "connect as an ordinary role that owns the database (NOSUPERUSER NOBYPASSRLS)"
         )
 

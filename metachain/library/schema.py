@@ -40,6 +40,8 @@ __all__ = [
     "tables",
 ]
 
+SCHEMA_VERSION = 5
+"""``migrations`` lists the additions of each version."""
 FLOAT32_BYTES = np.dtype(np.float32).itemsize
 
 
@@ -70,9 +72,6 @@ class VectorColumn(TypeDecorator[NDArray[np.float32]]):
             return np.frombuffer(value if len(value) % FLOAT32_BYTES == 0 else b"", np.float32)
         return np.asarray(value if value is not None else [], np.float32)
 
-
-SCHEMA_VERSION = 5
-"""``migrations`` lists the additions of each version."""
 
 tables = MetaData()
 

@@ -29,7 +29,7 @@ def open_sqlite(path: Path, *, create: bool) -> Engine:
         raise NotFoundError(f"there is no library at {path}; make one with: metachain add {path} DATA.jsonl")
     if not path.parent.is_dir():
         raise StorageError(f"there is no folder {path.parent}; make it first")
-    # Absolute, so that a file may be called ":memory:"; a URL object, so that it may hold "?" and "%".
+    # An absolute path allows a file named ":memory:"; a URL object allows "?" and "%" in the name.
     database = str(path.absolute())
     engine = create_engine(
         URL.create("sqlite", database=database),
@@ -53,7 +53,7 @@ def _connect(database: str) -> sqlite3.Connection:
         check_same_thread=False,
         isolation_level=None,
     )
-    # Power may fail after any commit; what is deleted is overwritten, in free pages too.
+    # A commit survives a power failure; deleted data are overwritten, in free pages too.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
     return connection
@@ -74,7 +74,7 @@ def _begin(connection: Connection) -> None:
     if not options.get("writing", False):
         connection.exec_driver_sql("BEGIN")
         return
-    # Written ahead, a transaction is with the operating system when it ends, and on disk where that is waited for.
+    # NORMAL leaves the write-ahead log to the operating system at commit; FULL waits for the disk.
     connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options['waiting'] else 'NORMAL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -102,6 +102,6 @@ def _enable_write_ahead_log(engine: Engine) -> None:
     try:
         raw.cursor().execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError:
-        return  # a place that can't be written says so at the first write
+        return  # the first write reports a read-only place
     finally:
         raw.close()

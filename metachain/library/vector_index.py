@@ -45,7 +45,7 @@ def index_vectors(connection: Connection, texts: Iterable[str]) -> None:
 
 
 def reindex(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Update one demonstration (``demonstrations.row_of``) in ``placed`` after its text may have changed."""
+    """Update one demonstration, given its column values, in ``placed`` after its text may have changed."""
     if is_postgresql(connection):
         connection.execute(text("DELETE FROM placed WHERE institution = :institution AND id = :id"), dict(row))
         index_vectors(connection, [row["text_sha256"]])
@@ -70,7 +70,7 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
             ),
             {"fingerprint": fingerprint, "size": size},
         )
-        # In this order an institution's rows share pages, so that comparing all of them reads few.
+        # In this order the rows of an institution share pages, so an exact search reads few pages.
         placing = f"{INSERT_VECTORS} {OF_AN_ENCODER} ORDER BY d.institution, d.id ON CONFLICT DO NOTHING"
         connection.execute(text(placing), {"fingerprint": fingerprint})
         held = text("SELECT count(*) FROM placed WHERE fingerprint = :fingerprint")

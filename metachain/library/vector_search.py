@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Text, TextClause, bindparam, select, text
 
 from metachain.data.demonstration import Demonstration
+from metachain.errors import DataError
+from metachain.library.bulk import with_keys
+from metachain.library.demonstrations import from_row
 from metachain.library.engine import is_postgresql
 from metachain.library.schema import demonstrations, embeddings
 from metachain.library.vector_index import index_name
 
-__all__ = ["Key", "Near", "approximately", "exactly", "nearest_keys"]
+__all__ = ["Key", "Near", "approximately", "checked_query", "exactly", "nearest", "nearest_keys"]
 
 SCAN_COST = 30.0
 """Cost of passing over one row in a filtered index scan, in exact comparisons (measured by ``postgres_scale``)."""
@@ -61,6 +64,27 @@ class Near:
     demonstration: Demonstration
     similarity: float
     """Inner product of the unit vectors, in [-1, 1], to five decimals."""
+
+
+def checked_query(vectors: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    """The vectors (n, d) as contiguous float32. Raises DataError for another shape, infinite numbers, or ``k`` < 1."""
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if vectors.ndim != 2 or not vectors.shape[1] or not np.isfinite(vectors).all():
+        raise DataError(f"vectors must be finite numbers of shape (n, d), got shape {vectors.shape}")
+    if k < 1:
+        raise DataError(f"k must be 1 or more, got {k}")
+    return vectors
+
+
+def nearest(
+    connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
+) -> tuple[tuple[Near, ...], ...]:
+    """The demonstrations that ``nearest_keys`` finds, for each of n unit vectors (n, d)."""
+    found = nearest_keys(connection, fingerprint, names, vectors, k)
+    keys = sorted({key[:2] for keys in found for key in keys})
+    rows = connection.execute(with_keys(connection, demonstrations, keys)) if keys else ()
+    by_key = {one.key: one for one in map(from_row, rows)}
+    return tuple(tuple(Near(by_key[key[:2]], key[2]) for key in keys) for keys in found)
 
 
 def nearest_keys(
@@ -142,7 +166,7 @@ def approximately(
     near = INDEX_SCAN.format(placed=PLACED_VECTORS, size=len(vector)) + TOP_K.format(
         step=STEP, source="SELECT * FROM near"
     )
-    # Written out, so that the planner sees that the index of this encoder's vectors is meant.
+    # The fingerprint is written into the statement, so that the planner recognises this encoder's partial index.
     statement = text(near).bindparams(bindparam("fingerprint", type_=Text(), literal_execute=True))
     return _keys(connection, statement, {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k})
 

@@ -25,7 +25,9 @@ FEWEST_IN_FILE = 2000
 """Number of texts from which on vectors are cached in the file; fewer are quickly computed."""
 SHARE_TO_REWRITE = 0.05
 """Share of texts missing from the file from which on it is rewritten."""
-NOTHING_HELD = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
+FORMAT = "metachain-vectors/1"
+VectorArray = NDArray[np.float32]
+NOTHING_HELD: tuple[NDArray[np.bytes_], VectorArray] = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
 
 
 class Vectors:
@@ -42,11 +44,11 @@ class Vectors:
         """Encoder of the texts."""
         return self._embeddings.encoder
 
-    def dense(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
+    def dense(self, texts: Sequence[str], progress: Progress = silent) -> VectorArray:
         """Unit vectors (n, d) of n texts; each text is embedded only once and then stored."""
         return self._embeddings.vectors(texts, progress)
 
-    def hybrid(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
+    def hybrid(self, texts: Sequence[str], progress: Progress = silent) -> VectorArray:
         """Hybrid vectors (n, d + 512) of n texts (``similarity.hybrid_vectors``)."""
         if not texts:
             return hybrid_vectors(self.encoder.encode([]), lexical_vectors([]))
@@ -57,8 +59,8 @@ class Vectors:
         missing = np.flatnonzero(place < 0)
         if not len(missing):
             return rows[place]
-        some = [texts[row] for row in missing.tolist()]
-        fresh = hybrid_vectors(self.dense(some, progress), lexical_vectors(some))
+        absent = [texts[row] for row in missing.tolist()]
+        fresh = hybrid_vectors(self.dense(absent, progress), lexical_vectors(absent))
         if many and len(missing) >= len(keys) * SHARE_TO_REWRITE:
             self._rewrite_file(
                 np.concatenate([held, keys[missing]]), np.concatenate([rows, fresh]) if len(held) else fresh
@@ -73,7 +75,7 @@ class Vectors:
         """Delete the cache file; the next large request writes it again."""
         self._file.remove()
 
-    def _rewrite_file(self, keys: NDArray[np.bytes_], rows: NDArray[np.float32]) -> None:
+    def _rewrite_file(self, keys: NDArray[np.bytes_], rows: VectorArray) -> None:
         """Write the vectors of texts that the library still has; remove the file if something was erased meanwhile."""
         with reading(self._engine, KEEPER) as connection:
             before = state_of(connection, "").forgotten
@@ -83,11 +85,6 @@ class Vectors:
         with reading(self._engine) as connection:
             if state_of(connection, "").forgotten != before:
                 self._file.remove()
-
-
-FORMAT = "metachain-vectors/1"
-
-VectorArray = NDArray[np.float32]
 
 
 class VectorFile:
@@ -103,18 +100,17 @@ class VectorFile:
 
         n is 0 if the file is missing, damaged or of another encoder.
         """
-        nothing = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
         if self._path is None:
-            return nothing
+            return NOTHING_HELD
         try:
             with self._path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 if str(held["label"]) != self._label:
-                    return nothing
+                    return NOTHING_HELD
                 keys, rows = held["keys"], held["rows"]
         except (OSError, EOFError, KeyError, RuntimeError, ValueError, BadZipFile):
-            return nothing
+            return NOTHING_HELD
         whole = keys.dtype == "S64" and rows.dtype == np.float32 and rows.ndim == 2 and keys.shape == rows.shape[:1]
-        return (keys, rows) if whole else nothing
+        return (keys, rows) if whole else NOTHING_HELD
 
     def write(self, keys: NDArray[np.bytes_], rows: VectorArray) -> None:
         """Replace the file by the rows (n, d) of n texts; an error of writing is ignored."""
@@ -127,7 +123,7 @@ class VectorFile:
                 np.savez(file, allow_pickle=False, label=np.array(self._label), keys=ordered, rows=rows[first])
             os.replace(unfinished, self._path)
         except OSError:
-            return  # it only saves time
+            return  # the file only saves time
         finally:
             with suppress(OSError):
                 unfinished.unlink()

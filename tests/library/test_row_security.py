@@ -119,7 +119,9 @@ def test_a_forgotten_predicate_shows_nothing(library: Library, monkeypatch: pyte
 
 def test_a_role_above_the_rules_is_refused(postgres: PostgresServer, postgres_superuser_url: str) -> None:
     """A superuser, and one that may pass row-level security, can't open a library."""
-    said = r"above row-level security, .*connect as an ordinary role that owns the database \(NOSUPERUSER NOBYPASSRLS\)"
+    said = (
+        r"bypasses row-level security, .*connect as an ordinary role that owns the database \(NOSUPERUSER NOBYPASSRLS\)"
+    )
     with pytest.raises(LibraryError, match=said):
         Library.open(postgres_superuser_url, Tiny())
     postgres.administer(f"CREATE ROLE passing LOGIN BYPASSRLS PASSWORD '{postgres.password}'")
