@@ -50,9 +50,9 @@ def parquet_rows(
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except arrow.ArrowException as error:
-        raise DataError(f"{path} is no whole Parquet file ({_first_line(error)}); get it again") from None
+        raise DataError(f"{path} is not a complete Parquet file ({_first_line(error)}); copy it again") from None
     except OSError as error:
-        reason = error.strerror or f"no whole Parquet file ({_first_line(error)})"
+        reason = error.strerror or f"not a complete Parquet file ({_first_line(error)})"
         raise DataError(f"can't read {path}: {reason}") from None
 
 
@@ -92,7 +92,7 @@ def dataset_rows(
                 progress("reading (rows)", done, total)
     except (OSError, arrow.ArrowException) as error:
         reason = _first_line(error)
-        raise DataError(f"the dataset can't be read beyond row {done} ({reason})") from None
+        raise DataError(f"the dataset can't be read beyond row {done} ({reason}); check its files") from None
 
 
 def is_dataset(path: Path) -> bool:
@@ -108,7 +108,7 @@ def saved_dataset(path: Path) -> Any:
         return datasets.load_from_disk(str(path.absolute()))
     except (OSError, ValueError, LookupError, TypeError, arrow.ArrowException) as error:
         reason = _first_line(error)
-        raise DataError(f"{path} is no whole dataset of save_to_disk ({reason}); save it again") from None
+        raise DataError(f"{path} is not a complete dataset of save_to_disk ({reason}); save it again") from None
 
 
 def check_type(ours: str, theirs: str, kind: str) -> None:

@@ -32,7 +32,7 @@ def check_columns(columns: Mapping[str, str]) -> None:
     for ours in columns:
         if ours not in KNOWN_FIELDS and not (ours.startswith(METADATA) and ours != METADATA):
             known = "institution, input, output, id, metadata and metadata.ANYTHING"
-            raise DataError(f"{ours!r} is no field of a demonstration; columns can be given for {known}")
+            raise DataError(f"{ours!r} is not a field of a demonstration; columns can be given for {known}")
 
 
 def match_columns(
@@ -51,10 +51,10 @@ def match_columns(
         advice = "; or give --institution NAME" if "institution" in missing else ""
         raise DataError(
             f"no column(s) {', '.join(map(repr, missing))}; {listed}. "
-            f"Say which is which, as in --column input=COLUMN{advice}"
+            f"Name the columns, as in --column input=COLUMN{advice}"
         )
     if twice := [theirs for theirs in found.values() if names.count(theirs) > 1]:
-        raise DataError(f"column {twice[0]!r} is there twice; {listed}. Give each a name of its own")
+        raise DataError(f"column {twice[0]!r} appears twice; {listed}. Give each column its own name")
     return found
 
 

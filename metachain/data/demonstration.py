@@ -109,7 +109,7 @@ def _check_metadata(value: object) -> None:
     try:
         json.dumps(dict(value), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"'metadata' must hold what JSON can ({error})") from None
+        raise DataError(f"'metadata' must hold only JSON values ({error})") from None
 
 
 def _kind(value: object) -> str:

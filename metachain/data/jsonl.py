@@ -69,7 +69,7 @@ def _read(path: Path, parse: Callable[[str], T], expected: str) -> list[T]:
         raise DataError(f"can't read {path}: {error.strerror}") from None
     if bad:
         listed = reasons_listed(bad, len(bad))
-        raise DataError(f"{path}: {len(bad)} bad record(s), nothing was read. Mend or remove:{listed}")
+        raise DataError(f"{path}: {len(bad)} bad record(s), nothing was read. Correct or remove:{listed}")
     if not records:
         raise DataError(f"{path} is empty: expected {expected}")
     return records

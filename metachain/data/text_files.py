@@ -80,9 +80,13 @@ def open_text(path: Path, progress: Progress, newline: str) -> Iterator[TextFile
             with io.TextIOWrapper(packed, encoding, errors, newline) as lines:
                 yield TextFile(lines, raw, progress)
     except UnicodeDecodeError:
-        raise DataError(f"{path} ends in the middle of a character: it is not whole; get it again") from None
+        raise DataError(
+            f"{path} ends in the middle of a character: the file is incomplete or damaged; copy it again"
+        ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} can't be unpacked ({error}): it is not whole; get it again") from None
+        raise DataError(
+            f"{path} can't be unpacked ({error}): the file is incomplete or damaged; copy it again"
+        ) from None
     except OSError as error:
         raise DataError(f"can't read {path}: {error.strerror or error}") from None
 

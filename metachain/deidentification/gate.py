@@ -80,6 +80,6 @@ def _is_given(demonstration: Demonstration) -> bool:
 def _refusal(demonstration: Demonstration, counts: Mapping[str, int]) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     return (
-        f"demonstration {demonstration.id!r} of {demonstration.institution!r} holds what may identify patients: {kinds}"
-        '; remove it, or let it be replaced: Gate("redact")'
+        f"demonstration {demonstration.id!r} of {demonstration.institution!r} holds possible patient identifiers: "
+        f'{kinds}; remove them, or redact them with Gate("redact")'
     )

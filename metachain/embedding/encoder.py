@@ -137,7 +137,7 @@ class SentenceTransformerEncoder:
         except (HFValidationError, LocalEntryNotFoundError):
             raise NotFoundError(
                 f"there is no model {str(self._name)!r} on this machine; give its folder, or download it first and "
-                "give its whole name, such as 'sentence-transformers/all-MiniLM-L6-v2'"
+                "give its full name, such as 'sentence-transformers/all-MiniLM-L6-v2'"
             ) from None
 
     def _load(self) -> Any:

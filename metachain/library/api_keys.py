@@ -77,7 +77,7 @@ class Keys:
         allowed = frozenset(scopes) or frozenset((ADMIN,) if institution is None else DEFAULT_SCOPES)
         unknown = sorted(allowed.difference(known))
         if unknown:
-            whose = "a key of no institution" if institution is None else "an institution's key"
+            whose = "a key without an institution" if institution is None else "an institution's key"
             raise DataError(f"a scope of {whose} is one of {', '.join(known)}; got {', '.join(map(repr, unknown))}")
         key = Key(secrets.token_hex(6), institution, allowed, now(), None if until is None else format_moment(until))
         secret = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(32)}"

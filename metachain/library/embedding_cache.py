@@ -103,7 +103,7 @@ def _checked_vectors(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float
     if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
         raise DataError(
             f"the encoder {encoder.fingerprint} returned {rows.shape} for {len(texts)} texts; "
-            "an encoder returns one row of finite numbers for each"
+            "an encoder must return one row of finite numbers for each"
         )
     return unit_rows(rows)
 

@@ -248,4 +248,6 @@ class _Intake:
         if self._strict and self.rejected:
             self.report()
             listed = reasons_listed(self.reasons, self.rejected)
-            raise DataError(f"{self._source}: {self.rejected} bad row(s), nothing was stored. Mend or remove:{listed}")
+            raise DataError(
+                f"{self._source}: {self.rejected} bad row(s), nothing was stored. Correct or remove:{listed}"
+            )

@@ -113,7 +113,7 @@ def _prepare(engine: Engine, *, create: bool) -> None:
             _create_or_migrate(connection)
     except (LibraryError, StorageError) as error:
         raise type(error)(
-            f"no library could be made at {place}: {error}. It takes pgvector (CREATE EXTENSION vector) and a "
+            f"no library could be made at {place}: {error}. A library needs pgvector (CREATE EXTENSION vector) and a "
             "role that may create tables"
         ) from error
 

@@ -72,7 +72,7 @@ class Grant:
     def __post_init__(self) -> None:
         """Raise DataError for an unknown use, a blank purpose, or a time without a time zone."""
         if self.use not in {"demonstrations", "statistics"}:
-            raise DataError(f"a grant is of 'demonstrations' or of 'statistics', got {self.use!r}")
+            raise DataError(f"a grant's use must be 'demonstrations' or 'statistics', got {self.use!r}")
         for purpose in self.purposes:
             check_text("purpose", purpose)
         if self.until is not None and self.until.tzinfo is None:

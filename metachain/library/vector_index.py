@@ -61,7 +61,8 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
         raise DataError(f"{place_of(engine)} is an SQLite file, which is searched exactly and needs no index")
     if size > LARGEST_SIZE:
         raise DataError(
-            f"vectors of {size} numbers can't be indexed, {LARGEST_SIZE} can; search without an index is exact"
+            f"vectors of {size} numbers can't be indexed (at most {LARGEST_SIZE}); "
+            "search without an index, which is exact"
         )
     with writing(engine, KEEPER, alone=True) as connection:
         connection.execute(

@@ -100,12 +100,12 @@ def test_what_can_not_be_read_is_named(tmp_path: Path) -> None:
         next(dataset_rows(dataset, {"input": "text"}))
     with pytest.raises(DataError, match="column 'output' must hold strings, got int64"):
         next(dataset_rows(datasets.Dataset.from_list([{**RECORDS[0], "output": 7}])))
-    with pytest.raises(DataError, match=r"nowhere is no whole dataset of save_to_disk \("):
+    with pytest.raises(DataError, match=r"nowhere is not a complete dataset of save_to_disk \("):
         saved_dataset(tmp_path / "nowhere")
     dataset.save_to_disk(tmp_path / "broken")
     for part in (tmp_path / "broken").glob("*.arrow"):
         part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(DataError, match=r"broken is no whole dataset of save_to_disk \("):
+    with pytest.raises(DataError, match=r"broken is not a complete dataset of save_to_disk \("):
         saved_dataset(tmp_path / "broken")
 
 
@@ -160,7 +160,7 @@ def test_nested_types_are_metadata(tmp_path: Path) -> None:
         },
     }
     assert rows[1].record == {"institution": "b", "input": "🩻", "output": "2", "id": "7"}
-    assert "'metadata' must hold what JSON can" in str(
+    assert "'metadata' must hold only JSON values" in str(
         from_record(read(tmp_path, {**TEXTS, "metadata.raw": [b"\0", b""]})[0])
     )
 
@@ -215,7 +215,7 @@ def test_a_broken_file_is_named(tmp_path: Path, damage: str) -> None:
             "nothing": b"",
         }[damage]
     )
-    with pytest.raises(DataError, match=r"data\.parquet.*no whole Parquet file"):
+    with pytest.raises(DataError, match=r"data\.parquet.*not a complete Parquet file"):
         list(parquet_rows(path))
     with pytest.raises(DataError, match=r"can't read .*nowhere: No such file"):
         list(parquet_rows(tmp_path / "nowhere"))

@@ -17,13 +17,13 @@ def test_columns_are_named_in_pairs() -> None:
         (["input"], "--column takes FIELD=COLUMN, each field once, such as input=description; got 'input'"),
         (["input="], "got 'input='"),
         (["input=a", "input=b"], "got 'input=b'"),
-        (["Input=a"], "'Input' is no field of a demonstration; columns can be given for institution, input, output"),
-        (["=a"], "'' is no field"),
-        (["metadata.=a"], "'metadata.' is no field"),
+        (["Input=a"], "'Input' is not a field of a demonstration; columns can be given for institution, input, output"),
+        (["=a"], "'' is not a field"),
+        (["metadata.=a"], "'metadata.' is not a field"),
     ],
 )
 def test_what_names_no_column_is_refused(pairs: list[str], complaint: str) -> None:
-    """No sign, no column, a field twice and what is no field of ours are DataErrors."""
+    """No sign, no column, a field twice and what is not a field of ours are DataErrors."""
     with pytest.raises(DataError) as caught:
         named_columns(pairs)
     assert complaint in str(caught.value)

@@ -131,11 +131,11 @@ def test_what_a_table_lacks_is_named(tmp_path: Path) -> None:
         read(tmp_path, "site,input\n", columns={"institution": "Site"})
     assert str(caught.value) == (
         f"{tmp_path}/data.csv: no column(s) 'Site', 'output'; it has: 'site', 'input'. "
-        "Say which is which, as in --column input=COLUMN"
+        "Name the columns, as in --column input=COLUMN"
     )
     with pytest.raises(DataError, match=r"'institution'; .*; or give --institution NAME"):
         read(tmp_path, "input,output\n")
-    with pytest.raises(DataError, match="column 'input' is there twice"):
+    with pytest.raises(DataError, match="column 'input' appears twice"):
         read(tmp_path, "institution,input,output,input\n")
     assert read(tmp_path, "input,output\nb,c\n", institution="a")[0].record == {"input": "b", "output": "c"}
 

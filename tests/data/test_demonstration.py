@@ -109,7 +109,7 @@ def test_an_institution_can_be_given_for_a_whole_file(tmp_path: Path) -> None:
 
 def test_metadata_that_json_has_no_word_for_is_refused() -> None:
     """Metadata holds what JSON can hold, or the demonstration is refused when it is made."""
-    with pytest.raises(DataError, match=r"'metadata' must hold what JSON can"):
+    with pytest.raises(DataError, match=r"'metadata' must hold only JSON values"):
         Demonstration(**GOOD, metadata={"when": {1, 2}})  # type: ignore[arg-type]
 
 

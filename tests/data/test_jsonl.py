@@ -56,7 +56,7 @@ def test_fields_may_have_other_names(tmp_path: Path) -> None:
     rows = json_rows(path, {"input": "text", "metadata.ward": "ward"})
     assert [row.record for row in rows] == [{"input": "a", "metadata": {"x": 1, "ward": 7}}, {"metadata": 1}]
     with pytest.raises(
-        DataError, match=r"'inputs' is no field of a demonstration; columns can be given for institution"
+        DataError, match=r"'inputs' is not a field of a demonstration; columns can be given for institution"
     ):
         next(json_rows(path, {"inputs": "text"}))
 

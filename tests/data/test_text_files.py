@@ -29,10 +29,19 @@ def read(path: Path, told: Told | None = None) -> list[str]:
         (b"SQLite format 3\0", "is an SQLite file; export it as CSV"),
         ("{}".encode("utf-16-le"), "seems to be UTF-16 without a byte order mark; save it as UTF-8"),
         ("{}".encode("utf-16-be"), "seems to be UTF-16 without a byte order mark; save it as UTF-8"),
-        ("{}".encode("utf-16") + b"x", "ends in the middle of a character: it is not whole; get it again"),
-        (gzip.compress(os.urandom(9000))[:-4000], "can't be unpacked .*: it is not whole; get it again"),
-        (gzip.compress(b"abc", mtime=0)[:-8] + b"\0" * 8, "can't be unpacked .CRC check failed.*: it is not whole"),
-        (b"\x1f\x8bnonsense", "can't be unpacked .*: it is not whole"),
+        (
+            "{}".encode("utf-16") + b"x",
+            "ends in the middle of a character: the file is incomplete or damaged; copy it again",
+        ),
+        (
+            gzip.compress(os.urandom(9000))[:-4000],
+            "can't be unpacked .*: the file is incomplete or damaged; copy it again",
+        ),
+        (
+            gzip.compress(b"abc", mtime=0)[:-8] + b"\0" * 8,
+            "can't be unpacked .CRC check failed.*: the file is incomplete or damaged",
+        ),
+        (b"\x1f\x8bnonsense", "can't be unpacked .*: the file is incomplete or damaged"),
     ],
 )
 def test_what_is_no_whole_text_file_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:

@@ -119,7 +119,7 @@ def test_an_encoder_that_breaks_its_promise_is_named(path: Path, rows: NDArray[n
         def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
             return rows
 
-    with pytest.raises(DataError, match=r"the encoder tiny/1 returned .* for 2 texts; an encoder returns one row"):
+    with pytest.raises(DataError, match=r"the encoder tiny/1 returned .* for 2 texts; an encoder must return one row"):
         cached(path, ["knee", "brain"], Broken())
     assert sorted(cached(path, ["knee", "brain"])[1]) == ["brain", "knee"]
 

@@ -65,7 +65,7 @@ def test_strict_stores_nothing(library: Library, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         ingest_file(library, data, strict=True, rejected=tmp_path / "bad.jsonl")
     assert str(caught.value).startswith(
-        f"{data}: 9 bad row(s), nothing was stored. Mend or remove:\n  line 25: not JSON"
+        f"{data}: 9 bad row(s), nothing was stored. Correct or remove:\n  line 25: not JSON"
     )
     assert str(caught.value).endswith("  line 29: not JSON (Expecting value at column 1)\n  … and 4 more")
     assert (library.counts(), (tmp_path / "bad.jsonl").exists()) == ({}, False)
@@ -143,8 +143,8 @@ def test_a_file_may_leave_the_institution_to_the_caller(library: Library, tmp_pa
         ("empty.jsonl", None, 'empty.jsonl is empty: expected one {"institution", "input", "output"} object a line'),
         ("empty.csv", None, "empty.csv is empty: expected at least one row"),
         ("empty.jsonl", "xml", "unknown format 'xml'; known: jsonl, csv, tsv, parquet, dataset"),
-        ("empty.jsonl", "parquet", "no whole Parquet file"),
-        ("folder", "dataset", "folder is no whole dataset"),
+        ("empty.jsonl", "parquet", "not a complete Parquet file"),
+        ("folder", "dataset", "folder is not a complete dataset"),
     ],
 )
 def test_what_can_not_be_read_is_named(

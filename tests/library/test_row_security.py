@@ -197,10 +197,14 @@ def test_a_role_that_may_not_make_tables_is_told(postgres: PostgresServer, postg
     postgres.administer(f"CREATE ROLE poor LOGIN PASSWORD '{postgres.password}'")
     poor = postgres.url(name, "poor")
     try:
-        with pytest.raises(StorageError, match=r"no library could be made at .*permission denied.* It takes pgvector"):
+        with pytest.raises(
+            StorageError, match=r"no library could be made at .*permission denied.* A library needs pgvector"
+        ):
             Library.open(poor, Tiny())
         postgres.administer("DROP EXTENSION vector", database=name)
-        with pytest.raises(StorageError, match=r"no library could be made at .*permission denied.* It takes pgvector"):
+        with pytest.raises(
+            StorageError, match=r"no library could be made at .*permission denied.* A library needs pgvector"
+        ):
             Library.open(poor, Tiny())
         assert rows(postgres_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
     finally:
