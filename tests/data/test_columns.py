@@ -1,4 +1,4 @@
-"""Which column is which field."""
+"""Mapping of columns to fields."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from metachain.errors import DataError
 
 
 def test_columns_are_named_in_pairs() -> None:
-    """``FIELD=COLUMN``, where a column's name may hold the sign itself."""
+    """``FIELD=COLUMN``; the column's name may contain the sign itself."""
     assert named_columns(["input=text", "metadata.x=a=b"]) == {"input": "text", "metadata.x": "a=b"}
 
 
@@ -23,14 +23,14 @@ def test_columns_are_named_in_pairs() -> None:
     ],
 )
 def test_what_names_no_column_is_refused(pairs: list[str], complaint: str) -> None:
-    """No sign, no column, a field twice and what is not a field of ours are DataErrors."""
+    """A missing sign, a missing column, a repeated field and an unknown field are DataErrors."""
     with pytest.raises(DataError) as caught:
         named_columns(pairs)
     assert complaint in str(caught.value)
 
 
 def test_what_is_empty_is_left_out() -> None:
-    """Nulls and empty cells are no fields; zeros and lists are kept; keys of metadata that a table fills in are not."""
+    """Nulls and empty cells are left out; zeros and lists are kept; null keys of metadata are dropped."""
     cells = {
         "input": "x",
         "output": None,

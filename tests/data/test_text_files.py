@@ -1,4 +1,4 @@
-"""Text files as they come: kinds that are no text, files that are not whole, how far they are read."""
+"""Reading of text files: other formats, truncated files, progress."""
 
 import gzip
 import os
@@ -45,7 +45,7 @@ def read(path: Path, told: Told | None = None) -> list[str]:
     ],
 )
 def test_what_is_no_whole_text_file_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:
-    """Other kinds of files, and files cut short, are a DataError that names the file and says what to do."""
+    """Other formats and truncated files are DataErrors that name the file and give advice."""
     path = tmp_path / "data.jsonl"
     path.write_bytes(content)
     with pytest.raises(DataError, match=rf"data\.jsonl {complaint}"):
@@ -53,7 +53,7 @@ def test_what_is_no_whole_text_file_is_named(tmp_path: Path, content: bytes, com
 
 
 def test_progress_is_in_bytes(tmp_path: Path) -> None:
-    """How many bytes of the file are read is told every thousand lines, and all of them at the end."""
+    """Progress reports the bytes read every thousand lines, and all of them at the end."""
     path, told = tmp_path / "data.txt", Told()
     path.write_text("x" * 99 + "\n" * 1 + ("y" * 99 + "\n") * 2499)
     assert len(read(path, told)) == 2500
@@ -62,7 +62,7 @@ def test_progress_is_in_bytes(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_read(tmp_path: Path) -> None:
-    """What can't be sought in, such as ``<(zcat data.jsonl.gz)``, is read too, without saying how far."""
+    """A pipe, such as ``<(zcat data.jsonl.gz)``, is read without progress."""
     path, told = tmp_path / "pipe", Told()
     os.mkfifo(path)
     writer = threading.Thread(target=path.write_bytes, args=(gzip.compress(b"a\nb\n", mtime=0),))
@@ -73,6 +73,6 @@ def test_a_pipe_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("line", "what"), [("\udcf4", r"\xf4"), ("\ud83d", r"\ud83d"), ("ok é", ""), ("ok", "")])
 def test_what_is_no_text_is_shown_escaped(line: str, what: str) -> None:
-    """A byte that is no UTF-8 and half a character are found and escaped as escapes, a text as it is."""
+    """Undecodable bytes and lone surrogates are found and escaped; valid text stays unchanged."""
     assert escaped(line) == (what or line)
     assert (what in encoding_error(line)) if what else encoding_error(line) == ""
