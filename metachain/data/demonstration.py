@@ -44,7 +44,7 @@ class Demonstration:
 
     @property
     def patient(self) -> str | None:
-        """Patient named by ``metadata.patient``, whose data can be erased together; None without one."""
+        """Patient named by ``metadata.patient``; all data of a patient can be erased together. None without one."""
         return patient_of(self.metadata)
 
 

@@ -21,9 +21,9 @@ __all__ = ["ADMIN", "DEFAULT_SCOPES", "METRICS", "SCOPES", "Key", "Keys"]
 SCOPES = {
     "ask": "ask the chains",
     "explain": "see which demonstrations are chosen and why, with the institution's own texts",
-    "texts": "see the texts of demonstrations that others share with it too",
-    "read": "see what is known of the institution",
-    "label": "be told what to label next",
+    "texts": "also see the texts of demonstrations that others share",
+    "read": "read facts about the institution",
+    "label": "get suggestions of inputs to label next",
     "feedback": "score and correct answers",
     "adapt": "give labelled examples",
 }
@@ -77,8 +77,8 @@ class Keys:
         allowed = frozenset(scopes) or frozenset((ADMIN,) if institution is None else DEFAULT_SCOPES)
         unknown = sorted(allowed.difference(known))
         if unknown:
-            whose = "a key without an institution" if institution is None else "an institution's key"
-            raise DataError(f"a scope of {whose} is one of {', '.join(known)}; got {', '.join(map(repr, unknown))}")
+            kind = "a key without an institution" if institution is None else "an institution's key"
+            raise DataError(f"a scope of {kind} is one of {', '.join(known)}; got {', '.join(map(repr, unknown))}")
         key = Key(secrets.token_hex(6), institution, allowed, now(), None if until is None else format_moment(until))
         secret = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(32)}"
         row = {

@@ -74,7 +74,7 @@ class Erased:
     artifacts: tuple[str, ...]
     """Names of artifacts and lists of answers, in alphabetical order."""
     sha256: str
-    """Hash of the records in any order; it proves to a holder of the records what was erased (``records_sha256``)."""
+    """Hash of the records in any order; a holder of the records can check it (``records_sha256``)."""
 
 
 def erase(connection: Connection, doomed: Doomed) -> Erased | None:
