@@ -55,7 +55,7 @@ def test_an_id_is_derived_from_the_texts() -> None:
         ({**GOOD, "id": 0}, "'id' must be a string, got a number"),
         ({**GOOD, "metadata": "x"}, "'metadata' must be an object, got a string"),
         ('{"institution": "a", "input": "\\ud800", "output": "b"}', "'input' holds a lone surrogate.*remove it"),
-        ('{"institution": "a", "input": "b", "output": "c", "metadata": {"x": NaN}}', "'metadata' must hold what JSON"),
+        ('{"institution": "a", "input": "b", "output": "c", "metadata": {"x": NaN}}', "'metadata' must hold only JSON"),
         ("[1, 2]", "expected an object, got a list"),
         ("institution,input,output", "not JSON .Expecting value at column 1"),
         ('{"institution": "a"', "not JSON .* at column 20"),

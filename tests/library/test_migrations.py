@@ -47,7 +47,7 @@ ANSWERED = Outcome("run 1", "chain", "h0", "a", "m", (("h1", "x"),), "b", score=
 KILLED = """
 import os, signal, sys
 from sqlalchemy import Engine, event
-from metachain.opening import open_engine
+from metachain.library.connect import open_engine
 passed = 0
 
 def after(_connection, _cursor, statement, *_rest):
