@@ -81,7 +81,7 @@ def audit_callbacks(audit: Audit | None, shown: Mapping[str, Any]) -> list[BaseC
 def tell(audit: Audit, selection_id: str, **known: Any) -> None:
     """Tell the audit what became known; what can't be stored is logged, with ids only, and costs no answer."""
     try:
-        audit.told(selection_id, **known)
+        audit.complete(selection_id, **known)
     except Exception as error:  # noqa: BLE001 - the answer is there, whatever is wrong with the library
         logger.warning("the audit's entry %s was not completed: %s", selection_id, type(error).__name__)
 

@@ -51,7 +51,7 @@ class ModelAnswerer:
     def __call__(self, prompts: Sequence[ShownPrompt]) -> list[str]:
         """Answer each prompt, in order."""
         keys = [self._key(prompt) for prompt in prompts]
-        told = self._cache.known(keys)
+        told = self._cache.by_key(keys)
         missing = [place for place, key in enumerate(keys) if key not in told]
         if len(missing) > self._allowed:
             kept = (

@@ -96,7 +96,7 @@ class Ledger:
         """Score in [0, 1] what the model answers to each trial, None where the budget leaves no room for it."""
         prompts = [self._prompt(trial) for trial in trials]
         ids = [_id(self._model, prompt) for prompt in prompts]
-        held = self._library.outcomes.known(ids)
+        held = self._library.outcomes.by_id(ids)
         self._caller.charge(sum((Usage(1, one.input_tokens, one.output_tokens) for one in held.values()), Usage()))
         self.answered_before += len(held)
         missing = [place for place, id in enumerate(ids) if id not in held]

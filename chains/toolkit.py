@@ -135,7 +135,7 @@ class MetaChainToolkit(BaseToolkit):
     ) -> dict[str, Any]:
         self._check(institution)
         id = str(uuid5(NAMESPACE_OID, json.dumps([institution, text, answer])))
-        if not self.library.outcomes.known([id]):
+        if not self.library.outcomes.by_id([id]):
             self.library.outcomes.record([Outcome(id, "chain", institution, text, AGENT, (), answer)])
         kept = self.library.record_feedback(id, score, correction=correction)
         return {"institution": institution, "selection_id": id, "score": kept.score, "correction": kept.correction}

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from langchain_core.documents import Document
 
-from metachain.data.demonstration import Demonstration, made_of
+from metachain.data.demonstration import Demonstration, parse_record
 from metachain.data.rows import Row
 from metachain.errors import DataError
 from metachain.library.ingestion import Ingested, ingest
@@ -89,7 +89,7 @@ def from_document(
             f"{', '.join(map(repr, held)) or 'nothing'}; name other keys with institution_key=, output_key="
         )
     try:
-        return made_of(record_of_document(document, institution_key, output_key, input_key))
+        return parse_record(record_of_document(document, institution_key, output_key, input_key))
     except DataError as error:
         raise DataError(f"document {called!r} of the store: {error}") from None
 

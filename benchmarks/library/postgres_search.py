@@ -27,7 +27,7 @@ from metachain.embedding.similarity import text_sha256, unit_rows
 from metachain.library.engine import Viewer, reading
 from metachain.library.sharing import EVERYONE
 from metachain.library.vector_index import index_name
-from metachain.library.vector_search import SEARCHED, SPARE, approximately, exactly
+from metachain.library.vector_search import EF_SEARCH_MIN, OVERFETCH, approximately, exactly
 
 SIZE, DIRECTIONS, IN_A_CLUSTER, SPREAD = 384, 32, 1000, 0.6
 CHUNK = 50_000
@@ -153,8 +153,8 @@ def ways(library, names, queries, best, share):
 
             def by_index(query, k=k, scan=scan):
                 with reading(library._engine, viewer) as connection:
-                    width = SPARE * k
-                    breadth = max(SEARCHED, width)
+                    width = OVERFETCH * k
+                    breadth = max(EF_SEARCH_MIN, width)
                     found = approximately(connection, fingerprint, names, query, width, breadth=breadth, scan=scan)
                     return [id for _, id, _ in found[:k]]
 

@@ -177,7 +177,7 @@ def tenant_routes(library: Library, selector: LibraryExampleSelector, metrics: M
     @routes.post("/feedback")
     def record_feedback(body: Judged, institution: str = FEEDBACK) -> Kept:
         """Score or correct an answer: on disk when this is answered, and heeded by the next selection."""
-        known = library.outcomes.known([body.run_id]).get(body.run_id)
+        known = library.outcomes.by_id([body.run_id]).get(body.run_id)
         if known is None or known.institution != institution:
             raise NotFoundError(f"no answer of {institution!r} has the run_id {body.run_id!r}; it is in its metadata")
         kept = library.record_feedback(body.run_id, body.score, correction=body.correction)

@@ -1,4 +1,4 @@
-"""Which column of a table is which of our fields."""
+"""Mapping between the columns of a table and our fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time
@@ -9,14 +9,14 @@ from uuid import UUID
 from metachain.data.demonstration import KNOWN_FIELDS, REQUIRED_FIELDS, json_object
 from metachain.errors import DataError
 
-__all__ = ["check_columns", "found_columns", "named_columns", "record_of", "renamed"]
+__all__ = ["check_columns", "match_columns", "named_columns", "record_from_cells", "rename_fields"]
 
 METADATA = "metadata."
 EMPTY: Mapping[str, str] = {}
 
 
 def named_columns(pairs: Iterable[str]) -> dict[str, str]:
-    """Read texts such as ``input=description``: our field by its column. Raises DataError for any other text."""
+    """Parse texts such as ``input=description`` into a mapping of our fields to columns. Raises DataError otherwise."""
     columns: dict[str, str] = {}
     for pair in pairs:
         ours, sign, theirs = pair.partition("=")
@@ -28,21 +28,20 @@ def named_columns(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def check_columns(columns: Mapping[str, str]) -> None:
-    """Raise DataError where a field is none of ours."""
+    """Raise DataError for a name that is not one of our fields."""
     for ours in columns:
         if ours not in KNOWN_FIELDS and not (ours.startswith(METADATA) and ours != METADATA):
             known = "institution, input, output, id, metadata and metadata.ANYTHING"
-            raise DataError(f"{ours!r} is no field of a demonstration; columns can be given for {known}")
+            raise DataError(f"{ours!r} is not a field of a demonstration; columns can be given for {known}")
 
 
-def found_columns(
+def match_columns(
     names: Sequence[str], columns: Mapping[str, str] = EMPTY, institution: str | None = None
 ) -> dict[str, str]:
-    """Our fields by the column, of those that a table has, that holds each.
+    """Mapping of our fields to the columns of a table.
 
-    A column is of the field that has its name, unless ``columns`` says another; those named ``metadata.x`` are
-    metadata, all others are left. Raises DataError that names the columns that are missing, or there twice, and all
-    that there are.
+    A column belongs to the field of the same name, unless ``columns`` says otherwise. A column named ``metadata.x`` is
+    metadata; all others are ignored. Raises DataError with the missing or doubled columns and a list of all columns.
     """
     check_columns(columns)
     found = {name: name for name in names if name in KNOWN_FIELDS or name.startswith(METADATA)} | dict(columns)
@@ -52,24 +51,24 @@ def found_columns(
         advice = "; or give --institution NAME" if "institution" in missing else ""
         raise DataError(
             f"no column(s) {', '.join(map(repr, missing))}; {listed}. "
-            f"Say which is which, as in --column input=COLUMN{advice}"
+            f"Name the columns, as in --column input=COLUMN{advice}"
         )
     if twice := [theirs for theirs in found.values() if names.count(theirs) > 1]:
-        raise DataError(f"column {twice[0]!r} is there twice; {listed}. Give each a name of its own")
+        raise DataError(f"column {twice[0]!r} appears twice; {listed}. Give each column its own name")
     return found
 
 
-def renamed(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
-    """Give a record's fields the names that ``columns`` says."""
+def rename_fields(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """The record with the fields of ``columns`` renamed to ours."""
     taken = set(columns.values())
     kept = {name: value for name, value in record.items() if name not in columns and name not in taken}
-    return _folded({**kept, **{ours: record[theirs] for ours, theirs in columns.items() if theirs in record}})
+    return _fold_metadata({**kept, **{ours: record[theirs] for ours, theirs in columns.items() if theirs in record}})
 
 
-def record_of(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a record of a table's cells, by our names: what is empty is left out, metadata may be JSON.
+def record_from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Record of a table's cells, by our field names; empty cells are left out, metadata may be JSON.
 
-    Raises DataError where the metadata are a text that is no JSON object.
+    Raises DataError if the metadata are a text that is not a JSON object.
     """
     record = {name: value for name, value in cells.items() if value is not None and value != ""}
     metadata = record.get("metadata")
@@ -80,11 +79,11 @@ def record_of(cells: Mapping[str, Any]) -> dict[str, Any]:
             raise DataError(f"'metadata': {error}") from None
     elif isinstance(metadata, Mapping):  # every row of a table has all keys that any row has
         record["metadata"] = {name: value for name, value in metadata.items() if value is not None}
-    return _folded({name: value if type(value) is str else _plain(value) for name, value in record.items()})
+    return _fold_metadata({name: value if type(value) is str else _json_value(value) for name, value in record.items()})
 
 
-def _folded(record: dict[str, Any]) -> dict[str, Any]:
-    """Move what is called ``metadata.x`` into the metadata."""
+def _fold_metadata(record: dict[str, Any]) -> dict[str, Any]:
+    """Move fields named ``metadata.x`` into the metadata."""
     own = [name for name in record if name.startswith(METADATA)]
     if own:
         more = {name.removeprefix(METADATA): record.pop(name) for name in own}
@@ -95,12 +94,12 @@ def _folded(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _plain(value: Any) -> Any:
-    """Say with JSON's types what a table's say: dates and times in ISO 8601, decimals and UUIDs as texts."""
+def _json_value(value: Any) -> Any:
+    """Value in JSON's types: dates and times in ISO 8601, decimals and UUIDs as texts."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _json_value(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_json_value(one) for one in value]
     if isinstance(value, (date, time)):
         return value.isoformat()
     return str(value) if isinstance(value, (Decimal, UUID)) else value

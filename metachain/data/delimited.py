@@ -1,4 +1,4 @@
-"""The rows of a CSV or TSV file."""
+"""Rows of CSV and TSV files."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,21 +6,21 @@ from itertools import chain
 from pathlib import Path
 from typing import Self
 
-from metachain.data.columns import EMPTY, found_columns, record_of
+from metachain.data.columns import EMPTY, match_columns, record_from_cells
 from metachain.data.rows import Row
-from metachain.data.text_files import no_text, opened_text
+from metachain.data.text_files import encoding_error, open_text
 from metachain.errors import DataError
 from metachain.progress import Progress, silent
 
 __all__ = ["delimited_rows"]
 
 LONGEST_FIELD = 16 * 2**20
-"""Characters; a longer field is a sign that a quotation mark is missing."""
+"""In characters; a longer field suggests a missing quotation mark."""
 DELIMITERS = ",;\t|"
 
 
 class _Lines:
-    """Lines of a file, which remembers those that were taken since it was last cleared: one row's."""
+    """Lines of a file; ``taken`` holds the lines of the current row."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
@@ -42,13 +42,13 @@ def delimited_rows(
     progress: Progress = silent,
     delimiters: str = DELIMITERS,
 ) -> Iterator[Row]:
-    """Read a table with a header, quoted as RFC 4180 says; the delimiter is the one most found in the header.
+    """Read a table with a header, quoted as in RFC 4180; the delimiter is the most frequent one in the header.
 
-    A row's number is the line that it begins at, whatever line breaks its fields hold. Rows of nothing but blanks are
-    passed over. Raises DataError where the file can't be read, or a column that is needed is missing.
+    The number of a row is its first line, also if its fields contain line breaks. Blank rows are skipped. Raises
+    DataError if the file can't be read, or if a needed column is missing.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    with opened_text(path, progress, newline="") as file:
+    with open_text(path, progress, newline="") as file:
         lines = iter(file)
         skipped, first = next(((number, line) for number, line in enumerate(lines) if line.strip()), (0, ""))
         if not first:
@@ -57,7 +57,7 @@ def delimited_rows(
         reader = csv.reader(taken, delimiter=max(delimiters, key=first.count), strict=True)
         names = _header(reader, taken, path)
         try:
-            found = found_columns(names, columns, institution)
+            found = match_columns(names, columns, institution)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
         places = {ours: names.index(theirs) for ours, theirs in found.items()}
@@ -80,18 +80,18 @@ def _header(reader: Iterator[list[str]], taken: _Lines, path: Path) -> list[str]
         names = next(reader)
     except csv.Error as error:
         raise DataError(f"{path}: the header can't be read ({error})") from None
-    if reason := no_text("".join(taken.taken)):
+    if reason := encoding_error("".join(taken.taken)):
         raise DataError(f"{path}: the header is {reason}")
     return [name.strip() for name in names]
 
 
 def _row(number: int, cells: Sequence[str], raw: str, places: Mapping[str, int], width: int) -> Row:
-    if reason := no_text(raw):
+    if reason := encoding_error(raw):
         return Row(number, None, reason, raw)
     if len(cells) != width:
         return Row(number, None, f"{len(cells)} fields, but the header names {width}", raw)
     try:
-        return Row(number, record_of({ours: cells[place] for ours, place in places.items()}), raw=raw)
+        return Row(number, record_from_cells({ours: cells[place] for ours, place in places.items()}), raw=raw)
     except DataError as error:
         return Row(number, None, str(error), raw)
 

@@ -1,4 +1,4 @@
-"""One worked example of an institution, and the JSON Lines files that hold many."""
+"""Demonstration: one worked example of an institution."""
 
 import json
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from typing import Any
 
 from metachain.errors import DataError
 
-__all__ = ["Demonstration", "check_text", "json_object", "made_of", "patient_of", "storable"]
+__all__ = ["Demonstration", "check_text", "json_object", "parse_record", "patient_of", "storable"]
 REQUIRED_FIELDS = ("institution", "input", "output")
 KNOWN_FIELDS = frozenset({*REQUIRED_FIELDS, "id", "metadata"})
 
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """One worked example ``(input, output)`` of an institution.
+    """One worked example ``(input, output)`` of an institution (few-shot example).
 
-    Where no id is given it is derived from the three texts, so that adding a record twice adds it once.
-    Raises DataError where a text is missing, blank, or can't be stored (NUL, lone surrogate), or metadata is not JSON.
+    Without an id it gets one derived from the three texts, so that adding a record twice adds it once. Raises DataError
+    if a text is missing, blank or can't be stored (NUL, lone surrogate), or if the metadata are not JSON.
     """
 
     institution: str
@@ -39,26 +39,26 @@ class Demonstration:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Institution and id, under which a library knows it."""
+        """Institution and id, by which the library identifies the demonstration."""
         return self.institution, self.id
 
     @property
     def patient(self) -> str | None:
-        """The key of the patient that ``metadata.patient`` names, by which it can be forgotten; None without one."""
+        """Patient named by ``metadata.patient``; all data of a patient can be erased together. None without one."""
         return patient_of(self.metadata)
 
 
 def patient_of(metadata: Mapping[str, Any]) -> str | None:
-    """The patient that a demonstration's metadata name, as a text; None where they name none."""
+    """Patient named by the metadata, as a text; None without one."""
     found = metadata.get("patient")
     return None if found is None else str(found)
 
 
-def made_of(record: Mapping[str, Any], institution: str | None = None) -> Demonstration:
-    """Make a demonstration of a record ``{"institution", "input", "output", "id"?, "metadata"?}``.
+def parse_record(record: Mapping[str, Any], institution: str | None = None) -> Demonstration:
+    """Demonstration of a record ``{"institution", "input", "output", "id"?, "metadata"?}``.
 
-    Other fields are left. With ``institution`` given, the record may leave that out, and one that names another is
-    refused. Raises DataError that says which field is missing or what is wrong with it.
+    Other fields are ignored. With ``institution`` given, the record may omit its own; a different one is an error.
+    Raises DataError that names the missing or wrong field.
     """
     known = {name: value for name, value in record.items() if name in KNOWN_FIELDS and value is not None}
     if institution is not None and known.setdefault("institution", institution) != institution:
@@ -72,7 +72,7 @@ def made_of(record: Mapping[str, Any], institution: str | None = None) -> Demons
 
 
 def json_object(line: str) -> dict[str, Any]:
-    """Read a text that is one JSON object. Raises DataError that says what else it is."""
+    """Parse a text that is one JSON object. Raises DataError that says why it is not."""
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
@@ -85,12 +85,12 @@ def json_object(line: str) -> dict[str, Any]:
 
 
 def storable(text: str) -> str:
-    """The text with a "?" for each character that databases can't store: NUL, and lone surrogates."""
+    """The text with "?" in place of characters that databases can't store: NUL and lone surrogates."""
     return text.replace("\0", "?").encode(errors="replace").decode()
 
 
 def check_text(name: str, value: object) -> None:
-    """Raise DataError where a value is not a text that can be stored: no string, blank, NUL, lone surrogate."""
+    """Raise DataError for a value that can't be stored as a text: not a string, blank, NUL, lone surrogate."""
     if not isinstance(value, str):
         raise DataError(f"{name!r} must be a string, got {_kind(value)}")
     if not value.strip():
@@ -109,7 +109,7 @@ def _check_metadata(value: object) -> None:
     try:
         json.dumps(dict(value), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"'metadata' must hold what JSON can ({error})") from None
+        raise DataError(f"'metadata' must hold only JSON values ({error})") from None
 
 
 def _kind(value: object) -> str:

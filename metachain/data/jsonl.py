@@ -1,79 +1,85 @@
-"""One worked example of an institution, and the JSON Lines files that hold many."""
+"""JSON Lines files of demonstrations and inputs, and text files of answers."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from metachain.data.columns import EMPTY, check_columns, renamed
-from metachain.data.demonstration import Demonstration, check_text, json_object, made_of
-from metachain.data.rows import Row
-from metachain.data.text_files import no_text, opened_text
+from metachain.data.columns import EMPTY, check_columns, rename_fields
+from metachain.data.demonstration import Demonstration, check_text, json_object, parse_record
+from metachain.data.rows import Row, reasons_listed
+from metachain.data.text_files import encoding_error, open_text
 from metachain.errors import DataError
 from metachain.progress import Progress, silent
 
 __all__ = ["json_rows", "read_answers", "read_demonstrations", "read_inputs"]
 
-MAX_REPORTED = 5
 T = TypeVar("T")
 
 
 def read_demonstrations(path: str | Path, institution: str | None = None) -> list[Demonstration]:
     """Read a JSON Lines file of records ``{"institution", "input", "output", "id"?, "metadata"?}``.
 
-    With ``institution`` given, records may leave the field out, and one that names another is refused.
-    Raises DataError that names the file and each bad line (the first five), or says that the file is empty.
+    With ``institution`` given, records may omit theirs; a different one is an error. Raises DataError that names the
+    file and the first five bad lines, or says that the file is empty.
     """
     expected = 'one {"institution", "input", "output"} object a line'
-    return _read(Path(path), lambda line: made_of(json_object(line), institution), expected)
+    return _read(Path(path), lambda line: parse_record(json_object(line), institution), expected)
 
 
 def read_inputs(path: str | Path) -> list[str]:
     """Read the inputs of a JSON Lines file of records ``{"input"}``; other fields are ignored.
 
-    Raises DataError that names the file and each bad line (the first five), or says that the file is empty.
+    Raises DataError that names the file and the first five bad lines, or says that the file is empty.
     """
     return _read(Path(path), _parse_input, 'one {"input"} object a line')
 
 
 def read_answers(path: str | Path) -> list[str]:
-    """Read a text file of answers, one a line, in order; blank lines and white space around an answer are ignored.
+    """Read a text file with one answer on each line, in order; blank lines and surrounding white space are ignored.
 
-    Raises DataError that names the file and each bad line (the first five), or says that the file is empty.
+    Raises DataError that names the file and the first five bad lines, or says that the file is empty.
     """
     return _read(Path(path), _parse_answer, "one answer a line")
+
+
+def json_rows(path: Path, columns: Mapping[str, str] = EMPTY, progress: Progress = silent) -> Iterator[Row]:
+    """Read one JSON object from each line that is not blank; ``columns`` maps our fields to the names in the file.
+
+    The file may be compressed or in UTF-16. Raises DataError if it can't be read.
+    """
+    check_columns(columns)
+    with open_text(path, progress, newline="\n") as file:
+        for number, line in _numbered(file):
+            yield _row(number, line, columns)
 
 
 def _read(path: Path, parse: Callable[[str], T], expected: str) -> list[T]:
     records: list[T] = []
     bad: list[str] = []
-    for number, line in _lines(path):
-        try:
-            records.append(parse(line))
-        except DataError as error:
-            bad.append(f"line {number}: {error}")
+    try:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
+            for number, line in _numbered(file):
+                if reason := encoding_error(line):
+                    raise DataError(f"{path}: line {number} is {reason}")
+                try:
+                    records.append(parse(line))
+                except DataError as error:
+                    bad.append(f"line {number}: {error}")
+    except OSError as error:
+        raise DataError(f"can't read {path}: {error.strerror}") from None
     if bad:
-        more = f"\n  … and {len(bad) - MAX_REPORTED} more" if len(bad) > MAX_REPORTED else ""
-        listed = "\n  ".join(bad[:MAX_REPORTED])
-        raise DataError(f"{path}: {len(bad)} bad record(s), nothing was read. Mend or remove:\n  {listed}{more}")
+        listed = reasons_listed(bad, len(bad))
+        raise DataError(f"{path}: {len(bad)} bad record(s), nothing was read. Correct or remove:{listed}")
     if not records:
         raise DataError(f"{path} is empty: expected {expected}")
     return records
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                try:
-                    line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-                except UnicodeDecodeError as error:
-                    raise DataError(
-                        f"{path}: line {number} is not UTF-8 ({error.reason}); save the file as UTF-8"
-                    ) from None
-                if line:
-                    yield number, line
-    except OSError as error:
-        raise DataError(f"can't read {path}: {error.strerror}") from None
+def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, stripped, with their numbers from 1."""
+    for number, line in enumerate(lines, start=1):
+        if text := line.strip():
+            yield number, text
 
 
 def _parse_input(line: str) -> str:
@@ -89,23 +95,11 @@ def _parse_answer(line: str) -> str:
     return line
 
 
-def json_rows(path: Path, columns: Mapping[str, str] = EMPTY, progress: Progress = silent) -> Iterator[Row]:
-    """Read one object a line, passing over blank lines; ``columns`` says which field has another name in the file.
-
-    Raises DataError where the file can't be read.
-    """
-    check_columns(columns)
-    with opened_text(path, progress, newline="\n") as file:
-        for number, line in enumerate(file, start=1):
-            if text := line.strip():
-                yield _row(number, text, columns)
-
-
 def _row(number: int, text: str, columns: Mapping[str, str]) -> Row:
-    if reason := no_text(text):
+    if reason := encoding_error(text):
         return Row(number, None, reason, text)
     try:
         record = json_object(text)
     except DataError as error:
         return Row(number, None, str(error), text)
-    return Row(number, renamed(record, columns) if columns else record, raw=text)
+    return Row(number, rename_fields(record, columns) if columns else record, raw=text)

@@ -1,8 +1,8 @@
-"""One row of a file or a table on its way into a library: what it says, or why it can't be used."""
+"""Rows of a file or a table on their way into a library, and the file of rejected rows."""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -10,33 +10,36 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from metachain.data.demonstration import Demonstration, made_of
-from metachain.data.text_files import shown
+from metachain.data.demonstration import Demonstration, parse_record
+from metachain.data.text_files import escaped
 from metachain.errors import DataError, StorageError
 from metachain.files import check_writable
 
-__all__ = ["Rejected", "RejectedFile", "Row", "from_record"]
+__all__ = ["MAX_REPORTED", "Rejected", "RejectedFile", "Row", "from_record", "reasons_listed"]
+
+MAX_REPORTED = 5
+"""Bad rows that an error lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a reader found in one place."""
+    """One row as a reader found it."""
 
     number: int
-    """Of its first line, or of the row where a format has no lines; from 1."""
+    """Number of its first line, or of the row in a format without lines; from 1."""
     record: Mapping[str, Any] | None
-    """By the names of our fields; None where it can't be read."""
+    """Values by our field names; None if the row can't be read."""
     reason: str = ""
-    """Why it can't be read."""
+    """Reason why the row can't be read; else empty."""
     raw: str = ""
-    """Its text, in a format that has one."""
+    """Text of the row; empty in a format without text."""
     unit: str = "line"
-    """What ``number`` counts: "line" or "row"."""
+    """Unit of ``number``: "line" or "row"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that was not stored, and why."""
+    """A row that was not stored, and the reason."""
 
     row: Row
     reason: str
@@ -46,21 +49,27 @@ class Rejected:
 
 
 def from_record(row: Row, institution: str | None = None) -> Demonstration | Rejected:
-    """Make a row's demonstration, of ``institution`` where it names none, or say why there is none."""
+    """Demonstration of a row, or the reason why there is none; ``institution`` is used if the row names none."""
     if row.record is None:
         return Rejected(row, row.reason)
     try:
-        return made_of(row.record, institution)
+        return parse_record(row.record, institution)
     except DataError as error:
         return Rejected(row, str(error))
 
 
-class RejectedFile:
-    """JSON Lines of ``{"line" or "row", "reason", "record" or "raw"}``, there only once it is whole, if at all.
+def reasons_listed(reasons: Sequence[str], total: int) -> str:
+    """The first five reasons, one on each line, and the number of the others; ``total`` counts all bad rows."""
+    more = f"\n  … and {total - MAX_REPORTED} more" if total > MAX_REPORTED else ""
+    return "".join(f"\n  {reason}" for reason in reasons[:MAX_REPORTED]) + more
 
-    A context: where its block ends well and a row was written, the file is put in place of what was there; where it
-    ends with an error, or without a row, nothing is. ``record`` has our field names, so that it can be mended and
-    added; a row that can't be read is ``raw``, with what is no text in it escaped.
+
+class RejectedFile:
+    """JSON Lines of ``{"line" or "row", "reason", "record" or "raw"}``, written as a whole or not at all.
+
+    A context manager. If the block ends well and a row was written, the file replaces the one before; otherwise nothing
+    is changed. ``record`` has our field names, so that it can be corrected and added. A row that can't be read is
+    ``raw``, with undecodable bytes escaped.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,7 +96,7 @@ class RejectedFile:
                 self._unfinished.unlink()
 
     def begin(self) -> TextIOWrapper:
-        """Find out whether it can be written. Raises StorageError that names the place and the reason."""
+        """Open the file. Raises StorageError with the path and the reason if it can't be written."""
         if self._file is None:
             check_writable(self.path)
             try:
@@ -97,7 +106,7 @@ class RejectedFile:
         return self._file
 
     def write(self, rejected: Rejected) -> None:
-        """Add one row. Raises StorageError as ``begin`` does."""
+        """Write one row. Raises StorageError as ``begin`` does."""
         file = self.begin()
         try:
             file.write(_line(rejected))
@@ -111,11 +120,11 @@ class RejectedFile:
 
 def _line(rejected: Rejected) -> str:
     row = rejected.row
-    head: dict[str, Any] = {row.unit: row.number, "reason": shown(rejected.reason)}
+    head: dict[str, Any] = {row.unit: row.number, "reason": escaped(rejected.reason)}
     if row.record is not None:
         with suppress(TypeError, ValueError, RecursionError):
             return _json({**head, "record": row.record})
-    return _json({**head, "raw": shown(row.raw or repr(row.record))})
+    return _json({**head, "raw": escaped(row.raw or repr(row.record))})
 
 
 def _json(record: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
-"""A generated world of hospitals that book the same charge under different codes; synthetic through and through.
+"""Synthetic world of hospitals that book the same charge under different billing codes.
 
-Charge description in, 4-digit billing code out. Hospitals belong to health systems. In each department a system follows
-one of four conventions, and unrelated systems may follow the same one: whom to copy depends on the department.
+The input is a charge description, the output a 4-digit billing code. Hospitals belong to health systems. In each
+department a system follows one of four conventions, and unrelated systems may follow the same one. The best hospital to
+learn from therefore depends on the department.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ WORLD, CONVENTION, SYSTEM, INSTITUTION, UNRELATED = 1, 2, 3, 4, 5
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """Something to charge for; ``name_number`` counts the names of all departments."""
+    """A chargeable item; ``name_number`` counts the names across all departments."""
 
     department: int
     kind: int
@@ -35,7 +36,7 @@ class _Item:
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """How one hospital writes: its layout is its system's, its abbreviations are its own."""
+    """Writing style of one hospital: the layout is its system's, the abbreviations are its own."""
 
     order: tuple[int, ...]
     separator: str
@@ -78,25 +79,26 @@ def _check_number(name: str, value: object, most: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class WorldSettings:
-    """What the world is like. Raises DataError for a value out of range.
+    """Settings of the synthetic world. Raises DataError for a value out of range.
 
-    ``institutions`` ≥ 1 hospitals take turns in joining ``systems`` ≥ 1 health systems; each has ``demonstrations``
-    in [1, LARGEST_INSTITUTION]. The rest are shares in [0, 1] unless said otherwise:
+    ``institutions`` ≥ 1 hospitals are assigned in turn to ``systems`` ≥ 1 health systems. Each hospital has
+    ``demonstrations`` in [1, LARGEST_INSTITUTION]. The other settings are shares in [0, 1], unless stated otherwise:
 
-    - ``divergence``: of a system's departments that follow their own convention rather than the department's usual
-      one; at 0 systems differ in nothing, at 1 each convention in use is followed by about as many systems.
-    - ``exceptions``: of names that one hospital books by another convention than its system.
-    - ``noise``: of records with a wrong code of the right department.
-    - ``shared_wording``: of descriptions in the wording that all hospitals know, rather than in the house's own.
-    - ``popularity``: in [0, 10], how much more often some charges occur than others (sigma of a log-normal).
-    - ``misleading``: number of hospitals, in [0, institutions), that permute all codes. They follow the first one,
-      which never misleads.
-    - ``constant``: every hospital answers one code of its own to everything, without noise or exceptions.
-    - ``unrelated``: every hospital has drawn its code for each name at random: nothing is to be learned from the
-      others. Conventions, exceptions, noise and misleading have no part in it.
+    - ``divergence``: share of departments in which a system follows its own convention instead of the usual one of the
+      department. At 0 all systems agree; at 1 each convention in use has about the same number of systems.
+    - ``exceptions``: share of names that a hospital books by another convention than its system.
+    - ``noise``: share of records with a wrong code of the right department.
+    - ``shared_wording``: share of descriptions in the wording common to all hospitals; the rest use the hospital's own.
+    - ``popularity``: spread of the frequencies of charges, in [0, 10] (sigma of a log-normal).
+    - ``misleading``: number of hospitals, in [0, institutions), that permute all codes. They come directly after the
+      first hospital, which never misleads.
+    - ``constant``: each hospital answers one code of its own to every input, without noise or exceptions.
+    - ``unrelated``: each hospital draws its code for each name at random, so nothing can be learned from the others.
+      Conventions, exceptions, noise and misleading hospitals are ignored.
     - ``seed`` ≥ 0.
 
-    More institutions leave the earlier ones as they are; more demonstrations only append to each institution.
+    A larger number of institutions leaves the earlier ones unchanged; more demonstrations are appended to each
+    institution.
     """
 
     institutions: int = 16
@@ -140,9 +142,9 @@ def generate_world(settings: WorldSettings = WorldSettings()) -> tuple[Demonstra
 def _institution(
     settings: WorldSettings, number: int, conventions: NDArray[np.intp], weight: NDArray[np.float64]
 ) -> list[Demonstration]:
-    """One hospital; ``conventions`` (departments,) of its system, ``weight`` (items,) log-weights of being charged.
+    """Records of one hospital; ``conventions`` (departments,) of its system, ``weight`` (items,) charges' log-weights.
 
-    Every draw has the catalogue's length, so that no setting shifts the draws after it.
+    Every draw has the catalogue's length, so that no setting changes later draws.
     """
     rng = _stream(settings, INSTITUTION, number)
     system = number % settings.systems
@@ -167,9 +169,9 @@ def _institution(
 
 
 def _conventions(settings: WorldSettings) -> NDArray[np.intp]:
-    """Which convention each system follows in each department; (departments, systems) in [0, CONVENTIONS).
+    """Convention of each system in each department; (departments, systems) in [0, CONVENTIONS).
 
-    About two systems share each convention in use, so that a new system nearly always has somebody to copy.
+    About two systems share each convention in use, so that a new system can nearly always learn from another.
     """
     rows = []
     for department in range(len(DEPARTMENTS)):
@@ -184,7 +186,7 @@ def _conventions(settings: WorldSettings) -> NDArray[np.intp]:
 def _codes(
     settings: WorldSettings, rng: np.random.Generator, conventions: NDArray[np.intp], misleading: bool
 ) -> NDArray[np.intp]:
-    """The code number under which one hospital books each item; (items,) in [0, CODES)."""
+    """Code number of each item at one hospital; (items,) in [0, CODES)."""
     department = np.array([item.department for item in CATALOGUE])
     name = np.array([item.name_number for item in CATALOGUE])
     exceptional = (rng.random(name.max() + 1) < settings.exceptions)[name]
@@ -206,14 +208,14 @@ def _codes(
 
 
 def _unrelated_codes(settings: WorldSettings, number: int) -> NDArray[np.intp]:
-    """Code number of each item at a hospital that has a random one for each name; (items,) in [0, CODES)."""
+    """Code number of each item at a hospital that draws a random code for each name; (items,) in [0, CODES)."""
     name = np.array([item.name_number for item in CATALOGUE])
     drawn = _stream(settings, UNRELATED, number).integers(CODES, size=name.max() + 1)
     return np.asarray(drawn[name], np.intp)
 
 
 def _slot(item: _Item, convention: int) -> int:
-    """The place of an item's code among its department's codes: 0 is the general one.
+    """Position of an item's code among the codes of its department; 0 is the general code.
 
     Conventions: 0 all under the general code, 1 special kinds apart, 2 special details apart, 3 both, the kind first.
     """

@@ -1,4 +1,4 @@
-"""The words of the generated world: departments, what they charge for, abbreviations and invented names.
+"""Vocabulary of the synthetic world: departments, chargeable items, abbreviations and invented names.
 
 Everything here was made up for this project; no hospital, health system, price list or code table is copied.
 """
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 __all__ = ["ABBREVIATIONS", "DEPARTMENTS", "INSTITUTION_NAMES", "ORDINARY", "SYSTEM_NAMES", "Department"]
 
 ORDINARY = 2
+"""Number of kinds and of details in each department that no convention books apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """What one department charges for: every name in every detail and size.
+    """Items that one department charges for: every name in every detail and size.
 
-    ``kinds``: 5 families of names; ``details``: 4 ways in which each is given, made or done; ``sizes``: 3.
-    The first ``ORDINARY`` kinds and details are never booked apart, whatever the convention; sizes never matter.
+    ``kinds``: 5 families of names; ``details``: 4 variants of each name; ``sizes``: 3. The first ``ORDINARY`` kinds and
+    details are never booked apart, in any convention; sizes never affect the code.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Text files as they come: compressed or not, with or without a byte order mark, with bytes that are no text."""
+"""Reading of text files: plain or gzip, with or without a byte order mark, with undecodable bytes kept."""
 
 import codecs
 import gzip
@@ -14,11 +14,11 @@ from typing import IO
 from metachain.errors import DataError
 from metachain.progress import Progress
 
-__all__ = ["TextFile", "no_text", "opened_text", "shown"]
+__all__ = ["TextFile", "encoding_error", "escaped", "open_text"]
 
 LINES_A_REPORT = 1000
 STAGE = "reading (bytes)"
-MARKS = (
+BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -26,17 +26,18 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 GZIP = b"\x1f\x8b"
-STRANGERS = {
+OTHER_FORMATS = {
     b"PAR1": "a Parquet file; give --format parquet",
     b"PK\x03\x04": "an Excel workbook or another zip archive; save it as CSV",
     b"SQLi": "an SQLite file; export it as CSV",
 }
-HALF = re.compile("[\ud800-\udfff]")
-"""What the decoder makes of bytes that are no text; no sound text holds it."""
+"""First bytes of other formats, and the advice for each."""
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Lone surrogates, which stand for undecodable bytes; valid text has none."""
 
 
 class TextFile:
-    """The lines of one open file, and how far it is read."""
+    """Lines of one open file, with a progress report."""
 
     def __init__(self, lines: io.TextIOWrapper, raw: IO[bytes], progress: Progress) -> None:
         self.lines = lines
@@ -45,7 +46,7 @@ class TextFile:
         self._size = os.fstat(raw.fileno()).st_size if raw.seekable() else 0
 
     def __iter__(self) -> Iterator[str]:
-        """All lines with their ends, telling the progress now and then."""
+        """All lines with their ends; progress is reported every thousand lines."""
         number = 0
         for number, line in enumerate(self.lines, start=1):
             yield line
@@ -54,57 +55,61 @@ class TextFile:
         self.report()
 
     def report(self) -> None:
-        """Tell how many bytes of the file are read; of a pipe nobody knows how many there are."""
+        """Report the number of bytes read; silent for a pipe, which has no known size."""
         if self._size:
             self._progress(STAGE, self._raw.tell(), self._size)
 
 
 @contextmanager
-def opened_text(path: Path, progress: Progress, newline: str) -> Iterator[TextFile]:
-    """Open a text file: UTF-8, or what its byte order mark says, and gzip where it is.
+def open_text(path: Path, progress: Progress, newline: str) -> Iterator[TextFile]:
+    """Open a text file in UTF-8 or the encoding of its byte order mark, decompressing gzip.
 
-    Bytes that are no text become lone surrogates, which ``no_text`` finds. Raises DataError that names the file where
-    it can't be read, ends early, or is of a kind that is no text.
+    Undecodable bytes become lone surrogates (``encoding_error`` finds them). Raises DataError that names the file if it
+    can't be read, is cut short, or is not a text file.
     """
     try:
-        with path.open("rb") as raw, _unpacked(raw) as packed:
+        with path.open("rb") as raw, _gunzipped(raw) as packed:
             start = packed.peek(4)[:4]
-            for sign, what in STRANGERS.items():
+            for sign, what in OTHER_FORMATS.items():
                 if start.startswith(sign):
                     raise DataError(f"{path} is {what}")
-            encoding = next((name for mark, name in MARKS if start.startswith(mark)), "utf-8")
+            encoding = next((name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark)), "utf-8")
             if encoding == "utf-8" and len(start) > 1 and (start[0] == 0) != (start[1] == 0):
                 raise DataError(f"{path} seems to be UTF-16 without a byte order mark; save it as UTF-8")
             errors = "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"
             with io.TextIOWrapper(packed, encoding, errors, newline) as lines:
                 yield TextFile(lines, raw, progress)
     except UnicodeDecodeError:
-        raise DataError(f"{path} ends in the middle of a character: it is not whole; get it again") from None
+        raise DataError(
+            f"{path} ends in the middle of a character: the file is incomplete or damaged; copy it again"
+        ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} can't be unpacked ({error}): it is not whole; get it again") from None
+        raise DataError(
+            f"{path} can't be unpacked ({error}): the file is incomplete or damaged; copy it again"
+        ) from None
     except OSError as error:
         raise DataError(f"can't read {path}: {error.strerror or error}") from None
 
 
-def _unpacked(raw: io.BufferedReader) -> io.BufferedReader:
+def _gunzipped(raw: io.BufferedReader) -> io.BufferedReader:
     if raw.peek(2)[:2] != GZIP:
         return raw
     return io.BufferedReader(gzip.GzipFile(fileobj=raw))
 
 
-def no_text(line: str) -> str:
-    """Why a line is no text: what in it can't be read, and where; "" where it is one."""
-    found = None if line.isascii() else HALF.search(line)
+def encoding_error(line: str) -> str:
+    """Position of the first undecodable byte of a line, as an error text; "" if there is none."""
+    found = None if line.isascii() else SURROGATE.search(line)
     if found is None:
         return ""
-    return f"not UTF-8 ({shown(found[0])} at character {found.start() + 1}); save the file as UTF-8"
+    return f"not UTF-8 ({escaped(found[0])} at character {found.start() + 1}); save the file as UTF-8"
 
 
-def shown(raw: str) -> str:
-    r"""Write a text with what is no text in it escaped: a byte as ``\xf4``, half of a character as ``\ud83d``."""
-    return raw if raw.isascii() else HALF.sub(_escaped, raw)
+def escaped(raw: str) -> str:
+    r"""Text with undecodable parts escaped: a byte as ``\xf4``, a lone surrogate as ``\ud83d``."""
+    return raw if raw.isascii() else SURROGATE.sub(_escape, raw)
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

@@ -1,4 +1,4 @@
-"""Patient identifiers: flagged, redacted or refused before anything is stored."""
+"""De-identification: patient identifiers are flagged, redacted or refused before anything is stored."""
 
 from typing import TYPE_CHECKING
 

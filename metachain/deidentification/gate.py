@@ -1,4 +1,4 @@
-"""The gate on the way into a library: what identifies a patient is flagged, replaced or refused."""
+"""Gate of a library: flags, redacts or refuses patient identifiers in new demonstrations."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,12 +16,13 @@ Action = Literal["off", "flag", "redact", "refuse"]
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is done with demonstrations that hold identifiers: an aid, no guarantee.
+    """Handling of demonstrations that contain patient identifiers; an aid, not a guarantee.
 
-    ``off`` lets all pass as they are; ``flag`` counts the identifiers by kind in ``metadata["identifiers"]``;
-    ``redact`` also replaces each by its kind, ``<KIND>``, in input and output; ``refuse`` raises. ``analyzer`` is a
-    Presidio ``AnalyzerEngine`` that is asked besides our own recognisers. Institution, id and metadata are not read.
-    Presidio is loaded when the first demonstration comes. Raises DataError for another action.
+    ``off`` lets all demonstrations pass unchanged. ``flag`` counts the identifiers by kind in
+    ``metadata["identifiers"]``. ``redact`` also replaces each identifier in input and output by its kind, ``<KIND>``.
+    ``refuse`` raises DataError. ``analyzer`` is a Presidio ``AnalyzerEngine`` that runs in addition to our recognisers.
+    Institution, id and metadata are not checked. Presidio is loaded with the first demonstration. Raises DataError for
+    another action.
     """
 
     action: Action
@@ -32,10 +33,10 @@ class Gate:
             raise DataError(f"a gate's action must be one of {', '.join(get_args(Action))}, got {self.action!r}")
 
     def passed(self, demonstration: Demonstration) -> Demonstration:
-        """What may be stored of a demonstration: itself where nothing is found, or what the action makes of it.
+        """The demonstration as it may be stored: unchanged without identifiers, else as the action says.
 
-        An id that was derived from the texts is derived anew from the redacted ones; an id that was given stays.
-        Raises DataError that names the kinds and how many (``refuse``), or the extra to install for Presidio; never
+        With ``redact``, a derived id is derived again from the redacted texts; a given id stays. Raises DataError with
+        the kinds and their counts (``refuse``), or with the extra to install for Presidio; the message never contains
         the text.
         """
         if self.action == "off":
@@ -53,14 +54,14 @@ class Gate:
 
 
 def gate_named(action: str) -> Gate | None:
-    """The gate of a word of the command line; None for "off". Raises DataError for any word but the four."""
+    """Gate of an action of the command line; None for "off". Raises DataError for an unknown action."""
     if action not in get_args(Action):
         raise DataError(f"de-identification must be one of {', '.join(get_args(Action))}, got {action!r}")
     return None if action == "off" else Gate(cast(Action, action))
 
 
 def _redacted(texts: tuple[str, str], analyzer: Any, again: bool) -> tuple[tuple[str, str], dict[str, int]]:
-    """The texts with identifiers replaced, and counts by kind; ``again`` until nothing new shows."""
+    """Texts with identifiers replaced, and counts by kind; with ``again``, until no identifier is found any more."""
     counts: Counter[str] = Counter()
     while True:
         found = identifiers_of(texts, analyzer)
@@ -79,6 +80,6 @@ def _is_given(demonstration: Demonstration) -> bool:
 def _refusal(demonstration: Demonstration, counts: Mapping[str, int]) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     return (
-        f"demonstration {demonstration.id!r} of {demonstration.institution!r} holds what may identify patients: {kinds}"
-        '; remove it, or let it be replaced: Gate("redact")'
+        f"demonstration {demonstration.id!r} of {demonstration.institution!r} holds possible patient identifiers: "
+        f'{kinds}; remove them, or redact them with Gate("redact")'
     )

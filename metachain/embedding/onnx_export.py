@@ -1,6 +1,6 @@
-"""A sentence transformer as ONNX: written by PyTorch once, and compared with PyTorch before it is used.
+"""Export of a sentence transformer to ONNX by PyTorch, verified against PyTorch.
 
-Only imported where there is something to export: it needs PyTorch and transformers.
+Imported only for an export, as it needs PyTorch and transformers.
 """
 
 import io
@@ -19,14 +19,14 @@ TOLERANCE = 1e-5
 
 
 class _Embedding(torch.nn.Module):  # type: ignore[misc]
-    """A transformer with what sentence-transformers puts behind it: the mean over tokens, of unit length."""
+    """A transformer followed by the layers of sentence-transformers: mean over tokens, scaled to unit length."""
 
     def __init__(self, transformer: torch.nn.Module) -> None:
         super().__init__()
         self.transformer = transformer
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Embed n texts of at most t tokens, (n, t) identifiers and ones where there is a token; (n, d)."""
+        """Embed n texts of at most t tokens: (n, t) token ids and (n, t) mask, 1 for a token; (n, d)."""
         present = attention_mask.unsqueeze(-1).to(torch.float32)
         # Added to the attention's scores as it is; transformers would make the same of a flat mask in many more steps.
         absent = (1 - attention_mask[:, None, None, :].to(torch.float32)) * torch.finfo(torch.float32).min
@@ -36,9 +36,9 @@ class _Embedding(torch.nn.Module):  # type: ignore[misc]
 
 
 def export(folder: Path) -> bytes:
-    """The model in ``folder`` as ONNX, ``input_ids`` and ``attention_mask`` (n, t) int64 to ``vectors`` (n, d) float32.
+    """Model in ``folder`` as ONNX: ``input_ids``, ``attention_mask`` (n, t) int64 to ``vectors`` (n, d) float32.
 
-    Raises what PyTorch's exporter raises, and ArithmeticError where the exported model's vectors are others.
+    Raises the errors of PyTorch's exporter, and ArithmeticError if the exported model's vectors differ.
     """
     model = _Embedding(AutoModel.from_pretrained(folder, local_files_only=True, attn_implementation="eager")).eval()
     written = io.BytesIO()
@@ -61,7 +61,7 @@ def export(folder: Path) -> bytes:
 
 
 def _sample(lengths: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Identifiers and mask of texts of so many tokens each."""
+    """Token ids and mask of texts with these numbers of tokens."""
     present = (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).to(torch.int64)
     return present * (torch.arange(present.numel()).reshape(present.shape) % 997 + 1), present
 

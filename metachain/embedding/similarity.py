@@ -1,8 +1,8 @@
-"""One vector a text, so that hybrid similarity is a plain inner product.
+"""One vector for each text, so that hybrid similarity is a plain inner product.
 
-Half of the similarity is the dense embedding's cosine, half the cosine of character 2-4-grams. The n-gram half is a
-signed feature hashing (Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learning", eq. 2-3), which
-keeps inner products unbiased, needs no fitting and so carries nothing from one institution to another.
+Half of the similarity is the cosine of dense embeddings, half the cosine of character 2-4-grams. The n-gram half is a
+signed feature hashing (Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learning", eq. 2-3). It keeps
+inner products unbiased and needs no fitting, so it carries nothing from one institution to another.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ LEXICAL_DIMENSIONS = 512
 
 
 def normalise_text(text: str) -> str:
-    """Lower-case and collapse white space: the form in which texts are compared."""
+    """Lower-case the text and collapse white space; texts are compared in this form."""
     return " ".join(text.lower().split())
 
 
 def text_sha256(text: str) -> str:
-    """64 hexadecimal digits, the same for texts that differ in letter case and white space only."""
+    """Hash of the normalised text, 64 hexadecimal digits; case and white space make no difference."""
     return sha256(normalise_text(text).encode()).hexdigest()
 
 

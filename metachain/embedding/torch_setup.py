@@ -1,4 +1,4 @@
-"""PyTorch and transformers with manners."""
+"""Quiet import of PyTorch and transformers."""
 
 import os
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ __all__ = ["quiet_torch"]
 
 @contextmanager
 def quiet_torch() -> Iterator[None]:
-    """Import and load models in the block: without progress bars, and with threads that sleep while they wait.
+    """Import and load models in this block: without progress bars, and with threads that sleep while they wait.
 
-    The user's setting of progress bars is as it was afterwards.
+    Afterwards the user's setting of progress bars is restored.
     """
     # Two OpenMP threads that spin beside a busy neighbour turn 15 ms into 500 ms.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -1,4 +1,4 @@
-"""Answers of models kept in a file, so that none is paid for twice."""
+"""Answers of models, cached in a file so that no answer is paid for twice."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, Text, select
 
-from metachain.library.bulk import insert_new
+from metachain.library.bulk import batched, insert_new
 from metachain.library.embedding_cache import cache_engine
 from metachain.library.engine import reading, writing
 
@@ -21,7 +21,7 @@ _answers = Table(
 
 
 class AnswerCache:
-    """Answers by the key of what was asked of whom. The file holds no prompt, but the answers as they are."""
+    """Answers by the hash of their prompt and model. The file holds no prompts, but the plain answers."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -31,23 +31,21 @@ class AnswerCache:
     @classmethod
     @contextmanager
     def open(cls, path: Path | None) -> Iterator["AnswerCache"]:
-        """In the file of ``cached_vectors``."""
+        """Open the cache in the same file as ``cached_vectors``."""
         with cache_engine(path) as engine:
             yield cls(engine)
 
-    def known(self, keys: Sequence[str]) -> dict[str, str]:
-        """Find the answers there are, by key."""
+    def by_key(self, keys: Sequence[str]) -> dict[str, str]:
+        """Cached answers for these keys, by key; keys without an answer are left out."""
         found: dict[str, str] = {}
         with reading(self._engine) as connection:
-            for start in range(0, len(keys), KEYS_A_QUERY):
-                query = select(_answers.c.key, _answers.c.answer).where(
-                    _answers.c.key.in_(keys[start : start + KEYS_A_QUERY])
-                )
+            for batch in batched(keys, KEYS_A_QUERY):
+                query = select(_answers.c.key, _answers.c.answer).where(_answers.c.key.in_(batch))
                 found.update((key, answer) for key, answer in connection.execute(query))
         return found
 
     def keep(self, key: str, answer: str) -> None:
-        """Store an answer, on disk when this returns; raises StorageError where that can't be."""
+        """Store an answer; it is on disk on return. Raises StorageError if it can't be stored."""
         row = {"key": key, "answer": answer.encode(errors="replace").decode()}
         with writing(self._engine) as connection:
             insert_new(connection, _answers, [row])

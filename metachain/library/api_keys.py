@@ -1,4 +1,4 @@
-"""Who may ask a server of a library: API keys, each bound to an institution and scopes, of which hashes are stored."""
+"""API keys for a server of a library; each is bound to an institution and to scopes, and stored as a hash."""
 
 import secrets
 from collections.abc import Iterable
@@ -21,17 +21,17 @@ __all__ = ["ADMIN", "DEFAULT_SCOPES", "METRICS", "SCOPES", "Key", "Keys"]
 SCOPES = {
     "ask": "ask the chains",
     "explain": "see which demonstrations are chosen and why, with the institution's own texts",
-    "texts": "see the texts of demonstrations that others share with it too",
-    "read": "see what is known of the institution",
-    "label": "be told what to label next",
+    "texts": "also see the texts of demonstrations that others share",
+    "read": "read facts about the institution",
+    "label": "get suggestions of inputs to label next",
     "feedback": "score and correct answers",
     "adapt": "give labelled examples",
 }
-"""What a key may allow its institution."""
+"""Scopes of an institution's key, each with its meaning."""
 ADMIN = "admin"
-"""The scope of keys that belong to no institution: everything, for whichever institution they name, and metrics."""
+"""Scope of an administrator's key, without an institution: everything, for any institution it names, and metrics."""
 METRICS = "metrics"
-"""The other scope of keys that belong to no institution: the server's numbers, and nothing else."""
+"""Scope of a monitoring key, without an institution: the server's metrics only."""
 DEFAULT_SCOPES = ("ask", "explain", "read", "label", "feedback", "adapt")
 PREFIX = "mc"
 NO_DIGEST = sha256(b"").hexdigest()
@@ -39,24 +39,24 @@ NO_DIGEST = sha256(b"").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known of one key; its secret is not."""
+    """An API key without its secret."""
 
     id: str
     institution: str | None
-    """Who asks with it; None for an administrator's."""
+    """Institution of the caller; None for an administrator's or a monitoring key."""
     scopes: frozenset[str]
     made: str
-    """UTC, ISO 8601."""
+    """Time of creation, UTC, ISO 8601."""
     until: str | None = None
-    """From then on it counts no more."""
+    """Time of expiry, UTC, ISO 8601; None if the key never expires."""
 
     def allows(self, scope: str) -> bool:
-        """Whether it may be used for something."""
+        """True if the key has the scope."""
         return scope in self.scopes or ADMIN in self.scopes
 
 
 class Keys:
-    """The API keys of one library."""
+    """API keys of one library."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -64,12 +64,12 @@ class Keys:
     def make(
         self, institution: str | None, scopes: Iterable[str] = (), until: datetime | None = None
     ) -> tuple[Key, str]:
-        """Make a key for an institution, or one that belongs to none where that is None; returns it and its secret.
+        """Make a key for an institution, or for an administrator if that is None; returns the key and its secret.
 
-        ``scopes`` are of ``SCOPES`` for an institution's key (``DEFAULT_SCOPES`` where there are none), else ``ADMIN``
-        (the default) or ``METRICS``. The secret, ``mc_ID_`` and 256 random bits, is told here and nowhere else: the
-        library keeps its SHA-256, which is enough for what nobody can guess. Raises DataError for a blank institution
-        or an unknown scope.
+        ``scopes`` are of ``SCOPES`` for an institution's key (default ``DEFAULT_SCOPES``), else ``ADMIN`` (the default)
+        or ``METRICS``. The secret is ``mc_ID_`` followed by 256 random bits and is returned only here. The library
+        stores its SHA-256 only, which is safe because nobody can guess 256 random bits. Raises DataError for a blank
+        institution or an unknown scope.
         """
         if institution is not None:
             check_text("institution", institution)
@@ -77,8 +77,8 @@ class Keys:
         allowed = frozenset(scopes) or frozenset((ADMIN,) if institution is None else DEFAULT_SCOPES)
         unknown = sorted(allowed.difference(known))
         if unknown:
-            whose = "a key of no institution" if institution is None else "an institution's key"
-            raise DataError(f"a scope of {whose} is one of {', '.join(known)}; got {', '.join(map(repr, unknown))}")
+            kind = "a key without an institution" if institution is None else "an institution's key"
+            raise DataError(f"a scope of {kind} is one of {', '.join(known)}; got {', '.join(map(repr, unknown))}")
         key = Key(secrets.token_hex(6), institution, allowed, now(), None if until is None else format_moment(until))
         secret = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(32)}"
         row = {
@@ -94,7 +94,7 @@ class Keys:
         return key, secret
 
     def of(self, secret: str) -> Key | None:
-        """Find the key of a secret; None for one that there is not, or that has ended. Compared in constant time."""
+        """Key of a secret; None if the key is unknown or has expired. The comparison takes constant time."""
         parts = secret.split("_", 2)
         id = parts[1] if len(parts) == 3 and parts[0] == PREFIX and parts[1].isalnum() else ""
         with reading(self._engine, KEEPER) as connection:
@@ -106,13 +106,13 @@ class Keys:
         return None if key.until is not None and now() >= key.until else key
 
     def all(self) -> tuple[Key, ...]:
-        """Every key that was not revoked, those that have ended too, the oldest first."""
+        """All keys that were not revoked, expired ones included, oldest first."""
         with reading(self._engine, KEEPER) as connection:
             rows = connection.execute(select(table).order_by(table.c.made, table.c.id)).mappings().all()
         return tuple(map(_key, rows))
 
     def revoke(self, id: str) -> None:
-        """Take a key away: it counts no more from the next request on. Raises NotFoundError where there is none."""
+        """Revoke a key: it is refused from the next request on. Raises NotFoundError if no key has the id."""
         with writing(self._engine, KEEPER) as connection:
             gone = connection.execute(delete(table).where(table.c.id == id)).rowcount
         if not gone:

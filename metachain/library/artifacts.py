@@ -1,4 +1,4 @@
-"""What was learned, and lists that were given: a JSON header and npz arrays under a name."""
+"""Learned artifacts and lists of answers: a JSON header and npz arrays under a name."""
 
 import io
 import zlib
@@ -22,7 +22,7 @@ __all__ = ["Artifacts", "list_answers", "listed_answers"]
 
 
 class Artifacts:
-    """The ``artifacts`` table of one library."""
+    """Artifacts of one library."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -36,9 +36,9 @@ class Artifacts:
         *,
         counts: str = "",
     ) -> None:
-        """Store one, replacing what was there.
+        """Store an artifact, replacing the one before.
 
-        The ``revision`` of the institutions in ``changes`` moves on with it, and the counter ``counts``.
+        Each institution in ``changes`` gets a new ``revision``; ``counts`` is a counter of ``State`` to increase.
         """
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
@@ -49,7 +49,7 @@ class Artifacts:
                 bump_counter(connection, counts)
 
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Read one back. Raises NotFoundError where there is none, LibraryError where it is damaged."""
+        """Load an artifact. Raises NotFoundError if there is none, LibraryError if it is damaged."""
         check_text("name", name)
         with reading(self._engine) as connection:
             row = connection.execute(select(table).where(table.c.name == name)).one_or_none()
@@ -62,18 +62,18 @@ class Artifacts:
             raise LibraryError(f"the library's {name} is damaged ({error}); learn or adapt again") from error
 
     def names(self) -> tuple[str, ...]:
-        """Those there are, in alphabetical order."""
+        """Names of all artifacts, in alphabetical order."""
         with reading(self._engine) as connection:
             return tuple(connection.execute(select(table.c.name).order_by(table.c.name)).scalars())
 
     def check_writable(self) -> None:
-        """Raise StorageError where none could be stored."""
+        """Raise StorageError if no artifact could be stored."""
         with writing(self._engine) as connection:
-            connection.execute(delete(table).where(table.c.name == ""))  # which is none: a write all the same
+            connection.execute(delete(table).where(table.c.name == ""))  # deletes nothing, but needs write access
 
 
 def list_answers(artifacts: Artifacts, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
-    """Store a list, replacing the one before; see ``Library.list_answers``."""
+    """Store a list of answers, replacing the one before; see ``Library.list_answers``."""
     check_text("institution", institution)
     if isinstance(answers, str):
         raise DataError("answers must be a list of texts, got a single string")
@@ -86,7 +86,7 @@ def list_answers(artifacts: Artifacts, institution: str, answers: Iterable[str])
 
 
 def listed_answers(artifacts: Artifacts, institution: str) -> tuple[str, ...]:
-    """Read a list back, in alphabetical order; empty where there is none. Raises LibraryError for a damaged one."""
+    """List of answers in alphabetical order; empty if there is none. Raises LibraryError if it is damaged."""
     check_text("institution", institution)
     try:
         header, _ = artifacts.load(f"{ANSWERS}{institution}")

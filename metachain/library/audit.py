@@ -1,4 +1,4 @@
-"""Who was shown whose demonstrations, when, under which rules: ids, names and numbers, and never a text."""
+"""Audit log of selections: ids, names and numbers, never a text."""
 
 import os
 import time
@@ -24,33 +24,34 @@ ROWS_A_QUERY = 1000
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One selection: who asked, what was shown, and by what it was chosen."""
+    """One selection: the asking institution, the demonstrations shown, and the rules and prior behind the choice."""
 
     id: str
-    """Of the selection (``Selection.id``); later ones sort after earlier ones, to the millisecond."""
+    """Id of the selection (``Selection.id``); later ids sort after earlier ones, to the millisecond."""
     at: str
-    """When, in UTC (ISO 8601)."""
+    """Time of the selection, UTC, ISO 8601."""
     institution: str
-    """Who asked."""
+    """Institution that asked."""
     purpose: str
-    """What the library was open for; empty where nothing was said."""
+    """Purpose for which the library was opened; empty if none was given."""
     method: str
     """``metachain`` or ``nearest``."""
     shown: tuple[tuple[str, str], ...]
     """Institution and id of each demonstration, in prompt order."""
     rules: int
-    """Version of the sharing rules under which they were handed out (``Sharing.with_``)."""
+    """Version of the sharing rules at that time (``Sharing.usable_by``)."""
     prior: str
-    """Version of the prior (``posterior.version_of``)."""
+    """Version of the prior (``learning.artifacts.version_of``)."""
     outcome: str | None = None
-    """Id of the answer's outcome, which feedback is given under, where ``FeedbackRecorder`` has kept it."""
+    """Id of the answer's outcome, for feedback; None unless ``FeedbackRecorder`` stored one."""
     model: str | None = None
-    """Provider and name of the model that was sent them; None where no chain of metachain knows."""
+    """Provider and name of the model that received them; None if no chain of metachain reported it."""
     demonstration_tokens: int | None = None
-    """Of the demonstrations, as the prompt's budget counts them."""
+    """Tokens of the demonstrations, as the prompt's budget counts them."""
     input_tokens: int | None = None
-    """As the model reported them; None where it has not."""
+    """Input tokens, as the model reported them; None if it did not."""
     output_tokens: int | None = None
+    """Output tokens, as the model reported them; None if it did not."""
 
     def __post_init__(self) -> None:
         """Raise DataError for a blank id, institution or method."""
@@ -62,25 +63,26 @@ COLUMNS = tuple(one.name for one in fields(AuditEntry))
 
 
 class Audit:
-    """The ``audit`` table of one library."""
+    """Audit log of one library."""
 
     def __init__(self, engine: Engine, *, recording: bool = True) -> None:
         self._engine = engine
         self.recording = recording
-        """Whether selections are recorded: as the library was opened."""
+        """True if selections are recorded; set when the library is opened."""
 
     def record(self, entries: Iterable[AuditEntry], provided: Callable[[Connection], bool] | None = None) -> bool:
-        """Store entries in one transaction; one with a known id replaces what was there.
+        """Store entries in one transaction; an entry with a known id replaces the one before.
 
-        When this returns they survive the process, however it ends; the disk is not waited for, so that a machine that
-        loses its power may lose the last ones.
+        On return the entries survive a crash of the process. The disk is not waited for: a power failure may lose the
+        last entries.
 
-        Where ``provided`` says no, asked in that transaction, nothing is stored; returns whether it said yes. A library
-        opened with ``audit=False`` only asks it. Raises StorageError where the library can't be written.
+        ``provided`` is asked within the transaction; if it returns False, nothing is stored. Returns the answer of
+        ``provided``, True without it. A library opened with ``audit=False`` asks ``provided`` and stores nothing.
+        Raises StorageError if the library can't be written.
         """
         rows = [_row(one) for one in entries]
         if not self.recording:
-            return provided is None or self._holds(provided)
+            return provided is None or self._is_allowed(provided)
         try:
             with writing(self._engine, waiting=False) as connection:
                 if provided is not None and not provided(connection):
@@ -93,7 +95,7 @@ class Audit:
             ) from error
         return True
 
-    def told(
+    def complete(
         self,
         id: str,
         *,
@@ -103,9 +105,9 @@ class Audit:
         input_tokens: int | None = None,
         output_tokens: int | None = None,
     ) -> bool:
-        """Add what became known after the selection, replacing what was known of it; what is None stays as it is.
+        """Complete an entry with facts known after the selection, replacing earlier ones; None leaves a fact unchanged.
 
-        Returns whether there is such an entry: there is none where it was pruned, or never recorded.
+        Returns False if there is no such entry: it was pruned, or never recorded.
         """
         given = {
             "outcome": outcome,
@@ -128,10 +130,11 @@ class Audit:
         until: datetime | None = None,
         model: str | None = None,
     ) -> Iterator[AuditEntry]:
-        """All, or those of an ``institution`` that asked, ordered by time and then id; read as they are asked for.
+        """Entries ordered by time and then id, read page by page.
 
-        With a ``source``, those in which a demonstration of that institution was shown. ``since`` is the first moment,
-        ``until`` the first one that is left out. Raises DataError for a moment without a time zone.
+        ``institution`` limits them to selections of that institution, ``source`` to selections that showed a
+        demonstration of that institution, ``model`` to a model. ``since`` is inclusive, ``until`` exclusive. Raises
+        DataError for a time without a time zone.
         """
         query = select(table).order_by(table.c.at, table.c.id)
         for column, value in ((table.c.institution, institution), (table.c.model, model)):
@@ -145,16 +148,16 @@ class Audit:
         return every if source is None else (one for one in every if any(name == source for name, _ in one.shown))
 
     def prune(self, before: datetime) -> int:
-        """Delete what is older than a moment; how many entries that were. Raises DataError without a time zone."""
+        """Delete entries before a time; returns their number. Raises DataError for a time without a time zone."""
         with writing(self._engine) as connection:
             return connection.execute(delete(table).where(table.c.at < _moment("before", before))).rowcount
 
-    def _holds(self, provided: Callable[[Connection], bool]) -> bool:
+    def _is_allowed(self, provided: Callable[[Connection], bool]) -> bool:
         with reading(self._engine) as connection:
             return provided(connection)
 
     def _read(self, query: Select[Any]) -> Iterator[AuditEntry]:
-        """Page by page, so that no transaction stays open while somebody reads."""
+        """Read page by page, so that no transaction stays open between pages."""
         last: tuple[str, str] | None = None
         while True:
             page = query if last is None else query.where(tuple_(table.c.at, table.c.id) > tuple_(*last))
@@ -167,7 +170,7 @@ class Audit:
 
 
 def new_id() -> str:
-    """An id of a selection: a UUID of version 7 (RFC 9562), whose first 48 bits are the time in milliseconds."""
+    """A selection id: a UUID of version 7 (RFC 9562); its first 48 bits are the time in milliseconds."""
     number = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
     number = number & ~(0xF << 76) | 0x7 << 76  # the version
     return str(UUID(int=number & ~(0x3 << 62) | 0x2 << 62))  # the variant

@@ -1,9 +1,10 @@
-"""Many rows at once, on both engines."""
+"""Reading and writing of many rows at once, in SQLite and PostgreSQL."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,42 +14,50 @@ from sqlalchemy.dialects import postgresql, sqlite
 from metachain.library.engine import is_postgresql
 from metachain.library.schema import VectorColumn, embeddings
 
-__all__ = ["insert_into", "insert_new", "upsert", "vectors_of", "with_keys"]
+__all__ = ["batched", "insert_into", "insert_new", "upsert", "vectors_of", "with_keys"]
 
 Rows = Sequence[Mapping[str, Any]]
+T = TypeVar("T")
+
+
+def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of at most ``size`` values, in their order."""
+    rest = iter(values)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An insertion in the words of the connection's engine, which know conflicts."""
-    return _insertion(table, for_postgresql=is_postgresql(connection))
+    """An INSERT in the connection's dialect, which supports ON CONFLICT."""
+    return _insert_statement(table, for_postgresql=is_postgresql(connection))
 
 
 def upsert(connection: Connection, table: Table, rows: Rows, changing: Sequence[str] | None = None) -> None:
-    """Insert rows; where one of the same key is there, its columns ``changing`` (all, where None) are replaced."""
+    """Insert rows; on a known key, replace the columns ``changing`` (all columns, if None)."""
     if not rows:
         return
     keys = [column.name for column in table.primary_key]
     names = [name for name in rows[0] if name not in keys] if changing is None else changing
-    statement = _replacing(table, tuple(keys), tuple(names), for_postgresql=is_postgresql(connection))
+    statement = _upsert_statement(table, tuple(keys), tuple(names), for_postgresql=is_postgresql(connection))
     connection.execute(statement, list(rows))
 
 
-def _insertion(table: Table, *, for_postgresql: bool) -> postgresql.Insert | sqlite.Insert:
+def _insert_statement(table: Table, *, for_postgresql: bool) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(table) if for_postgresql else sqlite.insert(table)
 
 
 @cache
-def _replacing(
+def _upsert_statement(
     table: Table, keys: tuple[str, ...], names: tuple[str, ...], *, for_postgresql: bool
 ) -> postgresql.Insert | sqlite.Insert:
-    """Built once: every selection stores its audit entry by one."""
-    statement = _insertion(table, for_postgresql=for_postgresql)
+    """Build the statement once; every selection stores its audit entry with it."""
+    statement = _insert_statement(table, for_postgresql=for_postgresql)
     fresh = {name: statement.excluded[name] for name in names}
     return statement.on_conflict_do_update(index_elements=list(keys), set_=fresh)
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
-    """Insert rows, leaving those as they are whose key is there; PostgreSQL takes them by COPY."""
+    """Insert rows and leave rows with known keys unchanged; PostgreSQL uses COPY."""
     if not rows:
         return
     if not is_postgresql(connection):
@@ -59,7 +68,7 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     names = list(rows[0])
     columns = ", ".join(f'"{name}"' for name in names)
     staged = f"incoming_{table.name}"
-    # Row-level security admits no COPY, so that it goes into a table of this connection first.
+    # PostgreSQL refuses COPY into a table with row-level security, so the rows take a temporary table first.
     connection.execute(text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name}) ON COMMIT DELETE ROWS"))
     raw: Any = connection.connection.dbapi_connection
     documents = {column.name for column in table.c if isinstance(column.type, JSON)}
@@ -76,7 +85,7 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
 def vectors_of(
     connection: Connection, fingerprint: str, keys: Sequence[str]
 ) -> Iterable[tuple[str, NDArray[np.float32]]]:
-    """Vectors of an encoder that are there, with the digests of their texts; PostgreSQL gives them in binary form."""
+    """Stored vectors of an encoder for these text digests; PostgreSQL sends them in binary form."""
     if is_postgresql(connection):
         raw: Any = connection.connection.dbapi_connection
         with raw.cursor(binary=True) as cursor:
@@ -92,11 +101,11 @@ def vectors_of(
 
 
 def with_keys(connection: Connection, table: Table, keys: Sequence[tuple[str, str]]) -> Select[Any]:
-    """What selects the rows of these keys, two texts each, by the table's index."""
+    """Query of the rows with these keys, two texts each; it uses the table's index."""
     columns = tuple_(*table.primary_key)
     if is_postgresql(connection):
         return select(table).where(columns.in_(keys))
-    # SQLite uses the index only where it knows that both sides are texts, and else reads the whole table.
+    # Without the cast to text SQLite does not use the index and reads the whole table.
     each = func.json_each(json.dumps(keys)).table_valued("value")
     texts = [cast(func.json_extract(each.c.value, f"$[{place}]"), Text) for place in range(2)]
     return select(table).where(columns.in_(select(*texts)))

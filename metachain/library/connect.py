@@ -1,4 +1,4 @@
-"""Opening a library wherever it lies."""
+"""Opening a library in SQLite or PostgreSQL."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ __all__ = ["is_library", "open_engine", "without_password"]
 
 
 SQLITE = b"SQLite format 3\0"
-"""How an SQLite file begins."""
+"""First bytes of an SQLite file."""
 
 
 def is_library(target: str | Path) -> bool:
-    """Whether something is a library by its address or the file's first bytes, and no file of records."""
+    """True for an address, and for a file that begins like an SQLite file; False for a file of records."""
     if "://" in str(target):
         return True
     try:
@@ -28,7 +28,7 @@ def is_library(target: str | Path) -> bool:
 
 
 def without_password(target: str) -> str:
-    """A path as it is, an address with stars for its password."""
+    """A path unchanged; an address with its password masked."""
     try:
         return make_url(target).render_as_string(hide_password=True) if "://" in target else target
     except ArgumentError:
@@ -36,11 +36,10 @@ def without_password(target: str) -> str:
 
 
 def open_engine(target: str | Path, *, create: bool = True) -> Engine:
-    """Open the SQLite file or the PostgreSQL database ``target``, making a library where there is none.
+    """Open the SQLite file or the PostgreSQL database ``target``; make a library if none is there.
 
-    An older schema is brought up to date. Raises NotFoundError (nothing there, and ``create`` is false), LibraryError
-    (foreign, corrupt or newer), StorageError (can't be made, reached or written), DataError (a kind of address that is
-    not known).
+    An older schema is migrated. Raises NotFoundError (nothing there, and ``create`` is false), LibraryError (foreign,
+    corrupt or newer), StorageError (can't be made, reached or written), DataError (unknown kind of address).
     """
     kind, separator, _ = str(target).partition("://")
     if not separator:

@@ -1,8 +1,7 @@
-"""How demonstrations come into a library: past its gate, then beside those that are there."""
+"""Demonstrations in the database: checking and storing new ones, reading stored ones."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, Select, func, select
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import DataError, NotFoundError
-from metachain.library.bulk import insert_new, upsert, with_keys
+from metachain.library.bulk import batched, insert_new, upsert, with_keys
 from metachain.library.outcomes import Outcome
 from metachain.library.revisions import bump_revision
 from metachain.library.schema import demonstrations as table
@@ -21,50 +20,150 @@ __all__ = [
     "ROWS_A_QUERY",
     "Added",
     "AdmissionGate",
-    "NewAndKnown",
     "Refused",
-    "admitted",
-    "chunks",
-    "counts_of",
-    "demonstrations_held",
+    "apply_gate",
+    "count_by_institution",
     "from_row",
-    "holders_of",
     "insert_correction",
     "insert_demonstrations",
-    "page_after",
-    "row_of",
-    "shared_with",
-    "split_new_and_known",
+    "institutions_with",
+    "load_demonstrations",
+    "load_page",
+    "load_shared",
 ]
 
 ROWS_A_QUERY = 400
+IN_ORDER = select(table).order_by(table.c.institution, table.c.id)
 
 Refused = Callable[[int, str], None]
-"""Told the position of a demonstration that was not stored, from 0, and why."""
+"""Called with the position of a demonstration that was not stored, counted from 0, and the reason."""
+
+
+class AdmissionGate(Protocol):
+    """A check of every new demonstration, such as ``metachain.deidentification.gate.Gate``."""
+
+    def passed(self, demonstration: Demonstration) -> Demonstration:
+        """The demonstration as it may be stored. Raises DataError if it may not be stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class NewAndKnown:
-    """Some demonstrations beside those that a library has."""
+class Added:
+    """Result of ``Library.add``."""
+
+    stored: int
+    """Number of new demonstrations."""
+    duplicates: int
+    """Number of demonstrations that were already there, or came twice; they stay unchanged."""
+
+
+def insert_demonstrations(
+    connection: Connection,
+    gate: AdmissionGate | None,
+    demonstrations: Iterable[Demonstration],
+    share: Grant | None,
+    refused: Refused | None,
+) -> Added:
+    """Store demonstrations within a transaction of the keeper that writes alone; see ``Library.add``."""
+    stored = duplicates = 0
+    institutions: set[str] = set()
+    changed: set[str] = set()
+    for chunk in batched(_admissible(gate, demonstrations, refused), ROWS_A_QUERY):
+        found = _split_new_and_known(connection, chunk, refused)
+        insert_new(connection, table, [_row_of(one) for one in found.fresh])
+        index_vectors(connection, [text_sha256(one.input) for one in found.fresh])
+        changed.update(one.institution for one in found.fresh)
+        institutions.update(one.institution for _, one in chunk)
+        stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
+    bump_revision(connection, changed)
+    if share is not None:
+        set_default_grant(connection, institutions, share)
+    return Added(stored, duplicates)
+
+
+def insert_correction(connection: Connection, gate: AdmissionGate | None, outcome: Outcome, correction: str) -> None:
+    """Store a correction as a demonstration of the institution, replacing an earlier correction of the same outcome.
+
+    The transaction is as for ``insert_demonstrations``.
+    """
+    metadata = {"feedback": outcome.id}
+    one = Demonstration(outcome.institution, outcome.input, correction, f"feedback {outcome.id}", metadata)
+    row = _row_of(apply_gate(gate, one))
+    upsert(connection, table, [row])
+    reindex(connection, row)
+
+
+def apply_gate(gate: AdmissionGate | None, demonstration: Demonstration) -> Demonstration:
+    """The demonstration as the gate lets it in; unchanged without a gate."""
+    return gate.passed(demonstration) if gate else demonstration
+
+
+def count_by_institution(connection: Connection) -> dict[str, int]:
+    """Number of demonstrations by institution, in alphabetical order."""
+    query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def institutions_with(connection: Connection, id: str) -> tuple[str, ...]:
+    """Institutions that have a demonstration with this id, in alphabetical order."""
+    query = select(table.c.institution).where(table.c.id == id).order_by(table.c.institution)
+    return tuple(connection.execute(query).scalars())
+
+
+def load_demonstrations(connection: Connection, institutions: Collection[str]) -> tuple[Demonstration, ...]:
+    """Demonstrations of the institutions (of all, if none is named). Raises NotFoundError for one that has none."""
+    query = IN_ORDER.where(table.c.institution.in_(institutions)) if institutions else IN_ORDER
+    rows = connection.execute(query).all()
+    absent = set(institutions) - {row.institution for row in rows}
+    if absent:
+        known = ", ".join(list(count_by_institution(connection))[:8]) or "none yet"
+        raise NotFoundError(f"no demonstrations of {sorted(absent)[0]!r} in the library; it has: {known}")
+    return tuple(map(from_row, rows))
+
+
+def load_shared(
+    connection: Connection, institution: str, allowing: Select[tuple[str]], among: Collection[str]
+) -> tuple[Demonstration, ...]:
+    """Demonstrations that others share with an institution, limited to institutions in ``among`` if that is given.
+
+    ``allowing`` selects the sharing institutions (``Sharing.allowing``).
+    """
+    query = IN_ORDER.where(table.c.institution.in_(allowing), table.c.institution != institution)
+    if among:
+        query = query.where(table.c.institution.in_(among))
+    return tuple(map(from_row, connection.execute(query)))
+
+
+def load_page(connection: Connection, institution: str, id: str) -> tuple[Demonstration, ...]:
+    """The next demonstrations of an institution after an id, in the order of ids; empty after the last one."""
+    query = select(table).where(table.c.institution == institution, table.c.id > id).order_by(table.c.id)
+    return tuple(map(from_row, connection.execute(query.limit(ROWS_A_QUERY))))
+
+
+def from_row(row: Row[Any]) -> Demonstration:
+    """Demonstration of a row with all columns."""
+    return Demonstration(row.institution, row.input, row.output, row.id, row.metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class _NewAndKnown:
+    """Demonstrations of one chunk, compared with those in the library."""
 
     fresh: list[Demonstration]
+    """Demonstrations that the library does not have yet."""
     duplicates: int
+    """Number of demonstrations that the library already has."""
 
 
-def chunks(items: Iterable[tuple[int, Demonstration]], size: int) -> Iterator[list[tuple[int, Demonstration]]]:
-    """Lists of at most ``size`` of them, in their order."""
-    items = iter(items)
-    while chunk := list(islice(items, size)):
-        yield chunk
-
-
-def split_new_and_known(
+def _split_new_and_known(
     connection: Connection, chunk: Sequence[tuple[int, Demonstration]], refused: Refused | None
-) -> NewAndKnown:
-    """Tell what is new from what is there already; an id that stands for another text is an error, or ``refused``."""
+) -> _NewAndKnown:
+    """Separate new demonstrations from known ones.
+
+    If an id already stands for another text, ``refused`` is called; without ``refused`` it is a DataError.
+    """
     keys = [one.key for _, one in chunk]
-    held_rows = connection.execute(with_keys(connection, table, keys))
-    known = {one.key: one for one in map(from_row, held_rows)}
+    rows = connection.execute(with_keys(connection, table, keys))
+    known = {one.key: one for one in map(from_row, rows)}
     fresh = []
     duplicates = 0
     for position, one in chunk:
@@ -78,11 +177,23 @@ def split_new_and_known(
             if refused is None:
                 raise DataError(reason)
             refused(position, reason)
-    return NewAndKnown(fresh, duplicates)
+    return _NewAndKnown(fresh, duplicates)
 
 
-def row_of(one: Demonstration) -> dict[str, Any]:
-    """Its columns, with what is derived from it."""
+def _admissible(
+    gate: AdmissionGate | None, demonstrations: Iterable[Demonstration], refused: Refused | None
+) -> Iterator[tuple[int, Demonstration]]:
+    for position, one in enumerate(demonstrations):
+        try:
+            yield position, apply_gate(gate, one)
+        except DataError as error:
+            if refused is None:
+                raise
+            refused(position, str(error))
+
+
+def _row_of(one: Demonstration) -> dict[str, Any]:
+    """Column values of a demonstration, with the derived ones."""
     return {
         "institution": one.institution,
         "id": one.id,
@@ -92,122 +203,3 @@ def row_of(one: Demonstration) -> dict[str, Any]:
         "text_sha256": text_sha256(one.input),
         "patient": one.patient,
     }
-
-
-def from_row(row: Row[Any]) -> Demonstration:
-    """Back from a row of all columns."""
-    return Demonstration(row.institution, row.input, row.output, row.id, row.metadata)
-
-
-IN_ORDER = select(table).order_by(table.c.institution, table.c.id)
-
-
-def counts_of(connection: Connection) -> dict[str, int]:
-    """Number of demonstrations by institution, in alphabetical order."""
-    query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
-def holders_of(connection: Connection, id: str) -> tuple[str, ...]:
-    """Institutions that have a demonstration of an id, in alphabetical order."""
-    query = select(table.c.institution).where(table.c.id == id).order_by(table.c.institution)
-    return tuple(connection.execute(query).scalars())
-
-
-def demonstrations_held(connection: Connection, institutions: Collection[str]) -> tuple[Demonstration, ...]:
-    """Those of some institutions (of all, where none is named). Raises NotFoundError for one that has none."""
-    query = IN_ORDER.where(table.c.institution.in_(institutions)) if institutions else IN_ORDER
-    rows = connection.execute(query).all()
-    absent = set(institutions) - {row.institution for row in rows}
-    if absent:
-        known = ", ".join(list(counts_of(connection))[:8]) or "none yet"
-        raise NotFoundError(f"no demonstrations of {sorted(absent)[0]!r} in the library; it has: {known}")
-    return tuple(map(from_row, rows))
-
-
-def shared_with(
-    connection: Connection, institution: str, allowing: Select[tuple[str]], among: Collection[str]
-) -> tuple[Demonstration, ...]:
-    """Those that others share with an institution, of those named ``among`` (of all, where none is).
-
-    ``allowing`` selects who shares (``Sharing.allowing``).
-    """
-    query = IN_ORDER.where(table.c.institution.in_(allowing), table.c.institution != institution)
-    if among:
-        query = query.where(table.c.institution.in_(among))
-    return tuple(map(from_row, connection.execute(query)))
-
-
-def page_after(connection: Connection, institution: str, id: str) -> tuple[Demonstration, ...]:
-    """The next few of an institution after an id, in the order of ids; none where it was the last."""
-    query = select(table).where(table.c.institution == institution, table.c.id > id).order_by(table.c.id)
-    return tuple(map(from_row, connection.execute(query.limit(ROWS_A_QUERY))))
-
-
-class AdmissionGate(Protocol):
-    """What demonstrations pass on their way in, such as ``metachain.deidentification.gate.Gate``."""
-
-    def passed(self, demonstration: Demonstration) -> Demonstration:
-        """What may be stored of one. Raises DataError where that is nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """What became of the demonstrations handed to ``Library.add``."""
-
-    stored: int
-    duplicates: int
-    """Already there (or twice in the same call), and so left as they were."""
-
-
-def admitted(gate: AdmissionGate | None, demonstration: Demonstration) -> Demonstration:
-    """What a gate lets in of one; all of it where there is no gate."""
-    return gate.passed(demonstration) if gate else demonstration
-
-
-def insert_demonstrations(
-    connection: Connection,
-    gate: AdmissionGate | None,
-    demonstrations: Iterable[Demonstration],
-    share: Grant | None,
-    refused: Refused | None,
-) -> Added:
-    """Store demonstrations within a transaction of the keeper, who writes alone; see ``Library.add``."""
-    stored = duplicates = 0
-    institutions: set[str] = set()
-    changed: set[str] = set()
-    for chunk in chunks(_passing(gate, demonstrations, refused), ROWS_A_QUERY):
-        found = split_new_and_known(connection, chunk, refused)
-        insert_new(connection, table, [row_of(one) for one in found.fresh])
-        index_vectors(connection, [text_sha256(one.input) for one in found.fresh])
-        changed.update(one.institution for one in found.fresh)
-        institutions.update(one.institution for _, one in chunk)
-        stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
-    bump_revision(connection, changed)
-    if share is not None:
-        set_default_grant(connection, institutions, share)
-    return Added(stored, duplicates)
-
-
-def insert_correction(connection: Connection, gate: AdmissionGate | None, outcome: Outcome, correction: str) -> None:
-    """Store what an institution says instead of an answer as one of its demonstrations, or in place of an earlier one.
-
-    The transaction is as for ``insert_demonstrations``.
-    """
-    metadata = {"feedback": outcome.id}
-    one = Demonstration(outcome.institution, outcome.input, correction, f"feedback {outcome.id}", metadata)
-    row = row_of(admitted(gate, one))
-    upsert(connection, table, [row])
-    reindex(connection, row)
-
-
-def _passing(
-    gate: AdmissionGate | None, demonstrations: Iterable[Demonstration], refused: Refused | None
-) -> Iterator[tuple[int, Demonstration]]:
-    for position, one in enumerate(demonstrations):
-        try:
-            yield position, admitted(gate, one)
-        except DataError as error:
-            if refused is None:
-                raise
-            refused(position, str(error))

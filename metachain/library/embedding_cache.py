@@ -1,4 +1,4 @@
-"""Dense vectors kept by text and model, so that nothing is embedded twice."""
+"""Dense vectors, stored by text and model so that no text is embedded twice."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from metachain.embedding.encoder import Encoder, MiniLM
 from metachain.embedding.similarity import normalise_text, text_sha256, unit_rows
 from metachain.errors import DataError, LibraryError, StorageError
 from metachain.files import cache_folder
-from metachain.library.bulk import insert_new, vectors_of
+from metachain.library.bulk import batched, insert_new, vectors_of
 from metachain.library.connect import open_engine
 from metachain.library.engine import KEEPER, reading, writing
 from metachain.library.schema import embeddings
@@ -26,10 +26,11 @@ __all__ = ["EmbeddingCache", "cache_engine", "cached_vectors"]
 KEYS_A_QUERY = 500
 TEXTS_A_COMMIT = 1024
 LENGTH_TOLERANCE = 1e-3
+"""Deviation of a stored vector's length from 1 below which it counts as intact."""
 
 
 class EmbeddingCache:
-    """The ``embeddings`` table of one library, the encoder that fills it and the workers on which that runs."""
+    """The ``embeddings`` table of one library, with the encoder that fills it and the workers that run the encoder."""
 
     def __init__(self, engine: Engine, encoder: Encoder, workers: Workers = HERE) -> None:
         self.encoder = encoder
@@ -37,16 +38,16 @@ class EmbeddingCache:
         self._workers = workers
 
     def vectors(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
-        """Unit vectors (n, d) of n texts, in normalised form; what is missing is embedded and stored, chunk by chunk.
+        """Unit vectors (n, d) of n texts in normalised form; missing ones are embedded and stored, chunk by chunk.
 
-        A stored vector that is damaged counts as missing. Where the place can't be written the vectors are still
-        returned. Raises DataError for an encoder that returns something else than a row of numbers for each text.
+        A damaged vector counts as missing. If the database can't be written, the vectors are returned all the same.
+        Raises DataError if the encoder does not return one row of numbers for each text.
         """
         normalised = [normalise_text(text) for text in texts]
         keys = [text_sha256(text) for text in texts]
         found = self._stored(sorted(set(keys)))
         if len({len(vector) for vector in found.values()}) > 1:
-            size = _embedded(self.encoder, normalised[:1]).shape[1]
+            size = _checked_vectors(self.encoder, normalised[:1]).shape[1]
             found = {key: vector for key, vector in found.items() if len(vector) == size}
         missing = {key: text for key, text in zip(keys, normalised, strict=True) if key not in found}
         wanted = sorted(missing, key=lambda key: (len(missing[key]), key))
@@ -54,12 +55,14 @@ class EmbeddingCache:
         if wanted:
             progress("embedding", 0, total)
         while wanted:
-            # The vectors' last bits depend on what is embedded together, so that is the same wherever it is done.
-            chunks = [wanted[start : start + TEXTS_A_COMMIT] for start in range(0, total, TEXTS_A_COMMIT)]
+            # The last bits of a vector depend on its batch, so the batches are the same on any number of workers.
+            chunks = list(batched(wanted, TEXTS_A_COMMIT))
             workers = self._workers if len(chunks) > 1 else HERE
             texts_of = ([missing[key] for key in chunk] for chunk in chunks)
             outdated: list[str] = []
-            for chunk, fresh in zip(chunks, workers.map(partial(_embedded, self.encoder), texts_of), strict=True):
+            for chunk, fresh in zip(
+                chunks, workers.map(partial(_checked_vectors, self.encoder), texts_of), strict=True
+            ):
                 found.update(zip(chunk, fresh, strict=True))
                 self._store({key: found[key] for key in chunk})
                 outdated += sorted(key for key in stored if len(found[key]) != fresh.shape[1])
@@ -74,9 +77,9 @@ class EmbeddingCache:
     def _stored(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         found: dict[str, NDArray[np.float32]] = {}
         with reading(self._engine) as connection:
-            for start in range(0, len(keys), KEYS_A_QUERY):
-                some = vectors_of(connection, self.encoder.fingerprint, keys[start : start + KEYS_A_QUERY])
-                found.update((key, vector) for key, vector in some if _is_whole(vector))
+            for batch in batched(keys, KEYS_A_QUERY):
+                stored = vectors_of(connection, self.encoder.fingerprint, batch)
+                found.update((key, vector) for key, vector in stored if _is_unit_vector(vector))
         return found
 
     def _store(self, vectors: dict[str, NDArray[np.float32]]) -> None:
@@ -86,36 +89,36 @@ class EmbeddingCache:
         ]
         try:
             with writing(self._engine, KEEPER, alone=True, waiting=False) as connection:
-                # What is damaged is there under the same keys.
+                # Damaged vectors have the same keys.
                 own = embeddings.c.fingerprint == self.encoder.fingerprint
                 connection.execute(delete(embeddings).where(own, embeddings.c.text_sha256.in_(list(vectors))))
                 insert_new(connection, embeddings, rows)
                 index_vectors(connection, vectors)
         except StorageError:
-            return  # a cache that can't be written costs time, not answers
+            return  # a read-only cache costs time, but the vectors are correct
 
 
-def _embedded(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+def _checked_vectors(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
     rows = np.asarray(encoder.encode(texts), np.float32)
     if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
         raise DataError(
             f"the encoder {encoder.fingerprint} returned {rows.shape} for {len(texts)} texts; "
-            "an encoder returns one row of finite numbers for each"
+            "an encoder must return one row of finite numbers for each"
         )
     return unit_rows(rows)
 
 
-def _is_whole(vector: NDArray[np.float32]) -> bool:
-    """Whether a stored vector is of unit length; one of zeros is as likely a damaged page as a text without meaning."""
+def _is_unit_vector(vector: NDArray[np.float32]) -> bool:
+    """True for a vector of unit length. A zero vector counts as damaged: a lost page of the file looks like it."""
     return abs(float(np.linalg.norm(vector)) - 1) < LENGTH_TOLERANCE
 
 
 def cached_vectors(
     texts: Sequence[str], path: Path | None, progress: Progress = silent, workers: Workers = HERE
 ) -> NDArray[np.float32]:
-    """Embed texts with all-MiniLM-L6-v2, kept in the file ``path``, or in the user's cache folder where it is None.
+    """Embed texts with all-MiniLM-L6-v2, cached in the file ``path``, or in the user's cache folder if None.
 
-    Raises StorageError where the folder can't be made, LibraryError where the file is of another kind.
+    Raises StorageError if the folder can't be made, LibraryError if the file is of another kind.
     """
     with cache_engine(path) as engine:
         return EmbeddingCache(engine, MiniLM(), workers).vectors(texts, progress)
@@ -123,7 +126,7 @@ def cached_vectors(
 
 @contextmanager
 def cache_engine(path: Path | None) -> Iterator[Engine]:
-    """Open the file in which ``cached_vectors`` keeps them; raises what it raises."""
+    """Open the cache file of ``cached_vectors``; raises the same errors."""
     path = path or cache_folder() / "embeddings.db"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from metachain.errors import LibraryError, StorageError
 __all__ = ["KEEPER", "Viewer", "is_postgresql", "place_of", "reading", "writing"]
 
 WRITERS = 0x6D636C62
-"""The advisory lock of those who must write alone: the bytes of "mclb"."""
+"""Advisory lock of transactions that write alone: the bytes of "mclb"."""
 ADVICE = {
     "readonly": "the file or its folder is read-only; change its permissions or copy the library elsewhere",
     "read-only": "the database is read-only; connect to its primary",
@@ -33,15 +33,17 @@ ADVICE = {
     "connection": "the database can't be reached, or ended the connection; check that it runs, and run again",
     "permission denied": "the role may not do this; make it the owner of the library's tables",
 }
+"""Advice by a part of the database's error message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """On whose behalf the database is read: PostgreSQL's row-level security shows what that institution may see."""
+    """Reader of the database: PostgreSQL's row-level security shows the rows that this institution may see."""
 
     institution: str | None
-    """None for the library's keeper, who sees all."""
+    """None for the library's keeper, who sees all rows."""
     purpose: str = ""
+    """Purpose of the reading; grants limited to other purposes do not count."""
 
 
 KEEPER = Viewer(None)
@@ -49,13 +51,13 @@ KEEPER = Viewer(None)
 
 @contextmanager
 def reading(engine: Engine, viewer: Viewer | None = None) -> Iterator[Connection]:
-    """A connection to read with, one snapshot; database errors come out as ours.
+    """A connection for reading from one snapshot; database errors are raised as ours.
 
     Without a ``viewer`` PostgreSQL shows no row of the protected tables.
     """
     snapshot = {"isolation_level": "REPEATABLE READ"} if is_postgresql(engine) else {}
-    with _translating(engine), engine.connect().execution_options(**snapshot) as connection:
-        _let_see(connection, viewer)
+    with _our_errors(engine), engine.connect().execution_options(**snapshot) as connection:
+        _set_viewer(connection, viewer)
         yield connection
 
 
@@ -65,15 +67,15 @@ def writing(
 ) -> Iterator[Connection]:
     """One transaction: all of it is stored when the block ends, or none of it.
 
-    An SQLite file has one writer at a time; ``alone`` asks the same of PostgreSQL. Without ``waiting`` for the disk the
-    process may be killed and nothing is lost, but when the machine loses its power the last transactions may be.
+    An SQLite file has one writer at a time; ``alone`` asks the same of PostgreSQL. With ``waiting=False`` the commit
+    does not wait for the disk: a crash of the process loses nothing, a power failure may lose the last transactions.
     """
     with (
-        _translating(engine),
+        _our_errors(engine),
         engine.connect().execution_options(writing=True, waiting=waiting) as connection,
         connection.begin(),
     ):
-        _let_see(connection, viewer)
+        _set_viewer(connection, viewer)
         if not waiting and is_postgresql(engine):
             connection.execute(text("SET LOCAL synchronous_commit = off"))
         if alone and is_postgresql(engine):
@@ -82,41 +84,41 @@ def writing(
 
 
 def is_postgresql(bound: Engine | Connection) -> bool:
-    """Whether a library lies in PostgreSQL, not in an SQLite file."""
+    """True for a library in PostgreSQL, False for an SQLite file."""
     return bound.dialect.name == "postgresql"
 
 
 def place_of(engine: Engine) -> str:
-    """The path or address of a library, for messages: without its password."""
+    """Path or address of a library for messages, without the password."""
     return engine.url.render_as_string(hide_password=True) if is_postgresql(engine) else str(engine.url.database)
 
 
-def _let_see(connection: Connection, viewer: Viewer | None) -> None:
+def _set_viewer(connection: Connection, viewer: Viewer | None) -> None:
     if viewer is None or not is_postgresql(connection):
         return
-    said = {
+    settings = {
         "keeper": "yes" if viewer.institution is None else "",
         "asks": viewer.institution or "",
         "purpose": viewer.purpose,
     }
-    set_each = ", ".join(f"set_config('metachain.{name}', :{name}, true)" for name in said)
-    connection.execute(text(f"SELECT {set_each}"), said)
+    set_each = ", ".join(f"set_config('metachain.{name}', :{name}, true)" for name in settings)
+    connection.execute(text(f"SELECT {set_each}"), settings)
 
 
 @contextmanager
-def _translating(engine: Engine) -> Iterator[None]:
+def _our_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _translated(error.orig, engine) from error
+        raise _as_our_error(error.orig, engine) from error
     except engine.dialect.loaded_dbapi.Error as error:
-        # PostgreSQL's own driver is spoken to for COPY, and for vectors in binary form.
-        raise _translated(error, engine) from error
+        # COPY and binary vectors go through PostgreSQL's own driver, past SQLAlchemy.
+        raise _as_our_error(error, engine) from error
     except JSONDecodeError as error:
         raise _damaged(engine, error) from error
 
 
-def _translated(error: BaseException | None, engine: Engine) -> LibraryError | StorageError:
+def _as_our_error(error: BaseException | None, engine: Engine) -> LibraryError | StorageError:
     reason = str(error).strip().split("\n")[0]
     for sign, what in ADVICE.items():
         if sign in reason:

@@ -1,17 +1,17 @@
-"""Taking demonstrations out of a library's tables, with all that was made of them."""
+"""Erasure of demonstrations and of everything derived from them."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from itertools import islice
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, select, text
 
 from metachain.embedding.similarity import text_sha256
+from metachain.library.bulk import batched
 from metachain.library.engine import is_postgresql
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.library.schema import artifacts, demonstrations, embeddings, grants, groups, keys, outcomes, receipts
@@ -21,25 +21,25 @@ from metachain.timestamps import now
 __all__ = ["ANSWERS", "POSTERIOR", "Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]
 
 KEYS_A_QUERY = 400
-READERS_MILLISECONDS = 2000
-"""How long a scrub waits for readers of what was before."""
+WAIT_FOR_READERS_MS = 2000
+"""Time that a scrub waits for readers of older data, in milliseconds."""
 POSTERIOR = "posterior of "
 LEARNED = ("prior", POSTERIOR)
-"""Beginnings of the names of what is learned from demonstrations, and can be learned again without a model."""
+"""Prefixes of artifacts that are learned from demonstrations and can be learned again without a model."""
 POLICY = "policy of "
 ANSWERS = "answers of "
 
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """What is to be forgotten: one demonstration, a recorded answer, an institution with all it has, or a patient's."""
+    """Target of an erasure: a demonstration, a recorded answer, a patient, or an institution with all its data."""
 
     institution: str | None = None
     id: str | None = None
-    """Of a demonstration."""
+    """Id of a demonstration."""
     patient: str | None = None
     answer: str | None = None
-    """Id of an outcome; the demonstration that its correction became goes with it."""
+    """Id of an outcome; the demonstration made from its correction is erased with it."""
 
     @property
     def kind(self) -> str:
@@ -52,50 +52,51 @@ class Doomed:
 
     @property
     def whole_institution(self) -> bool:
-        """Whether nothing of the institution is to be left."""
+        """True if the whole institution is erased."""
         return self.kind == "institution"
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was taken out: the library keeps it as a receipt. It holds no text, no id of a demonstration, no patient."""
+    """Receipt of an erasure, kept in the library. It holds no text, no id of a demonstration and no patient."""
 
     id: str
     at: str
-    """UTC, ISO 8601."""
+    """Time of the erasure, UTC, ISO 8601."""
     what: str
     """``demonstration``, ``answer``, ``patient`` or ``institution``."""
     demonstrations: dict[str, int]
-    """Number by institution."""
+    """Number of demonstrations by institution."""
     outcomes: int
-    """Answers that were given to these inputs or shown these demonstrations."""
+    """Number of answers that were given to these inputs or were shown these demonstrations."""
     embeddings: int
+    """Number of vectors."""
     artifacts: tuple[str, ...]
-    """Names of what was learned or stated, in alphabetical order."""
+    """Names of artifacts and lists of answers, in alphabetical order."""
     sha256: str
-    """Of the records, whatever their order: who has them can check that it was those (``records_sha256``)."""
+    """Hash of the records in any order; a holder of the records can check it (``records_sha256``)."""
 
 
 def erase(connection: Connection, doomed: Doomed) -> Erased | None:
-    """Delete within a transaction that writes alone; what may depend on it goes too, so that nothing stale is used.
+    """Delete demonstrations and everything that may depend on them, within a transaction that writes alone.
 
-    That is: the outcomes whose query it was, or that were shown it, or were corrected to it; vectors of texts that no
-    demonstration has any more; every prior and posterior; the policy of each model that lost an outcome or has demoted
-    what is gone; and an institution's lists, rules, memberships and keys where all of it goes. None where there was
-    nothing.
+    Dependent data are: outcomes that asked the same input, were shown the demonstration or were corrected to it;
+    vectors of texts that no demonstration has any more; every prior and posterior; the policy of each model that lost
+    an outcome or has demoted a demonstration that is erased; and, for a whole institution, its list of answers, sharing
+    rules, memberships and keys. Returns None if there was nothing to erase.
     """
-    gone = connection.execute(select(demonstrations).where(*_meant(doomed))).all()
-    lost = _outcomes_of(connection, doomed, gone)
-    names = _artifacts_of(connection, doomed, gone, lost)
-    if not (gone or lost or (doomed.whole_institution and _is_known(connection, doomed.institution))):
+    gone = connection.execute(select(demonstrations).where(*_conditions(doomed))).all()
+    lost = _affected_outcomes(connection, doomed, gone)
+    names = _affected_artifacts(connection, doomed, gone, lost)
+    if not (gone or lost or (doomed.whole_institution and _has_rules_or_artifacts(connection, doomed.institution))):
         return None
-    connection.execute(delete(demonstrations).where(*_meant(doomed)))
+    connection.execute(delete(demonstrations).where(*_conditions(doomed)))
     for table, key, values in (
         (outcomes, outcomes.c.id, sorted({row.id for row in lost})),
         (artifacts, artifacts.c.name, names),
     ):
-        for some in _batched(values, KEYS_A_QUERY):
-            connection.execute(delete(table).where(key.in_(some)))
+        for batch in batched(values, KEYS_A_QUERY):
+            connection.execute(delete(table).where(key.in_(batch)))
     texts = {row.text_sha256 for row in gone} | {text_sha256(row.input) for row in lost}
     vectors = _delete_vectors(connection, texts)
     if doomed.whole_institution:
@@ -115,22 +116,23 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
 
 
 def records_sha256(records: Iterable[tuple[str, str, str, str]]) -> str:
-    """Of records (institution, id, input, output) in any order: SHA-256 over their sorted SHA-256 digests."""
+    """Hash of records (institution, id, input, output) in any order: SHA-256 over their sorted SHA-256 digests."""
     each = sorted(sha256(json.dumps(record).encode()).hexdigest() for record in records)
     return sha256("".join(each).encode()).hexdigest()
 
 
 def receipts_of(connection: Connection) -> list[Erased]:
-    """All receipts, the oldest first."""
+    """All receipts, oldest first."""
     rows = connection.execute(select(receipts.c.receipt).order_by(receipts.c.at, receipts.c.id)).scalars()
     return [Erased(**{**one, "artifacts": tuple(one["artifacts"])}) for one in rows]
 
 
 def scrub(engine: Engine) -> bool:
-    """Let no byte of what was deleted stay in the database's files; whether that could be done now.
+    """Remove the bytes of deleted rows from the database's files; returns False if a reader prevented it.
 
-    An SQLite file zeroes what it deletes, and its write-ahead log is emptied here, unless another process reads on from
-    before. PostgreSQL's tables are written anew; its own write-ahead log and backups are its operator's.
+    SQLite overwrites deleted rows with zeros; the write-ahead log is emptied here, unless another process still reads
+    an older state. In PostgreSQL the tables are rewritten; the operator is responsible for its write-ahead log and
+    backups.
     """
     if is_postgresql(engine):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -140,15 +142,15 @@ def scrub(engine: Engine) -> bool:
         return True
     with engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
-        patience = raw.execute("PRAGMA busy_timeout").fetchone()[0]
-        raw.execute(f"PRAGMA busy_timeout = {READERS_MILLISECONDS}")
+        timeout = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+        raw.execute(f"PRAGMA busy_timeout = {WAIT_FOR_READERS_MS}")
         busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        raw.execute(f"PRAGMA busy_timeout = {patience}")
+        raw.execute(f"PRAGMA busy_timeout = {timeout}")
     return not busy
 
 
-def _is_known(connection: Connection, institution: str | None) -> bool:
-    """Whether there is a rule or a list of answers of an institution that has no demonstrations."""
+def _has_rules_or_artifacts(connection: Connection, institution: str | None) -> bool:
+    """True if an institution without demonstrations has a sharing rule, a list of answers or a posterior."""
     rule = connection.execute(select(grants.c.number).where(grants.c.institution == institution)).first()
     names = [f"{kind}{institution}" for kind in (ANSWERS, POSTERIOR)]
     return (
@@ -157,22 +159,22 @@ def _is_known(connection: Connection, institution: str | None) -> bool:
     )
 
 
-def _meant(doomed: Doomed) -> list[ColumnElement[bool]]:
+def _conditions(doomed: Doomed) -> list[ColumnElement[bool]]:
     if doomed.answer is not None:
         return [demonstrations.c.id == f"feedback {doomed.answer}"]
     named = {"institution": doomed.institution, "id": doomed.id, "patient": doomed.patient}
     return [demonstrations.c[column] == value for column, value in named.items() if value is not None]
 
 
-def _outcomes_of(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Those that hold a text of what goes, or an answer that was given before it."""
+def _affected_outcomes(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Outcomes that hold an erased text or answer."""
     keys = {(row.institution, row.id) for row in gone}
     asked = {(row.institution, row.text_sha256) for row in gone}
     corrected = {row._mapping["metadata"].get("feedback") for row in gone}
     everything_of = doomed.institution if doomed.whole_institution else None
-    own = outcomes.c
+    columns = outcomes.c
 
-    def concerned(row: Row[Any]) -> bool:
+    def is_affected(row: Row[Any]) -> bool:
         shown = {(institution, id) for institution, id in row.shown}
         sources = {row.institution, *(institution for institution, _ in shown)}
         return (
@@ -182,14 +184,16 @@ def _outcomes_of(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]
             or (row.institution, text_sha256(row.input)) in asked
         )
 
-    every: Iterable[Row[Any]] = connection.execute(select(own.id, own.institution, own.model, own.input, own.shown))
-    return [row for row in every if concerned(row)]
+    every: Iterable[Row[Any]] = connection.execute(
+        select(columns.id, columns.institution, columns.model, columns.input, columns.shown)
+    )
+    return [row for row in every if is_affected(row)]
 
 
-def _artifacts_of(
+def _affected_artifacts(
     connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]], lost: Sequence[Row[Any]]
 ) -> list[str]:
-    """What demonstrations had a part in, or where none goes, answers alone."""
+    """Names of artifacts that depend on the erased demonstrations or the lost outcomes."""
     keys = {(row.institution, row.id) for row in gone}
     learned = LEARNED if keys or doomed.whole_institution else ()
     named = {f"{POLICY}{row.model}" for row in lost} | {f"{POSTERIOR}{row.institution}" for row in lost}
@@ -205,17 +209,11 @@ def _artifacts_of(
 
 
 def _delete_vectors(connection: Connection, hashes: set[str]) -> int:
-    """Delete the vectors of texts that no demonstration has any more; how many there were."""
+    """Delete the vectors of texts that no demonstration has any more; returns their number."""
     deleted = 0
-    for some in _batched(sorted(hashes), KEYS_A_QUERY):
-        held = select(demonstrations.c.text_sha256).where(demonstrations.c.text_sha256.in_(some))
-        where = embeddings.c.text_sha256.in_(some), embeddings.c.text_sha256.not_in(held)
+    for batch in batched(sorted(hashes), KEYS_A_QUERY):
+        held = select(demonstrations.c.text_sha256).where(demonstrations.c.text_sha256.in_(batch))
+        where = embeddings.c.text_sha256.in_(batch), embeddings.c.text_sha256.not_in(held)
         deleted += connection.execute(select(func.count()).select_from(embeddings).where(*where)).scalar_one()
         connection.execute(delete(embeddings).where(*where))
     return deleted
-
-
-def _batched(values: Sequence[str], size: int) -> Iterator[list[str]]:
-    rest = iter(values)
-    while some := list(islice(rest, size)):
-        yield some

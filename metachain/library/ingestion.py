@@ -1,11 +1,11 @@
-"""Reading files and tables into a library, row by row: what is good is stored, what is not is told."""
+"""Import of files and tables into a library, row by row: good rows are stored, bad rows are reported."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from metachain.data.arrow import dataset_rows, is_dataset, parquet_rows, saved_d
 from metachain.data.columns import EMPTY
 from metachain.data.delimited import delimited_rows
 from metachain.data.demonstration import Demonstration
-from metachain.data.jsonl import MAX_REPORTED, json_rows
-from metachain.data.rows import Rejected, RejectedFile, Row, from_record
+from metachain.data.jsonl import json_rows
+from metachain.data.rows import MAX_REPORTED, Rejected, RejectedFile, Row, from_record, reasons_listed
 from metachain.errors import DataError
+from metachain.library.bulk import batched
 from metachain.library.demonstrations import ROWS_A_QUERY
 from metachain.library.library import Library
 from metachain.library.sharing import Grant
@@ -26,7 +27,7 @@ __all__ = [
     "Ingested",
     "embed_stored",
     "file_rows",
-    "guessed_format",
+    "guess_format",
     "ingest",
     "ingest_dataset",
     "ingest_file",
@@ -35,21 +36,25 @@ __all__ = [
 FORMATS = ("jsonl", "csv", "tsv", "parquet", "dataset")
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet"}
 ROWS_A_PAGE = 16 * 1024
+"""Demonstrations that ``embed_stored`` embeds together."""
 REJECTED_AT_ONCE = 100
+"""Rejected rows that are held in memory before they are reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of the rows of a file or a table."""
+    """Result of an import."""
 
     stored: int
+    """Number of new demonstrations."""
     duplicates: int
-    """Already there (or twice among the rows), and so left as they were."""
+    """Number of rows that were already there, or came twice; they stay unchanged."""
     rejected: int
+    """Number of rejected rows."""
     reasons: tuple[str, ...]
-    """Of the first five rejected rows, with their numbers."""
+    """Reasons of the first five rejected rows, with their numbers."""
     institutions: frozenset[str]
-    """Whose demonstrations the good rows are."""
+    """Institutions of the good rows."""
 
 
 def ingest_file(
@@ -64,14 +69,14 @@ def ingest_file(
     rejected: str | Path | None = None,
     progress: Progress = silent,
 ) -> Ingested:
-    """Store the demonstrations of a file in one transaction, without holding them in memory; nothing is embedded.
+    """Store the demonstrations of a file in one transaction, without holding them all in memory; nothing is embedded.
 
-    ``format`` is one of FORMATS, guessed from the path where it is left out. ``columns`` says which of our fields
-    (``input``, ``metadata.ward``, …) has another name in the file, ``institution`` whose rows they are where the file
-    doesn't; ``share`` is as in ``Library.add``. Rows that are no demonstrations, have an id that stands for another
-    text, or don't pass the library's gate are left out, and written to the file ``rejected`` where that is given; with
-    ``strict`` they are a DataError and nothing is stored. Raises DataError that names the file where it can't be read,
-    is not whole, is empty or lacks a column.
+    ``format`` is one of FORMATS; without it the path decides. ``columns`` maps our fields (``input``,
+    ``metadata.ward``, …) to the names that the file uses. ``institution`` is the institution of rows that name none.
+    ``share`` is as in ``Library.add``. A row is rejected if it is not a demonstration, if its id stands for another
+    text, or if the library's gate refuses it. Rejected rows are written to the file ``rejected`` if that is given; with
+    ``strict`` they are a DataError and nothing is stored. Raises DataError with the file's name if the file can't be
+    read, is cut short, is empty or lacks a column.
     """
     rows = file_rows(path, format, columns, institution, progress)
     return ingest(
@@ -90,7 +95,7 @@ def ingest_dataset(
     rejected: str | Path | None = None,
     progress: Progress = silent,
 ) -> Ingested:
-    """Store the demonstrations of a Hugging Face ``Dataset`` or ``IterableDataset``, as ``ingest_file`` does."""
+    """Store the demonstrations of a Hugging Face ``Dataset`` or ``IterableDataset``; see ``ingest_file``."""
     rows = dataset_rows(dataset, columns, institution, progress)
     return ingest(
         library, rows, institution=institution, strict=strict, share=share, rejected=rejected, source="the dataset"
@@ -107,11 +112,11 @@ def ingest(
     rejected: str | Path | None = None,
     source: str = "the rows",
 ) -> Ingested:
-    """Store the demonstrations of rows in one transaction, as ``ingest_file`` does a file's; ``source`` names them."""
+    """Store the demonstrations of rows in one transaction; see ``ingest_file``. ``source`` names the rows in errors."""
     with RejectedFile(Path(rejected)) if rejected else nullcontext() as file:
         intake = _Intake(rows, institution, strict, source, None if strict else file)
         added = library.add(intake.demonstrations(), share=share, refused=intake.refuse)
-        intake.settle()
+        intake.report()
     return Ingested(
         added.stored, added.duplicates, intake.rejected, tuple(intake.reasons), frozenset(intake.institutions)
     )
@@ -124,9 +129,9 @@ def file_rows(
     institution: str | None = None,
     progress: Progress = silent,
 ) -> Iterator[Row]:
-    """Rows of a file, of which the first is read already: what is wrong with the whole file is raised here."""
+    """Rows of a file. The first row is read at once, so that an error of the whole file is raised here."""
     path = Path(path)
-    kind = format or guessed_format(path)
+    kind = format or guess_format(path)
     if kind not in FORMATS:
         raise DataError(f"unknown format {kind!r}; known: {', '.join(FORMATS)}")
     if path.is_dir() and kind != "dataset":
@@ -134,13 +139,13 @@ def file_rows(
     rows = _rows(path, kind, columns, institution, progress)
     first = next(rows, None)
     if first is None:
-        held = 'one {"institution", "input", "output"} object a line' if kind == "jsonl" else "at least one row"
-        raise DataError(f"{path} is empty: expected {held}")
+        expected = 'one {"institution", "input", "output"} object a line' if kind == "jsonl" else "at least one row"
+        raise DataError(f"{path} is empty: expected {expected}")
     return chain([first], rows)
 
 
-def guessed_format(path: Path) -> str:
-    """Which of FORMATS a path is of, by its name (JSON Lines where it tells nothing), or by what a folder holds."""
+def guess_format(path: Path) -> str:
+    """Format of a path, by its name or by the content of a folder; JSON Lines if neither tells."""
     if is_dataset(path):
         return "dataset"
     names = path.suffixes[:-1] if path.suffix == ".gz" else path.suffixes
@@ -148,19 +153,19 @@ def guessed_format(path: Path) -> str:
 
 
 def embed_stored(library: Library, institutions: Iterable[str], progress: Progress = silent) -> None:
-    """Embed what institutions have stored and is not embedded yet, page by page; what is done is kept if it stops."""
+    """Embed the stored demonstrations that have no vector yet, page by page; finished pages survive an interruption."""
     names = sorted(institutions)
     counts = library.counts()
     done, total = 0, sum(counts.get(name, 0) for name in names)
     stored = chain.from_iterable(map(library.stream, names))
-    while page := list(islice(stored, ROWS_A_PAGE)):
-        library.vectors(page, partial(_further, progress, done, total))
+    for page in batched(stored, ROWS_A_PAGE):
+        library.vectors(page, partial(_report_page, progress, done, total))
         done += len(page)
         progress("embedding", done, total)
 
 
-def _further(progress: Progress, before: int, total: int, stage: str, done: int, _: int) -> None:
-    """Progress within a page."""
+def _report_page(progress: Progress, before: int, total: int, stage: str, done: int, _: int) -> None:
+    """Report the progress within a page."""
     progress(stage, before + done, total)
 
 
@@ -179,7 +184,7 @@ def _rows(
 
 
 class _Intake:
-    """Rows on their way into ``Library.add``, and what is learned of them on the way."""
+    """Passes rows into ``Library.add`` and collects the rejected ones."""
 
     def __init__(
         self,
@@ -197,53 +202,52 @@ class _Intake:
         self._strict = strict
         self._source = source
         self._file = file
-        self._given = 0
-        self._untold: list[Rejected] = []
+        self._accepted = 0
+        self._unreported: list[Rejected] = []
         self._last: deque[Row] = deque(maxlen=ROWS_A_QUERY)
         self._ended = False
 
     def demonstrations(self) -> Iterator[Demonstration]:
-        """Those of the good rows. Where all must be good none is given after a bad one, and an error ends them."""
+        """Demonstrations of the good rows. In strict mode none follows a bad row, and the end raises the error."""
         for row in self._rows:
             made = from_record(row, self._institution)
             if isinstance(made, Rejected):
                 self._reject(made)
             elif not (self._strict and self.rejected):
-                self._given += 1
+                self._accepted += 1
                 self._last.append(row)
                 self.institutions.add(made.institution)
                 yield made
         self._ended = True
-        self._check()
+        self._raise_if_strict()
 
     def refuse(self, position: int, reason: str) -> None:
-        """Take note that a demonstration that was given, counted from 0, can't be stored."""
-        self._reject(Rejected(self._last[position - self._given], reason))
+        """Reject the demonstration at this position, counted from 0."""
+        self._reject(Rejected(self._last[position - self._accepted], reason))
         if self._ended:
-            self._check()
+            self._raise_if_strict()
 
-    def settle(self) -> None:
-        """Tell of what was rejected since the last time, in the order of the rows: ids are checked after the rest."""
-        for one in sorted(self._untold, key=lambda one: one.row.number):
+    def report(self) -> None:
+        """Report the rows rejected since the last report, in the order of rows: ids are checked later than the rest."""
+        for one in sorted(self._unreported, key=lambda one: one.row.number):
             if len(self.reasons) < MAX_REPORTED:
                 self.reasons.append(str(one))
             if self._file:
                 self._file.write(one)
-        self._untold.clear()
+        self._unreported.clear()
 
     def _reject(self, rejected: Rejected) -> None:
         self.rejected += 1
-        self._untold.append(rejected)
+        self._unreported.append(rejected)
         if self._file:
             self._file.begin()
-        if len(self._untold) == REJECTED_AT_ONCE:
-            self.settle()
+        if len(self._unreported) == REJECTED_AT_ONCE:
+            self.report()
 
-    def _check(self) -> None:
+    def _raise_if_strict(self) -> None:
         if self._strict and self.rejected:
-            self.settle()
-            listed = "\n  ".join(self.reasons)
-            more = f"\n  … and {self.rejected - MAX_REPORTED} more" if self.rejected > MAX_REPORTED else ""
+            self.report()
+            listed = reasons_listed(self.reasons, self.rejected)
             raise DataError(
-                f"{self._source}: {self.rejected} bad row(s), nothing was stored. Mend or remove:\n  {listed}{more}"
+                f"{self._source}: {self.rejected} bad row(s), nothing was stored. Correct or remove:{listed}"
             )

@@ -1,4 +1,4 @@
-"""How a library of an older schema becomes one of today's, one step a version, all of them in one transaction."""
+"""Migrations of older schemas, one step a version, all in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from sqlalchemy.schema import CreateColumn
 from metachain.data.demonstration import patient_of
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import LibraryError
+from metachain.library.bulk import batched
 from metachain.library.schema import SCHEMA_VERSION, demonstrations, tables
 
 __all__ = ["MIGRATIONS", "Migration", "migrate", "refuse_newer"]
@@ -18,16 +19,17 @@ ROWS_AT_ONCE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step forward."""
+    """One migration step."""
 
     version: int
-    """That the library has after it."""
+    """Schema version after the step."""
     adds: str
+    """Additions of the version, in words."""
     step: Callable[[Connection], None]
 
 
 def migrate(connection: Connection, version: int) -> None:
-    """Bring a library of ``version`` (0: an empty place) to ``SCHEMA_VERSION``, within a transaction."""
+    """Migrate a library from ``version`` (0: an empty database) to ``SCHEMA_VERSION``, within a transaction."""
     if version:
         for one in MIGRATIONS:
             if one.version > version:
@@ -36,34 +38,39 @@ def migrate(connection: Connection, version: int) -> None:
 
 
 def refuse_newer(version: int, place: str) -> None:
-    """Raise LibraryError where a library was written by a newer metachain."""
+    """Raise LibraryError if a newer metachain wrote the library."""
     if version > SCHEMA_VERSION:
         raise LibraryError(
             f"{place} was written by a newer metachain (schema {version}, this one reads {SCHEMA_VERSION}); upgrade"
         )
 
 
-def _only_new_tables(connection: Connection) -> None:
+def _create_new_tables(connection: Connection) -> None:
     tables.create_all(connection, checkfirst=True)
 
 
-def _texts_are_hashed(connection: Connection) -> None:
-    held = {column["name"] for column in inspect(connection).get_columns("demonstrations")}
+def _add_hashes_and_patients(connection: Connection) -> None:
+    existing = {column["name"] for column in inspect(connection).get_columns("demonstrations")}
     for column in (demonstrations.c.text_sha256, demonstrations.c.patient):
-        if column.name not in held:
-            words = CreateColumn(column).compile(connection)
-            connection.execute(text(f"ALTER TABLE demonstrations ADD COLUMN {words}"))
-    own = demonstrations.c
+        if column.name not in existing:
+            definition = CreateColumn(column).compile(connection)
+            connection.execute(text(f"ALTER TABLE demonstrations ADD COLUMN {definition}"))
+    columns = demonstrations.c
     change = (
         update(demonstrations)
-        .where(own.institution == bindparam("of"), own.id == bindparam("key"))
-        .values(text_sha256=bindparam("hashed"), patient=bindparam("whose"))
+        .where(columns.institution == bindparam("row_institution"), columns.id == bindparam("row_id"))
+        .values(text_sha256=bindparam("new_sha256"), patient=bindparam("new_patient"))
     )
-    rows = connection.execute(select(own.institution, own.id, own.input, own["metadata"])).all()
-    for start in range(0, len(rows), ROWS_AT_ONCE):
+    rows = connection.execute(select(columns.institution, columns.id, columns.input, columns["metadata"])).all()
+    for batch in batched(rows, ROWS_AT_ONCE):
         changes = [
-            {"of": row[0], "key": row[1], "hashed": text_sha256(row[2]), "whose": patient_of(row[3])}
-            for row in rows[start : start + ROWS_AT_ONCE]
+            {
+                "row_institution": row[0],
+                "row_id": row[1],
+                "new_sha256": text_sha256(row[2]),
+                "new_patient": patient_of(row[3]),
+            }
+            for row in batch
         ]
         connection.execute(change, changes)
     for index in demonstrations.indexes:
@@ -71,9 +78,11 @@ def _texts_are_hashed(connection: Connection) -> None:
 
 
 MIGRATIONS = (
-    Migration(1, "demonstrations, embeddings, artifacts", _only_new_tables),
-    Migration(2, "outcomes, revisions", _only_new_tables),
-    Migration(3, "sharing rules, audit, receipts; hashes of texts and patients of demonstrations", _texts_are_hashed),
-    Migration(4, "keys of a server's callers", _only_new_tables),
-    Migration(5, "demonstrations with their vectors, for PostgreSQL to search", _only_new_tables),
+    Migration(1, "demonstrations, embeddings, artifacts", _create_new_tables),
+    Migration(2, "outcomes, revisions", _create_new_tables),
+    Migration(
+        3, "sharing rules, audit, receipts; hashes of texts and patients of demonstrations", _add_hashes_and_patients
+    ),
+    Migration(4, "keys of a server's callers", _create_new_tables),
+    Migration(5, "demonstrations with their vectors, for PostgreSQL to search", _create_new_tables),
 )

@@ -1,4 +1,4 @@
-"""What models answered and earned: "at this institution, for this query, with these demonstrations shown"."""
+"""Outcomes: answers of models for a query, with the demonstrations shown and the score."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, RowMapping, select, update
 
 from metachain.data.demonstration import check_text, storable
 from metachain.errors import DataError, NotFoundError
-from metachain.library.bulk import upsert
+from metachain.library.bulk import batched, upsert
 from metachain.library.engine import KEEPER, reading, writing
 from metachain.library.revisions import bump_revision
 from metachain.library.schema import outcomes as table
@@ -21,12 +21,12 @@ IDS_A_QUERY = 500
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One answer of a model, what it was shown, and what the answer earned."""
+    """One answer of a model, the demonstrations shown for it, and its score."""
 
     id: str
-    """Of the chain's run (a selection's id), or of the call that was collected."""
+    """Id of the chain's run (a selection's id), or of the call during policy learning."""
     origin: Literal["chain", "collected"]
-    """Whether an application asked, or learning did, where a past institution plays the new one."""
+    """``chain`` for a question of an application, ``collected`` for a held-out episode during policy learning."""
     institution: str
     input: str
     model: str
@@ -34,16 +34,16 @@ class Outcome:
     """Institution and id of each demonstration, in prompt order."""
     answer: str
     metric: str = ""
-    """What scored it; empty where nothing has, or a person did."""
+    """Name of the metric behind the score; empty without a score, or if a person gave it."""
     score: float | None = None
-    """In [0, 1]; None where it has not been scored."""
+    """Score in [0, 1]; None if the answer has not been scored."""
     correction: str | None = None
-    """What should have been answered, where somebody said so."""
+    """Correct answer; None if nobody gave one."""
     input_tokens: int = 0
     output_tokens: int = 0
 
     def __post_init__(self) -> None:
-        """Raise DataError for a blank name or a score outside [0, 1]; what can't be stored of an answer becomes "?"."""
+        """Raise DataError for a blank name or a score outside [0, 1]; unstorable characters of an answer become "?"."""
         for name in ("id", "institution", "input", "model"):
             check_text(name, getattr(self, name))
         for name in ("answer", "metric"):
@@ -55,13 +55,13 @@ class Outcome:
 
 
 class Outcomes:
-    """The ``outcomes`` table of one library."""
+    """Outcomes of one library."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
-        """Store outcomes in one transaction, on disk when this returns; one with a known id replaces what was there."""
+        """Store outcomes in one transaction, on disk on return; an outcome with a known id replaces the one before."""
         rows = [_row(one) for one in outcomes]
         if not rows:
             return
@@ -70,26 +70,26 @@ class Outcomes:
             bump_revision(connection, {one["institution"] for one in rows if one["origin"] == "chain"})
 
     def get(self, id: str) -> Outcome:
-        """Read one. Raises NotFoundError where there is none of that id."""
-        found = self.known([id])
+        """Read one outcome. Raises NotFoundError if none has this id."""
+        found = self.by_id([id])
         if not found:
             raise _absent(id)
         return found[id]
 
-    def known(self, ids: Sequence[str]) -> dict[str, Outcome]:
-        """Those of some ids that are in the library, by id."""
+    def by_id(self, ids: Sequence[str]) -> dict[str, Outcome]:
+        """Outcomes with these ids, by id; unknown ids are left out."""
         found: dict[str, Outcome] = {}
         ids = [id for id in ids if id == storable(id)]
         with reading(self._engine, KEEPER) as connection:
-            for start in range(0, len(ids), IDS_A_QUERY):
-                query = select(table).where(table.c.id.in_(ids[start : start + IDS_A_QUERY]))
+            for batch in batched(ids, IDS_A_QUERY):
+                query = select(table).where(table.c.id.in_(batch))
                 found.update((row.id, _outcome(row._mapping)) for row in connection.execute(query))
         return found
 
     def of(
         self, *, origin: Literal["chain", "collected"], institution: str | None = None, model: str | None = None
     ) -> tuple[Outcome, ...]:
-        """All of one origin, of one institution or model where these are given, ordered by id.
+        """All outcomes of one origin, ordered by id; limited to an institution or a model if these are given.
 
         Raises DataError for a blank name.
         """
@@ -105,9 +105,9 @@ class Outcomes:
             return tuple(_outcome(row._mapping) for row in connection.execute(query))
 
     def score(self, id: str, score: float | None, *, metric: str = "", correction: str | None = None) -> Outcome:
-        """Store what an answer earned, and what it should have been where that is known; returns the outcome.
+        """Store the score of an answer, and the correct answer if it is known; returns the outcome.
 
-        Raises NotFoundError for an unknown id, DataError for a score that is no number in [0, 1].
+        Raises NotFoundError for an unknown id, DataError for a score that is not a number in [0, 1].
         """
         scored = replace(self.get(id), score=score, metric=metric, correction=correction)
         row = _row(scored)
@@ -119,9 +119,9 @@ class Outcomes:
 
 
 def apply_feedback(connection: Connection, id: str, score: float | None, correction: str | None) -> Outcome | None:
-    """Change what is given of a chain's outcome, within a transaction; the outcome as it is then, None where as before.
+    """Change the outcome of a chain within a transaction; returns the new outcome, None if nothing changed.
 
-    Raises NotFoundError where no chain's run of that id was recorded, DataError for a bad score or correction.
+    Raises NotFoundError if no run of a chain has this id, DataError for a bad score or correction.
     """
     query = select(table).where(table.c.id == id, table.c.origin == "chain")
     found = connection.execute(query).one_or_none() if id == storable(id) else None

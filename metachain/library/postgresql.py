@@ -1,4 +1,4 @@
-"""A library in PostgreSQL 15 or newer with pgvector, where row-level security guards institutions' rows."""
+"""A library in PostgreSQL 15 or newer with pgvector; row-level security guards the rows of institutions."""
 
 from importlib.util import find_spec
 
@@ -13,9 +13,11 @@ from metachain.library.schema import SCHEMA_VERSION, demonstrations, placed, pro
 __all__ = ["open_postgresql"]
 
 OLDEST = 15
+"""Oldest supported major version of PostgreSQL."""
 CONNECT_SECONDS = 10
 VERSION_TABLE = "metachain_schema"
 SHAREABLE = (demonstrations, placed)
+"""Protected tables with rows that other institutions may see."""
 
 SHARED = """
     institution IN (
@@ -29,15 +31,15 @@ SHARED = """
                OR (g.audience = 'group' AND g.name IN (
                    SELECT m.name FROM groups m WHERE m.institution = current_setting('metachain.asks', true)))))
 """
-"""What ``sharing`` asks for as a query, once more as the database's own rule."""
+"""The rules of ``sharing.granting``, once more as a row-level security condition."""
 
 
 def open_postgresql(address: str, *, create: bool) -> Engine:
-    """Open the library in a database, making its tables where there are none and ``create`` is set.
+    """Open the library in a database; make its tables if there are none and ``create`` is set.
 
     Raises NotFoundError (no library there), StorageError (can't be reached or written), LibraryError (foreign or newer
-    tables, a server that is too old or lacks pgvector, a role that row-level security doesn't bind), DataError (an
-    address that can't be read, a missing package).
+    tables, a server that is too old or lacks pgvector, a role that row-level security does not bind), DataError (an
+    invalid address, a missing package).
     """
     for package in ("psycopg", "pgvector"):
         if find_spec(package) is None:
@@ -54,8 +56,8 @@ def open_postgresql(address: str, *, create: bool) -> Engine:
     except BaseException:
         engine.dispose()
         raise
-    event.listen(engine, "connect", _know_vectors)
-    engine.dispose()  # connections made before the type was there don't know it
+    event.listen(engine, "connect", _register_vector_type)
+    engine.dispose()  # older connections don't know the type
     return engine
 
 
@@ -64,7 +66,7 @@ def _url(address: str) -> URL:
         url = make_url(address)
     except ArgumentError:
         raise DataError(
-            "the address can't be read; it is postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
+            "the address can't be read; its form is postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
         ) from None
     if url.drivername not in {"postgresql", "postgresql+psycopg"} or not url.database:
         raise DataError(
@@ -73,7 +75,7 @@ def _url(address: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def _know_vectors(connection: object, _record: object) -> None:
+def _register_vector_type(connection: object, _record: object) -> None:
     from pgvector.psycopg import register_vector  # noqa: PLC0415 - an extra
 
     register_vector(connection)
@@ -89,7 +91,7 @@ def _check_server(engine: Engine) -> None:
         raise LibraryError(f"{place_of(engine)} is PostgreSQL {version}; metachain needs {OLDEST} or newer")
     if bypasses:
         raise LibraryError(
-            f"{place_of(engine)}: this role is above row-level security, so that the database would guard nothing; "
+            f"{place_of(engine)}: this role bypasses row-level security, so the database would guard nothing; "
             "connect as an ordinary role that owns the database (NOSUPERUSER NOBYPASSRLS)"
         )
 
@@ -97,9 +99,9 @@ def _check_server(engine: Engine) -> None:
 def _prepare(engine: Engine, *, create: bool) -> None:
     place = place_of(engine)
     with reading(engine) as connection:
-        held = set(inspect(connection).get_table_names())
-        version = _version(connection) if VERSION_TABLE in held else 0
-    if not version and held & set(tables.tables):
+        existing = set(inspect(connection).get_table_names())
+        version = _version(connection) if VERSION_TABLE in existing else 0
+    if not version and existing & set(tables.tables):
         raise LibraryError(f"{place} has tables of another program; give the address of an empty database")
     refuse_newer(version, place)
     if version == SCHEMA_VERSION:
@@ -108,16 +110,16 @@ def _prepare(engine: Engine, *, create: bool) -> None:
         raise NotFoundError(f"there is no library at {place}; make one with: metachain add {place} DATA.jsonl")
     try:
         with writing(engine, alone=True) as connection:
-            _bring_up_to_date(connection)
+            _create_or_migrate(connection)
     except (LibraryError, StorageError) as error:
         raise type(error)(
-            f"no library could be made at {place}: {error}. It takes pgvector (CREATE EXTENSION vector) and a "
+            f"no library could be made at {place}: {error}. A library needs pgvector (CREATE EXTENSION vector) and a "
             "role that may create tables"
         ) from error
 
 
-def _bring_up_to_date(connection: Connection) -> None:
-    """Make or migrate the tables, alone; another process may have been faster."""
+def _create_or_migrate(connection: Connection) -> None:
+    """Make or migrate the tables, with the writers' lock held; another process may have done it already."""
     if VERSION_TABLE not in inspect(connection).get_table_names():
         connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version integer NOT NULL)"))
         connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (0)"))  # noqa: S608
@@ -127,7 +129,7 @@ def _bring_up_to_date(connection: Connection) -> None:
     if not version:
         connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
     migrate(connection, version)
-    _guard(connection)
+    _enable_row_security(connection)
     connection.execute(text(f"UPDATE {VERSION_TABLE} SET version = {SCHEMA_VERSION}"))  # noqa: S608
 
 
@@ -135,8 +137,8 @@ def _version(connection: Connection) -> int:
     return int(connection.execute(text(f"SELECT version FROM {VERSION_TABLE}")).scalar_one())  # noqa: S608
 
 
-def _guard(connection: Connection) -> None:
-    """Let the database itself refuse what a query forgot to; what is guarded already is left as it is."""
+def _enable_row_security(connection: Connection) -> None:
+    """Enable row-level security on the protected tables that lack it, so that the database itself hides the rows."""
     guarded = set(connection.execute(text("SELECT relname FROM pg_class WHERE relforcerowsecurity")).scalars())
     for table in protected:
         if table.name in guarded:

@@ -1,4 +1,4 @@
-"""How often something has changed, so that a selector sees at a glance whether it is up to date."""
+"""Counters of changes, so that a selector sees at once if it is up to date."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,36 +18,36 @@ STATE = select(
         for name in ("rules", "forgotten", "learned")
     ),
 )
-"""The fields of ``State`` in their order, None where nothing was counted. Every selection asks, so it is built once."""
+"""Query of the fields of ``State`` in their order, None without a count. Built once, as every selection runs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a selector depends on, in numbers that only grow."""
+    """Counters on which a selector depends; they only grow."""
 
     revision: int
     """Changes of the institution's own demonstrations, list of answers and outcomes."""
     rules: int
     """Changes of the library's sharing rules and groups."""
     forgotten: int
-    """How often something of the library was forgotten."""
+    """Erasures in the library."""
     learned: int
-    """How often a prior was stored."""
+    """Priors stored in the library."""
 
 
 def bump_revision(connection: Connection, institutions: Iterable[str]) -> None:
     """Count one more change of each institution, within the transaction that makes the change."""
     for name in sorted(set(institutions)):
-        _one_more(connection, revisions, "institution", name)
+        _increment(connection, revisions, "institution", name)
 
 
 def bump_counter(connection: Connection, name: str) -> None:
-    """Count one more change of the library's ``rules``, of what is ``forgotten`` or of what was ``learned``."""
-    _one_more(connection, counters, "name", name)
+    """Increase the library's counter ``rules``, ``forgotten`` or ``learned`` by one."""
+    _increment(connection, counters, "name", name)
 
 
 def revision(engine: Engine, institution: str) -> int:
-    """Number of changes counted so far, 0 or more."""
+    """Number of changes of an institution so far, 0 or more."""
     query = select(revisions.c.number).where(revisions.c.institution == institution)
     with reading(engine) as connection:
         return connection.execute(query).scalar() or 0
@@ -60,11 +60,11 @@ def total_revision(connection: Connection, institutions: Iterable[str]) -> int:
 
 
 def state_of(connection: Connection, institution: str) -> State:
-    """All numbers that matter to an institution's selector."""
+    """Counters on which an institution's selector depends."""
     row = connection.execute(STATE, {"asking": institution}).one()
     return State(*(number or 0 for number in row))
 
 
-def _one_more(connection: Connection, table: Table, key: str, name: str) -> None:
+def _increment(connection: Connection, table: Table, key: str, name: str) -> None:
     statement = insert_into(connection, table).values({key: name, "number": 1})
     connection.execute(statement.on_conflict_do_update(index_elements=[key], set_={"number": table.c.number + 1}))

@@ -1,4 +1,4 @@
-"""The schema of a library, the same in an SQLite file and in PostgreSQL."""
+"""Database schema of a library, the same in SQLite and PostgreSQL."""
 
 from typing import Any
 
@@ -40,17 +40,19 @@ __all__ = [
     "tables",
 ]
 
-ITEM = np.dtype(np.float32).itemsize
+SCHEMA_VERSION = 5
+"""``migrations`` lists the additions of each version."""
+FLOAT32_BYTES = np.dtype(np.float32).itemsize
 
 
 class VectorColumn(TypeDecorator[NDArray[np.float32]]):
-    """A float32 vector (d,). What was stored and is none of whole numbers comes back as an empty one."""
+    """A float32 vector (d,). Stored bytes that are not a whole number of float32 come back as an empty vector."""
 
     impl = LargeBinary
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Bytes or ``vector``."""
+        """Bytes in SQLite, pgvector's ``vector`` in PostgreSQL."""
         if dialect.name != "postgresql":
             return dialect.type_descriptor(LargeBinary())
         from pgvector.sqlalchemy import VECTOR  # noqa: PLC0415 - an extra
@@ -59,25 +61,22 @@ class VectorColumn(TypeDecorator[NDArray[np.float32]]):
         return kind
 
     def process_bind_param(self, value: NDArray[np.float32] | None, dialect: Dialect) -> Any:
-        """To what the driver takes."""
+        """Value for the database driver."""
         if value is None or dialect.name == "postgresql":
             return value
         return np.ascontiguousarray(value, np.float32).tobytes()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> NDArray[np.float32]:
-        """From what the driver gives."""
+        """Array (d,) from the driver's value."""
         if isinstance(value, bytes):
-            return np.frombuffer(value if len(value) % ITEM == 0 else b"", np.float32)
+            return np.frombuffer(value if len(value) % FLOAT32_BYTES == 0 else b"", np.float32)
         return np.asarray(value if value is not None else [], np.float32)
 
-
-SCHEMA_VERSION = 5
-"""``migrations`` says what each version added."""
 
 tables = MetaData()
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
-"""A text that is compared and sorted by its code points, as Python does."""
+"""A text that is compared and sorted by code points, as in Python."""
 
 demonstrations = Table(
     "demonstrations",
@@ -92,7 +91,7 @@ demonstrations = Table(
     Index("demonstrations_by_text", "text_sha256"),
     Index("demonstrations_by_patient", "patient"),
 )
-"""``text_sha256`` of the normalised input, as in ``embeddings``; ``patient`` from ``metadata.patient``."""
+"""``text_sha256`` is the hash of the normalised input, as in ``embeddings``; ``patient`` is ``metadata.patient``."""
 
 embeddings = Table(
     "embeddings",
@@ -101,7 +100,7 @@ embeddings = Table(
     Column("text_sha256", String(64), primary_key=True),
     Column("vector", VectorColumn, nullable=False),
 )
-"""Derived: what is missing or damaged is computed again."""
+"""Derived data: a missing or damaged vector is computed again."""
 
 indexed = Table(
     "indexed",
@@ -109,7 +108,7 @@ indexed = Table(
     Column("fingerprint", Name, primary_key=True),
     Column("size", Integer, nullable=False),
 )
-"""Encoders whose vectors, of so many numbers, ``placed`` holds; PostgreSQL alone has any."""
+"""Encoders with vectors in ``placed``, and the size of these vectors; used in PostgreSQL only."""
 
 placed = Table(
     "placed",
@@ -122,7 +121,7 @@ placed = Table(
         ["institution", "id"], ["demonstrations.institution", "demonstrations.id"], ondelete="CASCADE"
     ),
 )
-"""Each demonstration with its vector in one row, so that one index scan searches and filters."""
+"""Each demonstration together with its vector, so that one index scan searches and filters."""
 
 grants = Table(
     "grants",
@@ -135,10 +134,10 @@ grants = Table(
     Column("audience", Name, nullable=False),
     Column("until", Name),
 )
-"""Who may use what of an institution. A grant to n institutions or groups for m purposes has n·m rows of one number.
+"""Sharing rules. A grant to n institutions or groups for m purposes has n·m rows with the same number.
 
-``audience`` is ``everyone``, ``group``, ``institution`` or ``nobody``, ``name`` that of the group or institution,
-``purpose`` empty for any; ``until`` a moment in UTC (ISO 8601), from which on it counts no more.
+``audience`` is ``everyone``, ``group``, ``institution`` or ``nobody``; ``name`` is the group or institution;
+``purpose`` is empty for any purpose; ``until`` is the end of the grant in UTC (ISO 8601).
 """
 
 groups = Table(
@@ -147,6 +146,7 @@ groups = Table(
     Column("name", Name, primary_key=True),
     Column("institution", Name, primary_key=True),
 )
+"""Members of each group of institutions."""
 
 keys = Table(
     "keys",
@@ -158,7 +158,7 @@ keys = Table(
     Column("made", Name, nullable=False),
     Column("until", Name),
 )
-"""Of a server's callers. The secrets are not here, only their hashes; an administrator's has no institution."""
+"""API keys of a server's callers, as hashes without the secrets. An administrator's key has no institution."""
 
 artifacts = Table(
     "artifacts",
@@ -167,7 +167,7 @@ artifacts = Table(
     Column("header", JSON, nullable=False),
     Column("arrays", LargeBinary, nullable=False),
 )
-"""What was learned: priors, posteriors, policies, lists of answers."""
+"""Priors, posteriors, policies and lists of answers."""
 
 outcomes = Table(
     "outcomes",
@@ -187,6 +187,7 @@ outcomes = Table(
     Index("outcomes_by_institution", "institution", "origin"),
     Index("outcomes_by_model", "model", "origin"),
 )
+"""Answers of models, the demonstrations shown for them, and their scores."""
 
 revisions = Table(
     "revisions",
@@ -194,7 +195,7 @@ revisions = Table(
     Column("institution", Name, primary_key=True),
     Column("number", Integer, nullable=False),
 )
-"""How often what an institution teaches has changed."""
+"""Number of changes of each institution's demonstrations, list of answers and outcomes."""
 
 counters = Table(
     "counters",
@@ -202,7 +203,7 @@ counters = Table(
     Column("name", Name, primary_key=True),
     Column("number", Integer, nullable=False),
 )
-"""How often the library's ``rules`` have changed, and how often something was ``forgotten``."""
+"""Number of changes of the sharing rules (``rules``), of erasures (``forgotten``), of stored priors (``learned``)."""
 
 audit = Table(
     "audit",
@@ -222,7 +223,7 @@ audit = Table(
     Column("output_tokens", Integer),
     Index("audit_by_time", "at"),
 )
-"""One row a selection: who was shown which ids, under which rules and prior. No text."""
+"""One row a selection: the ids shown to an institution, with the sharing rules and the prior at that time. No text."""
 
 receipts = Table(
     "receipts",
@@ -231,7 +232,7 @@ receipts = Table(
     Column("at", Name, nullable=False),
     Column("receipt", JSON, nullable=False),
 )
-"""What was forgotten: kinds, numbers and hashes. No text."""
+"""Receipts of erasures: kinds, numbers and hashes. No text."""
 
 protected = (demonstrations, outcomes, placed)
-"""Tables whose rows PostgreSQL shows to their institution, to those it shares with, and to the library's keeper."""
+"""Tables with row-level security: rows are visible to their institution, to those it shares with, and to the keeper."""

@@ -1,6 +1,6 @@
-"""Who may use what of an institution: rules that institutions state, and that every read of others' rows obeys.
+"""Sharing rules: each institution states its own, and every read of other institutions' rows obeys them.
 
-What no rule allows is not shared.
+Sharing is off by default.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,14 +27,14 @@ Kind = Literal["everyone", "group", "institution", "nobody"]
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Those whom a grant is for: everyone, the members of groups, some institutions, or nobody."""
+    """Audience of a grant: everyone, the members of groups, some institutions, or nobody."""
 
     kind: Kind
     names: tuple[str, ...] = ()
-    """Of the groups or institutions; empty for everyone and nobody."""
+    """Names of the groups or institutions; empty for everyone and nobody."""
 
     def __post_init__(self) -> None:
-        """Raise DataError for names where there must be none, none where there must be some, or blank ones."""
+        """Raise DataError for an unknown kind, for missing, superfluous or blank names."""
         named = self.kind in {"group", "institution"}
         if self.kind not in {"everyone", "group", "institution", "nobody"} or bool(self.names) != named:
             raise DataError(f"an audience is everyone, nobody, or the names of groups or institutions; got {self}")
@@ -43,7 +43,7 @@ class Audience:
 
     @classmethod
     def read(cls, words: str) -> Self:
-        """From the command line's ``everyone``, ``nobody``, ``group:north,south`` or ``st-marys,general``."""
+        """Parse the command line's ``everyone``, ``nobody``, ``group:north,south`` or ``st-marys,general``."""
         if words in {"everyone", "nobody"}:
             return cls(words)  # type: ignore[arg-type]  # they are kinds
         kind: Kind = "group" if words.startswith("group:") else "institution"
@@ -53,26 +53,26 @@ class Audience:
         return cls(kind, names)
 
     def __str__(self) -> str:
-        """As ``read`` reads it."""
+        """The text that ``read`` parses."""
         return ("group:" if self.kind == "group" else "") + ",".join(self.names) if self.names else self.kind
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One thing that an institution allows. Those who may use demonstrations may learn from their statistics too."""
+    """One permission that an institution gives. Permission to use demonstrations includes their statistics."""
 
     to: Audience
     use: Use = "demonstrations"
-    """``demonstrations`` are shown; from ``statistics`` the prior learns, and nobody is shown anything."""
+    """``demonstrations`` may be shown to others; from ``statistics`` only the prior learns."""
     purposes: tuple[str, ...] = ()
-    """For which it counts; any purpose where there are none."""
+    """Purposes for which the grant counts; empty for any purpose."""
     until: datetime | None = None
-    """From then on it counts no more; for ever where None."""
+    """End of the grant; None if it never ends."""
 
     def __post_init__(self) -> None:
-        """Raise DataError for an unknown use, a blank purpose, or a moment without a time zone."""
+        """Raise DataError for an unknown use, a blank purpose, or a time without a time zone."""
         if self.use not in {"demonstrations", "statistics"}:
-            raise DataError(f"a grant is of 'demonstrations' or of 'statistics', got {self.use!r}")
+            raise DataError(f"a grant's use must be 'demonstrations' or 'statistics', got {self.use!r}")
         for purpose in self.purposes:
             check_text("purpose", purpose)
         if self.until is not None and self.until.tzinfo is None:
@@ -80,45 +80,46 @@ class Grant:
 
 
 EVERYONE = Grant(Audience("everyone"))
-"""Everyone may use the demonstrations, for any purpose and for ever."""
+"""Everyone may use the demonstrations, for any purpose and without an end."""
 NOBODY = Grant(Audience("nobody"))
+"""Nobody may use anything; the same as no grant, but stated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What one institution may use of others, at one moment."""
+    """Other institutions' data that one institution may use, at one moment."""
 
     demonstrations: frozenset[str]
-    """Institutions whose demonstrations it may be shown."""
+    """Institutions with demonstrations that may be shown to it."""
     statistics: frozenset[str]
-    """Institutions from which its prior may learn: those, and those that share their statistics alone."""
+    """Institutions from which its prior may learn: the former, and those that share only statistics."""
     rules: int
-    """Version of the rules: how often they have changed."""
+    """Version of the rules: the number of their changes."""
     until: str | None = field(default=None)
-    """The first moment at which one of the grants ends, as ``Sharing.now`` gives it; None where none does."""
+    """Earliest end of one of the grants, in the form of ``Sharing.now``; None if none ends."""
 
 
 class Sharing:
-    """The sharing rules of one library, for one purpose."""
+    """Sharing rules of one library, for one purpose."""
 
     def __init__(self, engine: Engine, purpose: str = "") -> None:
         if purpose != "":
             check_text("purpose", purpose)
         self._engine = engine
         self.purpose = purpose
-        """What the library is opened for; where empty only grants for any purpose count."""
+        """Purpose for which the library is opened; if empty, only grants for any purpose count."""
 
     @staticmethod
     def now() -> str:
-        """The moment by which grants end."""
+        """The current time, by which grants end; UTC, ISO 8601."""
         return now()
 
     def state(self, institution: str, *granted: Grant) -> None:
-        """Replace all that an institution allows by these grants; without any it shares with nobody."""
+        """Replace all grants of an institution; without grants it shares with nobody."""
         self.state_all({institution: granted})
 
     def state_all(self, rules: dict[str, Sequence[Grant]]) -> None:
-        """Replace what several institutions allow, in one transaction."""
+        """Replace the grants of several institutions, in one transaction."""
         for institution in rules:
             check_text("institution", institution)
         with writing(self._engine, KEEPER, alone=True) as connection:
@@ -128,7 +129,7 @@ class Sharing:
             bump_counter(connection, "rules")
 
     def grants(self) -> dict[str, tuple[Grant, ...]]:
-        """What institutions allow, by institution; those that never said so are left out."""
+        """Stated grants by institution; institutions that never stated any are left out."""
         query = select(grants).order_by(grants.c.institution, grants.c.number, grants.c.name, grants.c.purpose)
         with reading(self._engine, KEEPER) as connection:
             rows = connection.execute(query).all()
@@ -138,7 +139,7 @@ class Sharing:
         }
 
     def group(self, name: str, institutions: Iterable[str]) -> None:
-        """Say who belongs to a group, replacing who did; an empty list ends it."""
+        """Set the members of a group, replacing the former ones; an empty list removes the group."""
         check_text("group", name)
         members = sorted(set(institutions))
         for one in members:
@@ -157,39 +158,39 @@ class Sharing:
         return {name: tuple(row.institution for row in own) for name, own in groupby(rows, lambda row: row.name)}
 
     def usable_by(self, institution: str | None) -> Shared:
-        """What an institution may use of others now; None: what any institution may, however new."""
+        """Data of others that an institution may use now; None: data that any institution may use, even a new one."""
         if institution is not None:
             check_text("institution", institution)
         with reading(self._engine, KEEPER) as connection:
-            return _shared(connection, institution, self.purpose, self.now())
+            return _read_shared(connection, institution, self.purpose, self.now())
 
     def allowing(self, institution: str) -> Select[tuple[str]]:
-        """Names of the institutions whose demonstrations another may be shown now, as a query within others."""
+        """Subquery of the institutions whose demonstrations an institution may be shown now."""
         found = granting(institution, self.purpose, self.now()).where(grants.c.use == "demonstrations")
         return found.with_only_columns(grants.c.institution)
 
 
 def granting(institution: str | None, purpose: str, at: str) -> Select[Any]:
-    """Rows ``(institution, use, until)`` of the grants that count for somebody, for a purpose, at a moment."""
+    """Query of the rows ``(institution, use, until)`` of the grants valid for an institution, purpose and time."""
     return select(grants.c.institution, grants.c.use, grants.c.until).where(
         grants.c.purpose.in_(["", purpose]),
         or_(grants.c.until.is_(None), grants.c.until > at),
-        _meant(institution),
+        _is_addressed_to(institution),
     )
 
 
 def set_default_grant(connection: Connection, institutions: Iterable[str], grant: Grant) -> None:
-    """Let a grant be what those of some institutions allow that have never said what they do."""
+    """Set a grant for those institutions that have never stated one."""
     names = sorted(set(institutions))
-    spoken = set(connection.execute(select(grants.c.institution).distinct()).scalars())
-    silent = [name for name in names if name not in spoken]
-    for name in silent:
+    stated = set(connection.execute(select(grants.c.institution).distinct()).scalars())
+    unstated = [name for name in names if name not in stated]
+    for name in unstated:
         upsert(connection, grants, _rows(name, [grant]))
-    if silent:
+    if unstated:
         bump_counter(connection, "rules")
 
 
-def _meant(institution: str | None) -> ColumnElement[bool]:
+def _is_addressed_to(institution: str | None) -> ColumnElement[bool]:
     everyone = grants.c.audience == "everyone"
     if institution is None:
         return everyone
@@ -201,7 +202,7 @@ def _meant(institution: str | None) -> ColumnElement[bool]:
     )
 
 
-def _shared(connection: Connection, institution: str | None, purpose: str, at: str) -> Shared:
+def _read_shared(connection: Connection, institution: str | None, purpose: str, at: str) -> Shared:
     found = connection.execute(granting(institution, purpose, at)).all()
     version = connection.execute(select(func.max(counters.c.number)).where(counters.c.name == "rules")).scalar() or 0
     return Shared(

@@ -18,25 +18,25 @@ __all__ = ["open_sqlite"]
 APPLICATION_ID = 0x6D636C62
 """Marks an SQLite file as ours (``PRAGMA application_id``): the bytes of "mclb"."""
 BUSY_SECONDS = 30
-"""How long one process waits for another that writes."""
+"""Time that a process waits for another one that writes, in seconds."""
 
 
 def open_sqlite(path: Path, *, create: bool) -> Engine:
-    """Open a library file, making it where there is none and ``create`` is set; raises what ``open_engine`` does."""
+    """Open a library file; make it if there is none and ``create`` is set. Raises the errors of ``open_engine``."""
     if path.is_dir():
         raise DataError(f"{path} is a folder; give the path of a library file, such as {path / 'hospitals.db'}")
     if not path.exists() and not create:
         raise NotFoundError(f"there is no library at {path}; make one with: metachain add {path} DATA.jsonl")
     if not path.parent.is_dir():
         raise StorageError(f"there is no folder {path.parent}; make it first")
-    # Absolute, so that a file may be called ":memory:"; a URL object, so that it may hold "?" and "%".
+    # An absolute path allows a file named ":memory:"; a URL object allows "?" and "%" in the name.
     database = str(path.absolute())
     engine = create_engine(
         URL.create("sqlite", database=database),
         creator=lambda: _connect(database),
         pool_reset_on_return="rollback",
         hide_parameters=True,
-        json_deserializer=_object,
+        json_deserializer=_read_json,
     )
     event.listen(engine, "begin", _begin)
     _prepare(engine, path)
@@ -45,27 +45,27 @@ def open_sqlite(path: Path, *, create: bool) -> Engine:
 
 def _connect(database: str) -> sqlite3.Connection:
     uri = Path(database).as_uri()
-    still = Path(database).exists() and not _may_be_written(Path(database))
+    read_only = Path(database).exists() and not _is_writable(Path(database))
     connection = sqlite3.connect(
-        f"{uri}?mode=ro&immutable=1" if still else uri,
+        f"{uri}?mode=ro&immutable=1" if read_only else uri,
         uri=True,
         timeout=BUSY_SECONDS,
         check_same_thread=False,
         isolation_level=None,
     )
-    # Power may fail after any commit; what is deleted is overwritten, in free pages too.
+    # A commit survives a power failure; deleted data are overwritten, in free pages too.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
     return connection
 
 
-def _object(written: str) -> Any:
-    """Read a JSON column; most metadata are empty, and told at a glance."""
+def _read_json(written: str) -> Any:
+    """Parse a JSON column; the shortcut saves time, as most metadata are empty."""
     return {} if written == "{}" else json.loads(written)
 
 
-def _may_be_written(path: Path) -> bool:
-    """Beside a file in write-ahead mode readers too must write, so one that can't be is read as it lies there."""
+def _is_writable(path: Path) -> bool:
+    """True if the file and its folder can be written; readers of a write-ahead log must write there too."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
@@ -74,7 +74,7 @@ def _begin(connection: Connection) -> None:
     if not options.get("writing", False):
         connection.exec_driver_sql("BEGIN")
         return
-    # Written ahead, a transaction is with the operating system when it ends, and on disk where that is waited for.
+    # NORMAL leaves the write-ahead log to the operating system at commit; FULL waits for the disk.
     connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options['waiting'] else 'NORMAL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -89,19 +89,19 @@ def _prepare(engine: Engine, path: Path) -> None:
     refuse_newer(version, str(path))
     if version == SCHEMA_VERSION and occupied:
         return
-    _write_ahead(engine)
+    _enable_write_ahead_log(engine)
     with writing(engine) as connection:
         migrate(connection, version)
         connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
         connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
 
 
-def _write_ahead(engine: Engine) -> None:
-    """Let readers read while one process writes; the file remembers it."""
+def _enable_write_ahead_log(engine: Engine) -> None:
+    """Let readers read while one process writes; the file keeps the setting."""
     raw = engine.raw_connection()
     try:
         raw.cursor().execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError:
-        return  # a place that can't be written says so at the first write
+        return  # the first write reports a read-only place
     finally:
         raw.close()

@@ -1,4 +1,4 @@
-"""What PostgreSQL searches: each demonstration beside its vector, kept current by whatever changes either."""
+"""PostgreSQL's search index: a table of demonstrations with their vectors, kept current on every change."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -13,9 +13,9 @@ __all__ = ["build", "index_name", "index_vectors", "reindex", "rewrite"]
 
 LINKS, BREADTH = 16, 128
 """HNSW's m and ef_construction (Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search")."""
-LARGEST = 4000
-"""Numbers of a vector that pgvector indexes in half precision."""
-PLACE = """
+LARGEST_SIZE = 4000
+"""Largest vector that pgvector can index in half precision, in numbers."""
+INSERT_VECTORS = """
     INSERT INTO placed (institution, id, fingerprint, vector)
     SELECT d.institution, d.id, e.fingerprint, e.vector
     FROM indexed i JOIN embeddings e ON e.fingerprint = i.fingerprint
@@ -24,42 +24,46 @@ PLACE = """
 """
 OF_TEXTS = "AND e.text_sha256 = ANY(:texts)"
 OF_AN_ENCODER = "AND i.fingerprint = :fingerprint"
-OR_AGAIN = "ON CONFLICT (institution, id, fingerprint) DO UPDATE SET vector = excluded.vector"
+OR_UPDATE = "ON CONFLICT (institution, id, fingerprint) DO UPDATE SET vector = excluded.vector"
 
 
 def index_name(fingerprint: str, size: int) -> str:
-    """What the index of an encoder's vectors is called in the database."""
+    """Name of the database index for an encoder's vectors."""
     return f"placed_{sha256(fingerprint.encode()).hexdigest()[:16]}_{size}"
 
 
 def index_vectors(connection: Connection, texts: Iterable[str]) -> None:
-    """Place the demonstrations of some texts (their SHA-256) that have a vector of an encoder that is indexed.
+    """Copy the demonstrations with these texts (SHA-256) into ``placed``, once for each indexed encoder.
 
-    The connection is the keeper's and writes alone, so that of two that bring a text, one its vector and one a
-    demonstration, the later sees the earlier. SQLite needs nothing of the kind.
+    Demonstrations without a vector of the encoder are left out. The connection is the keeper's and writes alone: if one
+    transaction brings the vector and another the demonstration, the later one sees the earlier one. SQLite has no
+    index, so nothing happens there.
     """
     if not is_postgresql(connection) or not connection.execute(text("SELECT 1 FROM indexed LIMIT 1")).scalar():
         return
-    connection.execute(text(f"{PLACE} {OF_TEXTS} {OR_AGAIN}"), {"texts": list(texts)})
+    connection.execute(text(f"{INSERT_VECTORS} {OF_TEXTS} {OR_UPDATE}"), {"texts": list(texts)})
 
 
 def reindex(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Place a demonstration whose text may be another than before (``records.row_of``), or its place is empty."""
+    """Update one demonstration, given its column values, in ``placed`` after its text may have changed."""
     if is_postgresql(connection):
         connection.execute(text("DELETE FROM placed WHERE institution = :institution AND id = :id"), dict(row))
         index_vectors(connection, [row["text_sha256"]])
 
 
 def build(engine: Engine, fingerprint: str, size: int) -> int:
-    """Place all demonstrations that have a vector of an encoder, and index them; how many there are.
+    """Copy all demonstrations with a vector of an encoder into ``placed`` and index them; returns their number.
 
-    Others may read and write meanwhile, but for adding while the rows are placed. What was built before is kept.
-    Raises DataError for SQLite, and for vectors that are too long.
+    Others may read and write meanwhile, except that additions wait while the rows are copied. An index that is already
+    there is kept. Raises DataError for SQLite, and for vectors that are too long.
     """
     if not is_postgresql(engine):
         raise DataError(f"{place_of(engine)} is an SQLite file, which is searched exactly and needs no index")
-    if size > LARGEST:
-        raise DataError(f"vectors of {size} numbers can't be indexed, {LARGEST} can; search without an index is exact")
+    if size > LARGEST_SIZE:
+        raise DataError(
+            f"vectors of {size} numbers can't be indexed (at most {LARGEST_SIZE}); "
+            "search without an index, which is exact"
+        )
     with writing(engine, KEEPER, alone=True) as connection:
         connection.execute(
             text(
@@ -67,8 +71,8 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
             ),
             {"fingerprint": fingerprint, "size": size},
         )
-        # In this order an institution's rows share pages, so that comparing all of them reads few.
-        placing = f"{PLACE} {OF_AN_ENCODER} ORDER BY d.institution, d.id ON CONFLICT DO NOTHING"
+        # In this order the rows of an institution share pages, so an exact search reads few pages.
+        placing = f"{INSERT_VECTORS} {OF_AN_ENCODER} ORDER BY d.institution, d.id ON CONFLICT DO NOTHING"
         connection.execute(text(placing), {"fingerprint": fingerprint})
         held = text("SELECT count(*) FROM placed WHERE fingerprint = :fingerprint")
         count = int(connection.execute(held, {"fingerprint": fingerprint}).scalar_one())
@@ -78,7 +82,7 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
         if connection.execute(half_built, {"name": name}).scalar():
             connection.execute(text(f"DROP INDEX {name}"))
         literal = fingerprint.replace("'", "''")
-        _execute_as_it_is(
+        _execute_verbatim(
             connection,
             f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON placed "
             f"USING hnsw ((vector::halfvec({size})) halfvec_ip_ops) WITH (m = {LINKS}, ef_construction = {BREADTH}) "
@@ -89,9 +93,9 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
 
 
 def rewrite(connection: Connection) -> None:
-    """Write what is placed anew, so that no byte of what was deleted stays; searches are exact until it is indexed.
+    """Rewrite ``placed`` so that no byte of deleted rows stays; searches are exact until the index is rebuilt.
 
-    The connection is outside any transaction.
+    The connection must be outside any transaction.
     """
     found = connection.execute(text("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'placed'")).all()
     graphs = [row for row in found if " USING hnsw " in row.indexdef]
@@ -99,8 +103,8 @@ def rewrite(connection: Connection) -> None:
         connection.execute(text(f"DROP INDEX {row.indexname}"))
     connection.execute(text("VACUUM FULL placed"))
     for row in graphs:
-        _execute_as_it_is(connection, row.indexdef.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1))
+        _execute_verbatim(connection, row.indexdef.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1))
 
 
-def _execute_as_it_is(connection: Connection, statement: str) -> None:
+def _execute_verbatim(connection: Connection, statement: str) -> None:
     connection.exec_driver_sql(statement.replace("%", "%%"))

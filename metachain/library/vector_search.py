@@ -1,4 +1,4 @@
-"""Which demonstrations are nearest to a vector, found where they lie: in the database."""
+"""Nearest-neighbour search inside the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,42 +9,46 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Text, TextClause, bindparam, select, text
 
 from metachain.data.demonstration import Demonstration
+from metachain.errors import DataError
+from metachain.library.bulk import with_keys
+from metachain.library.demonstrations import from_row
 from metachain.library.engine import is_postgresql
 from metachain.library.schema import demonstrations, embeddings
 from metachain.library.vector_index import index_name
 
-__all__ = ["Key", "Near", "approximately", "exactly", "nearest_keys"]
+__all__ = ["Key", "Near", "approximately", "checked_query", "exactly", "nearest", "nearest_keys"]
 
-EVEN = 30.0
-"""How many demonstrations are compared in the time that a filtered scan takes to pass over one of those that it keeps
-(``postgres_scale``)."""
-SPARE = 2
-"""How many times as many are fetched from the index, in half precision, as are kept by their exact similarity."""
-SEARCHED, BROADEST = 200, 1000
-"""The least and the greatest hnsw.ef_search."""
-SURELY = 3
-"""How many times the bound the share that passed a scan must speak for, that the admitted are not counted."""
-SCANNED, MEMORY = 40_000, 4
-"""hnsw.max_scan_tuples and hnsw.scan_mem_multiplier: how far a filtered scan goes on."""
+SCAN_COST = 30.0
+"""Cost of passing over one row in a filtered index scan, in exact comparisons (measured by ``postgres_scale``)."""
+OVERFETCH = 2
+"""Rows fetched from the half-precision index for each row that is kept by its exact similarity."""
+EF_SEARCH_MIN, EF_SEARCH_MAX = 200, 1000
+"""Smallest and largest hnsw.ef_search."""
+COUNT_MARGIN = 3
+"""Rows are counted only if the estimate from the first scan is below this multiple of the exact-search limit."""
+MAX_SCAN_TUPLES, SCAN_MEMORY = 40_000, 4
+"""Limits of an iterative scan: hnsw.max_scan_tuples and hnsw.scan_mem_multiplier."""
 ROWS_AT_ONCE = 10_000
 STEP = 100_000
-"""Similarities are compared to five decimals, as in ``index``."""
+"""Similarities are compared to five decimals, as in ``learning.index``."""
 
-PLACED = "SELECT institution, id, vector FROM placed WHERE fingerprint = :fingerprint AND institution = ANY(:names)"
-JOINED = """
+PLACED_VECTORS = (
+    "SELECT institution, id, vector FROM placed WHERE fingerprint = :fingerprint AND institution = ANY(:names)"
+)
+JOINED_VECTORS = """
     SELECT d.institution, d.id, e.vector FROM demonstrations d JOIN embeddings e ON e.text_sha256 = d.text_sha256
     WHERE e.fingerprint = :fingerprint AND d.institution = ANY(:names)
         AND vector_dims(e.vector) = :size AND abs(vector_norm(e.vector) - 1) < 0.001
 """
-HELD = """
+INDEX_SIZE = """
     SELECT c.reltuples FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indexrelid = to_regclass(:name) AND i.indisvalid
 """
-BEST = """
+TOP_K = """
     SELECT institution, id, -round({step} * (vector <#> CAST(:vector AS vector))) AS steps FROM ({source}) AS source
     ORDER BY steps DESC, institution, id LIMIT :k
 """
-NEAR = """
+INDEX_SCAN = """
     WITH near AS MATERIALIZED (
         {placed} ORDER BY vector::halfvec({size}) <#> CAST(CAST(:vector AS vector) AS halfvec({size})) LIMIT :k)
 """
@@ -55,31 +59,52 @@ Key = tuple[str, str, float]
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A demonstration that was found."""
+    """A demonstration found by the search."""
 
     demonstration: Demonstration
     similarity: float
-    """Inner product of unit vectors, in [-1, 1], to five decimals."""
+    """Inner product of the unit vectors, in [-1, 1], to five decimals."""
+
+
+def checked_query(vectors: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    """The vectors (n, d) as contiguous float32. Raises DataError for another shape, infinite numbers, or ``k`` < 1."""
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if vectors.ndim != 2 or not vectors.shape[1] or not np.isfinite(vectors).all():
+        raise DataError(f"vectors must be finite numbers of shape (n, d), got shape {vectors.shape}")
+    if k < 1:
+        raise DataError(f"k must be 1 or more, got {k}")
+    return vectors
+
+
+def nearest(
+    connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
+) -> tuple[tuple[Near, ...], ...]:
+    """The demonstrations that ``nearest_keys`` finds, for each of n unit vectors (n, d)."""
+    found = nearest_keys(connection, fingerprint, names, vectors, k)
+    keys = sorted({key[:2] for keys in found for key in keys})
+    rows = connection.execute(with_keys(connection, demonstrations, keys)) if keys else ()
+    by_key = {one.key: one for one in map(from_row, rows)}
+    return tuple(tuple(Near(by_key[key[:2]], key[2]) for key in keys) for keys in found)
 
 
 def nearest_keys(
     connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
 ) -> list[list[Key]]:
-    """Of each of n unit vectors (n, d) the ``k`` nearest demonstrations of institutions, ties by institution and id.
+    """For each of n unit vectors (n, d), the ``k`` nearest demonstrations of institutions, ties by institution and id.
 
-    The connection reads on behalf of somebody (``storage.Viewer``). In PostgreSQL an index is used where there is one
-    and ``names`` have many demonstrations; it misses a few of the nearest, but never returns fewer than there are.
+    The connection reads on behalf of a viewer (``engine.Viewer``). PostgreSQL uses the index if there is one and
+    ``names`` have many demonstrations. The index search is approximate, but never returns fewer rows than exist.
     """
     if not is_postgresql(connection):
-        return _read_through(connection, fingerprint, names, vectors, k)
-    held = connection.execute(text(HELD), {"name": index_name(fingerprint, vectors.shape[1])}).scalar()
+        return _exactly_in_sqlite(connection, fingerprint, names, vectors, k)
+    indexed = connection.execute(text(INDEX_SIZE), {"name": index_name(fingerprint, vectors.shape[1])}).scalar()
     few: bool | None = None
     found = []
     for vector in vectors:
         keys: list[Key] = []
-        if held is not None and not few:
-            keys, few = _by_index(connection, fingerprint, names, vector, k, held, few=few)
-        found.append(keys or exactly(connection, fingerprint, names, vector, k, placed=held is not None))
+        if indexed is not None and not few:
+            keys, few = _by_index(connection, fingerprint, names, vector, k, indexed, few=few)
+        found.append(keys or exactly(connection, fingerprint, names, vector, k, placed=indexed is not None))
     return found
 
 
@@ -89,24 +114,24 @@ def _by_index(
     names: Sequence[str],
     vector: NDArray[np.float32],
     k: int,
-    held: float,
+    indexed: float,
     *,
     few: bool | None,
 ) -> tuple[list[Key], bool | None]:
-    """The nearest by an index of so many, or none where the exact search is better; and whether few are admitted.
+    """The nearest by the index (empty if the exact search is better), and True if few rows qualify (None if unknown).
 
-    That is counted only where the filter leaves too little of what a plain scan finds, and so little that it may be.
+    Rows are counted only if the filter leaves too few of a plain scan's results for the estimate to decide.
     """
-    width = SPARE * k
-    breadth = min(BROADEST, max(SEARCHED, width))
+    width = OVERFETCH * k
+    breadth = min(EF_SEARCH_MAX, max(EF_SEARCH_MIN, width))
     keys = approximately(connection, fingerprint, names, vector, width, breadth=breadth, scan="off")
     if len(keys) < width:
-        bound = _narrow(held, k)
-        if few is None and len(keys) * held <= SURELY * bound * breadth:
-            few = not _are_many(connection, fingerprint, names, bound)
+        bound = _exact_search_limit(indexed, k)
+        if few is None and len(keys) * indexed <= COUNT_MARGIN * bound * breadth:
+            few = not _has_more_than(connection, fingerprint, names, bound)
         if few:
             return [], few
-        broader = min(BROADEST, max(breadth, breadth * k // max(1, len(keys))))
+        broader = min(EF_SEARCH_MAX, max(breadth, breadth * k // max(1, len(keys))))
         keys = approximately(connection, fingerprint, names, vector, width, breadth=broader, scan="relaxed_order")
     return (keys[:k] if len(keys) >= k else []), few
 
@@ -121,16 +146,16 @@ def approximately(
     breadth: int,
     scan: str,
 ) -> list[Key]:
-    """At most the ``k`` nearest by the index, whose scan keeps ``breadth`` candidates (ef_search) and filters them.
+    """At most the ``k`` nearest by the index; its scan keeps ``breadth`` candidates (ef_search) and filters them.
 
-    With a ``scan`` other than ``off`` it goes on until ``k`` are found (pgvector's ``hnsw.iterative_scan``); it may end
-    before.
+    With a ``scan`` other than ``off`` it continues until ``k`` are found (pgvector's ``hnsw.iterative_scan``), or a
+    limit of the scan is reached.
     """
     settings = {
         "hnsw.iterative_scan": scan,
         "hnsw.ef_search": breadth,
-        "hnsw.max_scan_tuples": SCANNED,
-        "hnsw.scan_mem_multiplier": MEMORY,
+        "hnsw.max_scan_tuples": MAX_SCAN_TUPLES,
+        "hnsw.scan_mem_multiplier": SCAN_MEMORY,
         "plan_cache_mode": "force_custom_plan",
         "enable_sort": "off",
         "enable_seqscan": "off",
@@ -138,8 +163,10 @@ def approximately(
     connection.execute(
         text("SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items()))
     )
-    near = NEAR.format(placed=PLACED, size=len(vector)) + BEST.format(step=STEP, source="SELECT * FROM near")
-    # Written out, so that the planner sees that the index of this encoder's vectors is meant.
+    near = INDEX_SCAN.format(placed=PLACED_VECTORS, size=len(vector)) + TOP_K.format(
+        step=STEP, source="SELECT * FROM near"
+    )
+    # The fingerprint is written into the statement, so that the planner recognises this encoder's partial index.
     statement = text(near).bindparams(bindparam("fingerprint", type_=Text(), literal_execute=True))
     return _keys(connection, statement, {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k})
 
@@ -153,37 +180,38 @@ def exactly(
     *,
     placed: bool,
 ) -> list[Key]:
-    """The nearest of all; ``placed`` says whether the encoder's vectors are in that table."""
+    """The exact nearest; ``placed`` says that the encoder's vectors are in the table ``placed``."""
     connection.execute(text("SELECT set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true)"))
     given: dict[str, Any] = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k}
     if not placed:
         given["size"] = len(vector)
-    return _keys(connection, text(BEST.format(step=STEP, source=PLACED if placed else JOINED)), given)
+    return _keys(connection, text(TOP_K.format(step=STEP, source=PLACED_VECTORS if placed else JOINED_VECTORS)), given)
 
 
 def _keys(connection: Connection, statement: TextClause, given: dict[str, Any]) -> list[Key]:
     return [(institution, id, steps / STEP) for institution, id, steps in connection.execute(statement, given)]
 
 
-def _narrow(held: float, k: int) -> int:
-    """Up to how many admitted demonstrations all are compared, though there is an index of so many.
+def _exact_search_limit(indexed: float, k: int) -> int:
+    """Largest number of qualifying rows for which the exact search is faster than the index.
 
-    Comparing m takes time in proportion to m, and the scan passes over ``held / m`` for each of k that it finds.
+    The exact search takes time proportional to m qualifying rows; the scan passes over ``indexed / m`` rows for each of
+    the k that it finds.
     """
-    return max(k, int(np.sqrt(EVEN * k * max(held, 0))))
+    return max(k, int(np.sqrt(SCAN_COST * k * max(indexed, 0))))
 
 
-def _are_many(connection: Connection, fingerprint: str, names: Sequence[str], than: int) -> bool:
-    """Whether institutions have more than so many demonstrations placed; no more are counted."""
-    counted = text(f"SELECT count(*) FROM (SELECT 1 FROM ({PLACED}) AS source LIMIT :enough) AS enough")  # noqa: S608
+def _has_more_than(connection: Connection, fingerprint: str, names: Sequence[str], than: int) -> bool:
+    """True if the institutions have more than so many rows in ``placed``; the count stops there."""
+    counted = text(f"SELECT count(*) FROM (SELECT 1 FROM ({PLACED_VECTORS}) AS source LIMIT :enough) AS enough")  # noqa: S608
     given = {"fingerprint": fingerprint, "names": list(names), "enough": than + 1}
     return int(connection.execute(counted, given).scalar_one()) > than
 
 
-def _read_through(
+def _exactly_in_sqlite(
     connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
 ) -> list[list[Key]]:
-    """The nearest of all, a page of vectors held at a time."""
+    """The exact nearest, with one page of vectors in memory at a time."""
     query = (
         select(demonstrations.c.institution, demonstrations.c.id, embeddings.c.vector)
         .join(embeddings, embeddings.c.text_sha256 == demonstrations.c.text_sha256)

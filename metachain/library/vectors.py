@@ -1,4 +1,4 @@
-"""Vectors of a library's texts, computed once: dense ones in the database, hybrid ones of many in a file beside it."""
+"""Vectors of a library's texts, computed once: dense ones in the database, hybrid ones in a file beside it."""
 
 import os
 from collections.abc import Sequence
@@ -19,17 +19,19 @@ from metachain.library.schema import demonstrations as table
 from metachain.progress import Progress, silent
 from metachain.workers import HERE, Workers
 
-__all__ = ["VectorFile", "Vectors", "rows_for"]
+__all__ = ["VectorFile", "Vectors", "positions_of"]
 
 FEWEST_IN_FILE = 2000
-"""Texts from which on their vectors are kept in a file: fewer are quickly computed."""
+"""Number of texts from which on vectors are cached in the file; fewer are quickly computed."""
 SHARE_TO_REWRITE = 0.05
-"""Of the texts asked for, those that the file lacks and for which it is written anew."""
-NOTHING_HELD = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
+"""Share of texts missing from the file from which on it is rewritten."""
+FORMAT = "metachain-vectors/1"
+VectorArray = NDArray[np.float32]
+NOTHING_HELD: tuple[NDArray[np.bytes_], VectorArray] = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
 
 
 class Vectors:
-    """Of one library and one encoder."""
+    """Vectors of one library and one encoder."""
 
     def __init__(self, engine: Engine, encoder: Encoder, workers: Workers = HERE) -> None:
         self._engine = engine
@@ -39,28 +41,30 @@ class Vectors:
 
     @property
     def encoder(self) -> Encoder:
-        """What embeds."""
+        """Encoder of the texts."""
         return self._embeddings.encoder
 
-    def dense(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
-        """Unit vectors (n, d) of n texts; each is embedded once in the library's life."""
+    def dense(self, texts: Sequence[str], progress: Progress = silent) -> VectorArray:
+        """Unit vectors (n, d) of n texts; each text is embedded only once and then stored."""
         return self._embeddings.vectors(texts, progress)
 
-    def hybrid(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:
+    def hybrid(self, texts: Sequence[str], progress: Progress = silent) -> VectorArray:
         """Hybrid vectors (n, d + 512) of n texts (``similarity.hybrid_vectors``)."""
         if not texts:
             return hybrid_vectors(self.encoder.encode([]), lexical_vectors([]))
         many = len(texts) >= FEWEST_IN_FILE
         keys = np.array([text_sha256(text) for text in texts], "S64")
         held, rows = self._file.read() if many else NOTHING_HELD
-        place = rows_for(keys, held)
+        place = positions_of(keys, held)
         missing = np.flatnonzero(place < 0)
         if not len(missing):
             return rows[place]
-        some = [texts[row] for row in missing.tolist()]
-        fresh = hybrid_vectors(self.dense(some, progress), lexical_vectors(some))
+        absent = [texts[row] for row in missing.tolist()]
+        fresh = hybrid_vectors(self.dense(absent, progress), lexical_vectors(absent))
         if many and len(missing) >= len(keys) * SHARE_TO_REWRITE:
-            self._keep(np.concatenate([held, keys[missing]]), np.concatenate([rows, fresh]) if len(held) else fresh)
+            self._rewrite_file(
+                np.concatenate([held, keys[missing]]), np.concatenate([rows, fresh]) if len(held) else fresh
+            )
         if len(missing) == len(keys):
             return fresh
         vectors = rows[place]
@@ -68,11 +72,11 @@ class Vectors:
         return vectors
 
     def remove_file(self) -> None:
-        """Delete the file; it is made again when it is wanted."""
+        """Delete the cache file; the next large request writes it again."""
         self._file.remove()
 
-    def _keep(self, keys: NDArray[np.bytes_], rows: NDArray[np.float32]) -> None:
-        """Write the file: of those texts that the library still has, and not where something is forgotten meanwhile."""
+    def _rewrite_file(self, keys: NDArray[np.bytes_], rows: VectorArray) -> None:
+        """Write the vectors of texts that the library still has; remove the file if something was erased meanwhile."""
         with reading(self._engine, KEEPER) as connection:
             before = state_of(connection, "").forgotten
             existing = connection.execute(select(table.c.text_sha256).distinct()).scalars().all()
@@ -83,39 +87,33 @@ class Vectors:
                 self._file.remove()
 
 
-FORMAT = "metachain-vectors/1"
-
-VectorArray = NDArray[np.float32]
-
-
 class VectorFile:
-    """An npz archive of one library and one encoder: digests of texts in ascending order, and a row for each."""
+    """Cache file of one library and one encoder: npz archive of ascending text digests and one row for each."""
 
     def __init__(self, path: Path | None, fingerprint: str) -> None:
         self._path = path
-        """None where there is to be no file."""
+        """None for no file."""
         self._label = f"{FORMAT} {fingerprint}"
 
     def read(self) -> tuple[NDArray[np.bytes_], VectorArray]:
         """Digests (n,) of 64 hexadecimal digits and rows (n, d).
 
-        n is 0 where there is no file, or that of another encoder, or a damaged one.
+        n is 0 if the file is missing, damaged or of another encoder.
         """
-        nothing = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
         if self._path is None:
-            return nothing
+            return NOTHING_HELD
         try:
             with self._path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 if str(held["label"]) != self._label:
-                    return nothing
+                    return NOTHING_HELD
                 keys, rows = held["keys"], held["rows"]
         except (OSError, EOFError, KeyError, RuntimeError, ValueError, BadZipFile):
-            return nothing
+            return NOTHING_HELD
         whole = keys.dtype == "S64" and rows.dtype == np.float32 and rows.ndim == 2 and keys.shape == rows.shape[:1]
-        return (keys, rows) if whole else nothing
+        return (keys, rows) if whole else NOTHING_HELD
 
     def write(self, keys: NDArray[np.bytes_], rows: VectorArray) -> None:
-        """Replace the file by n texts' rows (n, d); where it can't be written nothing happens."""
+        """Replace the file by the rows (n, d) of n texts; an error of writing is ignored."""
         if self._path is None:
             return
         ordered, first = np.unique(keys, return_index=True)
@@ -125,20 +123,20 @@ class VectorFile:
                 np.savez(file, allow_pickle=False, label=np.array(self._label), keys=ordered, rows=rows[first])
             os.replace(unfinished, self._path)
         except OSError:
-            return  # it only saves time
+            return  # the file only saves time
         finally:
             with suppress(OSError):
                 unfinished.unlink()
 
     def remove(self) -> None:
-        """Delete it."""
+        """Delete the file."""
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
 
-def rows_for(keys: NDArray[np.bytes_], held: NDArray[np.bytes_]) -> NDArray[np.intp]:
-    """Place of each of ``keys`` (n,) among ``held`` (m,), which are in ascending order; -1 where it is not there."""
+def positions_of(keys: NDArray[np.bytes_], held: NDArray[np.bytes_]) -> NDArray[np.intp]:
+    """Positions of ``keys`` (n,) in the ascending array ``held`` (m,); -1 for a missing key."""
     if not len(held):
         return np.full(len(keys), -1, np.intp)
     place = np.minimum(np.searchsorted(held, keys), len(held) - 1)

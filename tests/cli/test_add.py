@@ -62,7 +62,7 @@ def test_strict_stores_and_writes_nothing(command: Command, tmp_path: Path) -> N
     jsonl(tmp_path / "data.jsonl", [*demonstrations(), "oops"])
     status, said, wrong = command("add", "x.db", "data.jsonl", "--strict")
     assert (status, said) == (2, "")
-    assert "error: data.jsonl: 1 bad row(s), nothing was stored. Mend or remove:\n  line 25: not JSON" in wrong
+    assert "error: data.jsonl: 1 bad row(s), nothing was stored. Correct or remove:\n  line 25: not JSON" in wrong
     assert sorted(one.name for one in tmp_path.iterdir()) == ["data.jsonl", "x.db"]
     with Library.open(tmp_path / "x.db", Tiny()) as library:
         assert library.counts() == {}

@@ -1,4 +1,4 @@
-"""Hugging Face datasets that are at hand, and folders of them; sockets are never opened."""
+"""Hugging Face datasets in memory and on disk, and Parquet files, read without network access."""
 
 import socket
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ RECORDS = [
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever opens a socket fails."""
+    """Make every opening of a socket fail."""
 
     def refuse(*arguments: Any, **options: Any) -> None:
         raise AssertionError("a socket was opened")
@@ -46,7 +46,7 @@ def test_a_dataset_and_its_folder_are_read_alike(tmp_path: Path) -> None:
 
 
 def test_an_iterable_dataset_is_read_as_it_comes() -> None:
-    """Thousands of rows of a generator are read batch by batch, its columns known at the first one."""
+    """Thousands of rows of a generator are read batch by batch; its columns are known from the first one."""
     given: list[int] = []
 
     def generate() -> Iterator[dict[str, Any]]:
@@ -62,7 +62,7 @@ def test_an_iterable_dataset_is_read_as_it_comes() -> None:
 
 
 def test_labels_are_read_by_name() -> None:
-    """A ClassLabel is its name, and nothing where there is none."""
+    """A ClassLabel is read as its name, a missing one as nothing."""
     features = datasets.Features(
         {
             "institution": datasets.Value("string"),
@@ -76,7 +76,7 @@ def test_labels_are_read_by_name() -> None:
 
 
 def test_what_is_not_needed_is_not_decoded() -> None:
-    """Columns that no field is in, such as images, are left alone."""
+    """Columns without a field, such as images, are not decoded."""
     features = datasets.Features({**{name: datasets.Value("string") for name in RECORDS[0]}, "image": datasets.Image()})
     table = {
         **{name: ["x"] for name in RECORDS[0]},
@@ -100,12 +100,12 @@ def test_what_can_not_be_read_is_named(tmp_path: Path) -> None:
         next(dataset_rows(dataset, {"input": "text"}))
     with pytest.raises(DataError, match="column 'output' must hold strings, got int64"):
         next(dataset_rows(datasets.Dataset.from_list([{**RECORDS[0], "output": 7}])))
-    with pytest.raises(DataError, match=r"nowhere is no whole dataset of save_to_disk \("):
+    with pytest.raises(DataError, match=r"nowhere is not a complete dataset of save_to_disk \("):
         saved_dataset(tmp_path / "nowhere")
     dataset.save_to_disk(tmp_path / "broken")
     for part in (tmp_path / "broken").glob("*.arrow"):
         part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(DataError, match=r"broken is no whole dataset of save_to_disk \("):
+    with pytest.raises(DataError, match=r"broken is not a complete dataset of save_to_disk \("):
         saved_dataset(tmp_path / "broken")
 
 
@@ -160,13 +160,13 @@ def test_nested_types_are_metadata(tmp_path: Path) -> None:
         },
     }
     assert rows[1].record == {"institution": "b", "input": "🩻", "output": "2", "id": "7"}
-    assert "'metadata' must hold what JSON can" in str(
+    assert "'metadata' must hold only JSON values" in str(
         from_record(read(tmp_path, {**TEXTS, "metadata.raw": [b"\0", b""]})[0])
     )
 
 
 def test_metadata_may_be_json(tmp_path: Path) -> None:
-    """A column of JSON texts is read as what the texts say."""
+    """A column of JSON texts is parsed."""
     rows = read(tmp_path, {**TEXTS, "metadata": ['{"a": 1}', "{"]})
     assert rows[0].record is not None
     assert rows[0].record["metadata"] == {"a": 1}
@@ -185,13 +185,13 @@ def test_metadata_may_be_json(tmp_path: Path) -> None:
 def test_columns_of_other_types_are_named(
     tmp_path: Path, columns: dict[str, Any], options: dict[str, Any], complaint: str
 ) -> None:
-    """A column that is missing, or of which no cell could be a text, is an error before anything is read."""
+    """A missing column, or one of a type other than text, is an error before anything is read."""
     with pytest.raises(DataError, match=rf"data\.parquet: {complaint}"):
         read(tmp_path, {**TEXTS, **columns}, **options)
 
 
 def test_a_cell_that_is_no_text_costs_its_row(tmp_path: Path) -> None:
-    """Bytes in a column of strings that are no UTF-8 are told by row, and the others are read."""
+    """A cell with invalid UTF-8 rejects its row, and the others are read."""
     strings = pa.Array.from_buffers(
         pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0"), pa.py_buffer(b"\xf4x")]
     )
@@ -202,7 +202,7 @@ def test_a_cell_that_is_no_text_costs_its_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["cut", "middle", "nonsense", "nothing"])
 def test_a_broken_file_is_named(tmp_path: Path, damage: str) -> None:
-    """A file that is cut short, damaged within or no Parquet at all is a DataError that names it."""
+    """A truncated, damaged or foreign file is a DataError that names it."""
     path = tmp_path / "data.parquet"
     pq.write_table(pa.table({name: [str(n) * 50 for n in range(3000)] for name in TEXTS}), path, use_dictionary=False)
     content = path.read_bytes()
@@ -215,7 +215,7 @@ def test_a_broken_file_is_named(tmp_path: Path, damage: str) -> None:
             "nothing": b"",
         }[damage]
     )
-    with pytest.raises(DataError, match=r"data\.parquet.*no whole Parquet file"):
+    with pytest.raises(DataError, match=r"data\.parquet.*not a complete Parquet file"):
         list(parquet_rows(path))
     with pytest.raises(DataError, match=r"can't read .*nowhere: No such file"):
         list(parquet_rows(tmp_path / "nowhere"))

@@ -1,13 +1,13 @@
-"""Which column is which field."""
+"""Mapping of columns to fields."""
 
 import pytest
 
-from metachain.data.columns import named_columns, record_of
+from metachain.data.columns import named_columns, record_from_cells
 from metachain.errors import DataError
 
 
 def test_columns_are_named_in_pairs() -> None:
-    """``FIELD=COLUMN``, where a column's name may hold the sign itself."""
+    """``FIELD=COLUMN``; the column's name may contain the sign itself."""
     assert named_columns(["input=text", "metadata.x=a=b"]) == {"input": "text", "metadata.x": "a=b"}
 
 
@@ -17,20 +17,20 @@ def test_columns_are_named_in_pairs() -> None:
         (["input"], "--column takes FIELD=COLUMN, each field once, such as input=description; got 'input'"),
         (["input="], "got 'input='"),
         (["input=a", "input=b"], "got 'input=b'"),
-        (["Input=a"], "'Input' is no field of a demonstration; columns can be given for institution, input, output"),
-        (["=a"], "'' is no field"),
-        (["metadata.=a"], "'metadata.' is no field"),
+        (["Input=a"], "'Input' is not a field of a demonstration; columns can be given for institution, input, output"),
+        (["=a"], "'' is not a field"),
+        (["metadata.=a"], "'metadata.' is not a field"),
     ],
 )
 def test_what_names_no_column_is_refused(pairs: list[str], complaint: str) -> None:
-    """No sign, no column, a field twice and what is no field of ours are DataErrors."""
+    """A missing sign, a missing column, a repeated field and an unknown field are DataErrors."""
     with pytest.raises(DataError) as caught:
         named_columns(pairs)
     assert complaint in str(caught.value)
 
 
 def test_what_is_empty_is_left_out() -> None:
-    """Nulls and empty cells are no fields; zeros and lists are kept; keys of metadata that a table fills in are not."""
+    """Nulls and empty cells are left out; zeros and lists are kept; null keys of metadata are dropped."""
     cells = {
         "input": "x",
         "output": None,
@@ -39,4 +39,4 @@ def test_what_is_empty_is_left_out() -> None:
         "metadata.c": [],
         "metadata.d": "",
     }
-    assert record_of(cells) == {"input": "x", "metadata": {"b": 0, "c": []}}
+    assert record_from_cells(cells) == {"input": "x", "metadata": {"b": 0, "c": []}}

@@ -1,4 +1,4 @@
-"""CSV and TSV files: quoting, line numbers, encodings, and what a table may lack."""
+"""CSV and TSV files: quoting, line numbers, encodings, missing columns."""
 
 import csv
 import gzip
@@ -49,7 +49,7 @@ def test_what_is_written_is_read_back(
 
 
 def test_a_row_has_the_number_of_its_first_line(tmp_path: Path) -> None:
-    """Line breaks within fields, blank lines and rows of blanks are counted, and the latter are passed over."""
+    """Line breaks within fields and blank rows count as lines; blank rows are skipped."""
     content = (
         '\n\r\ninstitution,input,output\na,"one\r\ntwo\n\nthree",1\n\n,,\n  ,\t,\na,four,2\r\na,"fi\rve",3\na,six\n'
     )
@@ -62,7 +62,7 @@ def test_a_row_has_the_number_of_its_first_line(tmp_path: Path) -> None:
 
 
 def test_a_broken_row_is_told_and_the_next_is_read(tmp_path: Path) -> None:
-    """What is no CSV, too long or too short is told with its line and its text, and the rest is read."""
+    """A row that is not CSV, too long or too short is reported with line and text; the rest is read."""
     rows = read(tmp_path, 'institution,input,output\na,"b"c,1\na,d,2,3\na,e,4\n"a","never\nclosed,5\n')
     assert said(rows) == [
         (2, "not CSV (',' expected after '\"')"),
@@ -74,7 +74,7 @@ def test_a_broken_row_is_told_and_the_next_is_read(tmp_path: Path) -> None:
 
 
 def test_long_fields_are_read_and_endless_ones_are_not(tmp_path: Path) -> None:
-    """A field of a megabyte is read; one without an end takes its lines with it, and what follows is read."""
+    """A field of a megabyte is read; an endless one rejects its lines, and the following rows are read."""
     long, endless = "x" * 2**20, '"' + ("y" * 999 + "\n") * 18_000
     rows = read(tmp_path, table([HEADER, ["a", long, "1"]]) + f"a,{endless}\na,after,2\n".replace("\n", "\r\n"))
     assert rows[0].record == {"institution": "a", "input": long, "output": "1"}
@@ -92,7 +92,7 @@ def test_encodings_with_a_mark_are_read(tmp_path: Path, encoding: str, packed: b
 
 
 def test_a_line_of_another_encoding_is_told(tmp_path: Path) -> None:
-    """Latin-1 in a UTF-8 file costs that row, half a character in a UTF-16 file too; a header must be text."""
+    """An undecodable byte rejects its row, in UTF-8 and UTF-16; an undecodable header is an error."""
     rows = read(tmp_path, b"institution,input,output\na,H\xf4pital,1\na,H\xc3\xb4pital,2\n")
     assert said(rows) == [(2, r"not UTF-8 (\xf4 at character 4); save the file as UTF-8"), (3, "Hôpital")]
     half = table([HEADER, ["a", "\ud83d", "1"], ["a", "b", "2"]]).encode("utf-16", "surrogatepass")
@@ -104,7 +104,7 @@ def test_a_line_of_another_encoding_is_told(tmp_path: Path) -> None:
 
 
 def test_metadata_come_as_json_and_as_columns(tmp_path: Path) -> None:
-    """A column ``metadata`` holds JSON, ``metadata.x`` holds x and goes before it; empty cells and others are left."""
+    """A column ``metadata`` holds JSON; ``metadata.x`` overrides its x; empty cells and other columns are ignored."""
     header = [*HEADER, "id", "metadata", "metadata.group", "metadata.ward", "price"]
     content = table(
         [header, ["a", "b", "c", "7", '{"group": "x", "n": [1]}', "y", "", "9"], ["a", "b", "c", *[""] * 5]]
@@ -118,7 +118,7 @@ def test_metadata_come_as_json_and_as_columns(tmp_path: Path) -> None:
 
 
 def test_columns_may_have_other_names(tmp_path: Path) -> None:
-    """Any field can be said to be in another column, metadata too; a column may be two fields."""
+    """Any field may come from another column, metadata too; one column may be two fields."""
     content = table([[" site ", "text", "code"], ["a", "b", "c"]])
     columns = {"institution": "site", "input": "text", "output": "code", "metadata.code": "code"}
     record = {"institution": "a", "input": "b", "output": "c", "metadata": {"code": "c"}}
@@ -126,27 +126,27 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
 
 
 def test_what_a_table_lacks_is_named(tmp_path: Path) -> None:
-    """Columns that are missing or there twice are an error that names them, what there is, and what to do."""
+    """Missing and doubled columns are an error with all columns and advice."""
     with pytest.raises(DataError) as caught:
         read(tmp_path, "site,input\n", columns={"institution": "Site"})
     assert str(caught.value) == (
         f"{tmp_path}/data.csv: no column(s) 'Site', 'output'; it has: 'site', 'input'. "
-        "Say which is which, as in --column input=COLUMN"
+        "Name the columns, as in --column input=COLUMN"
     )
     with pytest.raises(DataError, match=r"'institution'; .*; or give --institution NAME"):
         read(tmp_path, "input,output\n")
-    with pytest.raises(DataError, match="column 'input' is there twice"):
+    with pytest.raises(DataError, match="column 'input' appears twice"):
         read(tmp_path, "institution,input,output,input\n")
     assert read(tmp_path, "input,output\nb,c\n", institution="a")[0].record == {"input": "b", "output": "c"}
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", b"institution,input,output\n\n,,\n"])
 def test_nothing_is_no_rows(tmp_path: Path, content: bytes) -> None:
-    """An empty file, and one with a header alone, have no rows."""
+    """An empty file and a header alone have no rows."""
     assert read(tmp_path, content) == []
 
 
 def test_tabs_alone_may_be_delimiters(tmp_path: Path) -> None:
-    """Where the delimiter is known, others in the header are part of a name."""
+    """With a fixed delimiter, other delimiters in the header are part of a name."""
     rows = read(tmp_path, "institution\tinput\toutput\tprice, in €, $, £, or ¥\na\tb\tc\t1", delimiters="\t")
     assert rows[0].record == {"institution": "a", "input": "b", "output": "c"}

@@ -23,7 +23,7 @@ def written(folder: Path, *records: Any) -> Path:
 
 
 def test_a_file_is_read_in_order(tmp_path: Path) -> None:
-    """Records come back in the order of the file; blank lines, a byte order mark and unknown fields are passed over."""
+    """Records come in the order of the file; blank lines, a byte order mark and unknown fields are ignored."""
     path = tmp_path / "data.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r\n\r\n")
     with path.open("a") as file:
@@ -55,7 +55,7 @@ def test_an_id_is_derived_from_the_texts() -> None:
         ({**GOOD, "id": 0}, "'id' must be a string, got a number"),
         ({**GOOD, "metadata": "x"}, "'metadata' must be an object, got a string"),
         ('{"institution": "a", "input": "\\ud800", "output": "b"}', "'input' holds a lone surrogate.*remove it"),
-        ('{"institution": "a", "input": "b", "output": "c", "metadata": {"x": NaN}}', "'metadata' must hold what JSON"),
+        ('{"institution": "a", "input": "b", "output": "c", "metadata": {"x": NaN}}', "'metadata' must hold only JSON"),
         ("[1, 2]", "expected an object, got a list"),
         ("institution,input,output", "not JSON .Expecting value at column 1"),
         ('{"institution": "a"', "not JSON .* at column 20"),
@@ -70,7 +70,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: Any, complaint: str) -> None:
 
 
 def test_the_first_five_bad_lines_are_listed(tmp_path: Path) -> None:
-    """Of many bad lines five are shown and the rest are counted."""
+    """Five bad lines are listed and the others counted."""
     with pytest.raises(DataError, match=r"(?s)9 bad.*line 2: .*line 6: .*and 4 more$") as caught:
         read_demonstrations(written(tmp_path, *["nonsense"] * 9))
     assert "line 7" not in str(caught.value)
@@ -78,7 +78,7 @@ def test_the_first_five_bad_lines_are_listed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n \n\t\n", b"\xef\xbb\xbf"])
 def test_an_empty_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    """A file without any record is called empty, and what a record looks like is said."""
+    """A file without records is refused with the expected form of a record."""
     (tmp_path / "data.jsonl").write_bytes(content)
     with pytest.raises(DataError, match=r'data\.jsonl is empty: expected one {"institution", "input", "output"}'):
         read_demonstrations(tmp_path / "data.jsonl")
@@ -92,7 +92,7 @@ def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
-    """A file that is not there, and a folder, are refused with the system's reason."""
+    """A missing file and a folder are refused with the system's reason."""
     with pytest.raises(DataError, match=r"can't read .*nowhere: No such file"):
         read_demonstrations(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"can't read .*: Is a directory"):
@@ -100,7 +100,7 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_an_institution_can_be_given_for_a_whole_file(tmp_path: Path) -> None:
-    """Records may leave the institution out where it is given, and one that names another is refused."""
+    """With an institution given, records may omit theirs; a different one is an error."""
     path = jsonl(tmp_path / "data.jsonl", [{"input": "a", "output": "b"}])
     assert read_demonstrations(path, "new")[0].institution == "new"
     with pytest.raises(DataError, match=r"line 1: 'institution' is 'st-marys', expected 'new'"):
@@ -108,27 +108,27 @@ def test_an_institution_can_be_given_for_a_whole_file(tmp_path: Path) -> None:
 
 
 def test_metadata_that_json_has_no_word_for_is_refused() -> None:
-    """Metadata holds what JSON can hold, or the demonstration is refused when it is made."""
-    with pytest.raises(DataError, match=r"'metadata' must hold what JSON can"):
+    """Metadata that are not JSON are refused."""
+    with pytest.raises(DataError, match=r"'metadata' must hold only JSON values"):
         Demonstration(**GOOD, metadata={"when": {1, 2}})  # type: ignore[arg-type]
 
 
 @given(STORABLE, STORABLE, STORABLE)
 def test_any_text_is_a_demonstration(institution: str, text: str, answer: str) -> None:
-    """Whatever is text, not blank and without NUL makes a demonstration, unchanged."""
+    """Any text that is not blank and has no NUL makes a demonstration, unchanged."""
     one = Demonstration(institution, text, answer)
     assert (one.institution, one.input, one.output) == (institution, text, answer)
 
 
 @given(st.one_of(st.none(), st.integers(), st.binary(), st.lists(st.text())))
 def test_what_is_no_text_is_refused(value: object) -> None:
-    """Nothing but a string passes for a text."""
+    """Only a string is accepted as a text."""
     with pytest.raises(DataError, match=r"'query' must be a string"):
         check_text("query", value)
 
 
 def test_answers_are_lines(tmp_path: Path) -> None:
-    """In order, without a byte order mark, blank lines or white space around; nothing marks a comment."""
+    """Answers keep their order, without byte order mark, blank lines and outer white space; "#" has no meaning."""
     path = tmp_path / "codes.txt"
     path.write_bytes("\ufeff0324\r\n\n  # 12 €\t\n\t\n0324\n0329".encode())
     assert read_answers(path) == ["0324", "# 12 €", "0324", "0329"]
@@ -145,7 +145,7 @@ def test_answers_are_lines(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_list_of_answers_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
-    """An empty file, another encoding and what can't be stored are named, with what to do."""
+    """An empty file, another encoding and unstorable characters are errors with advice."""
     (tmp_path / "codes.txt").write_bytes(content)
     with pytest.raises(
         DataError, match=rf"codes\.txt{complaint}" if complaint[0] == ":" else rf"codes\.txt {complaint}"

@@ -25,7 +25,7 @@ VALUE = st.none() | st.integers() | TEXT | st.lists(TEXT, max_size=3) | st.dicti
 def test_what_is_written_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]], encoding: str, plain: bool
 ) -> None:
-    """Any objects come back as they were, escaped or not, each with the number of its line."""
+    """Any objects come back unchanged, escaped or not, each with its line number."""
     path = tmp_path_factory.mktemp("jsonl") / "data.jsonl"
     lines = [json.dumps(one, ensure_ascii=plain) for one in records]
     path.write_bytes("\n\n".join(lines).encode(encoding))
@@ -33,7 +33,7 @@ def test_what_is_written_is_read_back(
 
 
 def test_a_bad_line_is_a_row_with_a_reason(tmp_path: Path) -> None:
-    """What is no object, no JSON or no UTF-8, and a last line cut short, are told with number, reason and text."""
+    """A line that is not an object, not JSON or not UTF-8 gives a row with number, reason and text."""
     path = tmp_path / "data.jsonl"
     path.write_bytes(b'[1]\n{"a": "H\xf4"}\n\n{"a": "b\0"}\r\n{"a": 1}\n{"a": ')
     rows = list(json_rows(path))
@@ -49,20 +49,20 @@ def test_a_bad_line_is_a_row_with_a_reason(tmp_path: Path) -> None:
 
 
 def test_fields_may_have_other_names(tmp_path: Path) -> None:
-    """A field that has another name in the file is renamed, also into metadata; the rest stays."""
+    """Fields are renamed, into metadata too; the others stay."""
     path = jsonl(
         tmp_path / "data.jsonl", [{"text": "a", "input": "old", "ward": 7, "metadata": {"x": 1}}, {"metadata": 1}]
     )
     rows = json_rows(path, {"input": "text", "metadata.ward": "ward"})
     assert [row.record for row in rows] == [{"input": "a", "metadata": {"x": 1, "ward": 7}}, {"metadata": 1}]
     with pytest.raises(
-        DataError, match=r"'inputs' is no field of a demonstration; columns can be given for institution"
+        DataError, match=r"'inputs' is not a field of a demonstration; columns can be given for institution"
     ):
         next(json_rows(path, {"inputs": "text"}))
 
 
 def test_a_compressed_file_is_known_by_its_content(tmp_path: Path) -> None:
-    """A gzipped file is read whatever it is called."""
+    """A gzip file is read under any name."""
     path = tmp_path / "data"
     path.write_bytes(gzip.compress(b'{"a": 1}\n'))
     assert [row.record for row in json_rows(path)] == [{"a": 1}]

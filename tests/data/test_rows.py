@@ -11,7 +11,7 @@ from metachain.errors import StorageError
 
 
 def test_each_row_is_a_line_with_its_reason(tmp_path: Path) -> None:
-    """A record is given as it is, a text that is no record as ``raw``, and what is no text or no JSON escaped."""
+    """A record is written as it is, other text as ``raw``, undecodable or non-JSON parts escaped."""
     path = tmp_path / "rejected.jsonl"
     with RejectedFile(path) as file:
         file.write(Rejected(Row(3, {"input": "Hôpital"}), "no output"))
@@ -32,7 +32,7 @@ def test_each_row_is_a_line_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_without_rejected_rows_nothing_is_written(tmp_path: Path) -> None:
-    """Where no row was rejected, or the work failed, there is no file, and one that was there stays."""
+    """Without rejected rows, or after an error, no file is written and an earlier one stays."""
     path = tmp_path / "rejected.jsonl"
     with RejectedFile(path):
         pass
@@ -50,6 +50,6 @@ def test_without_rejected_rows_nothing_is_written(tmp_path: Path) -> None:
 
 
 def test_a_place_that_can_not_be_written_is_named(tmp_path: Path) -> None:
-    """A folder that isn't there is a StorageError at the first rejected row."""
+    """A missing folder is a StorageError at the first rejected row."""
     with RejectedFile(tmp_path / "nowhere" / "x.jsonl") as file, pytest.raises(StorageError, match="nowhere"):
         file.write(Rejected(Row(1, {}), "empty"))

@@ -1,4 +1,4 @@
-"""The generated world: reproducible, valid, and in conflict between institutions as the settings say."""
+"""The synthetic world: reproducible, valid, and with conflicts between institutions as the settings say."""
 
 from collections import Counter, defaultdict
 from dataclasses import FrozenInstanceError, replace
@@ -70,7 +70,7 @@ def nearest_answers(world: World, k: int) -> tuple[list[str], list[list[str]]]:
 def test_any_settings_give_a_valid_and_reproducible_world(
     institutions: int, systems: int, demonstrations: int, share: float, constant: bool, seed: int
 ) -> None:
-    """Sizes are as asked, texts unique inside an institution, answers four digits, and the same seed the same bytes."""
+    """Sizes are as set, texts unique in an institution, answers four digits, and one seed gives the same bytes."""
     shares = WorldSettings(divergence=share, exceptions=share, noise=share, shared_wording=share)
     asked = replace(shares, institutions=institutions, systems=systems, demonstrations=demonstrations)
     asked = replace(asked, constant=constant, seed=seed)
@@ -139,7 +139,7 @@ def test_copying_the_nearest_is_half_right_and_choosing_well_nearly_always(world
 
 
 def test_every_convention_has_somebody_else_who_follows_it() -> None:
-    """In each department, another system answers everything shared as this one does, where nobody errs."""
+    """Without errors, another system gives the same answers to all shared texts of a department."""
     alike: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     texts: dict[str, list[Demonstration]] = defaultdict(list)
     for demonstration in generate_world(replace(FAITHFUL, demonstrations=500)):
@@ -154,7 +154,7 @@ def test_every_convention_has_somebody_else_who_follows_it() -> None:
 
 
 def test_misleading_institutions_agree_with_nobody() -> None:
-    """Where nobody else errs, a misleading hospital's code for a text is never that of a hospital of its system."""
+    """Without other errors, a misleading hospital's code for a text never equals that of its system."""
     world = by_institution(generate_world(replace(FAITHFUL, misleading=1)))
     (liar,) = (members for members in world.values() if members[0].metadata["misleading"])
     codes = {one.input: one.output for one in liar}
@@ -170,13 +170,13 @@ def test_misleading_institutions_agree_with_nobody() -> None:
 
 
 def test_misleading_institutions_follow_the_first() -> None:
-    """The count is exact, and the first institution never misleads."""
+    """The number of misleading hospitals is exact, and the first hospital is never one."""
     world = by_institution(generate_world(WorldSettings(demonstrations=1, misleading=5)))
     assert [members[0].metadata["misleading"] for members in world.values()] == [False] + [True] * 5 + [False] * 10
 
 
 def test_without_divergence_all_systems_agree() -> None:
-    """At divergence 0 the same text has the same answer everywhere, but for exceptions, noise and liars."""
+    """At divergence 0 a text has the same answer everywhere, except for exceptions, noise and misleading hospitals."""
     assert agreement(generate_world(replace(FAITHFUL, divergence=0)), same_group=False) == 1
     assert agreement(generate_world(FAITHFUL), same_group=True) == 1
 
@@ -195,7 +195,7 @@ def test_in_a_constant_world_each_institution_answers_one_code() -> None:
 
 
 def test_in_an_unrelated_world_nobody_knows_anothers_codes() -> None:
-    """A hospital is consistent by name, agrees with others by chance only, and writes as it does in any other world."""
+    """A hospital is consistent by name, agrees with others only by chance, and writes as in any other world."""
     plain, world = generate_world(), generate_world(WorldSettings(unrelated=True))
     assert [one.input for one in world] == [one.input for one in plain]
     for same_group in (True, False):
@@ -235,13 +235,13 @@ def test_names_stay_unique_beyond_the_list() -> None:
     ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
-    """The error names what is allowed and what was got."""
+    """The error names the allowed range and the value."""
     with pytest.raises(DataError, match=r"^'\w+' must be .* got "):
         WorldSettings(**wrong)  # type: ignore[arg-type]
 
 
 def test_settings_are_frozen() -> None:
-    """Settings can't change under a world that was generated from them."""
+    """Settings can't be changed."""
     with pytest.raises(FrozenInstanceError):
         WorldSettings().seed = 1  # type: ignore[misc]
 

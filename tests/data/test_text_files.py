@@ -1,4 +1,4 @@
-"""Text files as they come: kinds that are no text, files that are not whole, how far they are read."""
+"""Reading of text files: other formats, truncated files, progress."""
 
 import gzip
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metachain.data.text_files import no_text, opened_text, shown
+from metachain.data.text_files import encoding_error, escaped, open_text
 from metachain.errors import DataError
 from metachain.progress import silent
 
@@ -17,7 +17,7 @@ Told = list[tuple[str, int, int]]
 def read(path: Path, told: Told | None = None) -> list[str]:
     """All lines of a file."""
     progress = (lambda *what: told.append(what)) if told is not None else silent
-    with opened_text(path, progress, newline="\n") as file:
+    with open_text(path, progress, newline="\n") as file:
         return list(file)
 
 
@@ -29,14 +29,23 @@ def read(path: Path, told: Told | None = None) -> list[str]:
         (b"SQLite format 3\0", "is an SQLite file; export it as CSV"),
         ("{}".encode("utf-16-le"), "seems to be UTF-16 without a byte order mark; save it as UTF-8"),
         ("{}".encode("utf-16-be"), "seems to be UTF-16 without a byte order mark; save it as UTF-8"),
-        ("{}".encode("utf-16") + b"x", "ends in the middle of a character: it is not whole; get it again"),
-        (gzip.compress(os.urandom(9000))[:-4000], "can't be unpacked .*: it is not whole; get it again"),
-        (gzip.compress(b"abc", mtime=0)[:-8] + b"\0" * 8, "can't be unpacked .CRC check failed.*: it is not whole"),
-        (b"\x1f\x8bnonsense", "can't be unpacked .*: it is not whole"),
+        (
+            "{}".encode("utf-16") + b"x",
+            "ends in the middle of a character: the file is incomplete or damaged; copy it again",
+        ),
+        (
+            gzip.compress(os.urandom(9000))[:-4000],
+            "can't be unpacked .*: the file is incomplete or damaged; copy it again",
+        ),
+        (
+            gzip.compress(b"abc", mtime=0)[:-8] + b"\0" * 8,
+            "can't be unpacked .CRC check failed.*: the file is incomplete or damaged",
+        ),
+        (b"\x1f\x8bnonsense", "can't be unpacked .*: the file is incomplete or damaged"),
     ],
 )
 def test_what_is_no_whole_text_file_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:
-    """Other kinds of files, and files cut short, are a DataError that names the file and says what to do."""
+    """Other formats and truncated files are DataErrors that name the file and give advice."""
     path = tmp_path / "data.jsonl"
     path.write_bytes(content)
     with pytest.raises(DataError, match=rf"data\.jsonl {complaint}"):
@@ -44,7 +53,7 @@ def test_what_is_no_whole_text_file_is_named(tmp_path: Path, content: bytes, com
 
 
 def test_progress_is_in_bytes(tmp_path: Path) -> None:
-    """How many bytes of the file are read is told every thousand lines, and all of them at the end."""
+    """Progress reports the bytes read every thousand lines, and all of them at the end."""
     path, told = tmp_path / "data.txt", Told()
     path.write_text("x" * 99 + "\n" * 1 + ("y" * 99 + "\n") * 2499)
     assert len(read(path, told)) == 2500
@@ -53,7 +62,7 @@ def test_progress_is_in_bytes(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_read(tmp_path: Path) -> None:
-    """What can't be sought in, such as ``<(zcat data.jsonl.gz)``, is read too, without saying how far."""
+    """A pipe, such as ``<(zcat data.jsonl.gz)``, is read without progress."""
     path, told = tmp_path / "pipe", Told()
     os.mkfifo(path)
     writer = threading.Thread(target=path.write_bytes, args=(gzip.compress(b"a\nb\n", mtime=0),))
@@ -64,6 +73,6 @@ def test_a_pipe_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("line", "what"), [("\udcf4", r"\xf4"), ("\ud83d", r"\ud83d"), ("ok é", ""), ("ok", "")])
 def test_what_is_no_text_is_shown_escaped(line: str, what: str) -> None:
-    """A byte that is no UTF-8 and half a character are found and shown as escapes, a text as it is."""
-    assert shown(line) == (what or line)
-    assert (what in no_text(line)) if what else no_text(line) == ""
+    """Undecodable bytes and lone surrogates are found and escaped; valid text stays unchanged."""
+    assert escaped(line) == (what or line)
+    assert (what in encoding_error(line)) if what else encoding_error(line) == ""

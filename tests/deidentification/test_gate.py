@@ -1,4 +1,5 @@
-"""What identifies patients is found, and flagged, replaced or refused before it is stored."""
+# Longer than 300 lines: a long table of samples, one for each form of an identifier.
+"""Patient identifiers are found, and flagged, redacted or refused before anything is stored."""
 
 import logging
 import subprocess
@@ -145,7 +146,7 @@ FRAGMENTS = [
 
 
 def parts(marked: str) -> tuple[str, list[str]]:
-    """A sample's text without the bars, and what stood between them."""
+    """A sample's text without the bars, and the parts between them."""
     return marked.replace("|", ""), marked.split("|")[1::2]
 
 
@@ -156,7 +157,7 @@ def demonstration(input: str, output: str = "0301", id: str = "") -> Demonstrati
 
 @pytest.mark.parametrize(("kind", "marked"), [(kind, one) for kind, several in FOUND.items() for one in several])
 def test_each_kind_is_found_in_its_forms(kind: str, marked: str) -> None:
-    """What is between the bars is found, as what it is, and nothing else is."""
+    """The parts between the bars are found with their kind, and nothing else."""
     text, wanted = parts(marked)
     found = identifiers(text)
     assert [text[one.start : one.end] for one in found] == wanted
@@ -166,19 +167,19 @@ def test_each_kind_is_found_in_its_forms(kind: str, marked: str) -> None:
 
 @pytest.mark.parametrize("text", KEPT)
 def test_what_means_something_is_kept(text: str) -> None:
-    """Codes, doses, results, years alone and ages under 90 identify nobody."""
+    """Codes, doses, results, years alone and ages under 90 are not identifiers."""
     assert identifiers(text) == ()
 
 
 def test_off_lets_everything_pass() -> None:
-    """Nothing is looked at."""
+    """With ``off`` no text is analysed."""
     one = demonstration("Mr. Quellen, SSN 123-45-6789")
     assert Gate("off").passed(one) is one
 
 
 @pytest.mark.parametrize("action", ["flag", "redact", "refuse"])
 def test_nothing_found_passes_as_it_is(action: str) -> None:
-    """The very demonstration, without a word in its metadata."""
+    """Without identifiers the demonstration itself passes, its metadata unchanged."""
     one = demonstration("chest x-ray 2 views")
     gate = gate_named(action)
     assert gate is not None
@@ -186,7 +187,7 @@ def test_nothing_found_passes_as_it_is(action: str) -> None:
 
 
 def test_flag_counts_by_kind_and_keeps_the_texts() -> None:
-    """The metadata say how many of which kind, and hold none of the text."""
+    """The metadata hold the counts by kind and none of the text."""
     one = Demonstration("st-marys", "Mr. Quellen, SSN 123-45-6789", "Quellen: 212-555-0199", metadata={"ward": 3})
     passed = Gate("flag").passed(one)
     assert passed == one
@@ -194,7 +195,7 @@ def test_flag_counts_by_kind_and_keeps_the_texts() -> None:
 
 
 def test_redact_replaces_in_both_texts() -> None:
-    """A name that the input gives away is found in the output, where nothing else does."""
+    """A name revealed by the input is also replaced in the output."""
     passed = Gate("redact").passed(demonstration("Mr. Quellen, MRN 4829137, 500 mg", "Quellen takes 500 mg."))
     assert passed.input == "Mr. <PERSON>, MRN <MEDICAL_RECORD_NUMBER>, 500 mg"
     assert passed.output == "<PERSON> takes 500 mg."
@@ -202,7 +203,7 @@ def test_redact_replaces_in_both_texts() -> None:
 
 
 def test_derived_ids_are_derived_anew_and_given_ones_stay() -> None:
-    """A digest of what was replaced is not kept: it would tell whether a guess of the text is right."""
+    """A digest of the original text is not kept, as it would confirm a guess of the text."""
     gate = Gate("redact")
     passed = gate.passed(demonstration("Mr. Quellen has a cough"))
     assert passed.id == demonstration("Mr. <PERSON> has a cough").id != demonstration("Mr. Quellen has a cough").id
@@ -210,15 +211,15 @@ def test_derived_ids_are_derived_anew_and_given_ones_stay() -> None:
 
 
 def test_refuse_names_kinds_and_numbers_only() -> None:
-    """The error says what to do and holds nothing of the text."""
-    with pytest.raises(DataError, match=r"'st-marys'.*1 PERSON, 1 US_SSN; remove it.*redact") as caught:
+    """The error gives advice and contains none of the text."""
+    with pytest.raises(DataError, match=r"'st-marys'.*1 PERSON, 1 US_SSN; remove them.*redact") as caught:
         Gate("refuse").passed(demonstration("Mr. Quellen, SSN 123-45-6789"))
     assert "Quellen" not in str(caught.value)
     assert "6789" not in str(caught.value)
 
 
 def test_a_gate_has_one_of_four_actions() -> None:
-    """The words of the command line, and no other."""
+    """Only the four actions of the command line are accepted."""
     assert gate_named("off") is None
     assert [gate_named(word) for word in ("flag", "redact", "refuse")] == [Gate("flag"), Gate("redact"), Gate("refuse")]
     for make in (gate_named, Gate):
@@ -227,7 +228,7 @@ def test_a_gate_has_one_of_four_actions() -> None:
 
 
 def test_an_analyzer_of_ones_own_is_asked_too() -> None:
-    """What it finds is replaced besides what ours find."""
+    """Identifiers found by a user's analyzer are replaced in addition to ours."""
     ward = presidio_analyzer.PatternRecognizer("WARD", deny_list=["Zephyr"])
     registry = presidio_analyzer.RecognizerRegistry(recognizers=[ward], supported_languages=["en"])
     engine = presidio_analyzer.nlp_engine.NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}])
@@ -238,7 +239,7 @@ def test_an_analyzer_of_ones_own_is_asked_too() -> None:
 
 
 def test_without_presidio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what to install."""
+    """The error names the extra to install."""
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
     monkeypatch.delitem(sys.modules, "metachain.deidentification.recognizers", raising=False)
     with pytest.raises(DataError, match=r"pip install 'metachain\[deidentify\]'"):
@@ -246,7 +247,7 @@ def test_without_presidio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_it_is_offline_and_quiet() -> None:
-    """With sockets that refuse, in a fresh Python with warnings as errors, nothing is asked and nothing is said."""
+    """Without sockets, in a fresh Python with warnings as errors, it runs silently."""
     program = (
         "import socket\n"
         "def refuse(*_, **__): raise SystemExit('asked the network')\n"
@@ -265,7 +266,7 @@ def test_it_is_offline_and_quiet() -> None:
 
 
 def test_logs_hold_nothing_of_the_text(caplog: pytest.LogCaptureFixture) -> None:
-    """Not even where everything is logged."""
+    """Logs contain none of the text, even at the most detailed level."""
     with caplog.at_level(logging.DEBUG):
         Gate("redact").passed(demonstration("Mr. Quellen, SSN 123-45-6789, card 4111 1111 1111 1111, from 10.20.30.40"))
     for word in ("Quellen", "6789", "4111", "10.20"):
@@ -273,7 +274,7 @@ def test_logs_hold_nothing_of_the_text(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_a_long_text_is_looked_at_whole() -> None:
-    """Wherever the parts that a long text is looked at in meet, an identifier there is found once."""
+    """An identifier at the border of two parts of a long text is found once."""
     marked = " Dr. Xiomara Quellen called 212-555-0199 on 03/14/2021."
     for place in range(WINDOW - OVERLAP - 60, WINDOW + 60, 23):
         text = "it is so. " * (place // 10) + marked + " it is so." * 200
@@ -282,14 +283,14 @@ def test_a_long_text_is_looked_at_whole() -> None:
 
 
 def test_replaced_writes_kinds() -> None:
-    """Texts around stay as they are."""
+    """The text around an identifier stays unchanged."""
     assert replaced("a b c", [Identifier("X", 0, 1, 1.0), Identifier("Y", 4, 5, 1.0)]) == "<X> b <Y>"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=12), st.sampled_from(["", " ", ", ", "\n"]))
 def test_redacting_again_changes_nothing(fragments: list[str], glue: str) -> None:
-    """What was redacted holds nothing that would be found."""
+    """A redacted text contains no further identifiers."""
     once = Gate("redact").passed(demonstration(f"x {glue.join(fragments)}"))
     assert Gate("redact").passed(once) is once
     assert identifiers(once.input) == identifiers(once.output) == ()
@@ -298,7 +299,7 @@ def test_redacting_again_changes_nothing(fragments: list[str], glue: str) -> Non
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(min_size=1, max_size=300).filter(lambda text: text.strip() and "\0" not in text))
 def test_any_text_passes(text: str) -> None:
-    """No text is an error, and what is found are parts of it, in order and apart."""
+    """Any text is accepted; identifiers are parts of it, in order and without overlaps."""
     Gate("redact").passed(demonstration(f"x {text}"))
     found = identifiers(text)
     edges = [edge for one in found for edge in (one.start, one.end)]
@@ -309,7 +310,7 @@ def test_any_text_passes(text: str) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(PLAIN)))
 def test_plain_words_and_codes_pass(words: list[str]) -> None:
-    """In whatever order."""
+    """Plain words and codes pass in any order."""
     assert identifiers(" ".join(words)) == ()
 
 
@@ -327,7 +328,7 @@ def test_plain_words_and_codes_pass(words: list[str]) -> None:
     ],
 )
 def test_a_megabyte_takes_no_minutes(text: str) -> None:
-    """No pattern is caught in a text made to catch it: 200,000 characters take seconds, and time grows with length."""
+    """200,000 characters of a text made to slow the patterns down take seconds."""
     many = "x " + text * (200_000 // len(text))
     began = process_time()
     Gate("redact").passed(demonstration(many))

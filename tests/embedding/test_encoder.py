@@ -33,7 +33,7 @@ def reference() -> SentenceTransformerEncoder:
 
 
 def told_by_a_fresh_process(cache: Path) -> "subprocess.Popen[str]":
-    """A process that embeds a text, and prints a number of its vector and which heavy packages it has imported."""
+    """Start a process that embeds a text and prints a number of its vector and the heavy packages it imported."""
     code = (
         "import sys; from metachain.embedding.encoder import MiniLM; row = MiniLM().encode(['mri of the brain'])[0]\n"
         "print(f'{row[0]:.6f}', *sorted({'torch', 'transformers', 'sentence_transformers', 'onnx'} & set(sys.modules)))"
@@ -45,7 +45,7 @@ def told_by_a_fresh_process(cache: Path) -> "subprocess.Popen[str]":
 
 
 def test_rows_are_unit_vectors_of_384(encoder: MiniLM) -> None:
-    """Every text, however odd or long, gets a finite row of unit length."""
+    """Every text, odd or long, gets a finite row of unit length."""
     rows = encoder.encode(ODD + LONG)
     assert rows.shape == (len(ODD + LONG), 384)
     assert rows.dtype == np.float32
@@ -53,7 +53,7 @@ def test_rows_are_unit_vectors_of_384(encoder: MiniLM) -> None:
 
 
 def test_vectors_are_those_of_the_reference(encoder: MiniLM, reference: SentenceTransformerEncoder) -> None:
-    """Odd texts, and such as end about where the model stops reading, have sentence-transformers' vectors."""
+    """Odd texts, and texts near the model's limit, have the vectors of sentence-transformers."""
     np.testing.assert_allclose(encoder.encode(ODD + LONG), reference.encode(ODD + LONG), rtol=0, atol=1e-6)
 
 
@@ -62,7 +62,7 @@ def test_vectors_are_those_of_the_reference(encoder: MiniLM, reference: Sentence
 def test_vectors_of_any_texts_are_those_of_the_reference(
     encoder: MiniLM, reference: SentenceTransformerEncoder, texts: list[str]
 ) -> None:
-    """Whatever the texts, sentence-transformers finds the same vectors."""
+    """Any texts have the vectors of sentence-transformers."""
     np.testing.assert_allclose(encoder.encode(texts), reference.encode(texts), rtol=0, atol=1e-6)
 
 
@@ -73,7 +73,7 @@ def test_meaning_is_near(encoder: MiniLM) -> None:
 
 
 def test_a_text_has_one_vector(encoder: MiniLM) -> None:
-    """A text's vector stands in its place, and is the same alone and in whatever company."""
+    """A text's vector is in its position, and the same in every batch."""
     rng = random.Random(7)  # noqa: S311
     words = ["mri", "of", "the", "lumbar", "spine", "with", "and", "without", "contrast", "for", "chronic", "pain"]
     texts = [" ".join(rng.choices(words, k=rng.choice([1, 3, 12, 60, 300]))) for _ in range(60)]
@@ -82,7 +82,7 @@ def test_a_text_has_one_vector(encoder: MiniLM) -> None:
 
 
 def test_threads_share_an_encoder(encoder: MiniLM) -> None:
-    """Eight threads that ask at once, the first of a new object's too, get what one gets."""
+    """Eight threads that call a new encoder at once get the vectors of a single thread."""
     fresh, texts = MiniLM(), [f"{count} views of the chest " * count for count in range(1, 41)]
     with ThreadPoolExecutor(8) as threads:
         rows = list(threads.map(lambda text: fresh.encode([text])[0], texts))
@@ -90,10 +90,10 @@ def test_threads_share_an_encoder(encoder: MiniLM) -> None:
 
 
 def test_no_texts_load_nothing() -> None:
-    """Embedding nothing gives no rows, of the right width, without loading the model."""
+    """An empty list gives no rows of the right width, without loading the model."""
     fresh = MiniLM()
     assert fresh.encode([]).shape == (0, 384)
-    assert "_model" not in vars(fresh)
+    assert fresh._model is None
 
 
 def test_the_fingerprint_names_the_weights() -> None:
@@ -110,7 +110,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_pytorch_is_imported_once_and_by_nobody_again(tmp_path: Path, encoder: MiniLM) -> None:
-    """Two processes may export at once, without a word; a later one imports neither PyTorch nor transformers."""
+    """Two processes may export at once, silently; a later one imports neither PyTorch nor transformers."""
     row = encoder.encode(["mri of the brain"])[0]
     first = [told_by_a_fresh_process(tmp_path) for _ in range(2)]
     for process in first:
@@ -142,7 +142,7 @@ def no_exporter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_where_it_can_not_be_exported_the_reference_answers(
     hindrance: str, request: pytest.FixtureRequest, encoder: MiniLM, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without a place for the exported model, or an exporter, vectors are the same, and the log says what to do."""
+    """If the model can't be exported or kept, the vectors are the same and the log gives advice."""
     expected, reason = encoder.encode(ODD), request.getfixturevalue(hindrance)
     with caplog.at_level(logging.WARNING, "metachain.embedding.encoder"):
         found = MiniLM().encode(ODD)
@@ -153,7 +153,7 @@ def test_where_it_can_not_be_exported_the_reference_answers(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A model's folder of one's own, with the files of all-MiniLM-L6-v2."""
+    """A folder of its own with the files of all-MiniLM-L6-v2."""
     for path in WEIGHTS.rglob("*"):
         if path.is_file():
             copy = tmp_path / "own model" / path.relative_to(WEIGHTS)
@@ -163,7 +163,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folders_fingerprint_is_that_of_its_files(folder: Path, reference: SentenceTransformerEncoder) -> None:
-    """The fingerprint is the folder's name and a checksum of what is in it, wherever it lies; a README is no part."""
+    """The fingerprint is the folder's name and a checksum of its content, in any place; a README does not count."""
     own = SentenceTransformerEncoder(folder).fingerprint
     assert own.split("/") == ["own model", reference.fingerprint.split("/")[1]]
     (folder / "README.md").unlink()
@@ -178,7 +178,7 @@ def test_a_folders_fingerprint_is_that_of_its_files(folder: Path, reference: Sen
 def test_a_downloaded_model_is_found_by_name(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: MiniLM
 ) -> None:
-    """A name is that of a model downloaded before, and the fingerprint holds it."""
+    """A downloaded model is found by its name, which is part of the fingerprint."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     repository = tmp_path / "models--someone--own-model"
     (repository / "refs").mkdir(parents=True)
@@ -191,25 +191,25 @@ def test_a_downloaded_model_is_found_by_name(
 
 @pytest.mark.parametrize("name", ["someone/never-downloaded", "no such/folder/here"])
 def test_a_model_that_is_not_here_is_not_looked_for_elsewhere(name: str) -> None:
-    """A name of nothing on this machine is refused at once, with what to do."""
+    """An unknown name is refused at once, with advice."""
     with pytest.raises(NotFoundError, match=f"no model '{name}' on this machine; give its folder, or download it"):
         SentenceTransformerEncoder(name).encode(["knee"])
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    """A folder that holds no model is refused by name."""
+    """A folder without a model is refused by name."""
     (tmp_path / "notes.txt").write_text("no model")
     with pytest.raises(DataError, match=f"{tmp_path} can't be loaded as a model of sentence-transformers"):
         SentenceTransformerEncoder(tmp_path).encode(["knee"])
 
 
 def test_without_texts_rows_have_the_models_width(reference: SentenceTransformerEncoder) -> None:
-    """No texts have no rows, as wide as the model's vectors."""
+    """An empty list gives no rows, as wide as the model's vectors."""
     assert reference.encode([]).shape == (0, 384)
 
 
 def test_a_library_works_with_a_sentence_transformer(tmp_path: Path, reference: SentenceTransformerEncoder) -> None:
-    """Vectors are kept under the model's fingerprint."""
+    """Vectors are stored under the model's fingerprint."""
     held = hospitals(count=1)[:3]
     with Library.open(tmp_path / "own.db", reference) as library:
         library.add(held)

@@ -1,4 +1,4 @@
-"""Exported models are kept, found again, and never taken at their word."""
+"""Exported models are cached, found again, and verified before use."""
 
 import os
 from collections.abc import Callable
@@ -17,7 +17,7 @@ WEIGHTS = Path(str(get_model_path()))
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty cache folder of this module's own."""
+    """An empty cache folder for this module."""
     return tmp_path_factory.mktemp("cache")
 
 
@@ -36,13 +36,13 @@ def model(cache: Path) -> bytes:
 
 
 def only_file(cache: Path) -> Path:
-    """The one file that is kept, with nothing left beside it."""
+    """The only file in the cache folder."""
     (path,) = (cache / "metachain").iterdir()
     return path
 
 
 def test_an_exported_model_is_found_again(cache: Path, model: bytes) -> None:
-    """What was exported is kept under its name, in a file of its own content alone, and not exported again."""
+    """An exported model is kept under its name in one file, and not exported again."""
     assert kept_model("minilm") == model == only_file(cache).read_bytes()
     assert exported_model(Path("/nowhere"), "minilm") == model
     assert kept_model("mini") == kept_model("other") == b""
@@ -54,7 +54,7 @@ def test_an_exported_model_is_found_again(cache: Path, model: bytes) -> None:
     ids=["empty", "short", "a flipped bit", "long"],
 )
 def test_a_damaged_file_is_not_used(cache: Path, model: bytes, spoil: Callable[[bytes], bytes]) -> None:
-    """A file whose content isn't what its name says is removed."""
+    """A file with the wrong checksum is removed."""
     path = only_file(cache)
     path.write_bytes(spoil(model))
     assert kept_model("minilm") == b""
@@ -72,7 +72,7 @@ def test_exporting_again_gives_the_same_bytes(cache: Path, model: bytes) -> None
 
 
 def test_a_foreign_file_does_not_hide_the_model(cache: Path, model: bytes) -> None:
-    """A foreign file, or a folder, under a name like the model's changes nothing."""
+    """A foreign file or folder with a similar name changes nothing."""
     (cache / "metachain" / "minilm-1-0.onnx").mkdir()
     (cache / "metachain" / "minilm-1-00.onnx").write_bytes(b"foreign")
     assert kept_model("minilm") == model
@@ -80,14 +80,14 @@ def test_a_foreign_file_does_not_hide_the_model(cache: Path, model: bytes) -> No
 
 
 def test_what_can_not_be_exported_leaves_nothing_behind(cache: Path, model: bytes, tmp_path: Path) -> None:
-    """A folder without a transformer is an ExportError, and no file is begun."""
+    """A folder without a transformer is an ExportError, and no file is left."""
     with pytest.raises(ExportError, match="PyTorch can't export it"):
         exported_model(tmp_path, "none")
     only_file(cache)
 
 
 def test_where_nothing_can_be_kept_nothing_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a folder to write to, that is said before the work."""
+    """A cache folder that can't be written is reported before the export."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert kept_model("minilm") == b""
@@ -97,7 +97,7 @@ def test_where_nothing_can_be_kept_nothing_is_exported(tmp_path: Path, monkeypat
 
 @given(st.lists(st.integers(1, TOKENS_A_BATCH + 10), max_size=60))
 def test_batches_hold_every_text_once_and_are_bounded(lengths: list[int]) -> None:
-    """Each place is in one batch, by length; a batch of more than one text is within the bound, padding included."""
+    """Each position is in one batch, by length; a batch of several texts is within the bound, padding included."""
     parts = batches(lengths)
     places = [place for part in parts for place in part]
     assert sorted(places) == list(range(len(lengths)))
@@ -108,7 +108,7 @@ def test_batches_hold_every_text_once_and_are_bounded(lengths: list[int]) -> Non
 
 @given(st.lists(st.integers(1, TOKENS_A_BATCH), min_size=2, max_size=60))
 def test_batches_are_not_smaller_than_need_be(lengths: list[int]) -> None:
-    """The first text of a batch would not have fitted into the one before."""
+    """The first text of a batch would not fit into the batch before."""
     parts = batches(lengths)
     for before, after in pairwise(parts):
         assert (len(before) + 1) * lengths[after[0]] > TOKENS_A_BATCH
@@ -116,13 +116,13 @@ def test_batches_are_not_smaller_than_need_be(lengths: list[int]) -> None:
 
 @pytest.mark.parametrize(("asked", "given"), [("3", 3), ("4,2", 4), (" 1 ", 1)])
 def test_threads_are_those_asked_for(asked: str, given: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OMP_NUM_THREADS says how many threads embed."""
+    """OMP_NUM_THREADS sets the number of threads."""
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert _threads() == given
 
 
 @pytest.mark.parametrize("asked", ["", "0", "-1", "many"])
 def test_without_a_number_the_processors_count(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it says nothing of use, there are as many threads as processors that the process may use."""
+    """Without a valid number there is one thread for each available processor."""
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert _threads() == len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""The exported model is PyTorch's, or there is none."""
+"""The exported model is verified against PyTorch."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from metachain.embedding.torch_setup import quiet_torch
 
 
 def test_an_export_with_other_vectors_is_refused() -> None:
-    """Vectors of the exported model are compared with PyTorch's: one that differs in a few weights is found out."""
+    """An exported model with a few changed weights is refused."""
     folder = Path(str(get_model_path()))
     with quiet_torch():
         exported = export(folder)

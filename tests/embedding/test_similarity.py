@@ -1,4 +1,4 @@
-"""Vectors of texts, and what their inner products mean."""
+"""Vectors of texts, and their inner products."""
 
 from collections import Counter
 from math import log, sqrt
@@ -46,7 +46,7 @@ def test_normalising_lowers_case_and_collapses_white_space() -> None:
 @given(st.text())
 @briefly
 def test_normalising_twice_is_normalising_once(text: str) -> None:
-    """The normal form is its own normal form, up to letters whose lower case has a lower case."""
+    """The normal form is its own normal form, except for letters whose lower case changes again."""
     once = normalise_text(text)
     assert normalise_text(once) == " ".join(once.lower().split())
     assert "  " not in once
@@ -64,13 +64,13 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
     ],
 )
 def test_lexical_cosine_is_that_of_character_grams(one: str, other: str) -> None:
-    """The hashed inner product is the cosine of damped 2-4-gram counts, to within what hashing collides."""
+    """The hashed inner product is the cosine of damped 2-4-gram counts, within the error of hash collisions."""
     hashed = lexical_vectors([one, other])
     assert float(hashed[0] @ hashed[1]) == pytest.approx(gram_cosine(one, other), abs=0.12)
 
 
 def test_hashing_errs_on_no_side() -> None:
-    """Over many unrelated pairs the hashed cosine differs from the true one by nothing on average."""
+    """The error of the hashed cosine averages zero over many unrelated pairs."""
     rng = np.random.default_rng(0)
     pairs = [["".join(rng.choice(list("abcdefgh "), 30)) for _ in range(2)] for _ in range(300)]
     errors = []
@@ -112,5 +112,5 @@ def test_hybrid_inner_product_is_half_of_each_cosine() -> None:
 
 
 def test_unit_rows_leaves_zero_rows() -> None:
-    """A row is divided by its length, and a row of zeros stays one."""
+    """A row is divided by its length; a zero row stays zero."""
     assert unit_rows(np.array([[3, 4], [0, 0]], np.float32)).tolist() == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))

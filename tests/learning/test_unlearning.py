@@ -131,7 +131,7 @@ def test_one_demonstration_is_forgotten_by_its_id(library: Library) -> None:
     assert receipt.erased.demonstrations == {"h1": 1}
     assert receipt.lost == ("policy of model-a",)
     assert [one.id for one in library.demonstrations("h1") if one.id.startswith("s")] == ["s0", "s2"]
-    assert set(library.outcomes.known(["run-1", "call-1", "run-2"])) == {"call-1", "run-2"}
+    assert set(library.outcomes.by_id(["run-1", "call-1", "run-2"])) == {"call-1", "run-2"}
     assert forget(library, institution="h1", demonstration="s0").lost == ("policy of model-c",)
 
 
@@ -164,7 +164,7 @@ def test_what_a_correction_made_can_be_withdrawn(library: Library) -> None:
     library.record_feedback("run-2", correction="code 9")
     receipt = forget(library, institution="new", demonstration="feedback run-2")
     assert receipt.erased.outcomes == 1
-    assert library.outcomes.known(["run-2"]) == {}
+    assert library.outcomes.by_id(["run-2"]) == {}
 
 
 def test_an_answer_is_forgotten_with_its_query(library: Library) -> None:
@@ -180,7 +180,7 @@ def test_an_answer_is_forgotten_with_its_query(library: Library) -> None:
     assert library.load("prior")[0] == prior
     receipt = forget(library, answer="run-3")
     assert (receipt.erased.demonstrations, receipt.erased.outcomes, receipt.erased.embeddings) == ({"new": 1}, 1, 1)
-    assert library.outcomes.known(["run-2", "run-3"]) == {}
+    assert library.outcomes.by_id(["run-2", "run-3"]) == {}
     assert [one.id for one in library.demonstrations("new")] == sorted(one.id for one in NEW)
     with pytest.raises(NotFoundError, match="holds nothing of that answer"):
         forget(library, answer="run-3")

@@ -1,4 +1,4 @@
-"""Keys of a server's callers: made, found, ended and taken away, on both engines."""
+"""API keys of a server's callers: making, finding, expiring and revoking them, on both engines."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from metachain.library.library import Library
 
 
 def test_a_key_is_found_by_its_secret_alone(place: str) -> None:
-    """Its id, another's secret under its id, or a piece of the secret find nothing."""
+    """An id, another key's secret under this id, or a part of the secret finds nothing."""
     with Library.open(place, Tiny()) as library:
         key, secret = library.keys.make("st-marys", ["ask", "read"])
         other, others = library.keys.make("general")
@@ -33,13 +33,13 @@ def test_a_key_is_found_by_its_secret_alone(place: str) -> None:
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(guess=st.text())
 def test_no_text_is_a_key_by_accident(place: str, guess: str) -> None:
-    """Whatever is sent is no error and no key."""
+    """Any other text finds no key and raises no error."""
     with Library.open(place, Tiny()) as library:
         assert library.keys.of(guess) is None
 
 
 def test_the_library_keeps_no_secret(place: str) -> None:
-    """Only its hash is in the table."""
+    """The table holds only the hash of a secret."""
     with Library.open(place, Tiny()) as library:
         _, secret = library.keys.make("st-marys")
         with reading(library._engine) as connection:
@@ -48,7 +48,7 @@ def test_the_library_keeps_no_secret(place: str) -> None:
 
 
 def test_a_key_counts_until_its_end_or_until_it_is_revoked(place: str) -> None:
-    """From then on its secret finds nothing."""
+    """An expired or revoked key is not found any more."""
     now = datetime.now(UTC)
     with Library.open(place, Tiny()) as library:
         lasting, secret = library.keys.make("st-marys", until=now + timedelta(hours=1))
@@ -63,7 +63,7 @@ def test_a_key_counts_until_its_end_or_until_it_is_revoked(place: str) -> None:
 
 
 def test_scopes_are_known_ones(place: str) -> None:
-    """An institution's key has an institution's scopes, the others those of the keeper; nothing else is taken."""
+    """An institution's key has institution scopes, other keys have the keeper's; any other scope is refused."""
     with Library.open(place, Tiny()) as library:
         assert library.keys.make(None)[0].allows("ask")
         counting, _ = library.keys.make(None, [METRICS])
@@ -77,7 +77,7 @@ def test_scopes_are_known_ones(place: str) -> None:
 
 
 def test_who_is_forgotten_has_no_key(place: str) -> None:
-    """All of an institution goes, its keys too."""
+    """Erasing an institution erases its keys."""
     with Library.open(place, Tiny()) as library:
         library.add(demonstrations())
         _, secret = library.keys.make("h0")
@@ -88,7 +88,7 @@ def test_who_is_forgotten_has_no_key(place: str) -> None:
 
 
 def test_the_command_makes_lists_and_revokes(tmp_path: Path) -> None:
-    """The secret stands alone on the last line, and is shown that once."""
+    """The secret is printed alone on the last line, and only once."""
     place = str(tmp_path / "hospitals.db")
     with Library.open(place, Tiny()) as library:
         library.add(demonstrations())

@@ -1,4 +1,5 @@
-"""Each selection is in the audit before it is shown, permitted in that moment, and no text of it is."""
+# Longer than 300 lines: every way of selecting is checked against the same audit fixtures.
+"""Each selection is recorded before it is shown, permitted at that moment, and recorded without its texts."""
 
 import json
 import time
@@ -39,19 +40,19 @@ ONE = AuditEntry(
 
 
 class Meddling(Tiny):
-    """The tiny encoder, with something that happens while it embeds a query."""
+    """The tiny encoder, with a callback that runs while it embeds a query."""
 
     def __init__(self) -> None:
         super().__init__()
         self.meanwhile: Callable[[], object] = list
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed as ``Tiny`` does, after what happens."""
+        """Embed as ``Tiny`` does, after the callback."""
         self.meanwhile()
         return super().encode(texts)
 
     def once(self, happens: Callable[[], object]) -> None:
-        """Let something happen the next time, and not again."""
+        """Run a callback at the next call only."""
 
         def happen() -> None:
             self.meanwhile = list
@@ -72,33 +73,33 @@ def learned(place: str) -> str:
 
 @pytest.fixture
 def encoder() -> Meddling:
-    """Nothing happens yet."""
+    """An encoder without a callback."""
     return Meddling()
 
 
 @pytest.fixture
 def library(learned: str, encoder: Meddling) -> Iterator[Library]:
-    """It, open."""
+    """The learned library, open."""
     with Library.open(learned, encoder, purpose="coding") as opened:
         yield opened
 
 
 @pytest.fixture
 def selector(library: Library) -> Selector:
-    """Of the new institution."""
+    """Selector of the new institution."""
     return Selector(library, load_posterior(library, NEW), 4)
 
 
 @pytest.fixture
 def other(learned: str) -> Iterator[Library]:
-    """The same library, as another process has it open."""
+    """The same library, opened by another process."""
     with Library.open(learned, Tiny()) as opened:
         yield opened
 
 
 @contextmanager
 def commits() -> Iterator[list[int]]:
-    """Counts transactions that are committed."""
+    """Number of committed transactions."""
     seen: list[int] = []
 
     def count(_connection: object) -> None:
@@ -112,17 +113,17 @@ def commits() -> Iterator[list[int]]:
 
 
 def keys(selection: Selection) -> tuple[tuple[str, str], ...]:
-    """Institution and id of what is shown, in prompt order."""
+    """Institution and id of the demonstrations shown, in prompt order."""
     return tuple(one.key for one in selection.demonstrations)
 
 
 def sources(selection: Selection) -> set[str]:
-    """Institutions of what is shown."""
+    """Institutions of the demonstrations shown."""
     return {one.institution for one in selection.demonstrations}
 
 
 def test_a_selection_is_recorded(library: Library, selector: Selector) -> None:
-    """When, for whom, for what, which ids in prompt order, by what, under which rules and prior."""
+    """The entry holds time, institution, purpose, ids in prompt order, method, rules and prior."""
     before = datetime.now(UTC).replace(microsecond=0)
     selection = selector.select(QUERY)
     [entry] = library.audit.entries()
@@ -137,7 +138,7 @@ def test_a_selection_is_recorded(library: Library, selector: Selector) -> None:
 
 
 def test_many_at_once(library: Library, selector: Selector) -> None:
-    """They are recorded in one transaction, each with an id of its own."""
+    """Selections of one call are recorded in one transaction, each with its own id."""
     with commits() as seen:
         selections = selector.select_many([QUERY, "x-ray of the wrist", "x-ray of the knee 1"])
     assert len(seen) == 1
@@ -148,7 +149,7 @@ def test_many_at_once(library: Library, selector: Selector) -> None:
 
 
 def test_of_what_is_tried_what_is_shown_is_recorded(library: Library, selector: Selector) -> None:
-    """A budget makes several choices; one entry is made, of the last."""
+    """A token budget tries several selections; only the last one is recorded."""
     selection = select_within(selector, QUERY, 21, lambda one: len(one.input.split()) + len(one.id) % 5)
     [entry] = library.audit.entries()
     assert (entry.id, entry.shown) == (selection.id, keys(selection))
@@ -156,7 +157,7 @@ def test_of_what_is_tried_what_is_shown_is_recorded(library: Library, selector: 
 
 
 async def test_whoever_selects(library: Library, selector: Selector) -> None:
-    """Example selectors and the retriever leave an entry each, also where they select asynchronously."""
+    """Example selectors and the retriever record one entry each, in asynchronous calls too."""
     single = MetaExampleSelector(library, load_posterior(library, NEW), 2)
     asked = {"input": QUERY, "institution": NEW}
     explained = single.explain(QUERY)
@@ -170,7 +171,7 @@ async def test_whoever_selects(library: Library, selector: Selector) -> None:
 
 
 def test_an_empty_library(place: str, tmp_path: Path) -> None:
-    """That nothing was shown is recorded too."""
+    """A selection without demonstrations is recorded too."""
     with Library.open(tmp_path / "full.db", Tiny()) as full:
         full.add(MADE, share=EVERYONE)
         posterior = adapt(learn(full), full, NEW)
@@ -181,7 +182,7 @@ def test_an_empty_library(place: str, tmp_path: Path) -> None:
 
 
 def test_no_text_is_kept(learned: str, library: Library, selector: Selector) -> None:
-    """Neither the query nor any input or output is in the table or in what is exported."""
+    """Neither the query nor any input or output is in the table or in an export."""
     library.add([replace(one, institution=NEW, id="") for one in MADE[:4]], share=EVERYONE)
     for query in (QUERY, *(one.input for one in MADE[:6])):
         selector.select(query)
@@ -196,7 +197,7 @@ def test_no_text_is_kept(learned: str, library: Library, selector: Selector) -> 
 
 
 def test_an_entry_comes_back(place: str) -> None:
-    """As it was stored, also when another connection reads it; the same id again takes its place."""
+    """An entry is read as it was stored, by another connection too; an entry with the same id replaces it."""
     with Library.open(place, Tiny()) as library:
         assert library.audit.record([replace(ONE, method="metachain"), replace(ONE, id="s-2")])
         assert library.audit.record([ONE])
@@ -205,13 +206,13 @@ def test_an_entry_comes_back(place: str) -> None:
 
 
 def test_what_becomes_known_later(place: str) -> None:
-    """It is added, what is None stays, and an unknown id is said to be none."""
+    """``complete`` adds facts, leaves None unchanged, and returns False for an unknown id."""
     with Library.open(place, Tiny()) as library:
         library.audit.record([ONE])
-        assert library.audit.told("s-1", model="ollama:llama3", demonstration_tokens=12)
-        assert library.audit.told("s-1", input_tokens=40, output_tokens=0, outcome="run-1")
-        assert not library.audit.told("s-9", input_tokens=1)
-        assert not library.audit.told("s-1")
+        assert library.audit.complete("s-1", model="ollama:llama3", demonstration_tokens=12)
+        assert library.audit.complete("s-1", input_tokens=40, output_tokens=0, outcome="run-1")
+        assert not library.audit.complete("s-9", input_tokens=1)
+        assert not library.audit.complete("s-1")
         told = replace(
             ONE, outcome="run-1", model="ollama:llama3", demonstration_tokens=12, input_tokens=40, output_tokens=0
         )
@@ -219,7 +220,7 @@ def test_what_becomes_known_later(place: str) -> None:
 
 
 def test_entries_are_found(place: str) -> None:
-    """By who asked, whose was shown, when and by which model, ordered by time and then id."""
+    """Entries are found by institution, source, time and model, ordered by time and then id."""
     late = replace(ONE, id="s-0", at="2026-11-26T00:00:00Z", institution="general", model="m", shown=(("mercy", "c"),))
     with Library.open(place, Tiny()) as library:
         audit = library.audit
@@ -238,18 +239,18 @@ def test_entries_are_found(place: str) -> None:
 
 
 def test_entries_are_read_page_by_page(place: str) -> None:
-    """All of more than fit a page come once each, in order, and no transaction is open while somebody reads."""
+    """Entries of several pages come once each, in order, and no transaction stays open between pages."""
     many = [replace(ONE, id=f"s-{number:05}", at=f"2026-11-25T10:00:0{number // 700}Z") for number in range(2500)]
     with Library.open(place, Tiny()) as library:
         library.audit.record(reversed(many))
         reader = library.audit.entries()
         assert next(reader) == many[0]
-        assert library.audit.told("s-02499", model="m")
+        assert library.audit.complete("s-02499", model="m")
         assert [one.id for one in reader] == [one.id for one in many[1:]]
 
 
 def test_pruning(place: str) -> None:
-    """What is older than a moment goes, and how many that are is said."""
+    """Entries older than a time are deleted, and their number is returned."""
     with Library.open(place, Tiny()) as library:
         library.audit.record(replace(ONE, id=str(hour), at=f"2026-11-25T{hour:02}:00:00Z") for hour in range(24))
         assert library.audit.prune(datetime(2026, 11, 25, 6, tzinfo=UTC)) == 6
@@ -260,7 +261,7 @@ def test_pruning(place: str) -> None:
 
 
 def test_threads(library: Library, selector: Selector) -> None:
-    """Forty selections of eight threads leave forty entries, each with its own."""
+    """Forty selections of eight threads leave forty entries, each with its own id."""
     queries = [f"x-ray of the thing {number}" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         selections = list(pool.map(selector.select, queries))
@@ -268,7 +269,7 @@ def test_threads(library: Library, selector: Selector) -> None:
 
 
 def test_a_rule_that_changes_meanwhile(library: Library, selector: Selector, encoder: Meddling, other: Library) -> None:
-    """What is revoked while the query is embedded is not shown, and not recorded either."""
+    """Demonstrations revoked while the query is embedded are neither shown nor recorded."""
     before = selector.select(QUERY)
     source = min(sources(before))
     encoder.once(lambda: other.sharing.state(source, STATISTICS))
@@ -281,7 +282,7 @@ def test_a_rule_that_changes_meanwhile(library: Library, selector: Selector, enc
 
 
 def test_all_is_revoked_meanwhile(library: Library, selector: Selector, encoder: Meddling, other: Library) -> None:
-    """Nothing is shown and nothing recorded."""
+    """If everything is revoked meanwhile, nothing is shown and nothing recorded."""
     encoder.once(lambda: other.sharing.state_all({one.institution: [STATISTICS] for one in MADE}))
     with pytest.raises(NotFoundError, match="no past institution that was learned from shares"):
         selector.select(QUERY)
@@ -289,7 +290,7 @@ def test_all_is_revoked_meanwhile(library: Library, selector: Selector, encoder:
 
 
 def test_a_budget_chooses_anew(library: Library, selector: Selector, encoder: Meddling, other: Library) -> None:
-    """Where a rule changes between the choices that a budget takes, all of them are made again."""
+    """If a rule changes between the selections that a token budget tries, all of them are made again."""
     source = min(sources(selector.select(QUERY)))
     encoder.once(lambda: other.sharing.state(source, STATISTICS))
     selection = select_within(selector, QUERY, 18, lambda one: len(one.input.split()))
@@ -298,7 +299,7 @@ def test_a_budget_chooses_anew(library: Library, selector: Selector, encoder: Me
 
 
 def test_what_is_forgotten_meanwhile(library: Library, selector: Selector, encoder: Meddling, other: Library) -> None:
-    """It is not shown."""
+    """Demonstrations erased meanwhile are not shown."""
     [first, *_] = keys(selector.select(QUERY))
     encoder.once(lambda: other.erase(Doomed(*first)))
     selection = selector.select(QUERY)
@@ -307,7 +308,7 @@ def test_what_is_forgotten_meanwhile(library: Library, selector: Selector, encod
 
 
 def test_a_grant_that_ends_meanwhile(library: Library, encoder: Meddling, other: Library) -> None:
-    """From its last moment on nothing of it is shown."""
+    """Demonstrations under an ended grant are not shown, from the moment it ends."""
     ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
     other.sharing.state("h0", STATISTICS, Grant(Audience("everyone"), until=ends))
     selector = Selector(library, load_posterior(library, NEW), 8)
@@ -318,7 +319,7 @@ def test_a_grant_that_ends_meanwhile(library: Library, encoder: Meddling, other:
 
 
 def test_rules_that_never_settle(library: Library, selector: Selector, encoder: Meddling, other: Library) -> None:
-    """After some attempts it is an error, and nothing was shown or recorded."""
+    """If the rules change at every attempt, the selection fails and nothing is shown or recorded."""
     encoder.meanwhile = lambda: other.sharing.group("north", [NEW])
     with pytest.raises(SharingError, match="changed 5 times"):
         selector.select(QUERY)
@@ -326,7 +327,7 @@ def test_rules_that_never_settle(library: Library, selector: Selector, encoder: 
 
 
 def test_own_labels_do_not_hold_it_up(library: Library, selector: Selector, encoder: Meddling, other: Library) -> None:
-    """Labels that are added meanwhile count the next time."""
+    """Labels added meanwhile count at the next selection."""
     own = [replace(one, institution=NEW, id="") for one in MADE[:3]]
     encoder.once(lambda: other.add(own))
     selector.select(QUERY)
@@ -335,7 +336,7 @@ def test_own_labels_do_not_hold_it_up(library: Library, selector: Selector, enco
 
 
 def test_what_is_not_shared_is_never_handed_out(library: Library, selector: Selector, other: Library) -> None:
-    """A choice that names an institution which doesn't share is refused on the result, and not recorded."""
+    """A selection with an institution that does not share is refused and not recorded."""
     other.sharing.state("h0", STATISTICS)
     allowed = selector.select(QUERY).chosen[0]
     foreign = replace(allowed, demonstration=next(one for one in MADE if one.institution == "h0"))
@@ -345,12 +346,12 @@ def test_what_is_not_shared_is_never_handed_out(library: Library, selector: Sele
 
 
 def test_without_an_audit(learned: str, encoder: Meddling, other: Library) -> None:
-    """Nothing is written, and what is revoked meanwhile is not shown all the same."""
+    """Nothing is recorded, and revoked demonstrations are still not shown."""
     with Library.open(learned, encoder, audit=False) as library:
         selector = Selector(library, load_posterior(library, NEW), 4)
         with commits() as seen:
             source = min(sources(selector.select(QUERY)))
-            assert not library.audit.told("s-1", model="m")
+            assert not library.audit.complete("s-1", model="m")
         assert not seen
         encoder.once(lambda: other.sharing.state(source, STATISTICS))
         assert source not in sources(selector.select(QUERY))
@@ -361,7 +362,7 @@ def test_without_an_audit(learned: str, encoder: Meddling, other: Library) -> No
 
 
 def test_versions_of_priors(learned: str, library: Library, other: Library) -> None:
-    """The same learned and read back; another where something else was learned."""
+    """A prior has the same version after reading it back; another prior has another version."""
     prior = load_prior(library)
     assert version_of(prior) == version_of(learn(library))
     other.add(demonstrations(6, 12)[-12:], share=EVERYONE)
@@ -369,7 +370,7 @@ def test_versions_of_priors(learned: str, library: Library, other: Library) -> N
 
 
 def test_ids_sort_by_time() -> None:
-    """They are UUIDs of version 7, and later ones sort after earlier ones."""
+    """Ids are UUIDs of version 7; later ones sort after earlier ones."""
     made = []
     for _ in range(5):
         made.append(new_id())
@@ -380,7 +381,7 @@ def test_ids_sort_by_time() -> None:
 
 
 def test_selections_of_a_draft_are_equal(selector: Selector) -> None:
-    """Two selections of one choice are equal, whatever their ids."""
+    """Two selections with the same content are equal, in spite of different ids."""
     one, again = selector.select(QUERY), selector.select(QUERY)
     assert one == again
     assert one.id != again.id

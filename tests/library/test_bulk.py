@@ -1,4 +1,4 @@
-"""Rows by their keys, on both engines."""
+"""Reading rows by their keys, on both engines."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from metachain.library.schema import demonstrations as table
 
 
 def test_rows_are_found_by_their_keys(place: str) -> None:
-    """Any texts are keys: quotation marks, other scripts, what looks like a number or JSON."""
+    """Any text works as a key: quotation marks, other scripts, texts like numbers or JSON."""
     odd = ["7", "07", '{"a": 1}', "it's", "🩻", "null", "x\ty"]
     with Library.open(place) as library:
         library.add(Demonstration(one, "input", "output", other) for one in odd for other in odd)
@@ -23,7 +23,7 @@ def test_rows_are_found_by_their_keys(place: str) -> None:
 
 
 def test_sqlite_uses_its_index(tmp_path: Path) -> None:
-    """Finding rows by their keys does not read the whole table, or filling a library would slow down as it grows."""
+    """SQLite finds rows by the index; a scan of the table would slow down a growing library."""
     with Library.open(tmp_path / "x.db") as library, reading(library._engine, KEEPER) as connection:
         query = with_keys(connection, table, [("a", "b")])
         words = query.compile(connection.engine, compile_kwargs={"literal_binds": True})

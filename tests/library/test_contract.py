@@ -1,4 +1,4 @@
-"""A library in an SQLite file and one in PostgreSQL are the same: to the order, the last digit and the message."""
+"""A library in SQLite and one in PostgreSQL behave alike: same order, same digits, same messages."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -49,14 +49,14 @@ NAMES = st.sampled_from(["", " ", "a\0b", "\udcff", "'", "%", "no such", NEW, "x
 
 
 class Pair:
-    """The same things done to a library in each engine."""
+    """One library in each engine, with the same content."""
 
     def __init__(self, places: dict[str, str]) -> None:
         self.places = places
         self.libraries = {engine: Library.open(place, BagOfWords()) for engine, place in places.items()}
 
     def same(self, ask: Callable[[Library], Any]) -> Any:
-        """Ask both, and expect the same: what is returned, or what is raised, but for the library's place."""
+        """Call both and compare results or errors, except for the library's place."""
         answers = {engine: self._answer(engine, ask) for engine in self.libraries}
         assert answers["postgresql"] == answers["sqlite"]
         return answers["sqlite"]
@@ -70,7 +70,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory, postgres: "PostgresServer") -> Iterator[Pair]:
-    """Two libraries of the same contents that have learned."""
+    """Two learned libraries of the same content."""
     name = postgres.create_database()
     pair = Pair({"sqlite": str(tmp_path_factory.mktemp("pair") / "library.db"), "postgresql": postgres.url(name)})
     pair.same(fill)
@@ -81,7 +81,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, postgres: "PostgresServer") -
 
 
 def fill(library: Library) -> None:
-    """Add, state, learn and record."""
+    """Add demonstrations, state rules, learn and record outcomes."""
     library.add(MADE[::-1], share=EVERYONE)
     library.sharing.state("hospital 0", Grant(Audience("group", ("b", "a")), purposes=("triage", "coding")), EVERYONE)
     library.sharing.group("a", [NEW, "Z", "_"])
@@ -95,7 +95,7 @@ def fill(library: Library) -> None:
 
 
 def to_bytes(prior: Prior) -> tuple[Any, ...]:
-    """All of a prior."""
+    """All content of a prior as bytes."""
     lesson = prior.lesson
     return (
         prior.institutions,
@@ -106,7 +106,7 @@ def to_bytes(prior: Prior) -> tuple[Any, ...]:
 
 
 def test_what_was_added_comes_back_the_same(pair: Pair) -> None:
-    """In the same order, with all metadata, as it was added."""
+    """Demonstrations come back in the same order with all metadata."""
     held = pair.same(lambda library: [(one, dict(one.metadata), one.patient) for one in library.demonstrations()])
     assert [one[0] for one in held] == sorted(MADE, key=lambda one: one.key)
     assert [one[1] for one in held] == [dict(one.metadata) for one in sorted(MADE, key=lambda one: one.key)]
@@ -114,14 +114,14 @@ def test_what_was_added_comes_back_the_same(pair: Pair) -> None:
 
 
 def test_vectors_are_the_same_bytes(pair: Pair) -> None:
-    """Kept in the library and embedded anew, negative zeros and the smallest numbers too."""
+    """Stored and new vectors are equal to the last bit, negative zeros and the smallest numbers included."""
     texts = [*MADE, Demonstration("new", "a text without any word that was seen", "x")]
     embedded = pair.same(lambda library: library.vectors(texts).tobytes())
     assert pair.same(lambda library: library.vectors(texts).tobytes()) == embedded
 
 
 def test_what_was_learned_is_the_same_bytes(pair: Pair) -> None:
-    """Prior and posterior, computed and read back."""
+    """Prior and posterior are equal to the last bit, computed and read back."""
     pair.same(lambda library: to_bytes(load_prior(library)))
     for name in (NEW, "never seen", "Z"):
 
@@ -137,7 +137,7 @@ def test_what_was_learned_is_the_same_bytes(pair: Pair) -> None:
 
 
 def test_selections_and_suggestions_are_the_same(pair: Pair) -> None:
-    """With all their numbers and reasons."""
+    """Selections and suggestions have the same numbers and reasons."""
     for name in (NEW, "never seen", "hospital 3"):
 
         def selected(library: Library, name: str = name) -> Any:
@@ -149,13 +149,13 @@ def test_selections_and_suggestions_are_the_same(pair: Pair) -> None:
 
 
 def test_outcomes_come_back_the_same(pair: Pair) -> None:
-    """With scores to the last digit."""
+    """Outcomes are equal, scores to the last digit."""
     assert pair.same(lambda library: library.outcomes.of(origin="chain", institution=NEW)) == tuple(OUTCOMES)
     pair.same(lambda library: library.state(NEW))
 
 
 def test_rules_come_back_the_same(pair: Pair) -> None:
-    """In the same order, and what they allow."""
+    """Rules come back in the same order and allow the same."""
     assert pair.same(lambda library: library.sharing.grants())["hospital 0"][0].to.names == ("a", "b")
     assert pair.same(lambda library: library.sharing.groups()) == {"a": ("Z", "_", NEW)}
     for name in ("Z", "clinic", "never seen"):
@@ -164,7 +164,7 @@ def test_rules_come_back_the_same(pair: Pair) -> None:
 
 
 def test_commands_count_the_same(pair: Pair) -> None:
-    """What is added, is there already, or stands for another text."""
+    """New, known and refused demonstrations have the same counts."""
     some = [Demonstration("Z", "one", "x", "1"), Demonstration("Z", "one", "x", "1"), *MADE[:3]]
     added = pair.same(lambda library: library.add(some))
     assert (added.stored, added.duplicates) == (1, 4)
@@ -176,7 +176,7 @@ def test_commands_count_the_same(pair: Pair) -> None:
 @briefly
 @given(name=NAMES, other=NAMES)
 def test_strange_names_are_answered_the_same(pair: Pair, name: str, other: str) -> None:
-    """Whatever is asked for: names that can't be there, ids with NUL, lone surrogates, quotes."""
+    """Unknown names and ids with NUL, lone surrogates or quotes give the same results and errors."""
     asked: list[Callable[[Library], Any]] = [
         lambda library: library.demonstrations(name, other),
         lambda library: library.shared_demonstrations(name, [other]),
@@ -188,7 +188,7 @@ def test_strange_names_are_answered_the_same(pair: Pair, name: str, other: str) 
         lambda library: library.listed_answers(name),
         lambda library: library.list_answers(name, [other]),
         lambda library: library.outcomes.get(name),
-        lambda library: library.outcomes.known([name, other]),
+        lambda library: library.outcomes.by_id([name, other]),
         lambda library: library.outcomes.of(origin="chain", institution=name, model=other),
         lambda library: library.outcomes.score(name, 0.5),
         lambda library: library.record_feedback(name, 0.5, correction=other),
@@ -206,7 +206,7 @@ def test_strange_names_are_answered_the_same(pair: Pair, name: str, other: str) 
 @briefly
 @given(text=STORABLE, answer=st.text(max_size=20), score=st.floats(0, 1), metric=st.text(max_size=5))
 def test_any_outcome_comes_back_the_same(pair: Pair, text: str, answer: str, score: float, metric: str) -> None:
-    """Whatever a model answers, and whatever it earned, is kept, or refused alike."""
+    """Any answer and any score are stored alike, or refused alike."""
 
     def kept(library: Library) -> Any:
         given = Outcome("any", "chain", text, text, text, ((text, text),), answer, metric, score, text, 2**31 - 1, 0)
@@ -221,7 +221,7 @@ def test_any_outcome_comes_back_the_same(pair: Pair, text: str, answer: str, sco
                     | st.text(max_size=5), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner),
                     max_leaves=6))  # fmt: skip
 def test_any_metadata_come_back_the_same(pair: Pair, value: Any) -> None:
-    """Whatever JSON can hold."""
+    """Any JSON metadata come back the same."""
 
     def kept(library: Library) -> str:
         id = str(abs(hash(json.dumps(value))))

@@ -1,4 +1,4 @@
-"""Nothing is embedded twice, and what comes back is what was stored."""
+"""Each text is embedded once, and its stored vector is read back unchanged."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -22,12 +22,12 @@ from metachain.library.library import Library
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the cache is."""
+    """Path of the cache."""
     return tmp_path / "cache.db"
 
 
 def cached(path: Path, texts: Sequence[str], encoder: Tiny | None = None) -> tuple[NDArray[np.float32], list[str]]:
-    """Vectors of the texts from a cache opened anew, and what had to be embedded for them."""
+    """Vectors of the texts from a newly opened cache, and the texts that had to be embedded."""
     encoder = encoder or Tiny()
     engine = open_engine(path)
     try:
@@ -66,7 +66,7 @@ def test_every_text_gets_its_own_vector(tmp_path_factory: pytest.TempPathFactory
 
 
 def test_vectors_survive_reopening(path: Path) -> None:
-    """A vector is the same to the bit when it was just computed and when it is read back."""
+    """A vector read back equals the computed one to the bit."""
     texts = [one.input for one in demonstrations()]
     fresh, _ = cached(path, texts)
     np.testing.assert_array_equal(cached(path, texts)[0], fresh)
@@ -93,7 +93,7 @@ def test_encoders_never_mix(path: Path) -> None:
     ids=["odd length", "short", "empty", "not a number", "too long"],
 )
 def test_a_damaged_vector_is_computed_again(path: Path, spoil: Callable[[bytes], bytes]) -> None:
-    """A stored vector that is damaged is embedded again and stored, even where all of them are."""
+    """A damaged vector is embedded and stored again, also if all of them are damaged."""
     expected, _ = cached(path, ["knee", "brain"])
     spoilt(path, spoil)
     found, embedded = cached(path, ["knee"])
@@ -103,7 +103,7 @@ def test_a_damaged_vector_is_computed_again(path: Path, spoil: Callable[[bytes],
 
 
 def test_vectors_of_different_sizes_are_mended(path: Path) -> None:
-    """Of vectors of two sizes under one fingerprint those of the encoder's size are kept."""
+    """If stored vectors have two sizes, those of the encoder's size are kept and the others computed again."""
     expected, _ = cached(path, ["knee", "brain"])
     unit = np.array([1, 0], np.float32).tobytes()
     spoilt(path, lambda _: unit, "rowid = 1")
@@ -119,13 +119,13 @@ def test_an_encoder_that_breaks_its_promise_is_named(path: Path, rows: NDArray[n
         def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
             return rows
 
-    with pytest.raises(DataError, match=r"the encoder tiny/1 returned .* for 2 texts; an encoder returns one row"):
+    with pytest.raises(DataError, match=r"the encoder tiny/1 returned .* for 2 texts; an encoder must return one row"):
         cached(path, ["knee", "brain"], Broken())
     assert sorted(cached(path, ["knee", "brain"])[1]) == ["brain", "knee"]
 
 
 def test_what_was_embedded_before_an_interruption_is_kept(path: Path) -> None:
-    """Where embedding is interrupted, whole chunks that were done are not embedded again."""
+    """Chunks finished before an interruption are not embedded again."""
     texts = [f"text {number:05}" for number in range(TEXTS_A_COMMIT + 50)]
 
     class Impatient(Tiny):
@@ -140,7 +140,7 @@ def test_what_was_embedded_before_an_interruption_is_kept(path: Path) -> None:
 
 
 def test_a_cache_that_can_not_be_written_still_answers(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where vectors can't be stored they are returned all the same."""
+    """If vectors can't be stored, they are returned all the same."""
     expected, _ = cached(path, ["knee"])
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         monkeypatch.setattr("metachain.library.sqlite.BUSY_SECONDS", 0)
@@ -150,7 +150,7 @@ def test_a_cache_that_can_not_be_written_still_answers(path: Path, monkeypatch: 
 
 
 def test_progress_counts_up_to_all(path: Path) -> None:
-    """Progress is reported in order up to the number of texts to embed, and not at all where there is none."""
+    """Progress counts up to the number of texts to embed; without any there is no progress."""
     reported: list[tuple[str, int, int]] = []
     with Library.open(path, Tiny()) as library:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Opening SQLite files, and what goes wrong with them."""
+"""Opening SQLite files, and errors of damaged, foreign or read-only ones."""
 
 import sqlite3
 from contextlib import closing
@@ -36,7 +36,7 @@ def altered(path: Path, *statements: str) -> Path:
 
 
 def test_random_bytes_are_no_library(tmp_path: Path) -> None:
-    """A file of random bytes is refused by name, and it is left as it was."""
+    """A file of random bytes is refused by name and left unchanged."""
     path = tmp_path / "noise.db"
     noise = np.random.default_rng(0).bytes(9000)
     path.write_bytes(noise)
@@ -46,7 +46,7 @@ def test_random_bytes_are_no_library(tmp_path: Path) -> None:
 
 
 def test_another_programs_file_is_refused(tmp_path: Path) -> None:
-    """Another program's SQLite file is called that, and nothing is written into it."""
+    """Another program's SQLite file is refused as such and left unchanged."""
     path = altered(tmp_path / "mail.db", "CREATE TABLE letters (body TEXT)", "INSERT INTO letters VALUES ('dear')")
     before = path.read_bytes()
     with pytest.raises(LibraryError, match=r"mail\.db is an SQLite file of another program; give the path"):
@@ -55,7 +55,7 @@ def test_another_programs_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_newer_schema_is_refused(filled: Path) -> None:
-    """A library of a newer schema is refused with both versions, and advice to upgrade."""
+    """A library of a newer schema is refused with both versions and the advice to upgrade."""
     altered(filled, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(LibraryError, match=rf"newer metachain \(schema {SCHEMA_VERSION + 1}, .*upgrade"):
         Library.open(filled)
@@ -63,7 +63,7 @@ def test_a_newer_schema_is_refused(filled: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_truncated_library_is_refused(filled: Path, share: float) -> None:
-    """Wherever a library was cut off, reading it ends in a LibraryError that names it, not in wrong rows."""
+    """Reading a truncated library raises a LibraryError that names it, and never returns wrong rows."""
     content = filled.read_bytes()
     filled.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(LibraryError, match=r"hospitals\.db is not a readable library .*restore it from a copy"):  # noqa: SIM117
@@ -79,14 +79,14 @@ def test_a_lost_table_is_named(filled: Path) -> None:
 
 
 def test_damaged_metadata_is_a_library_error(filled: Path) -> None:
-    """Metadata that is JSON no longer is a damaged library, not a stray exception."""
+    """Metadata that are not JSON any more raise a LibraryError."""
     altered(filled, "UPDATE demonstrations SET metadata = '{oops'")
     with Library.open(filled) as library, pytest.raises(LibraryError, match=r"not a readable library"):
         library.demonstrations()
 
 
 def test_a_file_of_no_bytes_is_an_empty_library(tmp_path: Path) -> None:
-    """A file of no bytes is taken for a library that nothing was added to yet."""
+    """An empty file is opened as an empty library."""
     path = tmp_path / "empty.db"
     path.touch()
     with Library.open(path, Tiny()) as library:
@@ -95,14 +95,14 @@ def test_a_file_of_no_bytes_is_an_empty_library(tmp_path: Path) -> None:
 
 
 def test_where_nothing_is_nothing_is_made(tmp_path: Path) -> None:
-    """Opening without leave to create names the missing library, says how to make one, and makes none."""
+    """Opening with ``create=False`` names the missing library, says how to make one, and makes none."""
     with pytest.raises(NotFoundError, match=r"there is no library at .*x\.db; make one with: metachain add"):
         Library.open(tmp_path / "x.db", create=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_can_not_be_is_refused(tmp_path: Path) -> None:
-    """A folder, a folder that is not there, and an address that is no path are each refused with what to do."""
+    """A folder, a missing folder and an unknown kind of address are each refused with advice."""
     with pytest.raises(DataError, match=r"is a folder; give the path of a library file, such as .*hospitals\.db"):
         open_engine(tmp_path)
     with pytest.raises(StorageError, match=r"there is no folder .*missing; make it first"):
@@ -115,7 +115,7 @@ def test_a_place_that_can_not_be_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [":memory:", "what?mode=ro", "100%41.db", "#1.db", "مستشفى.db", "🏥.db", "a b.db"])
 def test_a_path_is_taken_literally(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Characters that mean something in database addresses mean nothing in a path."""
+    """Special characters of database addresses have no meaning in a path."""
     monkeypatch.chdir(tmp_path)
     with Library.open(name) as library:
         library.add(demonstrations(), share=EVERYONE)
@@ -125,7 +125,7 @@ def test_a_path_is_taken_literally(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_full_disk_loses_nothing(filled: Path) -> None:
-    """Where the disk is full an add stores nothing of itself, says so, and what was stored is still there."""
+    """On a full disk an add stores nothing and says so; earlier data are intact."""
 
     def fill_up(connection: sqlite3.Connection, _record: object) -> None:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -145,7 +145,7 @@ def test_a_full_disk_loses_nothing(filled: Path) -> None:
 
 
 def test_a_read_only_library_is_read_and_not_written(filled: Path) -> None:
-    """A library that can't be written answers questions, and writing to it says that it is read-only."""
+    """A read-only library can be read; writing raises an error that says so."""
 
     def forbid(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA query_only = ON")
@@ -161,7 +161,7 @@ def test_a_read_only_library_is_read_and_not_written(filled: Path) -> None:
 
 
 def test_a_writer_waits_for_its_turn_and_says_whom_it_waits_for(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While another process writes, a write ends in an error that says so, and reading goes on."""
+    """While another process writes, a write fails with that reason, and reading works."""
     monkeypatch.setattr("metachain.library.sqlite.BUSY_SECONDS", 0)
     with closing(sqlite3.connect(filled, isolation_level=None)) as other, Library.open(filled) as library:
         other.execute("BEGIN IMMEDIATE")
@@ -171,7 +171,7 @@ def test_a_writer_waits_for_its_turn_and_says_whom_it_waits_for(filled: Path, mo
 
 
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
-    """An error inside a transaction takes all of it back, whatever the error is."""
+    """Any error inside a transaction undoes all of it."""
     engine = open_engine(tmp_path / "x.db")
     with pytest.raises(RuntimeError, match=r"midway"), writing(engine) as connection:  # noqa: PT012
         connection.execute(text("CREATE TABLE half (a)"))

@@ -1,4 +1,4 @@
-"""Feedback given to a library: what it changes, that it counts at once and everywhere, and that none of it is lost."""
+"""Feedback given to a library: it counts at once and everywhere, and none is lost."""
 
 import signal
 import subprocess
@@ -47,20 +47,20 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture
 def library(place: str) -> Iterator[Library]:
-    """Four past hospitals, and an answer that was given for the fifth."""
+    """Four past hospitals, and an answer given for the fifth."""
     with filled(place, PAST) as opened:
         opened.outcomes.record([ONE])
         yield opened
 
 
 def labels(library: Library) -> list[tuple[str, str, str]]:
-    """What the fifth hospital has for labels."""
+    """Labels of the fifth hospital."""
     held = library.demonstrations(NEW) if NEW in library.institutions() else ()
     return [(one.id, one.input, one.output) for one in held]
 
 
 def test_a_bare_score(library: Library) -> None:
-    """It is stored and no label, and what is returned is what is there."""
+    """A score alone is stored without a label, and the stored outcome is returned."""
     scored = library.record_feedback("run 1", 0.25)
     assert scored == library.outcomes.get("run 1")
     assert (scored.score, scored.correction, scored.metric) == (0.25, None, "")
@@ -69,7 +69,7 @@ def test_a_bare_score(library: Library) -> None:
 
 
 def test_a_correction(library: Library) -> None:
-    """It is a label of that institution for that query, marked with where it comes from."""
+    """A correction becomes a label of the institution for that query, marked with its origin."""
     corrected = library.record_feedback("run 1", correction="code 9")
     assert corrected == library.outcomes.get("run 1")
     assert (corrected.score, corrected.correction) == (None, "code 9")
@@ -78,13 +78,13 @@ def test_a_correction(library: Library) -> None:
 
 
 def test_a_correction_that_agrees(library: Library) -> None:
-    """What was answered right may be a label as well."""
+    """A correction that equals the answer becomes a label too."""
     library.record_feedback("run 1", 1.0, correction=ONE.answer)
     assert labels(library) == [("feedback run 1", ONE.input, ONE.answer)]
 
 
 def test_feedback_given_again(library: Library) -> None:
-    """What is given replaces what was, the rest stays, and the same again changes nothing at all."""
+    """New feedback replaces old feedback of its kind; the same feedback again changes nothing."""
     library.outcomes.score("run 1", 0.5, metric="rouge_l")
     library.record_feedback("run 1", correction="code 9")
     assert library.outcomes.get("run 1").metric == "rouge_l"
@@ -100,7 +100,7 @@ def test_feedback_given_again(library: Library) -> None:
 
 @pytest.mark.parametrize("score", [7, -0.1, float("nan"), float("inf"), "good", [1]])
 def test_a_score_that_is_none(library: Library, score: Any) -> None:
-    """It is refused, a good correction beside it as well, and nothing changes."""
+    """An invalid score is refused, also beside a good correction, and nothing changes."""
     for extra in ({}, {"correction": "code 9"}):
         with pytest.raises(DataError, match="from 0 to 1"):
             library.record_feedback("run 1", score, **extra)
@@ -109,20 +109,20 @@ def test_a_score_that_is_none(library: Library, score: Any) -> None:
 
 @pytest.mark.parametrize("correction", ["", " \n", "a\0b", "a\ud800b", 7])
 def test_a_correction_that_is_none(library: Library, correction: Any) -> None:
-    """It is refused, a good score beside it as well, and nothing changes."""
+    """An invalid correction is refused, also beside a good score, and nothing changes."""
     with pytest.raises(DataError, match="'correction'"):
         library.record_feedback("run 1", 1.0, correction=correction)
     assert (library.outcomes.get("run 1"), labels(library)) == (ONE, [])
 
 
 def test_nothing_said(library: Library) -> None:
-    """Neither a score nor a correction is no feedback."""
+    """Feedback without score and correction is refused."""
     with pytest.raises(DataError, match="got neither"):
         library.record_feedback("run 1")
 
 
 def test_unknown_runs(library: Library) -> None:
-    """Those that were not recorded, and what learning collected, can't be given feedback on."""
+    """Feedback on unrecorded runs and on collected outcomes is refused."""
     library.outcomes.record([Outcome("call 1", "collected", NEW, "a", "m", (), "x")])
     for id in (uuid4(), "call 1"):
         with pytest.raises(NotFoundError, match=f"{id}.*the run was recorded"):
@@ -130,7 +130,7 @@ def test_unknown_runs(library: Library) -> None:
 
 
 def test_the_next_selection_sees_it(library: Library, place: str) -> None:
-    """Of a chain's answer: a correction is shown for the next like text, wherever else the library is open."""
+    """A correction of a chain's answer is shown for the next similar text, in every process with the library open."""
     prior = learn(library)
     with Library.open(place, BagOfWords()) as other:
         chain = recorded(
@@ -158,7 +158,7 @@ def test_the_next_selection_sees_it(library: Library, place: str) -> None:
 
 
 def test_threads_record_while_others_select(library: Library) -> None:
-    """Every piece of feedback counts once all is recorded, in the selection that a selector made anew would give."""
+    """After all feedback is recorded, a running selector selects like a new one."""
     prior = learn(library)
     selector = Selector(library, adapt(prior, library, NEW))
     chain = recorded(few_shot_chain("offline", MetaExampleSelector(library, selector.posterior)), library)
@@ -179,7 +179,7 @@ def test_threads_record_while_others_select(library: Library) -> None:
 
 @pytest.mark.parametrize(("moment", "kept"), [(1, False), (2, False), (3, False), (9, True)])
 def test_sudden_death(library: Library, place: str, moment: int, kept: bool) -> None:
-    """Killed within it neither outcome nor label changed; killed right after it both are there."""
+    """After a kill within the transaction neither outcome nor label has changed; after it both have."""
     done = subprocess.run([sys.executable, "-c", KILLED, place, str(moment)], check=False)
     assert done.returncode == -signal.SIGKILL
     found = library.outcomes.get("run 1")
@@ -189,7 +189,7 @@ def test_sudden_death(library: Library, place: str, moment: int, kept: bool) -> 
 
 
 def test_a_label_of_the_same_text_stays(library: Library) -> None:
-    """A correction takes the place of no label but that of its own selection."""
+    """A correction replaces only the label of its own selection."""
     library.add([Demonstration(NEW, ONE.input, "code 7", id="own")], share=EVERYONE)
     library.record_feedback("run 1", correction="code 9")
     assert [one[0] for one in labels(library)] == ["feedback run 1", "own"]

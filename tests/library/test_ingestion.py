@@ -1,4 +1,4 @@
-"""Files and tables on their way into a library."""
+"""Import of files and tables into a library."""
 
 import csv
 import gzip
@@ -14,7 +14,7 @@ from handmade import Tiny, demonstrations, jsonl, record
 from metachain.data.demonstration import Demonstration
 from metachain.data.rows import Row
 from metachain.errors import DataError, StorageError
-from metachain.library.ingestion import embed_stored, guessed_format, ingest, ingest_dataset, ingest_file
+from metachain.library.ingestion import embed_stored, guess_format, ingest, ingest_dataset, ingest_file
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 
@@ -45,7 +45,7 @@ def library(place: str) -> Iterator[Library]:
 
 
 def test_good_rows_are_stored_and_bad_ones_are_told(library: Library, tmp_path: Path) -> None:
-    """Duplicates are counted; bad rows, also an id of another text, are told by line and written with a reason."""
+    """Duplicates are counted; bad rows, taken ids included, are reported by line and written with a reason."""
     data, rejected = jsonl(tmp_path / "data.jsonl", MIXED), tmp_path / "bad.jsonl"  # type: ignore[arg-type]
     found = ingest_file(library, data, rejected=rejected, share=EVERYONE)
     assert (found.stored, found.duplicates, found.rejected, found.institutions) == (2, 1, 5, {"a", "b"})
@@ -60,12 +60,12 @@ def test_good_rows_are_stored_and_bad_ones_are_told(library: Library, tmp_path: 
 
 
 def test_strict_stores_nothing(library: Library, tmp_path: Path) -> None:
-    """Where all rows must be good, bad ones are an error that lists the first five, and nothing is stored."""
+    """In strict mode bad rows are an error that lists the first five, and nothing is stored."""
     data = jsonl(tmp_path / "data.jsonl", [*demonstrations(), *["oops"] * 9, *demonstrations(5)])
     with pytest.raises(DataError) as caught:
         ingest_file(library, data, strict=True, rejected=tmp_path / "bad.jsonl")
     assert str(caught.value).startswith(
-        f"{data}: 9 bad row(s), nothing was stored. Mend or remove:\n  line 25: not JSON"
+        f"{data}: 9 bad row(s), nothing was stored. Correct or remove:\n  line 25: not JSON"
     )
     assert str(caught.value).endswith("  line 29: not JSON (Expecting value at column 1)\n  … and 4 more")
     assert (library.counts(), (tmp_path / "bad.jsonl").exists()) == ({}, False)
@@ -73,7 +73,7 @@ def test_strict_stores_nothing(library: Library, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("after", [0, 1000])
 def test_strict_knows_ids_that_are_taken(library: Library, tmp_path: Path, after: int) -> None:
-    """An id that stands for another text is a bad row too, wherever in the file it is."""
+    """An id that stands for another text makes a bad row, anywhere in the file."""
     good = [Demonstration("c", f"text {number}", "1") for number in range(after)]
     data = jsonl(tmp_path / "data.jsonl", [*MIXED[:3], *good])  # type: ignore[list-item]
     with pytest.raises(DataError, match=r"1 bad row\(s\), nothing was stored.*\n  line 3: id '7' of 'a' already"):
@@ -82,7 +82,7 @@ def test_strict_knows_ids_that_are_taken(library: Library, tmp_path: Path, after
 
 
 def test_the_gate_is_passed(tmp_path: Path) -> None:
-    """What the library's gate refuses is a rejected row with its line."""
+    """A row that the library's gate refuses is rejected with its line."""
 
     class Gate:
         def passed(self, demonstration: Demonstration) -> Demonstration:
@@ -143,14 +143,14 @@ def test_a_file_may_leave_the_institution_to_the_caller(library: Library, tmp_pa
         ("empty.jsonl", None, 'empty.jsonl is empty: expected one {"institution", "input", "output"} object a line'),
         ("empty.csv", None, "empty.csv is empty: expected at least one row"),
         ("empty.jsonl", "xml", "unknown format 'xml'; known: jsonl, csv, tsv, parquet, dataset"),
-        ("empty.jsonl", "parquet", "no whole Parquet file"),
-        ("folder", "dataset", "folder is no whole dataset"),
+        ("empty.jsonl", "parquet", "not a complete Parquet file"),
+        ("folder", "dataset", "folder is not a complete dataset"),
     ],
 )
 def test_what_can_not_be_read_is_named(
     library: Library, tmp_path: Path, name: str, format: str | None, complaint: str
 ) -> None:
-    """Files that are missing, empty, folders or of an unknown format are DataErrors that name them."""
+    """Missing files, empty files, folders and unknown formats are DataErrors that name them."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.jsonl").touch()
     (tmp_path / "empty.csv").write_text("institution,input,output\n")
@@ -170,12 +170,12 @@ def test_what_can_not_be_read_is_named(
     ],
 )
 def test_the_name_tells_the_format(name: str, format: str) -> None:
-    """By its suffix, gzipped or not; JSON Lines where it has none that is known."""
-    assert guessed_format(Path(name)) == format
+    """The suffix decides, gzipped or not; without a known suffix it is JSON Lines."""
+    assert guess_format(Path(name)) == format
 
 
 def test_a_file_that_ends_early_stores_nothing(library: Library, tmp_path: Path) -> None:
-    """A gzipped file cut short is no row's fault: all of it is refused, also where bad rows may be left out."""
+    """A truncated gzip file is refused as a whole, even if bad rows may be left out."""
     path = tmp_path / "data.jsonl.gz"
     many = [{**record(one), "id": f"{number} {hash(one.id)}"} for number, one in enumerate(demonstrations(60, 60))]
     path.write_bytes(gzip.compress("\n".join(map(json.dumps, many)).encode())[:-2000])
@@ -185,7 +185,7 @@ def test_a_file_that_ends_early_stores_nothing(library: Library, tmp_path: Path)
 
 
 def test_odd_texts_are_stored_as_they_are(library: Library, tmp_path: Path) -> None:
-    """A megabyte of text, line breaks, control characters, and metadata that databases find hard come back the same."""
+    """A megabyte of text, line breaks, control characters and unusual metadata come back the same."""
     long = "\N{BONE}\n\t\x01\x85\u2028" * 2**17
     odd = {"nul": "a\0b", "half": "\ud800", "number": 1e300, "deep": [{"x": [None, True]}], "": "\\u0000"}
     data = jsonl(tmp_path / "data.jsonl", [{"institution": "a", "input": long, "output": long, "metadata": odd}])
@@ -195,13 +195,13 @@ def test_odd_texts_are_stored_as_they_are(library: Library, tmp_path: Path) -> N
 
 
 def test_rows_can_be_anybodys(library: Library) -> None:
-    """Any iterable of rows can be ingested, such as one made for another format."""
+    """Any iterable of rows can be imported, such as one made for another format."""
     rows = [Row(1, {"institution": "a", "input": "x", "output": "1"}), Row(2, None, "unreadable", unit="page")]
     assert ingest(library, iter(rows)).reasons == ("page 2: unreadable",)
 
 
 def test_rejected_rows_that_can_not_be_written_store_nothing(library: Library, tmp_path: Path) -> None:
-    """Where the file of rejected rows can't be written, nothing is stored: a bad row is never passed over unseen."""
+    """If the file of rejected rows can't be written, nothing is stored."""
     data = jsonl(tmp_path / "data.jsonl", [*demonstrations(), "oops"])
     with pytest.raises(StorageError, match="nowhere"):
         ingest_file(library, data, rejected=tmp_path / "nowhere" / "bad.jsonl")
@@ -209,7 +209,7 @@ def test_rejected_rows_that_can_not_be_written_store_nothing(library: Library, t
 
 
 def test_what_is_stored_is_embedded_page_by_page(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the institutions named are embedded, each text once, with progress in demonstrations."""
+    """Only the named institutions are embedded, each text once, with progress in demonstrations."""
     monkeypatch.setattr("metachain.library.ingestion.ROWS_A_PAGE", 1200)
     library.add(Demonstration(f"h{number % 3}", f"text {number % 1000}", f"{number}") for number in range(3000))
     told: list[tuple[str, int, int]] = []
@@ -220,7 +220,7 @@ def test_what_is_stored_is_embedded_page_by_page(library: Library, monkeypatch: 
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    """A file of 60 MB takes hardly more memory than one of 4 MB: a child process says how much it had at most."""
+    """Importing 60 MB takes little more memory than importing 4 MB, measured in a child process."""
     program = (
         "import resource, sys\nfrom metachain.library import Library, ingest_file\n"
         "with Library.open(sys.argv[2]) as library: ingest_file(library, sys.argv[1])\n"

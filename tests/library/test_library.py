@@ -1,4 +1,4 @@
-"""The library: adding, reading, and what is learned from it."""
+"""The library: adding, reading and storing artifacts."""
 
 import io
 import pickle
@@ -34,7 +34,7 @@ def library(place: str) -> Iterator[Library]:
 
 
 def test_adding_twice_stores_once(library: Library) -> None:
-    """What is there already is counted and left as it is, in another call and in the same one."""
+    """A known demonstration is counted and left unchanged, in another call and within one."""
     again = [*demonstrations(), Demonstration("h9", "new", "x"), Demonstration("h9", "new", "x")]
     assert library.add(again, share=EVERYONE) == Added(stored=1, duplicates=25)
     assert len(library.demonstrations()) == 25
@@ -48,7 +48,7 @@ def test_duplicates_are_found_across_chunks(place: str) -> None:
 
 
 def test_an_id_stands_for_one_text(library: Library) -> None:
-    """An id that is taken by another text is refused by name, and nothing of that call is stored."""
+    """An id taken by another text is refused by name, and nothing of that call is stored."""
     library.add([Demonstration("h0", "a", "b", id="7")], share=EVERYONE)
     before = library.demonstrations()
     with pytest.raises(DataError, match=r"id '7' of 'h0' already stands for another text; give it its own id"):
@@ -69,7 +69,7 @@ def test_an_id_belongs_to_its_institution(library: Library) -> None:
 
 
 def test_an_iterator_that_breaks_stores_nothing(library: Library) -> None:
-    """Where the demonstrations end in an error, those before it are not stored either."""
+    """If the iterator of demonstrations fails, nothing is stored."""
 
     def broken() -> Iterator[Demonstration]:
         yield from demonstrations(institutions=200)
@@ -91,7 +91,7 @@ def test_demonstrations_survive_reopening(library: Library, place: str) -> None:
 
 
 def test_an_unknown_institution_is_named(library: Library) -> None:
-    """Asking for an institution that is not there names it and those that are; a name that is no text is refused."""
+    """An unknown institution is an error that names it and the known ones; a name that is not a text is refused."""
     with pytest.raises(NotFoundError, match=r"no demonstrations of 'h7' in the library; it has: h0, h1, h2"):
         library.demonstrations("h1", "h7")
     with pytest.raises(DataError, match=r"'institution' holds a lone surrogate"):
@@ -161,7 +161,7 @@ def test_listed_answers_are_kept(library: Library, place: str) -> None:
 
 
 def test_listing_again_replaces_and_an_empty_list_forgets(library: Library) -> None:
-    """The later list stands in place of the earlier one, and an empty one is as if none had been given."""
+    """A later list replaces the earlier one; an empty list removes it."""
     library.list_answers("h0", ["code 1", "code 2"])
     library.list_answers("h1", ["code 9"])
     assert library.list_answers("h0", ["code 3"]) == library.listed_answers("h0") == ("code 3",)
@@ -170,7 +170,7 @@ def test_listing_again_replaces_and_an_empty_list_forgets(library: Library) -> N
 
 
 def test_an_institution_may_list_answers_before_it_labels_anything(library: Library) -> None:
-    """A list makes no institution and no demonstration."""
+    """A list of answers creates no institution and no demonstration."""
     before = library.counts()
     library.list_answers("new", ["code 1"])
     assert library.counts() == before
@@ -187,7 +187,7 @@ def test_an_institution_may_list_answers_before_it_labels_anything(library: Libr
     ],
 )
 def test_an_answer_that_is_none_is_refused(library: Library, bad: Any, message: str) -> None:
-    """A blank answer, or something that is none, is named by its position, and the list before stays."""
+    """A blank or invalid answer is named by its position, and the earlier list stays."""
     library.list_answers("h0", ["code 3"])
     with pytest.raises(DataError, match=message):
         library.list_answers("h0", bad)
@@ -195,7 +195,7 @@ def test_an_answer_that_is_none_is_refused(library: Library, bad: Any, message: 
 
 
 def test_a_list_belongs_to_an_institution_that_has_a_name(library: Library) -> None:
-    """A name that is blank or no text is refused, listing and asking."""
+    """A blank or invalid institution is refused when listing and when reading."""
     for name in ("", "\udcff", None):
         with pytest.raises(DataError, match="'institution'"):
             library.list_answers(name, ["code 1"])  # type: ignore[arg-type]
@@ -204,7 +204,7 @@ def test_a_list_belongs_to_an_institution_that_has_a_name(library: Library) -> N
 
 
 def test_a_damaged_list_is_refused(library: Library) -> None:
-    """A list that lost its answers ends in a LibraryError that says what to do, not in a KeyError."""
+    """A damaged list raises a LibraryError with advice, not a KeyError."""
     library.save("answers of h0", {}, {})
     with pytest.raises(LibraryError, match=r"list of answers of 'h0' is damaged; list them again"):
         library.listed_answers("h0")
@@ -237,7 +237,7 @@ def torn() -> bytes:
     ids=["object array", "torn", "cut off", "empty", "nonsense", "pickle", "bare array"],
 )
 def test_damaged_arrays_are_refused_and_never_unpickled(library: Library, place: str, content: bytes) -> None:
-    """Arrays that are damaged, or hold objects, end in a LibraryError that says what to do; no pickle is loaded."""
+    """Damaged arrays and arrays of objects raise a LibraryError with advice; no pickle is loaded."""
     library.save("prior", {}, {"transfer": np.zeros(1)})
     alter(place, "UPDATE artifacts SET arrays = :content", content=content)
     with pytest.raises(LibraryError, match=r"the library's prior is damaged .*; learn or adapt again"):
@@ -248,7 +248,7 @@ def test_damaged_arrays_are_refused_and_never_unpickled(library: Library, place:
     "header", ["{}", '{"format": "metachain-prior/1"}', "[]", "null", "7", '{"format": "other/9"}']
 )
 def test_a_damaged_header_is_refused(library: Library, place: str, header: str) -> None:
-    """A prior whose header lost what belongs there ends in a LibraryError, not in a KeyError."""
+    """A prior with a damaged header raises a LibraryError, not a KeyError."""
     save_prior(library, learn(library))
     alter(place, "UPDATE artifacts SET header = :header", header=header)
     with pytest.raises(LibraryError, match=r"prior .*learn .*again"):
@@ -268,7 +268,7 @@ def test_a_posterior_that_lost_an_array_is_refused(library: Library) -> None:
 
 
 def test_what_is_missing_says_how_to_make_it(library: Library) -> None:
-    """Without a prior, and without a posterior, the message is the command that makes one."""
+    """The error for a missing prior or posterior names the command that makes one."""
     with pytest.raises(NotFoundError, match=r"no prior; make one with: metachain learn"):
         load_prior(library)
     save_prior(library, learn(library))
@@ -279,7 +279,7 @@ def test_what_is_missing_says_how_to_make_it(library: Library) -> None:
 
 
 def test_a_prior_of_another_encoder_is_refused(library: Library, place: str) -> None:
-    """A prior learned with one encoder is refused under another, by the names of both."""
+    """A prior of another encoder is refused with the names of both encoders."""
     save_prior(library, learn(library))
     other = Tiny()
     other.fingerprint = "other/1"

@@ -1,4 +1,4 @@
-"""A library of an older schema: all that it held is there afterwards, and nothing of it is shared."""
+"""Libraries of older schemas keep their content, and share nothing after the migration."""
 
 import json
 import signal
@@ -47,7 +47,7 @@ ANSWERED = Outcome("run 1", "chain", "h0", "a", "m", (("h1", "x"),), "b", score=
 KILLED = """
 import os, signal, sys
 from sqlalchemy import Engine, event
-from metachain.opening import open_engine
+from metachain.library.connect import open_engine
 passed = 0
 
 def after(_connection, _cursor, statement, *_rest):
@@ -90,7 +90,7 @@ def _empty() -> bytes:
 
 
 def check_all_there(path: Path) -> None:
-    """Whatever the old file held is in the library."""
+    """Check that the library has all the content of the old file."""
     encoder = Tiny()
     with Library.open(path, encoder) as library:
         held = library.demonstrations()
@@ -104,7 +104,7 @@ def check_all_there(path: Path) -> None:
 
 
 def test_everything_is_there_afterwards(old: Path) -> None:
-    """And each text has its hash, each patient their key."""
+    """After the migration each text has its hash and each patient their key."""
     check_all_there(old)
     with closing(sqlite3.connect(old)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
@@ -115,7 +115,7 @@ def test_everything_is_there_afterwards(old: Path) -> None:
 
 
 def test_nothing_is_shared_until_it_is_said(old: Path) -> None:
-    """Rules are stated by ``metachain share LIBRARY --all --with everyone``; until then nobody is shown anything."""
+    """Nobody is shown anything before ``metachain share LIBRARY --all --with everyone``."""
     with Library.open(old, Tiny()) as library:
         assert library.sharing.grants() == {}
         assert library.shared_demonstrations("new") == ()
@@ -133,7 +133,7 @@ def test_nothing_is_shared_until_it_is_said(old: Path) -> None:
 
 @pytest.mark.parametrize("moment", [1, 2, 3, 5, 8, 12, 15])
 def test_killed_in_the_middle(old: Path, moment: int) -> None:
-    """It is whole, of the old schema, and the next opening brings it up to date."""
+    """A killed migration leaves the old schema intact, and the next opening migrates it."""
     done = subprocess.run([sys.executable, "-c", KILLED, old, str(moment)], check=False)
     assert done.returncode in {-signal.SIGKILL, 0}
     with closing(sqlite3.connect(old)) as connection:

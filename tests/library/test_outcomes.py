@@ -1,4 +1,4 @@
-"""Outcomes are kept with all they hold, and an institution's revision says when something changed."""
+"""Outcomes are stored completely, and an institution's revision counts the changes."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -33,28 +33,28 @@ def library(place: str) -> Iterator[Library]:
 
 
 def test_an_outcome_comes_back(library: Library, place: str) -> None:
-    """As it was stored, also when another connection reads it."""
+    """An outcome is read as it was stored, by another connection too."""
     library.outcomes.record([ONE])
     with Library.open(place) as again:
         assert again.outcomes.get("run-1") == ONE
 
 
 def test_recording_an_id_again(library: Library) -> None:
-    """It takes the place of what was there."""
+    """An outcome with a known id replaces the earlier one."""
     library.outcomes.record([ONE])
     library.outcomes.record([replace(ONE, answer="later")])
     assert library.outcomes.of(origin="chain") == (replace(ONE, answer="later"),)
 
 
 def test_outcomes_are_found(library: Library) -> None:
-    """By origin, institution, model and id."""
+    """Outcomes are found by origin, institution, model and id."""
     collected = replace(ONE, id="call-1", origin="collected")
     elsewhere = replace(ONE, id="run-2", institution="general", model="ollama:llama3")
     library.outcomes.record([ONE, collected, elsewhere])
     assert library.outcomes.of(origin="collected") == (collected,)
     assert library.outcomes.of(origin="chain", institution="st-marys") == (ONE,)
     assert library.outcomes.of(origin="chain", model="ollama:llama3") == (elsewhere,)
-    assert library.outcomes.known(["call-1", "no-such"]) == {"call-1": collected}
+    assert library.outcomes.by_id(["call-1", "no-such"]) == {"call-1": collected}
 
 
 def test_scoring(library: Library) -> None:
@@ -67,7 +67,7 @@ def test_scoring(library: Library) -> None:
 
 @pytest.mark.parametrize("score", [7, -0.1, float("nan"), float("inf")])
 def test_a_score_outside_the_unit_interval(library: Library, score: float) -> None:
-    """It is refused, and nothing changes."""
+    """A score outside [0, 1] is refused, and nothing changes."""
     library.outcomes.record([ONE])
     with pytest.raises(DataError, match="from 0 to 1"):
         library.outcomes.score("run-1", score)
@@ -75,19 +75,19 @@ def test_a_score_outside_the_unit_interval(library: Library, score: float) -> No
 
 
 def test_an_unknown_id(library: Library) -> None:
-    """It is named in the error."""
+    """The error names an unknown id."""
     with pytest.raises(NotFoundError, match="'run-9'"):
         library.outcomes.score("run-9", 1.0)
 
 
 def test_a_lone_surrogate(library: Library) -> None:
-    """What can't be stored of an answer is replaced."""
+    """Characters of an answer that can't be stored are replaced."""
     library.outcomes.record([replace(ONE, answer="a\ud800b")])
     assert library.outcomes.get("run-1").answer == "a?b"
 
 
 def test_revision(library: Library) -> None:
-    """It moves with demonstrations, lists and feedback of that institution, and with nothing else."""
+    """The revision counts demonstrations, lists and feedback of that institution, and nothing else."""
     assert library.revision("st-marys") == 0
     library.add([Demonstration("st-marys", "a", "x"), Demonstration("st-marys", "b", "x")], share=EVERYONE)
     assert library.revision("st-marys") == 1
@@ -103,7 +103,7 @@ def test_revision(library: Library) -> None:
 
 
 def test_first_schema(tmp_path: Path) -> None:
-    """A library of the first schema gets the tables that it lacks, and keeps what it holds."""
+    """A library of the first schema gets the missing tables and keeps its content."""
     path = tmp_path / "library.db"
     with Library.open(path) as opened:
         opened.add([Demonstration("st-marys", "a", "x")], share=EVERYONE)

@@ -1,4 +1,4 @@
-"""The PostgreSQL that tests and benchmarks start: what it is, who may do what, and that it leaves nothing behind."""
+"""The PostgreSQL server of tests and benchmarks: version, roles, isolation and clean-up."""
 
 import os
 import shutil
@@ -39,12 +39,12 @@ def answers(url: str, *statements: str) -> list[object]:
 
 
 def alive(pid: int) -> bool:
-    """Whether there is a process of that id that has not ended."""
+    """True if a process with this id is running."""
     return psutil.pid_exists(pid) and running(psutil.Process(pid))
 
 
 def test_it_is_the_version_asked_for(postgres_url: str) -> None:
-    """The server answers, in the version asked for, with UTF-8 and pgvector."""
+    """The server has the requested version, UTF-8 and pgvector."""
     version, encoding, near = answers(
         postgres_url, "SHOW server_version", "SHOW server_encoding", "SELECT '[1,2]'::vector <-> '[1,4]'"
     )
@@ -54,7 +54,7 @@ def test_it_is_the_version_asked_for(postgres_url: str) -> None:
 
 
 def test_the_role_is_ordinary(postgres_url: str, postgres_superuser_url: str) -> None:
-    """The role is no superuser and can't pass row-level security, but owns its database; the superuser is another."""
+    """The role owns its database, is not a superuser and can't bypass row-level security."""
     query = "SELECT (rolname, rolsuper, rolbypassrls, rolcreaterole)::text FROM pg_roles WHERE rolname = current_user"
     made = "SELECT 1 FROM pg_extension WHERE extname = 'vector'"
     role, vector = answers(postgres_url, query, made)
@@ -68,7 +68,7 @@ def test_the_role_is_ordinary(postgres_url: str, postgres_superuser_url: str) ->
 
 
 def test_each_database_is_fresh(postgres: PostgresServer) -> None:
-    """A database holds nothing that another was given."""
+    """A new database holds nothing of another one."""
     names = [postgres.create_database() for _ in range(2)]
     engine = create_engine(postgres.url(names[0]))
     with engine.begin() as connection:
@@ -80,7 +80,7 @@ def test_each_database_is_fresh(postgres: PostgresServer) -> None:
 
 
 def test_it_listens_on_loopback_only(postgres: PostgresServer, postgres_url: str) -> None:
-    """The server has one listening socket, on 127.0.0.1, lets nobody in without the password, and runs as no root."""
+    """The server listens on 127.0.0.1 only, requires the password, and does not run as root."""
     process = psutil.Process(postgres.pid)
     listening = [one.laddr for one in process.net_connections("all") if one.status == psutil.CONN_LISTEN]
     assert listening == [("127.0.0.1", postgres.port)]
@@ -90,7 +90,7 @@ def test_it_listens_on_loopback_only(postgres: PostgresServer, postgres_url: str
 
 
 def test_it_starts_again_after_a_crash(start_postgres: Callable[..., AbstractContextManager[PostgresServer]]) -> None:
-    """Killed at once, it starts on the same port with what was committed."""
+    """After a kill it starts on the same port with all committed data."""
     with start_postgres(durable=True) as server:
         name = server.create_database()
         assert answers(server.url(name), "SHOW fsync") == ["on"]
@@ -109,7 +109,7 @@ def test_it_starts_again_after_a_crash(start_postgres: Callable[..., AbstractCon
 
 @pytest.mark.usefixtures("start_postgres")
 def test_it_ends_with_the_process_that_started_it() -> None:
-    """The server ends also where its test process is killed and can't stop it."""
+    """The server stops if its test process is killed."""
     done = subprocess.run(
         [sys.executable, "-c", LEFT_ALONE], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True, timeout=60
     )

@@ -1,4 +1,4 @@
-"""What PostgreSQL itself refuses, and what goes wrong with a database: asked in plain SQL, as the ordinary role."""
+"""Row-level security and errors of PostgreSQL, tested in plain SQL as the ordinary role."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -42,19 +42,19 @@ def library(postgres_url: str) -> Iterator[Library]:
 
 
 def who(url: str, **settings: str) -> list[str]:
-    """Whose demonstrations plain SQL finds."""
+    """Institutions of the demonstrations that plain SQL finds."""
     return [name for (name,) in rows(url, WHO, **settings)]
 
 
 def test_without_a_word_nothing_is_there(library: Library, postgres_url: str) -> None:
-    """Who says neither that it keeps the library nor who asks finds no demonstration and no outcome."""
+    """Without a keeper or an institution set, no demonstration and no outcome is visible."""
     assert who(postgres_url) == []
     assert rows(postgres_url, "SELECT count(*) FROM outcomes") == [(0,)]
     assert who(postgres_url, asks="") == who(postgres_url, keeper="no") == who(postgres_url, purpose="triage") == []
 
 
 def test_who_asks_finds_its_own_and_what_is_shared(library: Library, postgres_url: str) -> None:
-    """By audience, group, purpose and moment; statistics alone show nothing."""
+    """An institution sees its own rows and rows shared by audience, group, purpose and time, not by statistics."""
     assert who(postgres_url, asks="stranger") == ["h0"]
     assert who(postgres_url, asks="stranger", purpose="triage") == ["h0", "h1"]
     assert who(postgres_url, asks="stranger", purpose="coding") == ["h0"]
@@ -66,7 +66,7 @@ def test_who_asks_finds_its_own_and_what_is_shared(library: Library, postgres_ur
 
 
 def test_outcomes_are_their_institutions_own(library: Library, postgres_url: str) -> None:
-    """What was asked of a model elsewhere is not to be seen, whatever is shared."""
+    """Outcomes of other institutions are never visible."""
     assert rows(postgres_url, "SELECT id FROM outcomes", asks="h1") == [("run h1",)]
     assert rows(postgres_url, "SELECT id FROM outcomes", asks="stranger") == []
 
@@ -81,7 +81,7 @@ def test_outcomes_are_their_institutions_own(library: Library, postgres_url: str
     ],
 )
 def test_what_is_shared_can_be_read_and_not_changed(library: Library, postgres_url: str, statement: str) -> None:
-    """Another's rows are not found by those that change or delete."""
+    """Shared rows can't be changed or deleted by others."""
     assert rows(postgres_url, statement, asks="h1") == []
     assert len(library.demonstrations("h0")) == 2
     assert library.outcomes.get("run h0").score is None
@@ -89,7 +89,7 @@ def test_what_is_shared_can_be_read_and_not_changed(library: Library, postgres_u
 
 @pytest.mark.parametrize("settings", [{}, {"asks": "h1"}])
 def test_nobody_writes_in_anothers_name(library: Library, postgres_url: str, settings: dict[str, str]) -> None:
-    """Neither a new row nor one's own handed over."""
+    """An institution can neither insert a row for another nor hand over its own."""
     new = "INSERT INTO demonstrations (institution, id, input, output, metadata) VALUES ('h0', 'x', 'a', 'b', '{}')"
     with pytest.raises(DBAPIError, match="row-level security"):
         rows(postgres_url, f"{new} RETURNING id", **settings)
@@ -103,7 +103,7 @@ def test_nobody_writes_in_anothers_name(library: Library, postgres_url: str, set
 
 
 def test_the_owner_is_bound_too(library: Library, postgres_url: str) -> None:
-    """The role that owns the tables, which is the one that asks, is under row-level security like any other."""
+    """Row-level security applies to the owner of the tables too."""
     query = (
         "SELECT relname, relrowsecurity, relforcerowsecurity, pg_get_userbyid(relowner) = current_user FROM pg_class "
         "WHERE relname IN ('demonstrations', 'outcomes') ORDER BY relname"
@@ -112,14 +112,16 @@ def test_the_owner_is_bound_too(library: Library, postgres_url: str) -> None:
 
 
 def test_a_forgotten_predicate_shows_nothing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where our own query asked for everything the database would still give what is shared, and no more."""
+    """If our query asked for all rows, the database would still return only shared ones."""
     monkeypatch.setattr(Sharing, "allowing", lambda _self, _name: select(table.c.institution))
     assert {one.institution for one in library.shared_demonstrations("stranger")} == {"h0"}
 
 
 def test_a_role_above_the_rules_is_refused(postgres: PostgresServer, postgres_superuser_url: str) -> None:
-    """A superuser, and one that may pass row-level security, can't open a library."""
-    said = r"above row-level security, .*connect as an ordinary role that owns the database \(NOSUPERUSER NOBYPASSRLS\)"
+    """A superuser and a role with BYPASSRLS can't open a library."""
+    said = (
+        r"bypasses row-level security, .*connect as an ordinary role that owns the database \(NOSUPERUSER NOBYPASSRLS\)"
+    )
     with pytest.raises(LibraryError, match=said):
         Library.open(postgres_superuser_url, Tiny())
     postgres.administer(f"CREATE ROLE passing LOGIN BYPASSRLS PASSWORD '{postgres.password}'")
@@ -131,7 +133,7 @@ def test_a_role_above_the_rules_is_refused(postgres: PostgresServer, postgres_su
 
 
 def test_a_wrong_password_is_said_and_not_told(postgres_url: str, postgres: PostgresServer) -> None:
-    """The message says what to check and holds no password, the one that was tried nor the right one."""
+    """The error gives advice and contains neither the wrong nor the right password."""
     wrong = postgres_url.replace(postgres.password, "open-sesame")
     with pytest.raises(StorageError, match=r"password authentication failed.*check the user") as caught:
         Library.open(wrong, Tiny())
@@ -144,7 +146,7 @@ def test_a_wrong_password_is_said_and_not_told(postgres_url: str, postgres: Post
 
 
 def test_no_command_prints_the_password(postgres_url: str, postgres: PostgresServer, tmp_path: Path) -> None:
-    """What a command says of a library in PostgreSQL shows its address without the password."""
+    """Commands print the address of a library without its password."""
     data = jsonl(tmp_path / "d.jsonl", demonstrations())
     said = []
     for command in (
@@ -165,7 +167,7 @@ def test_no_command_prints_the_password(postgres_url: str, postgres: PostgresSer
 
 
 def test_what_is_not_there_is_said(postgres: PostgresServer, postgres_url: str) -> None:
-    """No server, no database, no library, no such kind of address."""
+    """A missing server, database or library and an unknown kind of address are reported."""
     nowhere = postgres_url.replace(f":{postgres.port}/", ":9/")
     with pytest.raises(StorageError, match="can't be reached, or ended the connection; check that it runs"):
         Library.open(nowhere, Tiny())
@@ -178,7 +180,7 @@ def test_what_is_not_there_is_said(postgres: PostgresServer, postgres_url: str) 
 
 
 def test_a_database_of_others_is_left_alone(postgres_url: str) -> None:
-    """Tables of another program that have our names are not touched, nor is a newer schema."""
+    """Foreign tables with our names and a newer schema are left unchanged."""
     alter(postgres_url, "CREATE TABLE audit (line text)")
     with pytest.raises(LibraryError, match="tables of another program; give the address of an empty database"):
         Library.open(postgres_url, Tiny())
@@ -190,15 +192,19 @@ def test_a_database_of_others_is_left_alone(postgres_url: str) -> None:
 
 
 def test_a_role_that_may_not_make_tables_is_told(postgres: PostgresServer, postgres_url: str) -> None:
-    """One that owns nothing is told what a library takes, and nothing is left half made."""
+    """A role without rights gets an error with the requirements, and no half-made library stays."""
     name = postgres_url.rpartition("/")[2]
     postgres.administer(f"CREATE ROLE poor LOGIN PASSWORD '{postgres.password}'")
     poor = postgres.url(name, "poor")
     try:
-        with pytest.raises(StorageError, match=r"no library could be made at .*permission denied.* It takes pgvector"):
+        with pytest.raises(
+            StorageError, match=r"no library could be made at .*permission denied.* A library needs pgvector"
+        ):
             Library.open(poor, Tiny())
         postgres.administer("DROP EXTENSION vector", database=name)
-        with pytest.raises(StorageError, match=r"no library could be made at .*permission denied.* It takes pgvector"):
+        with pytest.raises(
+            StorageError, match=r"no library could be made at .*permission denied.* A library needs pgvector"
+        ):
             Library.open(poor, Tiny())
         assert rows(postgres_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
     finally:
@@ -206,14 +212,14 @@ def test_a_role_that_may_not_make_tables_is_told(postgres: PostgresServer, postg
 
 
 def test_a_lost_table_is_named(library: Library, postgres_url: str) -> None:
-    """And so is what was damaged; texts are in no message."""
+    """The error names a lost table or damaged data, and contains no texts."""
     alter(postgres_url, "DROP TABLE embeddings")
     with pytest.raises(LibraryError, match='relation "embeddings" does not exist'):
         library.vectors(library.demonstrations())
 
 
 def test_a_server_that_started_again_is_found_again() -> None:
-    """A library that was open goes on, with what was acknowledged; while the server is down it says so."""
+    """An open library survives a restart of the server with all committed data; while it is down, errors say so."""
     with postgres_server(durable=True) as server, Library.open(server.url(server.create_database())) as library:
         library.add(demonstrations(), share=EVERYONE)
         server.kill()
@@ -224,7 +230,7 @@ def test_a_server_that_started_again_is_found_again() -> None:
 
 
 def test_errors_show_no_texts(library: Library, postgres_url: str) -> None:
-    """Neither the message nor what caused it has a demonstration's text."""
+    """Neither the message nor its cause contains a demonstration's text."""
     alter(postgres_url, "ALTER TABLE demonstrations ADD CONSTRAINT short CHECK (length(id) < 9) NOT VALID")
     with pytest.raises(LibraryError) as caught:
         library.add([*demonstrations(8, 2)])

@@ -1,4 +1,5 @@
-"""No demonstration reaches an institution that may not see it, and all reach those that may: by random rules."""
+# Longer than 300 lines: one world of random rules and its oracle serve all tests.
+"""Sharing under random rules: demonstrations reach exactly the institutions that may see them."""
 
 import json
 from collections.abc import Iterator
@@ -72,25 +73,25 @@ MEMBERS = st.fixed_dictionaries({name: st.lists(st.sampled_from(ASKERS), unique=
 
 
 class Overhearing(BaseCallbackHandler):
-    """Keeps the prompts that a chat model is sent."""
+    """Callback that records the prompts of a chat model."""
 
     def __init__(self, prompts: list[Any]) -> None:
         self.prompts = prompts
 
     def on_chat_model_start(self, serialized: dict[str, Any], messages: list[list[BaseMessage]], **_rest: Any) -> None:
-        """A prompt is sent."""
+        """Record a prompt."""
         self.prompts += messages
 
 
 class Clock:
-    """What ``Sharing.now`` says."""
+    """Fake clock behind ``Sharing.now``."""
 
     def __init__(self) -> None:
         self.moment = NOW[0]
 
 
 class World:
-    """A library whose rules are stated anew again and again, beside an oracle that reads them as plain words."""
+    """A library with changing random rules, beside an oracle that evaluates them in plain loops."""
 
     def __init__(self, library: Library, prior: Prior, clock: Clock) -> None:
         self.library, self.prior, self.clock = library, prior, clock
@@ -98,19 +99,19 @@ class World:
         self.groups: dict[str, list[str]] = {}
 
     def state(self, rules: dict[str, list[Rule]], groups: dict[str, list[str]]) -> None:
-        """Say who may use what."""
+        """Set the rules of library and oracle."""
         self.rules, self.groups = rules, groups
         self.library.sharing.state_all({name: [grant(one) for one in some] for name, some in rules.items()})
         for name, members in groups.items():
             self.library.sharing.group(name, members)
 
     def may(self, asker: str) -> tuple[set[str], set[str]]:
-        """What the oracle says: whose demonstrations, and whose statistics, an institution may use of others."""
+        """Oracle: institutions whose demonstrations, and whose statistics, an institution may use."""
         shown, learned = permitted(self.rules, self.groups, asker, self.library.sharing.purpose, self.clock.moment)
         return shown - {asker}, learned - {asker}
 
     def prior_for(self, asker: str, method: str) -> Prior:
-        """A prior that was learned from none but those that the institution may learn from."""
+        """A prior learned only from institutions that this institution may learn from."""
         learned = self.may(asker)[1] | {asker}
         kept = [number for number, name in enumerate(self.prior.institutions) if name in learned]
         lesson = replace(
@@ -123,7 +124,7 @@ class World:
 
 
 def grant(rule: Rule) -> Grant:
-    """The rule as ours."""
+    """A rule as a ``Grant``."""
     until = datetime.fromisoformat(rule.until.replace("Z", "+00:00")) if rule.until else None
     return Grant(Audience(rule.kind, rule.names), rule.use, rule.purposes, until)  # type: ignore[arg-type]
 
@@ -146,14 +147,14 @@ def random_rules(rng: np.random.Generator) -> tuple[dict[str, list[Rule]], dict[
 
 
 def check_text(told: str, world: World, asker: str) -> None:
-    """A text names nothing of those who don't share with the institution."""
+    """Check that a text names no institution that does not share."""
     for name in set(NAMES) - world.may(asker)[0] - {asker}:
         assert f"SECRET-{name}" not in told, (name, asker, told)
         assert f"at {name}" not in told, (name, asker, told)
 
 
 def check(selections: list[Selection], world: World, asker: str) -> None:
-    """Only permitted demonstrations are shown."""
+    """Check that only permitted demonstrations are shown."""
     allowed = world.may(asker)[0] | {asker}
     for one in selections:
         assert {each.institution for each in one.demonstrations} <= allowed
@@ -173,7 +174,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def filled(place: str) -> Iterator[tuple[Library, Prior]]:
-    """The library, and the prior of all, learned while all shared with all."""
+    """The library, with a prior learned while all shared with all."""
     with Library.open(place, Tiny()) as library:
         library.add(MADE, share=EVERYONE)
         yield library, learn(library)
@@ -188,7 +189,7 @@ def world(filled: tuple[Library, Prior], monkeypatch: pytest.MonkeyPatch) -> Wor
 
 
 def test_nothing_reaches_those_who_may_not_see_it(world: World) -> None:
-    """Over so many random rules and queries, and all that is permitted can be reached."""
+    """Under random rules no query shows a forbidden demonstration, and all permitted ones are reachable."""
     rng = np.random.default_rng(0)
     cases = starved = number = 0
     while cases < CASES:
@@ -224,7 +225,7 @@ def test_nothing_reaches_those_who_may_not_see_it(world: World) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_public_call_shows_what_is_not_shared(world: World, place: str, tmp_path: Path, seed: int) -> None:
-    """Selectors, the retriever, a chain's prompt, an agent's tools, what to label next, and an write_export."""
+    """Selectors, the retriever, prompts of a chain, tools of an agent, suggestions and exports obey the rules."""
     rng = np.random.default_rng([1, seed])
     library, asked = world.library, TEXTS[seed % len(TEXTS)]
     library.sharing.purpose, world.clock.moment = str(rng.choice(PURPOSES)), str(rng.choice(NOW))
@@ -262,7 +263,7 @@ def test_no_public_call_shows_what_is_not_shared(world: World, place: str, tmp_p
 
 
 def test_rules_count_at_the_next_selection(world: World) -> None:
-    """Of a selector that stays open: rules, groups and the clock are heeded at once, and what can't be is an error."""
+    """An open selector obeys changed rules, groups and times at once, and refuses the impossible."""
     rng = np.random.default_rng(2)
     library = world.library
     library.sharing.purpose = "coding"
@@ -296,7 +297,7 @@ def test_rules_count_at_the_next_selection(world: World) -> None:
 def test_what_is_shared_is_what_was_said(
     world: World, rules: dict[str, list[Rule]], groups: dict[str, list[str]], purpose: str, moment: str
 ) -> None:
-    """For each institution that asks, as an oracle in plain loops has it."""
+    """For each institution the shared data are those of the oracle."""
     world.state(rules, groups)
     world.library.sharing.purpose, world.clock.moment = purpose, moment
     for asker in ASKERS:

@@ -1,4 +1,5 @@
-"""The nearest demonstrations that an institution may use, found by the database: as by brute force, and no others."""
+# Longer than 300 lines: the filled libraries and the brute-force oracle serve all tests.
+"""Nearest-neighbour search in the database: same result as brute force, permitted demonstrations only."""
 
 import subprocess
 import sys
@@ -55,7 +56,7 @@ with Library.open(sys.argv[1], Tiny()) as library:
 
 
 def filled(place: str) -> str:
-    """Two dozen hospitals that share with everyone, all embedded; indexed where there is PostgreSQL."""
+    """Two dozen hospitals that share with everyone, embedded; indexed in PostgreSQL."""
     with Library.open(place, Tiny()) as opened:
         opened.add(MADE, share=EVERYONE)
         opened.vectors(MADE)
@@ -66,13 +67,13 @@ def filled(place: str) -> str:
 
 @pytest.fixture(scope="module")
 def filled_file(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """They are in a file, made once, of which tests get copies."""
+    """The filled library in a file, made once and copied for each test."""
     return filled(str(tmp_path_factory.mktemp("filled") / "library.db"))
 
 
 @pytest.fixture(scope="module")
 def filled_database(postgres: "PostgresServer") -> Iterator[str]:
-    """They are in a database of this name, made once."""
+    """The filled library in a database, made once."""
     name = postgres.create_database()
     filled(postgres.url(name))
     yield name
@@ -81,7 +82,7 @@ def filled_database(postgres: "PostgresServer") -> Iterator[str]:
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, new_place: Callable[..., str]) -> str:
-    """Where a new library can be opened, in each engine; where a test asks for ``library``, it is there already."""
+    """Place for a new library in each engine; the filled library is there if the test uses ``library``."""
     if "library" not in request.fixturenames:
         return new_place()
     engine = request.node.callspec.params["new_place"]
@@ -90,19 +91,19 @@ def place(request: pytest.FixtureRequest, new_place: Callable[..., str]) -> str:
 
 @pytest.fixture
 def library(place: str) -> Iterator[Library]:
-    """A test's own copy of what ``filled`` makes."""
+    """A copy of the filled library for one test."""
     with Library.open(place, Tiny()) as opened:
         yield opened
 
 
 @pytest.fixture
 def by_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The index is used however few demonstrations are admitted."""
-    monkeypatch.setattr(module, "EVEN", 0.0)
+    """Force the use of the index."""
+    monkeypatch.setattr(module, "SCAN_COST", 0.0)
 
 
 def brute(made: list[Demonstration], query: np.ndarray, k: int, names: set[str]) -> list[tuple[str, str]]:
-    """Keys of the nearest of some institutions, by comparing all."""
+    """Keys of the nearest demonstrations of some institutions, by comparing all."""
     some = [one for one in made if one.institution in names]
     similarity = np.round(Tiny().encode([one.input.lower() for one in some]) @ query, 5) if some else []
     order = sorted(zip(-np.asarray(similarity), [one.key for one in some], strict=True))
@@ -118,7 +119,7 @@ ALL = {one.institution for one in MADE}
 
 
 def test_they_are_those_of_brute_force(library: Library) -> None:
-    """In the same order, ties by institution and id; with their texts and similarity."""
+    """Result and order equal brute force, ties by institution and id, with texts and similarities."""
     for names in (set(), {"h03"}, {f"h{place:02}" for place in range(0, HOSPITALS, 3)}):
         for k in (1, 7, 60):
             found = library.nearest("new", QUERIES, k, names)
@@ -131,7 +132,7 @@ def test_they_are_those_of_brute_force(library: Library) -> None:
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_without_an_index_they_are_the_same(place: str) -> None:
-    """Vectors that were stored but never placed are compared where they lie; building the index changes nothing."""
+    """Without an index the search compares the stored vectors; building the index changes no result."""
     with Library.open(place, Tiny()) as library:
         library.add(MADE, share=EVERYONE)
         library.vectors(MADE)
@@ -145,8 +146,8 @@ def test_without_an_index_they_are_the_same(place: str) -> None:
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("scanned", [40_000, 1])
 def test_a_filter_starves_nobody(library: Library, scanned: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One institution of many gives k: by the index, whose scan goes on, or exactly, where the scan ends early."""
-    monkeypatch.setattr(module, "SCANNED", scanned)
+    """One institution among many gets k results, by a longer index scan or by the exact search."""
+    monkeypatch.setattr(module, "MAX_SCAN_TUPLES", scanned)
     for name in ("h00", "h11", "h23"):
         for query, some in zip(QUERIES, library.nearest("new", QUERIES, 20, [name]), strict=True):
             assert len(some) == 20
@@ -161,7 +162,7 @@ def test_a_filter_starves_nobody(library: Library, scanned: int, monkeypatch: py
 @pytest.mark.usefixtures("by_index")
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_a_scan_that_ends_early_is_not_believed(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without going on it finds too few, and then all are compared."""
+    """If the index scan finds too few, the exact search follows."""
     short = module.approximately
 
     def once(*given: Any, **rest: Any) -> list[module.Key]:
@@ -178,8 +179,8 @@ def test_a_scan_that_ends_early_is_not_believed(library: Library, monkeypatch: p
 
 @pytest.mark.parametrize("even", [30.0, 0.0])
 def test_nobody_is_shown_what_is_not_shared(library: Library, even: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random rules of audience, group, purpose and moment, against an oracle that reads them as plain words."""
-    monkeypatch.setattr(module, "EVEN", even)
+    """Under random rules the search obeys audience, group, purpose and time, checked by an oracle in plain loops."""
+    monkeypatch.setattr(module, "SCAN_COST", even)
     rng = np.random.default_rng(0)
     names, groups = sorted(ALL), ("north", "south")
     moment = library.sharing.now()
@@ -215,7 +216,7 @@ def _grant(rule: Rule) -> Grant:
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_the_database_guards_what_is_searched(library: Library, place: str) -> None:
-    """Plain SQL finds what was placed by the same rules as the demonstrations, and changes nothing of others."""
+    """Row-level security guards the table ``placed`` like the demonstrations."""
     over = Grant(Audience("everyone"), until=datetime.now(UTC) - timedelta(hours=1))
     library.sharing.state_all({f"h{number:02}": [over] for number in range(HOSPITALS)})
     library.sharing.state("h01", Grant(Audience("everyone"), purposes=("triage",)))
@@ -233,8 +234,8 @@ def test_the_database_guards_what_is_searched(library: Library, place: str) -> N
 def test_a_forgotten_predicate_finds_nothing_more(
     library: Library, even: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where our own query asked for everything the database would still give what is shared, and no more."""
-    monkeypatch.setattr(module, "EVEN", even)
+    """If our query asked for all rows, the database would still return only shared ones."""
+    monkeypatch.setattr(module, "SCAN_COST", even)
     library.sharing.state_all({f"h{number:02}": [] for number in range(HOSPITALS) if number != 5})
     monkeypatch.setattr(Sharing, "allowing", lambda _self, _name: select(table.c.institution))
     assert {one.demonstration.institution for some in library.nearest("new", QUERIES, 9) for one in some} == {"h05"}
@@ -244,8 +245,8 @@ def test_a_forgotten_predicate_finds_nothing_more(
 def test_what_is_added_or_embedded_later_is_found(
     library: Library, even: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A text that has a vector already at once, another when it is embedded, a correction when it is given."""
-    monkeypatch.setattr(module, "EVEN", even)
+    """A text with a known vector is found at once, others after embedding, a correction at once."""
+    monkeypatch.setattr(module, "SCAN_COST", even)
     near = Tiny().encode(["knee"])
     library.add([Demonstration("h01", "KNEE", "code", id="new text"), Demonstration("h02", "scan 0", "code", id="old")])
     assert "new text" not in [one.demonstration.id for one in library.nearest("new", near, 9)[0]]
@@ -264,8 +265,8 @@ def test_what_is_added_or_embedded_later_is_found(
 def test_what_is_forgotten_is_not_found(
     library: Library, place: str, even: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a patient's nor an institution's; the index is there again afterwards."""
-    monkeypatch.setattr(module, "EVEN", even)
+    """Erased demonstrations are not found; the index is there again afterwards."""
+    monkeypatch.setattr(module, "SCAN_COST", even)
     library.add([SECRET])
     vector = library.vectors([SECRET])
     assert library.nearest("new", vector, 1)[0][0].demonstration == SECRET
@@ -281,7 +282,7 @@ def test_what_is_forgotten_is_not_found(
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_no_byte_of_a_forgotten_vector_is_left(library: Library, postgres: "PostgresServer") -> None:
-    """Neither in full nor in half precision, in any of PostgreSQL's files, its write-ahead log without old segments."""
+    """An erased vector, in full or half precision, is in none of PostgreSQL's files after old log segments are gone."""
     library.add([SECRET])
     vector = library.vectors([SECRET])[0]
     switched = ("CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT")
@@ -298,7 +299,7 @@ def _files_with(folder: Path, vector: np.ndarray) -> list[str]:
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_another_process_adds(library: Library, place: str) -> None:
-    """What another process adds and embeds is found here at once."""
+    """Demonstrations that another process adds and embeds are found at once."""
     here = Path(__file__).parents[1] / "support"
     subprocess.run([sys.executable, "-c", OTHER_PROCESS, place], cwd=here, check=True, timeout=60)
     assert library.nearest("new", Tiny().encode(["knee"]), 1)[0][0].demonstration.id == "from elsewhere"
@@ -306,7 +307,7 @@ def test_another_process_adds(library: Library, place: str) -> None:
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_what_is_written_while_the_index_is_built_is_in_it(place: str) -> None:
-    """Demonstrations, vectors and corrections that come meanwhile, from two others, are placed and found."""
+    """Demonstrations, vectors and corrections written by two others during the build are in the index."""
     with Library.open(place, Tiny()) as library, Library.open(place, Tiny()) as other, ThreadPoolExecutor() as pool:
         library.add(MADE, share=EVERYONE)
         library.vectors(MADE)
@@ -330,7 +331,7 @@ def test_what_is_written_while_the_index_is_built_is_in_it(place: str) -> None:
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_a_library_of_schema_4_is_migrated(place: str) -> None:
-    """Its demonstrations are searched, guarded by row-level security, and what it had is there."""
+    """A migrated library of schema 4 is searchable, guarded by row-level security and complete."""
     with Library.open(place, Tiny()) as library:
         library.add(MADE, share=EVERYONE)
         library.vectors(MADE)
@@ -347,7 +348,7 @@ def test_a_library_of_schema_4_is_migrated(place: str) -> None:
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_a_build_that_was_interrupted_is_done_anew(library: Library, place: str, postgres: "PostgresServer") -> None:
-    """An index that is not valid is not searched, and is built again."""
+    """An invalid index is not searched, and is built again."""
     database = place.rpartition("/")[2]
     postgres.administer(
         f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{NAME}'::regclass",  # noqa: S608
@@ -359,7 +360,7 @@ def test_a_build_that_was_interrupted_is_done_anew(library: Library, place: str,
 
 
 def test_a_damaged_vector_is_left_out(library: Library, place: str) -> None:
-    """One that is not of unit length, or of another size, is as if it were not there until it is computed again."""
+    """A vector of another length or size is left out until it is computed again."""
     if "://" in place:
         alter(place, "DELETE FROM indexed")
         alter(place, f"DROP INDEX {NAME}")
@@ -373,7 +374,7 @@ def test_a_damaged_vector_is_left_out(library: Library, place: str) -> None:
 
 
 def test_what_is_asked_wrongly_is_said(library: Library, place: str) -> None:
-    """Vectors of another shape, no numbers, no k, no institution."""
+    """Wrong shapes, infinite numbers, a bad k and a blank institution are refused."""
     with pytest.raises(DataError, match=r"shape \(n, d\), got shape \(16,\)"):
         library.nearest("new", QUERIES[0], 3)
     with pytest.raises(DataError, match="finite numbers"):
@@ -389,7 +390,7 @@ def test_what_is_asked_wrongly_is_said(library: Library, place: str) -> None:
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_the_command_builds_the_index(place: str) -> None:
-    """It embeds what is missing and says how many are held."""
+    """The command embeds missing texts and prints the size of the index."""
     with Library.open(place, Tiny()) as library:
         library.add(MADE[:30], share=EVERYONE)
         done = metachain("index", place)
@@ -399,7 +400,7 @@ def test_the_command_builds_the_index(place: str) -> None:
 
 
 def test_a_file_needs_no_index(tmp_path: Path) -> None:
-    """An SQLite library says so."""
+    """An SQLite library refuses to build an index."""
     said = "is an SQLite file, which is searched exactly and needs no index"
     with Library.open(tmp_path / "hospitals.db", Tiny()) as library, pytest.raises(DataError, match=said):
         library.index()
@@ -407,7 +408,7 @@ def test_a_file_needs_no_index(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
 def test_vectors_may_be_too_long(place: str) -> None:
-    """Then there is no index, and the search stays exact."""
+    """Vectors that are too long get no index; the search stays exact."""
 
     class Long(Tiny):
         def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -417,6 +418,6 @@ def test_vectors_may_be_too_long(place: str) -> None:
     with Library.open(place, Long()) as library:
         library.add(MADE[:10], share=EVERYONE)
         library.vectors(MADE[:10])
-        with pytest.raises(DataError, match="vectors of 4096 numbers can't be indexed, 4000 can"):
+        with pytest.raises(DataError, match=r"vectors of 4096 numbers can't be indexed \(at most 4000\)"):
             library.index()
         assert len(library.nearest("new", Long().encode(["knee"]), 5)[0]) == 5

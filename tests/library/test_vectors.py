@@ -1,4 +1,4 @@
-"""The file of hybrid vectors beside a library: used where it is whole, never believed where it is not."""
+"""The file of hybrid vectors beside a library: used if intact, ignored if not."""
 
 import io
 import os
@@ -14,25 +14,25 @@ from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, text
 from metachain.learning.unlearning import forget
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
-from metachain.library.vectors import VectorFile, rows_for
+from metachain.library.vectors import VectorFile, positions_of
 
 MADE = demonstrations(4, 8)
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a library is; it counts as large from ten demonstrations on."""
+    """Path of a library; it counts as large from ten demonstrations on."""
     monkeypatch.setattr("metachain.library.vectors.FEWEST_IN_FILE", 10)
     return tmp_path / "hospitals.db"
 
 
 def beside(place: Path) -> Path:
-    """Where its file of vectors is."""
+    """Path of its vector file."""
     return place.with_name(f"{place.name}-vectors.npz")
 
 
 def filled(place: Path, encoder: Tiny | None = None) -> Library:
-    """A library whose file of vectors is written."""
+    """A library with a written vector file."""
     library = Library.open(place, encoder or Tiny())
     library.add(MADE, share=EVERYONE)
     library.hybrid_vectors(library.demonstrations())
@@ -40,13 +40,13 @@ def filled(place: Path, encoder: Tiny | None = None) -> Library:
 
 
 def expected(library: Library) -> Any:
-    """The vectors, computed."""
+    """The computed vectors."""
     held = library.demonstrations()
     return hybrid_vectors(library.vectors(held), lexical_vectors([one.input for one in held]))
 
 
 def test_vectors_are_read_back_to_the_last_bit(place: Path) -> None:
-    """What another process reads is what the first computed, and nothing is embedded for it."""
+    """Another process reads the computed vectors unchanged and embeds nothing."""
     filled(place).close()
     encoder = Tiny()
     with Library.open(place, encoder) as library:
@@ -58,7 +58,7 @@ def test_vectors_are_read_back_to_the_last_bit(place: Path) -> None:
 
 
 def test_what_the_file_lacks_is_computed(place: Path) -> None:
-    """Demonstrations that came later are computed; the file is written anew where many did."""
+    """Vectors of new demonstrations are computed; many of them cause a rewrite of the file."""
     filled(place).close()
     before = beside(place).read_bytes()
     with Library.open(place, Tiny()) as library:
@@ -96,7 +96,7 @@ def object_array() -> bytes:
     ids=["cut off", "one bit", "overwritten", "empty", "nonsense", "object array"],
 )
 def test_a_damaged_file_is_not_believed(place: Path, spoil: Callable[[bytes], bytes]) -> None:
-    """A damaged or hostile file counts as none, and is replaced by a whole one."""
+    """A damaged or hostile file is ignored and replaced."""
     filled(place).close()
     whole = beside(place).read_bytes()
     beside(place).write_bytes(spoil(whole))
@@ -123,7 +123,7 @@ def test_small_libraries_have_no_file(tmp_path: Path) -> None:
 
 
 def test_forgetting_takes_the_file_along(place: Path) -> None:
-    """What is forgotten leaves the file too, and what another process knew of it does not come back into it."""
+    """Erased texts leave the file, and another process does not write them back."""
     with filled(place) as library, Library.open(place, Tiny()) as other:
         before = other.demonstrations()
         forget(library, institution="h3")
@@ -134,7 +134,7 @@ def test_forgetting_takes_the_file_along(place: Path) -> None:
 
 
 def test_rows_are_found_by_their_keys() -> None:
-    """Each key is found where it stands, and -1 is given for one that is not there."""
+    """Each key has its position, and an unknown key -1."""
     held = np.array(["b", "d", "f"], "S64")
-    assert rows_for(np.array(["d", "a", "f", "z", "b"], "S64"), held).tolist() == [1, -1, 2, -1, 0]
-    assert rows_for(np.array(["d"], "S64"), held[:0]).tolist() == [-1]
+    assert positions_of(np.array(["d", "a", "f", "z", "b"], "S64"), held).tolist() == [1, -1, 2, -1, 0]
+    assert positions_of(np.array(["d"], "S64"), held[:0]).tolist() == [-1]

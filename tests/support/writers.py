@@ -95,7 +95,7 @@ def present(library: Library, writer: int, number: int) -> bool:
         ruled = set(library.sharing.grants()) & institutions - {COUNTY}
         return _all_or_none(len(found) + len(ruled), len(added) + len(institutions - {COUNTY}))
     outcomes = _outcomes(writer, step)
-    known = library.outcomes.known([one.id for one in outcomes])
+    known = library.outcomes.by_id([one.id for one in outcomes])
     if KINDS[kind] == "record":
         return _all_or_none(len(known), len(outcomes))
     if KINDS[kind] == "feedback":

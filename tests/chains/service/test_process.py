@@ -196,7 +196,7 @@ def test_no_acknowledged_feedback_is_lost_to_a_kill(place: str, tmp_path: Path) 
     with serving(place, tmp_path, secrets=secrets) as server:
         assert server.post("h0", "/classify/invoke", {"input": {"input": "x"}}).status_code == 200
     with Library.open(place, Tiny()) as library:
-        known = library.outcomes.known(list(acknowledged))
+        known = library.outcomes.by_id(list(acknowledged))
         assert {id: (one.score, one.correction) for id, one in known.items()} == acknowledged
         corrected = {id for id, (_, correction) in acknowledged.items() if correction is not None}
         kept = {one.metadata.get("feedback"): one.output for one in library.demonstrations()}
