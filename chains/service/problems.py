@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from metachain.chains.api_failures import is_passing, status_of
+from metachain.chains.api_failures import is_transient, status_of
 from metachain.errors import (
     AnswerError,
     DataError,
@@ -77,7 +77,7 @@ def status_and_reason(error: BaseException) -> tuple[int, str]:
             if isinstance(error, KEPT_FROM_CLIENTS):
                 return status, "the library can't be used now; the server's log says why"
             return status, str(error)
-    if status_of(error) is not None or is_passing(error):
+    if status_of(error) is not None or is_transient(error):
         return 502, "the model's provider did not answer as it should; ask again later"
     return 500, MEANINGS[500]
 
