@@ -68,7 +68,7 @@ class StoredDemonstrations:
         return {name: self._read(name, documents, k) for name, documents in zip(names, found, strict=True)}
 
     def by_ids(self, ids: Sequence[str]) -> tuple[Demonstration, ...]:
-        """Read the demonstrations with these document ids; unknown ids are skipped. Raises DataError for other documents."""
+        """Read the demonstrations with these document ids; unknown ids are skipped. DataError for other documents."""
         return tuple(map(self._demonstration, self.store.get_by_ids(ids)))
 
     def _takes_vectors(self) -> bool:
