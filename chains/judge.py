@@ -53,7 +53,7 @@ class Judge:
         """Rate one prediction."""
         (rating,) = self.ratings([(prediction, reference)])
         if rating is None:
-            raise ModelError("the budget has no room for a call of the judge; raise it")
+            raise ModelError("the budget leaves no room for a call of the judge; raise it")
         return rating
 
     def ratings(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:

@@ -20,7 +20,7 @@ PUBLIC = frozenset({"/healthz", "/readyz"})
 ANONYMOUS = Key("", None, frozenset({ADMIN}), "")
 """Key of all callers where the library has no key yet; on loopback only."""
 BEARER = HTTPBearer(auto_error=False, description="A key made by `metachain key`.")
-NO_KEY = "send a valid key, as `Authorization: Bearer mc_…`; the library's administrator makes one: metachain key"
+NO_KEY = "send a valid key, as `Authorization: Bearer mc_…`; the library's keeper makes one: metachain key"
 
 
 class Authentication:
@@ -91,9 +91,7 @@ def target_institution(scope: str, *, required: bool = True) -> Any:
     ) -> str:
         key = key_of(request)
         if not key.allows(scope):
-            raise HTTPException(
-                403, f"this key does not allow {scope!r}; ask the library's administrator for one that does"
-            )
+            raise HTTPException(403, f"this key does not allow {scope!r}; ask the library's keeper for one that does")
         if key.institution is not None:
             check_institution(key.institution, x_institution)
             return key.institution

@@ -44,7 +44,7 @@ MEANINGS = {
     413: "the request is too large",
     422: "the request is not valid",
     429: "too many concurrent requests of this key",
-    500: "an error of the server",
+    500: "a fault of the server",
     502: "the model can't be reached, or its answer can't be used",
     503: "the server is busy, or its library can't be used now",
     504: "the request took too long",
