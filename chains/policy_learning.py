@@ -58,7 +58,7 @@ def collect(
     """
     shared = library.sharing.usable_by(None).demonstrations & set(library.institutions())
     if tuple(sorted(shared)) != prior.institutions:
-        raise DataError("the institutions that share with everyone are not those of the prior; run: metachain learn")
+        raise DataError("the institutions that share with everyone are not those of the prior; learn first")
     demonstrations = library.demonstrations(*prior.institutions)
     pool = pool_of(library, demonstrations, progress=progress)
     rehearsals = RehearsalSet(NeighbourTable.of(pool, rows_to_study(pool), progress), prior, seed)

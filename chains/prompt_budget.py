@@ -87,8 +87,8 @@ def _tokens(model: Runnable[Any, Any], wanted: int | float) -> int:
     )
     if not isinstance(window, int) or window < 1:
         raise DataError(
-            f"'max_prompt_tokens' is {wanted}, a share of the context window, but the context window of "
-            f"{type(model).__name__} is not known: give a number of tokens, such as 4000"
+            f"'max_prompt_tokens' is {wanted}, a share of the context window, which is not known for "
+            f"{type(model).__name__}: give a number of tokens, such as 4000"
         )
     return int(wanted * window)
 
