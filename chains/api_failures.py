@@ -1,6 +1,7 @@
-"""What a failed call says: whether to ask again and when, and whether it may have cost something.
+"""Failed calls of model providers: whether a retry may help, when, and whether the call may be billed.
 
-Clients raise their own classes. Only what they share is read: a status code, a ``retry-after`` header, and names.
+Each client raises classes of its own. These functions read what all have: a status code, a ``retry-after`` header, and
+class names.
 """
 
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-__all__ = ["costs_nothing", "is_passing", "retry_after", "status_of"]
+__all__ = ["is_transient", "is_unbilled", "retry_after", "status_of"]
 
 UNREACHED = {
     "APIConnectionError",  # openai, anthropic
@@ -21,14 +22,15 @@ UNREACHED = {
     "TimeoutError",
     "TransportError",  # httpx
 }
+"""Class names of errors without an answer from the server."""
 REFUSED = frozenset({429, 503, 529})
-"""Refused before the model has read anything; nobody bills these."""
+"""Statuses of calls that were refused before the model read anything; no provider bills them."""
 
 
-def is_passing(error: BaseException) -> bool:
-    """Whether to ask again may help: too many requests (429), a time-out (408), the server's own fault, no connection.
+def is_transient(error: BaseException) -> bool:
+    """Whether a retry may help: too many requests (429), a time-out (408), a server error (5xx) or no connection.
 
-    A status code decides where there is one.
+    Where the error has a status code, the code alone decides.
     """
     status = status_of(error)
     if status is not None:
@@ -36,17 +38,17 @@ def is_passing(error: BaseException) -> bool:
     return any(kind.__name__ in UNREACHED for one in _causes(error) for kind in type(one).__mro__)
 
 
-def costs_nothing(error: BaseException) -> bool:
-    """Whether the call was refused unread: statuses 400 to 499 but for 408, and 429, 503, 529.
+def is_unbilled(error: BaseException) -> bool:
+    """Whether the call was refused unread: statuses 400 to 499 except 408, and 503 and 529.
 
-    A time-out, a lost connection or another fault of the server may come after the model's work, so it may be billed.
+    A time-out, a lost connection or another server error may come after the model's work, so it may be billed.
     """
     status = status_of(error)
     return status is not None and (status in REFUSED or (400 <= status < 500 and status != 408))
 
 
 def status_of(error: BaseException) -> int | None:
-    """HTTP status of an error, or of what it was raised from; None where no answer came."""
+    """HTTP status of an error or of its causes; None where the server gave no answer."""
     for one in _causes(error):
         response = getattr(one, "response", None)
         metadata = response.get("ResponseMetadata") if isinstance(response, dict) else None
@@ -64,7 +66,7 @@ def status_of(error: BaseException) -> int | None:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Seconds that the server asks to wait, from ``retry-after-ms`` or ``retry-after`` (seconds or a date)."""
+    """Seconds to wait, from the header ``retry-after-ms`` or ``retry-after`` (seconds or a date); None without one."""
     for one in _causes(error):
         headers = getattr(getattr(one, "response", None), "headers", None)
         if headers is None or not hasattr(headers, "get"):

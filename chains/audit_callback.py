@@ -1,4 +1,4 @@
-"""Completes a selection's entry in the audit with what is known once a model was asked: its name, and tokens."""
+"""Completes a selection's entry in the audit with the model's name and its tokens."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 
 from metachain.library.audit import Audit
 
-__all__ = ["AuditCallback", "audit_callbacks", "model_name", "tell", "usage_of"]
+__all__ = ["AuditCallback", "audit_callbacks", "complete_entry", "messages_of_result", "model_name", "usage_of"]
 
 logger = logging.getLogger(__name__)
 
 
 class AuditCallback(BaseCallbackHandler):
-    """Watches the calls of models that one selection is shown in, and tells the audit after each of them."""
+    """Updates the audit entry of one selection after each model call that shows it."""
 
     def __init__(self, audit: Audit, selection_id: str, demonstration_tokens: int) -> None:
         self._audit = audit
@@ -26,7 +26,7 @@ class AuditCallback(BaseCallbackHandler):
         self._tokens = demonstration_tokens
         self._models: dict[UUID, str] = {}
         self._used: dict[str, int] = {}
-        self._adding = Lock()
+        self._lock = Lock()
 
     def on_chat_model_start(
         self,
@@ -37,7 +37,7 @@ class AuditCallback(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Note which model is asked."""
+        """Note the model's name."""
         self._models[run_id] = model_name(metadata or {})
 
     def on_llm_start(
@@ -49,45 +49,44 @@ class AuditCallback(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Note which model is asked, of those that aren't chat models."""
+        """Note the name of a model that is no chat model."""
         self._models[run_id] = model_name(metadata or {})
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        """Tell which model answered, and the tokens of all answers so far."""
-        generated = [one for some in response.generations for one in some if isinstance(one, ChatGeneration)]
-        self._tell(run_id, usage_of([one.message for one in generated]))
+        """Add the model's name, and the tokens of all answers so far."""
+        self._complete(run_id, usage_of(messages_of_result(response)))
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Tell which model was asked: what it was sent it has seen, whether or not it answered."""
-        self._tell(run_id, {})
+        """Add the model's name: it was sent the demonstrations, although it gave no answer."""
+        self._complete(run_id, {})
 
-    def _tell(self, run_id: UUID, used: Mapping[str, int]) -> None:
-        with self._adding:
+    def _complete(self, run_id: UUID, used: Mapping[str, int]) -> None:
+        with self._lock:
             for name, tokens in used.items():
                 self._used[name] = self._used.get(name, 0) + tokens
             known = dict(self._used)
         model = self._models.pop(run_id, None)
-        tell(self._audit, self._id, model=model, demonstration_tokens=self._tokens, **known)
+        complete_entry(self._audit, self._id, model=model, demonstration_tokens=self._tokens, **known)
 
 
 def audit_callbacks(audit: Audit | None, shown: Mapping[str, Any]) -> list[BaseCallbackHandler]:
-    """Callbacks for the models that are sent a ``Shown``: none where another selector has chosen, or none records."""
+    """Callbacks for a model that is sent a ``Shown``; none without an audit or without a selection id."""
     id = shown.get("selection_id")
     if audit is None or not audit.recording or id is None:
         return []
     return [AuditCallback(audit, id, sum(one["tokens"] for one in shown["demonstrations"]))]
 
 
-def tell(audit: Audit, selection_id: str, **known: Any) -> None:
-    """Tell the audit what became known; what can't be stored is logged, with ids only, and costs no answer."""
+def complete_entry(audit: Audit, selection_id: str, **known: Any) -> None:
+    """Add facts to the audit entry of a selection. A failure is logged, with ids only, and the answer is kept."""
     try:
         audit.complete(selection_id, **known)
-    except Exception as error:  # noqa: BLE001 - the answer is there, whatever is wrong with the library
+    except Exception as error:  # noqa: BLE001 - the answer must not be lost
         logger.warning("the audit's entry %s was not completed: %s", selection_id, type(error).__name__)
 
 
 def usage_of(messages: Sequence[BaseMessage]) -> dict[str, int]:
-    """Tokens by the names that the audit has for them, in all; nothing where no message says how many."""
+    """Total tokens of messages, as ``input_tokens`` and ``output_tokens``; empty where no message reports them."""
     reported = [one.usage_metadata for one in messages if isinstance(one, AIMessage) and one.usage_metadata]
     if not reported:
         return {}
@@ -95,6 +94,11 @@ def usage_of(messages: Sequence[BaseMessage]) -> dict[str, int]:
     return {"input_tokens": read, "output_tokens": sum(one.get("output_tokens", 0) for one in reported)}
 
 
-def model_name(told: Mapping[str, Any]) -> str:
-    """The provider and name of a model, from what LangChain tells tracers of it."""
-    return f"{told.get('ls_provider', 'unknown')}:{told.get('ls_model_name', 'unnamed')}"
+def messages_of_result(result: LLMResult) -> list[BaseMessage]:
+    """Messages of all chat generations."""
+    return [one.message for some in result.generations for one in some if isinstance(one, ChatGeneration)]
+
+
+def model_name(metadata: Mapping[str, Any]) -> str:
+    """Provider and name of a model, from the metadata that LangChain gives to tracers."""
+    return f"{metadata.get('ls_provider', 'unknown')}:{metadata.get('ls_model_name', 'unnamed')}"

@@ -1,4 +1,4 @@
-"""How many calls, tokens and how much money may be spent on a model, and the account that holds to it."""
+"""Budgets of calls, tokens and money for a model, and the account that keeps to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ __all__ = ["LIMITS", "Account", "CallBudget", "Prices", "Usage", "output_limit",
 
 MILLION = 1_000_000
 TOKENS_PER_MESSAGE = 16
-"""No known chat template spends more on a role and the marks around a message."""
+"""Upper bound: no known chat template spends more on the role and the marks of one message."""
 TOKENS_PER_PROMPT = 128
-"""Nor more on what it sets before all messages, such as a default system message."""
+"""Upper bound: no known chat template spends more before all messages, such as on a default system message."""
 LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens", "num_predict", "max_new_tokens")
-"""What models call the most tokens that an answer may have."""
+"""Names of a model's setting for the longest answer, in tokens."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Money for a million tokens, of the prompt and of the answer, in any one currency."""
+    """Price of a million tokens of the prompt and of the answer, in any one currency."""
 
     input: float
     output: float
@@ -35,7 +35,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Usage:
-    """What was used: calls sent, tokens read, tokens written."""
+    """Usage of a model: calls sent, tokens read, tokens written."""
 
     calls: int = 0
     input_tokens: int = 0
@@ -43,7 +43,7 @@ class Usage:
 
     @property
     def tokens(self) -> int:
-        """All tokens, read and written."""
+        """Tokens read and written."""
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
@@ -56,7 +56,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class CallBudget:
-    """The most that may be used; None for no limit. ``money`` needs ``prices``, in the same currency.
+    """Limits on the usage of a model; None for no limit. ``money`` needs ``prices``, in the same currency.
 
     Raises DataError for a limit that is negative or no number, and for money without prices.
     """
@@ -78,18 +78,18 @@ class CallBudget:
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether the size of a call matters, and not only the number of calls."""
+        """Whether the budget limits tokens or money, and not only the number of calls."""
         return self.tokens is not None or self.money is not None
 
     def cost(self, usage: Usage) -> Fraction:
-        """Money that it costs, exactly; 0 without prices."""
+        """Exact cost of a usage; 0 without prices."""
         if self.prices is None:
             return Fraction(0)
         read, written = (Fraction(str(price)) for price in (self.prices.input, self.prices.output))
         return (usage.input_tokens * read + usage.output_tokens * written) / MILLION
 
     def allows(self, usage: Usage) -> bool:
-        """Whether so much is within every limit."""
+        """Whether a usage is within every limit."""
         return (
             (self.calls is None or usage.calls <= self.calls)
             and (self.tokens is None or usage.tokens <= self.tokens)
@@ -98,11 +98,11 @@ class CallBudget:
 
 
 class Account:
-    """What was spent, and what calls under way may yet spend.
+    """Usage so far, and reservations for the calls under way.
 
-    A call's worst case is reserved before it is sent, and what it did use takes its place. So what is spent never
-    exceeds the budget, whatever runs at the same time, as long as no call uses more than its worst case. One that does
-    is charged all the same. Not thread-safe: it belongs to one event loop.
+    A call's worst case is reserved before the call is sent. Afterwards, its real usage replaces the reservation. So
+    the usage never exceeds the budget, whatever runs at the same time, as long as no call uses more than its worst
+    case. A call that uses more is charged in full. Not thread-safe: an account belongs to one event loop.
     """
 
     def __init__(self, budget: CallBudget, spent: Usage | None = None) -> None:
@@ -113,45 +113,45 @@ class Account:
 
     @property
     def under_way(self) -> int:
-        """How many calls are reserved and not settled."""
+        """Number of calls that are reserved and not settled."""
         return len(self._under_way)
 
     def fits(self, worst: Usage) -> bool:
-        """Whether a call fits even if all under way turn out as bad as they can."""
+        """Whether a call fits if all calls under way use their worst case."""
         return self.budget.allows(sum(self._under_way.values(), start=self.spent + worst))
 
     def may_fit(self, worst: Usage) -> bool:
-        """Whether it fits if all under way turn out to use nothing but the call itself."""
+        """Whether a call fits if all calls under way use no tokens."""
         return self.budget.allows(self.spent + worst + Usage(calls=self.under_way))
 
     def reserve(self, worst: Usage) -> int:
-        """Set the worst case of a call aside, and give the number under which it is settled."""
+        """Reserve the worst case of a call, and return the reservation's number, for ``settle``."""
         self._next += 1
         self._under_way[self._next] = worst
         return self._next
 
     async def charge(self, used: Usage) -> None:
-        """Count what was used elsewhere."""
+        """Charge usage of an earlier run."""
         self.spent += used
 
     def settle(self, number: int, used: Usage | None) -> None:
-        """Charge what a call did use; None where that isn't known: its worst case is charged."""
+        """Replace a reservation by the call's usage; None, for unknown usage, charges the worst case."""
         worst = self._under_way.pop(number)
         self.spent += worst if used is None else used
 
 
 def prompt_limit(messages: Sequence[BaseMessage]) -> int:
-    """No more tokens than this are read for a prompt of texts.
+    """Upper bound on the tokens of a prompt of texts.
 
-    Tokenizers of bytes, or of characters with bytes to fall back on, make at least one byte of every token; what a chat
-    template adds is bounded by a constant for each message and one for the prompt.
+    Each token of a byte tokenizer, or of a character tokenizer with byte fallback, covers at least one byte. The tokens
+    of a chat template are bounded by a constant for each message and one for the prompt.
     """
     size = sum(len(str(one.text).encode("utf-8", "surrogatepass")) for one in messages)
     return size + TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_PROMPT
 
 
 def output_limit(model: Any) -> int:
-    """Most tokens that a model's answer may have, from its own settings; DataError where it has no limit."""
+    """Longest answer of a model, in tokens, from its own settings. Raises DataError for a model without a limit."""
     for name in LIMITS:
         limit = getattr(model, name, None)
         if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0:

@@ -1,4 +1,4 @@
-"""Answers within a set of labels, or a plain statement that none fits."""
+"""Classification: an answer within a set of labels, or a reason why none fits."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,8 +11,9 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from metachain.chains.audit_callback import audit_callbacks
-from metachain.chains.few_shot import ChatRunnable, chat_runnable, selecting_and_prompt
+from metachain.chains.few_shot import ChatRunnable, chat_runnable, prompt_steps
 from metachain.chains.prompt_budget import prompt_budget
+from metachain.chains.select_step import SelectDemonstrations
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
 
@@ -21,24 +22,24 @@ __all__ = ["Classification", "classification_chain", "classify"]
 QUOTES = "\"'`*“”‘’"
 LABELS_NAMED = 8
 NONE_FITS = "none of these labels"
-"""What a model with structured output may fill in where no label fits: a text, as not all providers take a null."""
+"""Structured output where no label fits; a text, because not all providers accept null."""
 MOST_ENUMERATED = 249
-"""With ``NONE_FITS`` 250: OpenAI takes longer lists only where all labels together are short (15,000 characters)."""
+"""250 with ``NONE_FITS``. OpenAI accepts longer lists only where all labels together have at most 15,000 characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """One label, or None where the model's answer fits none, with what it was judged by."""
+    """One label, or None where the model's answer fits none, with the answer and the allowed labels."""
 
     label: str | None
     answer: str
-    """What the model said, word for word."""
+    """The model's answer, word for word."""
     allowed: tuple[str, ...]
-    """The labels that would have been accepted, in alphabetical order."""
+    """The accepted labels, in alphabetical order."""
 
     @property
     def reason(self) -> str:
-        """One sentence a person understands."""
+        """The reason for the label, or for its absence, in one sentence."""
         if self.label is not None:
             return f"the model answered {self.label!r}, one of {len(self.allowed)} allowed labels"
         if not self.allowed:
@@ -62,58 +63,31 @@ def classification_chain(
     count_tokens: Callable[[str], int] | None = None,
     structured: bool | None = None,
 ) -> Runnable[dict[str, Any], Classification]:
-    """Answer ``{input_key: text}`` with one of ``labels``, checked after the model has answered.
+    """Make a chain that answers ``{input_key: text}`` with one of ``labels``, checked after the model's answer.
 
-    A model with structured output is given the labels as a list to choose from, "none of these labels" among them, up
-    to 249 of them; ``structured`` is False to answer in words all the same. Other models, and those wrapped in other
-    Runnables, answer in words.
+    A model with structured output gets up to 249 labels, and "none of these labels", as an enumeration; with
+    ``structured=False`` it answers in words. Other models, and models wrapped in other Runnables, answer in words.
 
-    Without ``labels``, those of the demonstrations shown and the institution's own (``selector.labels``, where the
-    selector has them) are allowed. The prompt is ``few_shot_prompt``: a model that should be told all labels is told
-    in the ``instructions``. ``max_prompt_tokens`` and ``count_tokens`` are those of ``few_shot_chain``.
-    Raises DataError for labels that are no strings, blank or none at all, and for ``structured=True`` with a model
-    that has no structured output.
+    Without ``labels``, the allowed labels are those of the demonstrations shown and the institution's own
+    (``selector.labels``, where the selector has them). The prompt is ``few_shot_prompt``, which does not list the
+    labels: list them in the ``instructions`` if the model needs them. ``max_prompt_tokens`` and ``count_tokens`` are
+    those of ``few_shot_chain``. Raises DataError for an empty list, for labels that are blank or no strings, and for
+    ``structured=True`` with a model that has no structured output.
     """
     chat = chat_runnable(model)
     budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
-    selecting, prompt = selecting_and_prompt(
-        selector, instructions, input_key=input_key, output_key=output_key, budget=budget
+    select, prompt = prompt_steps(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
+    step = _ClassifyStep(
+        chat, select, prompt, None if labels is None else _checked(labels), enumerated=_structured(chat, structured)
     )
-    fixed = None if labels is None else _checked(labels)
-    enumerate_labels = _structured(chat, structured)
-
-    def allowed(shown: dict[str, Any]) -> Sequence[str]:
-        outputs = (one["output"] for one in shown["demonstrations"])
-        return fixed or sorted({*selecting.labels(shown["institution"]), *outputs})
-
-    def answering(labels: Sequence[str]) -> Runnable[LanguageModelInput, str]:
-        if isinstance(chat, BaseChatModel) and enumerate_labels and 0 < len(labels) <= MOST_ENUMERATED:
-            filled: Runnable[LanguageModelInput, Any] = chat.with_structured_output(
-                _label_schema(labels), include_raw=True
-            )
-            return filled | RunnableLambda(_said)
-        return chat | StrOutputParser()
-
-    def answering_shown(shown: dict[str, Any], labels: Sequence[str]) -> Runnable[dict[str, Any], str]:
-        return (prompt | answering(labels)).with_config(callbacks=audit_callbacks(selecting.audit, shown))
-
-    def judge(shown: dict[str, Any], config: RunnableConfig) -> Classification:
-        labels = allowed(shown)
-        return classify(answering_shown(shown, labels).invoke(shown, config), labels)
-
-    async def ajudge(shown: dict[str, Any], config: RunnableConfig) -> Classification:
-        labels = await asyncio.to_thread(allowed, shown)
-        said = await answering_shown(shown, labels).ainvoke(shown, config)
-        return await asyncio.to_thread(classify, said, labels)
-
-    return selecting | RunnableLambda(judge, ajudge, name="classify").with_types(output_type=Classification)
+    return select | RunnableLambda(step.run, step.arun, name="classify").with_types(output_type=Classification)
 
 
 def classify(answer: str, allowed: Iterable[str]) -> Classification:
-    """Find the label that an answer stands for.
+    """Find the label of an answer.
 
-    It is the label itself, or the only one that differs in nothing but letter case, white space, quotes around it and
-    a full stop at the end. A label within a longer sentence is not taken: "not urgent" is no "urgent".
+    The answer is the label itself, or differs from exactly one label only in letter case, white space, quotes around
+    it and a full stop at the end. A label within a longer sentence does not count: "not urgent" is not "urgent".
     """
     labels = tuple(sorted(set(allowed)))
     for exact in (answer, answer.strip()):
@@ -123,12 +97,52 @@ def classify(answer: str, allowed: Iterable[str]) -> Classification:
     return Classification(alike[0] if len(alike) == 1 else None, answer, labels)
 
 
+@dataclass(frozen=True)
+class _ClassifyStep:
+    """The step after the selection: the model answers, and its answer is matched with the allowed labels."""
+
+    chat: ChatRunnable
+    select: SelectDemonstrations
+    prompt: Runnable[dict[str, Any], Any]
+    labels: Sequence[str] | None
+    """The caller's labels; None to take those of the demonstrations and the institution."""
+    enumerated: bool
+    """Whether the model gets the labels as structured output."""
+
+    def run(self, shown: dict[str, Any], config: RunnableConfig) -> Classification:
+        labels = self._allowed(shown)
+        return classify(self._answering(shown, labels).invoke(shown, config), labels)
+
+    async def arun(self, shown: dict[str, Any], config: RunnableConfig) -> Classification:
+        labels = await asyncio.to_thread(self._allowed, shown)
+        answer = await self._answering(shown, labels).ainvoke(shown, config)
+        return await asyncio.to_thread(classify, answer, labels)
+
+    def _allowed(self, shown: dict[str, Any]) -> Sequence[str]:
+        outputs = (one["output"] for one in shown["demonstrations"])
+        return self.labels or sorted({*self.select.labels(shown["institution"]), *outputs})
+
+    def _answering(self, shown: dict[str, Any], labels: Sequence[str]) -> Runnable[dict[str, Any], str]:
+        answering = self.prompt | self._model(labels)
+        return answering.with_config(callbacks=audit_callbacks(self.select.audit, shown))
+
+    def _model(self, labels: Sequence[str]) -> Runnable[LanguageModelInput, str]:
+        if isinstance(self.chat, BaseChatModel) and self.enumerated and 0 < len(labels) <= MOST_ENUMERATED:
+            schema = _label_schema(labels)
+            structured: Runnable[LanguageModelInput, Any] = self.chat.with_structured_output(schema, include_raw=True)
+            return structured | RunnableLambda(_label_text)
+        return self.chat | StrOutputParser()
+
+
 def _bare(text: str) -> str:
     return normalise_text(text).strip(QUOTES).rstrip(".").strip(QUOTES)
 
 
 def _structured(chat: ChatRunnable, wanted: bool | None) -> bool:
-    """Whether labels are enumerated for the model: where its class can, and its profile doesn't deny it."""
+    """Whether the model gets the labels as structured output: its class supports it, and its profile does not deny it.
+
+    ``wanted`` overrides the profile. Raises DataError where it is True for a class without structured output.
+    """
     able = isinstance(chat, BaseChatModel) and (
         type(chat).bind_tools is not BaseChatModel.bind_tools
         or type(chat).with_structured_output is not BaseChatModel.with_structured_output
@@ -154,11 +168,11 @@ def _label_schema(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _said(answer: Any) -> str:
-    """The label that was filled in, else what was said in words, or where OpenAI's refusals are kept."""
+def _label_text(answer: Any) -> str:
+    """Read the label of a structured answer; without one, its text or OpenAI's refusal."""
     parsed, raw = answer["parsed"], answer["raw"]
-    said = parsed.get("label") if isinstance(parsed, Mapping) else None
-    return said if isinstance(said, str) else str(raw.text) or str(raw.additional_kwargs.get("refusal") or "")
+    label = parsed.get("label") if isinstance(parsed, Mapping) else None
+    return label if isinstance(label, str) else str(raw.text) or str(raw.additional_kwargs.get("refusal") or "")
 
 
 def _checked(labels: Iterable[str]) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""A chat model whose calls are sent by the workers of a Dask cluster, each with a client of its own."""
+"""A chat model that the workers of a Dask cluster call; each worker has a client of its own."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from metachain.chains.api_failures import is_passing, retry_after, status_of
+from metachain.chains.api_failures import is_transient, retry_after, status_of
 from metachain.chains.call_budget import LIMITS
 from metachain.chains.models import load_model
 from metachain.errors import DataError, MetachainError
@@ -20,20 +20,20 @@ __all__ = ["DaskChatModel", "model_at"]
 
 
 class DaskChatModel(BaseChatModel):
-    """Asks the model that ``load_model(spec, **settings)`` makes in a worker, where a call is sent at most once.
+    """Calls the model ``load_model(spec, **settings)`` in a worker; each call is sent at most once.
 
-    For a ``ModelCaller``, which holds to its budget and keeps each answer as it would in one process: a call counts
-    before it is sent, and one that is lost with its worker counts as one that lost its connection. The spec, the
-    settings, the prompt and the answer travel; keys don't unless they are among the settings: each worker's client
-    finds its own in the worker's environment. Made by ``model_at``.
+    A ``ModelCaller`` keeps to its budget, and keeps each answer, as in one process: a call counts before it is sent,
+    and a call that is lost with its worker counts as a lost connection. The spec, the settings, the prompt and the
+    answer are sent over the network. API keys are not, unless they are among the settings: each worker's client reads
+    its key from the worker's environment. ``model_at`` makes this model.
     """
 
     spec: str
     settings: dict[str, Any]
     workers: Any
-    """``DaskWorkers``."""
+    """The ``DaskWorkers`` that make the calls."""
     here: BaseChatModel
-    """The same model in this process, which is never asked."""
+    """The same model in this process; it gives names and settings, and is never called."""
     max_tokens: int | None = None
     n: int | None = None
 
@@ -44,8 +44,8 @@ class DaskChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        told = [message_to_dict(one) for one in messages]
-        found = await self.workers.once(_asked, self.spec, self.settings, told, {"stop": stop, **kwargs})
+        sent = [message_to_dict(one) for one in messages]
+        found = await self.workers.once(_call, self.spec, self.settings, sent, {"stop": stop, **kwargs})
         if "failed" in found:
             raise _error_of(**found["failed"])
         (message,) = messages_from_dict([found])
@@ -58,10 +58,10 @@ class DaskChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        raise DataError("a DaskChatModel is asked asynchronously alone: give it to a ModelCaller, or use ainvoke")
+        raise DataError("a DaskChatModel has asynchronous calls only; give it to a ModelCaller, or use ainvoke")
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """What LangChain's cache knows the model by: the same as in one process."""
+        """Key of the model in LangChain's cache: the same as in one process."""
         return self.here._get_llm_string(stop, **kwargs)
 
     @property
@@ -70,16 +70,16 @@ class DaskChatModel(BaseChatModel):
 
 
 class FailedElsewhereError(Exception):
-    """What a client raised in a worker, with what ``failures`` reads of it."""
+    """Error of a client in a worker, with the attributes that ``api_failures`` reads."""
 
-    def __init__(self, told: str, status: int | None, seconds: float | None) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, status: int | None, seconds: float | None) -> None:
+        super().__init__(message)
         self.status_code = status
         self.response = SimpleNamespace(headers={} if seconds is None else {"retry-after": str(seconds)})
 
 
 def model_at(workers: Workers, spec: str, settings: Mapping[str, Any]) -> BaseChatModel:
-    """``load_model(spec, **settings)``, asked from the workers where they are Dask's; raises what it raises."""
+    """Make ``load_model(spec, **settings)``; Dask's workers call it. Raises the errors of ``load_model``."""
     here = load_model(spec, **settings)
     if not isinstance(workers, DaskWorkers):
         return here
@@ -95,30 +95,30 @@ def model_at(workers: Workers, spec: str, settings: Mapping[str, Any]) -> BaseCh
     )
 
 
-def _asked(spec: str, settings: Mapping[str, Any], told: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask once, in a worker; what the client raises is told in words, as not every client's errors can be sent."""
-    model = _made(spec, tuple(sorted(settings.items())))
+def _call(spec: str, settings: Mapping[str, Any], sent: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Call the model once, in a worker. An error is returned in words, because not all errors can be pickled."""
+    model = _model(spec, tuple(sorted(settings.items())))
     try:
-        return message_to_dict(model.invoke(messages_from_dict(list(told)), **kwargs))
+        return message_to_dict(model.invoke(messages_from_dict(list(sent)), **kwargs))
     except MetachainError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a client raises
+    except Exception as error:  # noqa: BLE001 - each client has errors of its own
         failed = {
-            "told": f"{type(error).__name__}: {error}",
+            "message": f"{type(error).__name__}: {error}",
             "status": status_of(error),
             "seconds": retry_after(error),
-            "passing": is_passing(error),
+            "transient": is_transient(error),
         }
         return {"failed": failed}
 
 
 @lru_cache(8)
-def _made(spec: str, settings: tuple[tuple[str, Any], ...]) -> BaseChatModel:
-    """A worker's client, made once."""
+def _model(spec: str, settings: tuple[tuple[str, Any], ...]) -> BaseChatModel:
+    """The worker's client, made once."""
     return load_model(spec, **dict(settings))
 
 
-def _error_of(told: str, status: int | None, seconds: float | None, *, passing: bool) -> Exception:
-    if status is None and passing:
-        return ConnectionError(told)
-    return FailedElsewhereError(told, status, seconds)
+def _error_of(message: str, status: int | None, seconds: float | None, *, transient: bool) -> Exception:
+    if status is None and transient:
+        return ConnectionError(message)
+    return FailedElsewhereError(message, status, seconds)

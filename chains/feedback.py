@@ -1,4 +1,4 @@
-"""Keeps what chains answered, with what they were shown, so that feedback on it can be given later."""
+"""Stores the answers of chains, with the demonstrations shown, so that feedback can be given later."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
 from pydantic import BaseModel
 
-from metachain.chains.audit_callback import model_name, tell
+from metachain.chains.audit_callback import complete_entry, model_name
 from metachain.chains.classification import Classification
 from metachain.chains.judge import judge_named
 from metachain.chains.select_step import SELECTION_RUN
@@ -30,24 +30,24 @@ logger = logging.getLogger(__name__)
 
 TOKENS = "input_tokens", "output_tokens"
 Reference = str | Callable[[Mapping[str, Any]], str | None]
-"""The key of the chain's input that holds the right answer, or what finds it for an input: None where unknown."""
+"""Key of the chain's input that holds the right answer, or a function from an input to it (None where unknown)."""
 
 
 class FeedbackRecorder(BaseTracer):
     """A callback that stores each answer of a chain as an outcome, for ``Library.record_feedback``.
 
-    A selection's id is that of the outermost run that the callback sees: ``run_id`` of the config where it is given
-    there, ``metadata.run_id`` of a LangServe response. Several chains that answer within that one run are stored under
-    the ids of their own runs. Runs that fail, streams that are not read to the end, runs in which nobody is named as
-    asking and agents leave nothing. It may be shared among chains, threads and event loops.
+    The outcome's id is that of the outermost run that the callback sees: ``run_id`` of the config where it is set,
+    ``metadata.run_id`` of a LangServe response. Where several chains answer within that run, each answer is stored
+    under the id of its own run. Nothing is stored for runs that fail, for streams that are not read to the end, for
+    runs without an institution, and for agents. A recorder may be shared among chains, threads and event loops.
 
-    ``model`` is what the outcomes call the model; without one its provider and name, as its traces have them. With a
-    ``metric`` (a name of ``metric_named``, or any function of prediction and reference) and a ``reference`` each answer
-    whose reference is known is scored at once.
+    ``model`` is the model's name in the outcomes; by default it is the provider and name in the traces. With a
+    ``metric`` (a name of ``metric_named``, or any function of prediction and reference) and a ``reference``, each
+    answer with a known reference is scored at once.
 
-    The answer is never lost because it couldn't be stored or scored: that is logged, with the run's id and the kind of
-    error. With ``raise_error`` it comes out of the run as an exception. What could not be scored is stored unscored.
-    Raises DataError for a metric without a reference or the reverse.
+    An answer reaches the caller even where it can't be stored or scored. The failure is logged, with the run's id and
+    the kind of error; with ``raise_error`` it is raised from the run. An answer that can't be scored is stored without
+    a score. Raises DataError for a metric without a reference, and for a reference without a metric.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class FeedbackRecorder(BaseTracer):
     ) -> None:
         super().__init__()
         if (metric is None) != (reference is None):
-            raise DataError("'metric' and 'reference' need each other: give both to score answers at once, or neither")
+            raise DataError("'metric' and 'reference' need each other: give both to score answers, or neither")
         self.raise_error = raise_error
         self._library = library
         self._model = model
@@ -70,9 +70,9 @@ class FeedbackRecorder(BaseTracer):
         self._reference = reference
 
     def _persist_run(self, run: Run) -> None:
-        """Store what was answered under this outermost run, which has ended."""
+        """Store the answers of an outermost run that has ended."""
         for one in _within(run):
-            self.order_map.pop(one.id, None)  # which langchain-core never empties
+            self.order_map.pop(one.id, None)  # langchain-core never removes them
         try:
             self._record(run)
         except Exception as error:
@@ -83,26 +83,26 @@ class FeedbackRecorder(BaseTracer):
 
     def _record(self, root: Run) -> None:
         whole = not root.error and all(one.end_time is not None for one in _within(root))
-        answered = list(_answered(root)) if whole else []
+        answered = list(_answering_runs(root)) if whole else []
         failed: Exception | None = None
         outcomes = []
-        for chain, selecting in answered:
+        for chain, selection in answered:
             id = str(root.id if len(answered) == 1 else chain.id)
-            outcome = self._outcome(id, chain, selecting)
+            outcome = self._outcome(id, chain, selection)
             score = None
             try:
-                score = self._score(outcome, selecting)
-            except Exception as error:  # noqa: BLE001 - whatever a metric raises, the answer is kept first
+                score = self._score(outcome, selection)
+            except Exception as error:  # noqa: BLE001 - the answer is stored first, then any error of a metric is raised
                 failed = error
             outcomes.append(outcome if score is None else replace(outcome, score=score, metric=self._metric_name))
         self._library.outcomes.record(outcomes)
-        for outcome, (chain, selecting) in zip(outcomes, answered, strict=True):
-            self._tell(outcome.id, chain, selecting.outputs or {})
+        for outcome, (chain, selection) in zip(outcomes, answered, strict=True):
+            self._complete_entry(outcome.id, chain, selection.outputs or {})
         if failed is not None:
             raise failed
 
-    def _outcome(self, id: str, chain: Run, selecting: Run) -> Outcome:
-        shown: Mapping[str, Any] = selecting.outputs or {}
+    def _outcome(self, id: str, chain: Run, selection: Run) -> Outcome:
+        shown: Mapping[str, Any] = selection.outputs or {}
         usages = _usages(chain)
         return Outcome(
             id,
@@ -116,19 +116,19 @@ class FeedbackRecorder(BaseTracer):
             output_tokens=sum(one.get("output_tokens", 0) for one in usages),
         )
 
-    def _tell(self, outcome: str, chain: Run, shown: Mapping[str, Any]) -> None:
-        """Let the selection's entry in the audit name its outcome; of your own chains the model and tokens too."""
+    def _complete_entry(self, outcome: str, chain: Run, shown: Mapping[str, Any]) -> None:
+        """Add the outcome's id, the model and the tokens to the selection's entry in the audit."""
         if "selection_id" not in shown:
             return
         usages = [one for one in _usages(chain) if one]
         known: dict[str, Any] = {name: sum(one.get(name, 0) for one in usages) for name in TOKENS} if usages else {}
         known["demonstration_tokens"] = sum(one["tokens"] for one in shown["demonstrations"])
-        tell(self._library.audit, shown["selection_id"], outcome=outcome, model=_model_name(chain), **known)
+        complete_entry(self._library.audit, shown["selection_id"], outcome=outcome, model=_model_name(chain), **known)
 
-    def _score(self, outcome: Outcome, selecting: Run) -> float | None:
+    def _score(self, outcome: Outcome, selection: Run) -> float | None:
         if self._metric is None:
             return None
-        given: Mapping[str, Any] = selecting.inputs
+        given: Mapping[str, Any] = selection.inputs
         reference = self._reference(given) if callable(self._reference) else given.get(str(self._reference))
         if reference is None:
             return None
@@ -148,12 +148,13 @@ def recorded(
     reference: Reference | None = None,
     raise_error: bool = False,
 ) -> Runnable[Input, Output]:
-    """The same chain, each answer of which is stored in the library; the arguments are those of ``FeedbackRecorder``.
+    """Make the same chain with a ``FeedbackRecorder``, which stores each answer in the library.
 
-    Record what you invoke: within a bigger chain a selection's id is that of this part's run.
+    The arguments are those of ``FeedbackRecorder``. Wrap the whole chain that you invoke: within a bigger chain, the
+    outcome's id is that of the inner run.
     """
     recorder = FeedbackRecorder(library, model=model, metric=metric, reference=reference, raise_error=raise_error)
-    # Not with_config, which would put a chain's own callbacks out of office.
+    # with_config would replace the chain's own callbacks.
     return RunnableBinding(bound=chain, config={"callbacks": [recorder]})
 
 
@@ -168,21 +169,21 @@ def _metric(metric: str | Callable[[str, str], object] | None, library: Library)
 
 
 def _within(run: Run) -> Iterator[Run]:
-    """A run and all below it."""
+    """Yield a run and all runs below it."""
     yield run
     for one in run.child_runs:
         yield from _within(one)
 
 
-def _answered(run: Run) -> Iterator[tuple[Run, Run]]:
-    """Runs that answered with a text, each with the run in it that selected for somebody."""
+def _answering_runs(run: Run) -> Iterator[tuple[Run, Run]]:
+    """Yield each run that gave a text, with its selection run, where that names the institution."""
     if run.error:
         return
-    selecting = [one for one in run.child_runs if one.name == SELECTION_RUN and _selected(one)]
-    if len(selecting) == 1 and _text(run) is not None:
-        yield run, selecting[0]
+    selections = [one for one in run.child_runs if one.name == SELECTION_RUN and _selected(one)]
+    if len(selections) == 1 and _text(run) is not None:
+        yield run, selections[0]
     for one in run.child_runs:
-        yield from _answered(one)
+        yield from _answering_runs(one)
 
 
 def _selected(run: Run) -> bool:
@@ -191,7 +192,7 @@ def _selected(run: Run) -> bool:
 
 
 def _text(run: Run) -> str | None:
-    """What a run answered, as a text; None where that can't be said."""
+    """Answer of a run as a text; None where it has no such form."""
     given: Any = run.outputs
     answer = given["output"] if isinstance(given, Mapping) and given.keys() == {"output"} else given
     if isinstance(answer, str):
@@ -203,24 +204,24 @@ def _text(run: Run) -> str | None:
     if answer is None or isinstance(answer, PromptValue):
         return None
     try:
-        told = answer.model_dump(mode="json", by_alias=True) if isinstance(answer, BaseModel) else answer
-        return json.dumps(told, ensure_ascii=False)
+        plain = answer.model_dump(mode="json", by_alias=True) if isinstance(answer, BaseModel) else answer
+        return json.dumps(plain, ensure_ascii=False)
     except (TypeError, ValueError):
         return None
 
 
-def _asked(run: Run) -> list[Run]:
-    """All calls of models within a run."""
+def _model_runs(run: Run) -> list[Run]:
+    """Model calls within a run."""
     return [one for one in _within(run) if one.run_type in {"llm", "chat_model"}]
 
 
 def _usages(run: Run) -> list[Mapping[str, Any]]:
-    """The tokens of each call of a model within a run, empty where it doesn't say."""
-    return [_usage(one) for one in _asked(run)]
+    """Tokens of each model call within a run."""
+    return [_usage(one) for one in _model_runs(run)]
 
 
 def _usage(run: Run) -> Mapping[str, Any]:
-    """The tokens of a model's run, where it says how many."""
+    """Tokens of a model call; empty where the model reports none."""
     try:
         message: Mapping[str, Any] = (run.outputs or {})["generations"][0][0]["message"]["kwargs"]
     except (KeyError, IndexError, TypeError):
@@ -229,6 +230,6 @@ def _usage(run: Run) -> Mapping[str, Any]:
 
 
 def _model_name(run: Run) -> str:
-    """The provider and name of the model that was asked last within a run."""
-    asked = _asked(run)
-    return model_name((asked[-1].extra or {}).get("metadata", {}) if asked else {})
+    """Provider and name of the last model called within a run."""
+    calls = _model_runs(run)
+    return model_name((calls[-1].extra or {}).get("metadata", {}) if calls else {})

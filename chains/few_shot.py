@@ -1,4 +1,4 @@
-"""The base of all chains: chosen demonstrations as chat turns, then the query, then the model."""
+"""The base of all chains: demonstrations as chat turns, then the query, then the model."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +12,13 @@ from langchain_core.prompts import BaseChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 
 from metachain.chains.audit_callback import audit_callbacks
+from metachain.chains.demonstration_source import ShownDemonstration, turn
 from metachain.chains.models import load_model
 from metachain.chains.prompt_budget import PromptBudget, prompt_budget
-from metachain.chains.select_step import SelectDemonstrations, ShownDemonstration
+from metachain.chains.select_step import SelectDemonstrations
 from metachain.errors import DataError
 
-__all__ = ["ChatRunnable", "chat_runnable", "few_shot_chain", "few_shot_prompt", "selecting_and_prompt", "turn"]
+__all__ = ["ChatRunnable", "chat_runnable", "few_shot_chain", "few_shot_prompt", "prompt_steps"]
 
 ChatRunnable = Runnable[LanguageModelInput, AIMessage]
 
@@ -32,26 +33,24 @@ def few_shot_chain(
     max_prompt_tokens: int | float | None = None,
     count_tokens: Callable[[str], int] | None = None,
 ) -> Runnable[dict[str, Any], str]:
-    """Answer ``{input_key: text}`` with a model that is shown the demonstrations which ``selector`` chooses.
+    """Make a chain that answers ``{input_key: text}``: a model with the few-shot examples of a selector.
 
-    ``model`` is what ``load_model`` takes, or any Runnable over a chat model (``model.with_retry()``). The keys are
-    those of the selector's examples. Who asks is the selector's institution, or (``LibraryExampleSelector``) named by
-    the input's ``institution`` or ``config={"configurable": {"institution": …}}``. What the model is sent is
-    ``few_shot_prompt``, nothing is added to it.
+    ``model`` is an argument of ``load_model``, or any Runnable over a chat model (``model.with_retry()``). The keys are
+    those of the selector's examples. The target institution is the selector's; for a ``LibraryExampleSelector`` it is
+    the input's ``institution`` or ``config={"configurable": {"institution": …}}``. The model is sent
+    ``few_shot_prompt`` and nothing else.
 
-    ``max_prompt_tokens`` keeps instructions, demonstrations and query to a number of tokens, or (a float in (0, 1]) to
-    a share of the model's context window; ``count_tokens`` counts those of a text. See ``prompt_budget``.
+    ``max_prompt_tokens`` limits instructions, demonstrations and query to a number of tokens, or (a float in (0, 1]) to
+    a share of the model's context window; ``count_tokens`` counts the tokens of a text. See ``prompt_budget``.
     """
     chat = chat_runnable(model)
     budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
-    selecting, prompt = selecting_and_prompt(
-        selector, instructions, input_key=input_key, output_key=output_key, budget=budget
-    )
+    select, prompt = prompt_steps(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
 
-    def answering(shown: dict[str, Any]) -> Runnable[dict[str, Any], str]:
-        return (prompt | chat | StrOutputParser()).with_config(callbacks=audit_callbacks(selecting.audit, shown))
+    def answer(shown: dict[str, Any]) -> Runnable[dict[str, Any], str]:
+        return (prompt | chat | StrOutputParser()).with_config(callbacks=audit_callbacks(select.audit, shown))
 
-    return selecting | RunnableLambda(answering, name="answer").with_types(output_type=str)
+    return select | RunnableLambda(answer, name="answer").with_types(output_type=str)
 
 
 def few_shot_prompt(
@@ -62,54 +61,49 @@ def few_shot_prompt(
     output_key: str = "output",
     budget: PromptBudget | None = None,
 ) -> Runnable[dict[str, Any], PromptValue]:
-    """Instructions as a system message (none where they are blank), demonstrations as chat turns, then the query.
+    """Make a prompt of instructions, demonstrations and query.
 
-    All texts are data: braces, JSON, LaTeX or a literal ``{input}`` arrive unchanged, in the instructions too.
-    With a ``budget``, the demonstrations are those that it leaves room for. Choosing them is a run of its own.
+    Instructions are a system message (none where they are blank), demonstrations are chat turns, and the query is the
+    last message. All texts are data: braces, JSON, LaTeX or a literal ``{input}`` arrive unchanged, in the instructions
+    too. A ``budget`` limits the demonstrations to those that fit. The selection is a run of its own.
     """
-    selecting, prompt = selecting_and_prompt(
-        selector, instructions, input_key=input_key, output_key=output_key, budget=budget
-    )
-    return selecting | prompt
+    select, prompt = prompt_steps(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
+    return select | prompt
 
 
-def selecting_and_prompt(
+def prompt_steps(
     selector: BaseExampleSelector, instructions: str, *, input_key: str, output_key: str, budget: PromptBudget | None
 ) -> tuple[SelectDemonstrations, "ShownPrompt"]:
-    """The two steps of ``few_shot_prompt``."""
+    """Make the two steps of ``few_shot_prompt``: selection and prompt. Raises DataError for wrong arguments."""
     if not isinstance(instructions, str):
         raise DataError(f"'instructions' must be a string, got {type(instructions).__name__}")
-    told: list[BaseMessage] = [SystemMessage(instructions)] if instructions.strip() else []
-    selecting = SelectDemonstrations(selector, budget, told, input_key=input_key, output_key=output_key)
-    return selecting, ShownPrompt(input_variables=["demonstrations", "input"], told=told)
+    system: list[BaseMessage] = [SystemMessage(instructions)] if instructions.strip() else []
+    select = SelectDemonstrations(selector, budget, system, input_key=input_key, output_key=output_key)
+    return select, ShownPrompt(input_variables=["demonstrations", "input"], instructions=system)
 
 
 class ShownPrompt(BaseChatPromptTemplate):
-    """The prompt of a ``Shown``; no text of it is ever a template."""
+    """The prompt of a ``Shown``; none of its texts is a template."""
 
-    told: list[BaseMessage]
+    instructions: list[BaseMessage]
+    """One system message, or none."""
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """It is made by its chain."""
+        """False, because its chain makes it anew."""
         return False
 
     def format_messages(self, **kwargs: Any) -> list[BaseMessage]:
-        """What is told, the turns, the query."""
+        """Build the instructions, the turns and the query."""
         shown: list[ShownDemonstration] = kwargs["demonstrations"]
         turns = [message for one in shown for message in turn(one["input"], one["output"])]
-        return [*self.told, *turns, HumanMessage(kwargs["input"])]
+        return [*self.instructions, *turns, HumanMessage(kwargs["input"])]
 
     def pretty_repr(self, html: bool = False) -> str:
-        """The prompt without demonstrations and query."""
-        return "\n\n".join([*(one.pretty_repr(html) for one in self.told), "{demonstrations}", "{input}"])
-
-
-def turn(asked: str, said: str) -> list[BaseMessage]:
-    """How one demonstration is shown wherever it is: the user's turn and the assistant's."""
-    return [HumanMessage(asked), AIMessage(said)]
+        """The instructions, with place holders for demonstrations and query."""
+        return "\n\n".join([*(one.pretty_repr(html) for one in self.instructions), "{demonstrations}", "{input}"])
 
 
 def chat_runnable(model: str | ChatRunnable) -> ChatRunnable:
-    """A Runnable is kept, anything else goes to ``load_model``."""
+    """Return a Runnable as it is, and load anything else with ``load_model``."""
     return model if isinstance(model, Runnable) else load_model(model)

@@ -1,4 +1,4 @@
-"""A model as a metric: it is asked how well an answer matches a reference."""
+"""A chat model as a metric: it rates how well an answer matches a reference."""
 
 import json
 import re
@@ -32,12 +32,12 @@ _RATING = re.compile(r"0(\.[0-9]+)?|\.[0-9]+|1(\.0+)?")
 
 @dataclass(frozen=True)
 class Judge:
-    """A metric that asks a model, ``judge(prediction, reference)``; the reply must be one number in [0, 1].
+    """A metric ``judge(prediction, reference)`` that asks a model; the reply must be one number in [0, 1].
 
-    ``asks`` is a chat model or another Runnable over one, or a ``ModelCaller``: then each rating is a call within its
-    budget, counted and limited as any of its calls, and ``ratings`` asks for many at once. A reply that is no number
-    is asked for once more, which is a call too. Raises DataError where the second is none either, and ModelError where
-    the budget leaves no room.
+    ``asks`` is a chat model, another Runnable over one, or a ``ModelCaller``. Each rating of a ``ModelCaller`` is a
+    call within its budget, counted and limited like its other calls, and ``ratings`` makes many calls at once. Where a
+    reply is no number, the model is asked once more, which is another call. Raises DataError where the second reply is
+    no number either, and ModelError where the budget has no room.
     """
 
     asks: ModelCaller | ChatRunnable
@@ -47,26 +47,26 @@ class Judge:
         if not isinstance(self.asks, ModelCaller | Runnable):
             raise DataError(f"a judge asks a chat model or a ModelCaller, got {type(self.asks).__name__}")
         if not isinstance(self.criteria, str) or not self.criteria.strip():
-            raise DataError(f"'criteria' must say what is worth 1 and what 0, got {self.criteria!r}")
+            raise DataError(f"'criteria' must describe predictions worth 1 and 0, got {self.criteria!r}")
 
     def __call__(self, prediction: str, reference: str) -> float:
         """Rate one prediction."""
         (rating,) = self.ratings([(prediction, reference)])
         if rating is None:
-            raise ModelError("the budget leaves no room for a call of the judge")
+            raise ModelError("the budget leaves no room for a call of the judge; raise it")
         return rating
 
     def ratings(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
-        """Rate (prediction, reference) pairs, in order; None where the budget leaves no room for a call."""
+        """Rate (prediction, reference) pairs, in order; None where the budget has no room for a call."""
         prompts = [self.prompt(*pair) for pair in pairs]
         first = self._replies(prompts)
         unclear = [place for place, reply in enumerate(first) if reply is not None and _rating(reply) is None]
         again = [[*prompts[place], AIMessage(first[place] or "(nothing)"), HumanMessage(AGAIN)] for place in unclear]
         replies = dict(zip(unclear, self._replies(again), strict=True))
-        return [_told(replies.get(place, reply)) for place, reply in enumerate(first)]
+        return [_checked_rating(replies.get(place, reply)) for place, reply in enumerate(first)]
 
     def prompt(self, prediction: str, reference: str) -> list[BaseMessage]:
-        """Build what the model is sent: the task, then both texts as JSON."""
+        """Build the messages: the task, then both texts as JSON."""
         pair = json.dumps({"reference": reference, "prediction": prediction}, ensure_ascii=False)
         return [SystemMessage(TASK.format(criteria=self.criteria)), HumanMessage(pair)]
 
@@ -77,16 +77,16 @@ class Judge:
 
 
 def judge_named(spec: str, **kwargs: object) -> Metric:
-    """Make a judge of what ``load_model`` takes, such as ``"openai:gpt-4o-mini"``; for ``metric_named``."""
+    """Make a judge of a model's name, such as ``"openai:gpt-4o-mini"``; for ``metric_named``."""
     return Judge(load_model(spec, **kwargs))
 
 
 def openevals_metric(evaluator: Callable[..., object], name: str = "openevals") -> Metric:
     """Make a metric of an evaluator of the package openevals, or of any function with its keywords.
 
-    It is called with ``outputs`` (the prediction), ``reference_outputs`` and no ``inputs``, so the prompt of
-    ``create_llm_as_judge(prompt=…, continuous=True)`` must use these two alone. Its ``score`` must be in [0, 1], or
-    True or False: DataError otherwise. Its calls are its own, and not counted by a ``ModelCaller``.
+    The evaluator gets ``outputs`` (the prediction) and ``reference_outputs``, but no ``inputs``; so the prompt of
+    ``create_llm_as_judge(prompt=…, continuous=True)`` must use these two variables only. Its ``score`` must be in
+    [0, 1], or True or False; the metric raises DataError for another score. No ``ModelCaller`` counts its calls.
     """
 
     def score(prediction: str, reference: str) -> object:
@@ -101,13 +101,13 @@ def _rating(reply: str) -> float | None:
     return float(text) if _RATING.fullmatch(text) else None
 
 
-def _told(reply: str | None) -> float | None:
+def _checked_rating(reply: str | None) -> float | None:
     if reply is None:
         return None
     rating = _rating(reply)
     if rating is None:
         raise DataError(
             f"the judge must reply with a number from 0 to 1, twice it didn't: {reply[:ANSWER_SHOWN]!r}; "
-            "ask a model that follows instructions, or say more in its criteria"
+            "use a model that follows instructions, or make the criteria clearer"
         )
     return rating

@@ -1,4 +1,4 @@
-"""A chat model in the place of the offline reader: ``metachain evaluate --model``."""
+"""A chat model in place of the offline reader: ``metachain evaluate --model``."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from metachain.chains.call_budget import LIMITS, CallBudget
 from metachain.chains.dask_model import model_at
-from metachain.chains.few_shot import turn
+from metachain.chains.demonstration_source import turn
 from metachain.chains.model_caller import Answer, ModelCaller
 from metachain.chains.models import load_model
 from metachain.errors import DataError, ModelError
@@ -24,12 +24,12 @@ __all__ = ["ModelAnswerer", "answering_with", "load_countable", "messages_of"]
 
 
 class ModelAnswerer:
-    """Answers prompts with a model, within a number of calls; what it answered before is read from the cache.
+    """Answers prompts with a model, within a number of calls; the cache keeps all answers.
 
-    ``name`` stands for the model in the cache: another model, or the same with other settings, needs another one.
-    ``calls`` is the most calls that may be sent, None for none: the error then says how many it takes. Raises DataError
-    before the first call where they can't be enough. Where calls that failed used them up, and where the model
-    refuses, ModelError is raised, and what was answered is kept.
+    ``name`` identifies the model in the cache: another model, or the same model with other settings, needs another
+    name. ``calls`` is the maximum number of calls; None allows no call, and the error then gives the number needed.
+    Raises DataError before the first call where ``calls`` is too small. Raises ModelError where failed calls used the
+    calls up, and where the model refuses; the cache keeps the answers so far.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class ModelAnswerer:
     def __call__(self, prompts: Sequence[ShownPrompt]) -> list[str]:
         """Answer each prompt, in order."""
         keys = [self._key(prompt) for prompt in prompts]
-        told = self._cache.by_key(keys)
-        missing = [place for place, key in enumerate(keys) if key not in told]
+        answers = self._cache.by_key(keys)
+        missing = [place for place, key in enumerate(keys) if key not in answers]
         if len(missing) > self._allowed:
             kept = (
                 f" ({len(prompts) - len(missing)} answers are kept from before)" if len(missing) < len(prompts) else ""
@@ -62,13 +62,13 @@ class ModelAnswerer:
                 "ask for fewer --selectors, --labels, --seeds or --queries"
             )
         if missing:
-            self._ask([prompts[place] for place in missing], [keys[place] for place in missing], told)
-        return [told[key] for key in keys]
+            self._ask([prompts[place] for place in missing], [keys[place] for place in missing], answers)
+        return [answers[key] for key in keys]
 
-    def _ask(self, prompts: Sequence[ShownPrompt], keys: Sequence[str], told: dict[str, str]) -> None:
+    def _ask(self, prompts: Sequence[ShownPrompt], keys: Sequence[str], texts: dict[str, str]) -> None:
         def keep(number: int, answer: Answer) -> None:
             self._cache.keep(keys[number], answer.text)
-            told[keys[number]] = answer.text
+            texts[keys[number]] = answer.text
 
         messages = [messages_of(prompt, self._instructions) for prompt in prompts]
         with ModelCaller(
@@ -100,7 +100,7 @@ def answering_with(
     asking: Callable[[str], AbstractContextManager[ModelProgressCallback]],
     workers: Workers = HERE,
 ) -> Callable[[Path | None], AbstractContextManager[ModelAnswerer]]:
-    """Load a model at once, and return a function that opens its answerer once the path of the cache is known.
+    """Load a model, and return a function that opens its answerer on a cache, given the cache's path.
 
     ``asking`` opens a progress display with a title, such as ``metachain.cli.console.asking``. Raises DataError as
     ``load_model`` and ``ModelCaller`` do.
@@ -126,18 +126,18 @@ def answering_with(
 
 
 def messages_of(prompt: ShownPrompt, instructions: str = "") -> list[BaseMessage]:
-    """Build the messages that ``few_shot_prompt`` makes of the same demonstrations, query and instructions."""
+    """Build the messages of ``few_shot_prompt`` for demonstrations, a query and instructions."""
     demonstrations, query = prompt
-    told: list[BaseMessage] = [SystemMessage(instructions)] if instructions.strip() else []
+    system: list[BaseMessage] = [SystemMessage(instructions)] if instructions.strip() else []
     turns = [message for one in demonstrations for message in turn(*one)]
-    return [*told, *turns, HumanMessage(query)]
+    return [*system, *turns, HumanMessage(query)]
 
 
 def load_countable(spec: str, answer_tokens: int | None = None, workers: Workers = HERE) -> BaseChatModel:
-    """``load_model`` without the client's own retries, which a ``ModelCaller`` could not count.
+    """Load a model without the client's own retries, which a ``ModelCaller`` could not count.
 
-    ``answer_tokens`` is the longest answer, by whatever name the model's class has for it. Dask's ``workers`` send the
-    calls where they are given (``model_at``).
+    ``answer_tokens`` is the maximum length of an answer, set under the name that the model's class uses. Dask's
+    ``workers``, if given, send the calls (``model_at``).
     """
     fields = type(load_model(spec)).model_fields
     limits = [name for name in LIMITS if name in fields][:1] if answer_tokens else []

@@ -1,4 +1,4 @@
-"""Which chat model answers: the offline reader, or any that LangChain has a client for."""
+"""Chat models by name: the offline reader, or any model that LangChain has a client for."""
 
 import os
 from importlib.util import find_spec
@@ -25,13 +25,13 @@ EXAMPLES = "'anthropic:claude-haiku-4-5', 'openai:gpt-4o-mini' or 'ollama:llama3
 
 
 def load_model(spec: str | BaseChatModel, **kwargs: Any) -> BaseChatModel:
-    """Make a chat model from ``"offline"`` or ``"provider:name"``; a model object is given back as it is.
+    """Make a chat model from ``"offline"`` or ``"provider:name"``; a model object is returned as it is.
 
     ``kwargs`` go to the provider's class (``temperature``, ``max_retries``, ``base_url``, …). The provider is always
-    explicit, as what a bare name stands for changes between LangChain's releases. ``vertex:gemini-…`` and
-    ``vertex:claude-…`` are Vertex AI's, where ``project`` and ``location`` may come from ``GOOGLE_CLOUD_PROJECT`` and
-    ``GOOGLE_CLOUD_LOCATION``. Raises DataError for anything else, for an unknown provider, for one whose package is not
-    installed, and for Vertex AI without a project.
+    explicit, because LangChain's releases resolve a bare name differently. ``vertex:gemini-…`` and ``vertex:claude-…``
+    are models of Vertex AI; ``project`` and ``location`` default to ``GOOGLE_CLOUD_PROJECT`` and
+    ``GOOGLE_CLOUD_LOCATION``. Raises DataError for anything else, for an unknown provider, for a provider without its
+    package installed, and for Vertex AI without a project.
     """
     if isinstance(spec, BaseChatModel):
         if kwargs:
@@ -55,7 +55,7 @@ def _from_provider(provider: str, name: str, kwargs: dict[str, Any]) -> BaseChat
         kwargs = {**kwargs, "vertexai": True} if provider == "google_genai" else kwargs
     spec = f"{provider}:{name}"
     package, extra = EXTRAS.get(provider, (None, ""))
-    # Looked for first, as without its package LangChain would take Ollama's old class in langchain-community.
+    # Checked here, because without the package LangChain would use Ollama's old class in langchain-community.
     if package is not None and find_spec(package) is None:
         raise DataError(f"{spec!r} needs a package that is not installed: {_install(extra)}")
     if provider == "google_anthropic_vertex" or (provider == "google_genai" and kwargs.get("vertexai")):
@@ -82,7 +82,7 @@ def _install(extra: str) -> str:
 
 
 def _placed(spec: str, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments with Vertex AI's project and location, from the environment where they are not given."""
+    """Add Vertex AI's project and location from the environment where the arguments have none."""
     found = {key: os.environ[variable] for key, variable in VERTEX_PLACE.items() if os.environ.get(variable)}
     placed = {**found, **kwargs}
     if not placed.get("project") and not placed.get("api_key"):
@@ -94,13 +94,13 @@ def _placed(spec: str, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _retried(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Ollama's arguments with ``max_retries``, which its client doesn't have, in its HTTP transport."""
-    from metachain.chains.retries import AsyncRetrying, Retrying, checked_retries  # noqa: PLC0415
+    """Move ``max_retries``, which Ollama's client lacks, from the arguments into its HTTP transport."""
+    from metachain.chains.retries import AsyncRetryTransport, RetryTransport, checked_retries  # noqa: PLC0415
 
     rest = dict(kwargs)
     retries = checked_retries(rest.pop("max_retries"))
     if not retries:
         return rest
-    sync = {"transport": Retrying(retries), **(rest.pop("sync_client_kwargs", None) or {})}
-    own = {"transport": AsyncRetrying(retries), **(rest.pop("async_client_kwargs", None) or {})}
-    return {**rest, "sync_client_kwargs": sync, "async_client_kwargs": own}
+    sync = {"transport": RetryTransport(retries), **(rest.pop("sync_client_kwargs", None) or {})}
+    asynchronous = {"transport": AsyncRetryTransport(retries), **(rest.pop("async_client_kwargs", None) or {})}
+    return {**rest, "sync_client_kwargs": sync, "async_client_kwargs": asynchronous}

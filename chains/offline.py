@@ -1,4 +1,4 @@
-"""The chat model that needs no network, no key and no weights: a reader of the demonstrations in its prompt."""
+"""A rule-based stand-in for a chat model, so that examples run without a key: it reads the demonstrations."""
 
 import asyncio
 import re
@@ -26,18 +26,18 @@ NOTHING_TO_READ = (
 class OfflineChatModel(BaseChatModel):
     """Answers the last human message from the demonstrations before it, and from nothing else.
 
-    A demonstration is a human message followed by the assistant's. The answer is exactly that of
+    It is no language model. A demonstration is a human message followed by the assistant's. The answer is that of
     ``metachain.scoring.reader.answer``: one of the labels shown, spans or sentences of the query, or a text shown.
-    Where there is nothing to read it is ``NOTHING_TO_READ``, and empty to a blank question. System messages are not
-    understood, and so not read. The same prompt always gets the same answer; ``temperature`` and other arguments of
-    real models are accepted and change nothing. Tokens are counted as words between white space.
+    Without demonstrations it is ``NOTHING_TO_READ``; for a blank query it is empty. System messages are ignored. The
+    same prompt always gets the same answer. ``temperature`` and other arguments of real models are accepted, and have
+    no effect. Tokens are words between white space.
     """
 
     max_tokens: int | None = None
-    """The answer ends after so many words."""
+    """Maximum length of an answer, in words."""
 
     stop: list[str] | None = None
-    """The answer ends before the first of these; those of a call take their place."""
+    """Texts that end an answer before them; the ``stop`` of a call replaces them."""
 
     def _generate(
         self,
@@ -84,7 +84,7 @@ class OfflineChatModel(BaseChatModel):
             yield chunk
 
     def get_num_tokens(self, text: str) -> int:
-        """Count the words between white space, which is all that this reader has for tokens."""
+        """Count the words between white space, which are this reader's tokens."""
         return len(text.split())
 
     @property
@@ -110,7 +110,7 @@ class OfflineChatModel(BaseChatModel):
         return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
 
     def _chunks(self, messages: Sequence[BaseMessage], stop: list[str] | None) -> list[ChatGenerationChunk]:
-        """The answer word by word, then an empty chunk that carries the count."""
+        """The answer word by word, then an empty chunk with the token counts."""
         text = self._read(messages, stop)
         words = [AIMessageChunk(content=word) for word in re.split(r"(?<=\s)(?=\S)", text) if word]
         end = AIMessageChunk(
@@ -122,8 +122,8 @@ class OfflineChatModel(BaseChatModel):
 def demonstrations_shown(messages: Sequence[BaseMessage]) -> tuple[str, list[tuple[str, str]]]:
     """Find the query (the last human message) and the (input, output) pairs before it, in prompt order.
 
-    A pair is a human message and the assistant's that follows it at once; assistant messages without text are no
-    answers. The query is empty where there is no human message.
+    A pair is a human message and the assistant's message directly after it. Assistant messages without text do not
+    count. The query is empty where there is no human message.
     """
     last = max((place for place, one in enumerate(messages) if isinstance(one, HumanMessage)), default=None)
     if last is None:

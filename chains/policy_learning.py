@@ -1,4 +1,4 @@
-"""Learning with the backing model in the loop: it answers for past institutions that play the new one."""
+"""Policy search with a model in the loop: the model answers for training institutions in held-out episodes."""
 
 import json
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ from metachain.selection.learned_policies import LearnedPolicy, save_policy
 from metachain.selection.policy_search import PolicySearchResult, Trial, learn_policy
 from metachain.selection.rehearsal import RehearsalSet
 
-__all__ = ["Collected", "Ledger", "collect"]
+__all__ = ["Collected", "OutcomeCollector", "collect"]
 
 
 @dataclass(frozen=True)
 class Collected:
-    """What the model's answers taught."""
+    """Result of a policy search with a model in the loop."""
 
     learned: LearnedPolicy
     lesson: PolicySearchResult
     answered_before: int
-    """Trials whose answer was in the library already, so that they were not asked."""
+    """Number of trials without a call, because the library already held the answer."""
 
 
 def collect(
@@ -50,33 +50,33 @@ def collect(
     candidates: Sequence[Policy] = CANDIDATES,
     progress: Progress = silent,
 ) -> Collected:
-    """Find the policy under which a model answers best, with at most ``calls`` answers; it is stored in the library.
+    """Find the policy under which a model answers best, with at most ``calls`` answers, and store it in the library.
 
-    The prompts are those of ``few_shot_prompt`` with these ``instructions``. Each answer is an outcome in the library
-    before the next step is taken; one that is there already, under the same ``model`` name and prompt, is not asked
-    for again and counts as a call, so that the same call after an interruption ends as if there had been none.
-    ``metric`` scores an answer against the right one in [0, 1]. Raises DataError for a score outside of it, and where
-    the prior's institutions are not the library's; all that was answered is kept.
+    The prompts are those of ``few_shot_prompt`` with these ``instructions``. Each answer is stored as an outcome in the
+    library before the next step. An answer that the library already holds for the same ``model`` name and prompt is
+    reused, and counts as a call; so a repeated call after an interruption gives the result of an uninterrupted one.
+    ``metric`` scores an answer against the right one, in [0, 1]. Raises DataError for a score outside that range, and
+    where the prior's institutions are not the library's; the library keeps all answers so far.
     """
     shared = library.sharing.usable_by(None).demonstrations & set(library.institutions())
     if tuple(sorted(shared)) != prior.institutions:
-        raise DataError("the institutions that share with everyone are not those that were learned from; learn first")
+        raise DataError("the institutions that share with everyone are not those of the prior; learn first")
     demonstrations = library.demonstrations(*prior.institutions)
     pool = pool_of(library, demonstrations, progress=progress)
-    stage = RehearsalSet(NeighbourTable.of(pool, rows_to_look_up(pool), progress), prior, seed)
-    ledger = Ledger(library, caller, model, metric, metric_name, instructions)
+    rehearsals = RehearsalSet(NeighbourTable.of(pool, rows_to_look_up(pool), progress), prior, seed)
+    collector = OutcomeCollector(library, caller, model, metric, metric_name, instructions)
     worth = METRICS[suited_metric([one.output for one in demonstrations])]
-    lesson = learn_policy(stage, ledger.ask, calls, worth, candidates, progress)
+    lesson = learn_policy(rehearsals, collector.ask, calls, worth, candidates, progress)
     raced = lesson.raced
     learned = LearnedPolicy(
         model, lesson.policy, metric_name, lesson.trials, raced.questions, raced.gain, raced.interval
     )
     save_policy(library, learned)
-    return Collected(learned, lesson, ledger.answered_before)
+    return Collected(learned, lesson, collector.answered_before)
 
 
-class Ledger:
-    """Asks a model what the library has no outcome of, and keeps each answer there as it arrives."""
+class OutcomeCollector:
+    """Asks a model for the outcomes that a library lacks, and stores each answer in it on arrival."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Ledger:
         self.answered_before = 0
 
     def ask(self, trials: Sequence[Trial]) -> list[float | None]:
-        """Score in [0, 1] what the model answers to each trial, None where the budget leaves no room for it."""
+        """Score the model's answer to each trial, in [0, 1]; None where the budget has no room for the call."""
         prompts = [self._prompt(trial) for trial in trials]
         ids = [_id(self._model, prompt) for prompt in prompts]
         held = self._library.outcomes.by_id(ids)
@@ -137,6 +137,6 @@ class Ledger:
 
 
 def _id(model: str, prompt: Sequence[BaseMessage]) -> str:
-    """Of a call: the same for the same model's name and prompt."""
-    told = json.dumps([model, [[one.type, str(one.text)] for one in prompt]])
-    return sha256(told.encode()).hexdigest()
+    """Id of an outcome: the SHA-256 of the model's name and the prompt."""
+    call = json.dumps([model, [[one.type, str(one.text)] for one in prompt]])
+    return sha256(call.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""How many tokens a prompt may hold, and how they are counted."""
+"""The token budget of a prompt, and the count of its tokens."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ CountText = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class PromptBudget:
-    """How many tokens a prompt may hold, and what counts them."""
+    """Maximum number of tokens of a prompt, and the function that counts them."""
 
     tokens: int | None = None
-    """No limit where None."""
+    """Maximum number of tokens; None for no limit."""
     count_text: CountText | None = None
-    """Tokens of one message's text; LangChain's approximation for the whole message where None."""
+    """Counts the tokens of one message's text; None for LangChain's approximation for the whole message."""
 
     def count(self, messages: Sequence[BaseMessage]) -> int:
         """Count the tokens of messages. Raises DataError where ``count_text`` gives anything but a whole number."""
         return sum(self._count(message) for message in messages)
 
     def room(self, messages: Sequence[BaseMessage]) -> int | None:
-        """What is left once the instructions and the query are counted. Raises DataError where that is less than 0."""
+        """Count the tokens left beside instructions and query; None without a limit. Raises DataError below 0."""
         if self.tokens is None:
             return None
         needed = self.count(messages)
@@ -59,10 +59,10 @@ def prompt_budget(
 ) -> PromptBudget:
     """Make a budget of a number of tokens, or of a share of the model's context window (a float in (0, 1]).
 
-    None is no limit; tokens are counted all the same, for traces.
-    ``count_tokens`` counts where it is given, else the model's own tokenizer where that is known to need no network
-    (``custom_get_token_ids``, the offline reader), else LangChain's approximation. Raises DataError for anything
-    else, and for a share where LangChain doesn't know the context window.
+    With None there is no limit, but tokens are counted for traces. ``count_tokens`` counts the tokens of a text. The
+    default is the model's own tokenizer where it needs no network (``custom_get_token_ids``, the offline reader), and
+    otherwise LangChain's approximation. Raises DataError for anything else, and for a share where LangChain doesn't
+    know the context window.
     """
     if count_tokens is not None and not callable(count_tokens):
         raise DataError(f"'count_tokens' must be a function from a text to a number, got {count_tokens!r}")
@@ -81,20 +81,20 @@ def _tokens(model: Runnable[Any, Any], wanted: int | float) -> int:
             f"a float over 0 and up to 1.0, got {wanted!r}"
         )
     window = (
-        getattr(model, "num_ctx", None)  # what an Ollama server was told to hold, whatever the model could
+        getattr(model, "num_ctx", None)  # an Ollama server's setting, which may be below the model's own limit
         or (getattr(model, "profile", None) or {}).get("max_input_tokens")
         or getattr(model, "max_input_tokens", None)
     )
     if not isinstance(window, int) or window < 1:
         raise DataError(
-            f"'max_prompt_tokens' is {wanted}, a share of the context window, but how large that is, is not known of "
+            f"'max_prompt_tokens' is {wanted}, a share of the context window, which is not known for "
             f"{type(model).__name__}: give a number of tokens, such as 4000"
         )
     return int(wanted * window)
 
 
 def _local_count(model: Runnable[Any, Any]) -> CountText | None:
-    """The model's own count where it is known to be right without a network; other clients download, or find 0."""
+    """The model's own count if it needs no network, else None: other clients download a tokenizer, or count 0."""
     if isinstance(model, OfflineChatModel):
         return model.get_num_tokens
     ids = model.custom_get_token_ids if isinstance(model, BaseLanguageModel) else None

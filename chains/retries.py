@@ -1,4 +1,4 @@
-"""Retries for a client that has none: the HTTP transport sends a request again where the server was busy or away."""
+"""HTTP transports that retry, for clients without retries of their own."""
 
 import asyncio
 import random
@@ -8,19 +8,21 @@ import httpx
 
 from metachain.errors import DataError
 
-__all__ = ["AsyncRetrying", "Retrying", "checked_retries"]
+__all__ = ["AsyncRetryTransport", "RetryTransport", "checked_retries"]
 
 BUSY = frozenset({408, 409, 429, 500, 502, 503, 504})
+"""Statuses after which a request is sent again."""
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 8.0
-LONGEST_ASKED = 60.0
+LONGEST_RETRY_AFTER = 60.0
+"""Waits, in seconds."""
 
 
-class Retrying(httpx.BaseTransport):
+class RetryTransport(httpx.BaseTransport):
     """Sends a request up to ``retries`` times more after 408, 409, 429, 5xx and errors of the connection.
 
-    It waits as long as the server's ``retry-after`` says (seconds, up to 60), else half a second, doubled each time.
-    An answer that breaks off after it has begun is not asked for again.
+    It waits for the server's ``retry-after`` (seconds, up to 60), or else for half a second, doubled each time. A
+    response that breaks off after it has begun is not requested again.
     """
 
     def __init__(self, retries: int) -> None:
@@ -28,7 +30,7 @@ class Retrying(httpx.BaseTransport):
         self._inner = httpx.HTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it, and again where that may help."""
+        """Send a request, with retries."""
         for done in range(self._retries):
             try:
                 response = self._inner.handle_request(request)
@@ -46,15 +48,15 @@ class Retrying(httpx.BaseTransport):
         self._inner.close()
 
 
-class AsyncRetrying(httpx.AsyncBaseTransport):
-    """The same, asynchronously."""
+class AsyncRetryTransport(httpx.AsyncBaseTransport):
+    """The asynchronous twin of ``RetryTransport``."""
 
     def __init__(self, retries: int) -> None:
         self._retries = retries
         self._inner = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it, and again where that may help."""
+        """Send a request, with retries."""
         for done in range(self._retries):
             try:
                 response = await self._inner.handle_async_request(request)
@@ -73,18 +75,18 @@ class AsyncRetrying(httpx.AsyncBaseTransport):
 
 
 def checked_retries(retries: object) -> int:
-    """Give back a whole number, 0 or more. Raises DataError for anything else."""
+    """Return a whole number, 0 or more. Raises DataError for anything else."""
     if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
         raise DataError(f"'max_retries' must be a whole number, 0 or more, got {retries!r}")
     return retries
 
 
 def _wait(done: int, asked: str | None = None) -> float:
-    """Seconds until the next try, with up to a quarter less so that many clients don't come back at once."""
+    """Seconds until the next try: up to a quarter less, so that many clients don't return at once."""
     try:
         seconds = float(asked or "")
     except ValueError:
         seconds = -1.0
-    if 0 <= seconds <= LONGEST_ASKED:
+    if 0 <= seconds <= LONGEST_RETRY_AFTER:
         return seconds
     return min(FIRST_WAIT * 2.0**done, LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311

@@ -1,6 +1,6 @@
-"""A library behind a URL: chains by LangServe's protocol, and REST for what institutions ask beside answers."""
+"""A library behind a URL: chains by LangServe's protocol, and REST routes for adaptation and feedback."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from html import escape
 from typing import Any
@@ -18,7 +18,7 @@ from starlette.types import Scope
 from metachain._version import __version__
 from metachain.chains.feedback import recorded
 from metachain.chains.service.access_log import AccessLog
-from metachain.chains.service.callers import PUBLIC, Authentication, allowing
+from metachain.chains.service.callers import PUBLIC, Authentication, target_institution
 from metachain.chains.service.langserve_routes import add_chain, add_playground
 from metachain.chains.service.limits import BodySize, InFlight, Limits, TimeLimit
 from metachain.chains.service.metrics import Metrics
@@ -35,20 +35,20 @@ from metachain.retrievers.library_example_selector import LibraryExampleSelector
 __all__ = ["Limits", "create_app"]
 
 RESERVED = frozenset({"adapt", "admin", "explain", "feedback", "healthz", "institutions", "label", "metrics", "readyz"})
-NUMBERS = "text/plain; version=0.0.4"
+METRICS_TYPE = "text/plain; version=0.0.4"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 HEAD = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>metachain</title>'
 )
-COUNTER = allowing(METRICS, named=False)
-ADMINISTRATOR = allowing(ADMIN, named=False)
+METRICS_READER = target_institution(METRICS, required=False)
+ADMINISTRATOR = target_institution(ADMIN, required=False)
 
 
 class Health(BaseModel):
-    """Whether a server is well."""
+    """State of a server."""
 
-    status: str = Field(description="ok, or what is missing.")
+    status: str = Field(description="ok, or the problem.")
 
 
 def create_app(
@@ -59,19 +59,17 @@ def create_app(
     limits: Limits | None = None,
     unauthenticated: bool = False,
 ) -> FastAPI:
-    """Serve a library's chains, by name, to whom ``library.keys`` lets ask.
+    """Make an app that serves a library's chains, by name, to callers with a key of ``library.keys``.
 
-    A chain's run finds who asks in ``config["configurable"]["institution"]``, where metachain's chains look for it; one
-    that selects for one institution alone must not be served. Answers are recorded, so that feedback can name them.
-    ``selector`` is what ``/explain`` and ``/label`` select with; that of the chains shares their memory.
-    ``unauthenticated`` lets everybody ask for every institution as long as there is no key: for loopback alone, and
-    requests must be addressed to loopback then. Raises DataError for a name that is no plain one, or is taken.
+    The target institution of a run is in ``config["configurable"]["institution"]``, where metachain's chains read it.
+    Do not serve a chain with a selector of one institution. Answers are recorded, so that feedback can refer to them.
+    ``/explain`` and ``/label`` select with ``selector``; give the selector of the chains to share its memory. With
+    ``unauthenticated``, everybody may ask for every institution until the library has a key: for loopback only, and
+    requests must then be addressed to loopback. Raises DataError for a name that is reserved or no identifier.
     """
     given, metrics = limits or Limits(), Metrics()
     closing: list[Callable[[], None]] = []
-    for name in chains:
-        if not name.isidentifier() or name in RESERVED:
-            raise DataError(f"a chain's name must be a plain one such as 'classify', and not {name!r}")
+    _check_names(chains)
     app = FastAPI(
         title="metachain",
         version=__version__,
@@ -97,29 +95,35 @@ def create_app(
     app.include_router(routes)
     selecting = selector or LibraryExampleSelector(library)
     app.include_router(tenant_routes(library, selecting, metrics, given))
-    app.include_router(_operators_routes(library, metrics))
+    app.include_router(_operator_routes(library, metrics))
     app.mount("/admin", _admin(served))
     return app
 
 
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not name.isidentifier() or name in RESERVED:
+            raise DataError(f"a chain's name must be a plain one such as 'classify', and not {name!r}")
+
+
 def _middleware(library: Library, metrics: Metrics, limits: Limits, *, unauthenticated: bool) -> list[Middleware]:
-    """From the outermost to the innermost."""
+    """Make the middleware, from the outermost to the innermost."""
     hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK))] if unauthenticated else []
-    busy = "the server has too much to do; ask again in a second"
+    busy = "the server is busy; try again in a second"
     many = "too many requests of this key at once; wait for their answers"
     return [
         Middleware(AccessLog, metrics=metrics),
         *hosts,
-        Middleware(InFlight, most=limits.requests, status=503, reason=busy, who=_anybody),
+        Middleware(InFlight, most=limits.requests, status=503, reason=busy, caller=_any_caller),
         Middleware(TimeLimit, seconds=limits.seconds),
         Middleware(BodySize, most=limits.body_bytes),
         Middleware(Authentication, keys=library.keys, unauthenticated=unauthenticated),
-        Middleware(InFlight, most=limits.requests_of_one, status=429, reason=many, who=_key),
+        Middleware(InFlight, most=limits.requests_of_one, status=429, reason=many, caller=_key),
     ]
 
 
-def _anybody(scope: Scope) -> str | None:
-    return None if scope["path"] in PUBLIC else "anybody"
+def _any_caller(scope: Scope) -> str | None:
+    return None if scope["path"] in PUBLIC else "any"
 
 
 def _key(scope: Scope) -> str | None:
@@ -130,7 +134,7 @@ def _key(scope: Scope) -> str | None:
 def _lifespan(library: Library, closing: Sequence[Callable[[], None]]) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        """Load the encoder before the first request waits for it, and close what is to be closed in the end."""
+        """Load the encoder before the first request, and close all resources at the end."""
         await run_in_threadpool(library.encoder.encode, ["warm"])
         yield
         for close in closing:
@@ -139,17 +143,17 @@ def _lifespan(library: Library, closing: Sequence[Callable[[], None]]) -> Any:
     return lifespan
 
 
-def _operators_routes(library: Library, metrics: Metrics) -> APIRouter:
+def _operator_routes(library: Library, metrics: Metrics) -> APIRouter:
     routes = APIRouter(tags=["operation"])
 
     @routes.get("/healthz")
     def healthz() -> Health:
-        """Whether the process answers."""
+        """Report that the process runs."""
         return Health(status="ok")
 
     @routes.get("/readyz", responses={503: {"model": Health, "description": "Not ready."}})
     def readyz() -> Response:
-        """Whether the library can be read and has learned."""
+        """Report whether the library can be read and holds a prior."""
         try:
             learned = has_learned(library)
         except MetachainError:
@@ -161,17 +165,20 @@ def _operators_routes(library: Library, metrics: Metrics) -> APIRouter:
     @routes.get(
         "/metrics",
         response_class=Response,
-        responses={**documented(401, 403, 429, 503, 504), 200: {"content": {NUMBERS: {"schema": {"type": "string"}}}}},
+        responses={
+            **documented(401, 403, 429, 503, 504),
+            200: {"content": {METRICS_TYPE: {"schema": {"type": "string"}}}},
+        },
     )
-    def numbers(institution: str = COUNTER) -> Response:
-        """Numbers for Prometheus."""
-        return Response(metrics.text(), media_type=NUMBERS)
+    def numbers(institution: str = METRICS_READER) -> Response:
+        """Give metrics for Prometheus."""
+        return Response(metrics.text(), media_type=METRICS_TYPE)
 
     return routes
 
 
 def _admin(chains: Mapping[str, Runnable[Any, Any]]) -> FastAPI:
-    """The playgrounds, which show whole prompts: for administrators alone."""
+    """Make the app of the playgrounds, which show whole prompts: for administrators only."""
     app = FastAPI(title="metachain: administration", docs_url=None, redoc_url=None, openapi_url=None)
     explain_errors(app)
     routes = APIRouter(route_class=StrictRoute)
@@ -181,7 +188,7 @@ def _admin(chains: Mapping[str, Runnable[Any, Any]]) -> FastAPI:
 
     @routes.get("/")
     def index(institution: str = ADMINISTRATOR) -> HTMLResponse:
-        """What there is to try."""
+        """List the playgrounds."""
         return HTMLResponse(f"{HEAD}<h1>Try a chain</h1><ul>{links}</ul></html>")
 
     app.include_router(routes)

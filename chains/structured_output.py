@@ -1,4 +1,4 @@
-"""Answers as validated objects: what is no valid JSON of the schema is asked for once more, then refused."""
+"""Answers as validated objects; the model is asked once more after an invalid answer."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from pydantic import BaseModel, ValidationError
 
 from metachain.chains.audit_callback import audit_callbacks
-from metachain.chains.few_shot import ChatRunnable, chat_runnable, selecting_and_prompt
+from metachain.chains.few_shot import ChatRunnable, chat_runnable, prompt_steps
 from metachain.chains.prompt_budget import prompt_budget
 from metachain.errors import AnswerError, DataError
 from metachain.scoring.json_metric import json_within
@@ -35,43 +35,46 @@ def extraction_chain(
     max_prompt_tokens: int | float | None = None,
     count_tokens: Callable[[str], int] | None = None,
 ) -> Runnable[dict[str, Any], Schema]:
-    """Answer ``{input_key: text}`` with an object of ``schema``, a Pydantic model; the demonstrations show its JSON.
+    """Make a chain that answers ``{input_key: text}`` with an object of ``schema``, a Pydantic model.
 
-    An invalid answer is asked for once more: the model is sent it back with what was wrong. The prompt is
-    ``few_shot_prompt``: a model that should be told the schema is told in the ``instructions``. ``max_prompt_tokens``
-    and ``count_tokens`` are those of ``few_shot_chain``; they keep the first prompt, to which asking again adds.
-    Raises DataError for a schema that is no Pydantic model, and in a run whose second answer is invalid too.
+    The demonstrations show the JSON of the schema. After an invalid answer, the model is asked once more, with its
+    answer and the problems found. The prompt is ``few_shot_prompt``, which does not state the schema: state it in the
+    ``instructions`` if the model needs it. ``max_prompt_tokens`` and ``count_tokens`` are those of ``few_shot_chain``.
+    They limit the first prompt; the second one is longer. Raises DataError for a schema that is no Pydantic model. A
+    run raises AnswerError, a DataError, where the second answer is invalid too.
     """
-    if not isinstance(schema, type) or not issubclass(schema, BaseModel) or schema is BaseModel:
-        raise DataError(f"'schema' must be a Pydantic model, a class derived from pydantic.BaseModel, got {schema!r}")
+    _check_schema(schema)
     chat = chat_runnable(model)
     budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
-    selecting, prompt = selecting_and_prompt(
-        selector, instructions, input_key=input_key, output_key=output_key, budget=budget
-    )
+    select, prompt = prompt_steps(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
 
-    def telling(shown: dict[str, Any]) -> ChatRunnable:
-        return chat.with_config(callbacks=audit_callbacks(selecting.audit, shown))
+    def audited(shown: dict[str, Any]) -> ChatRunnable:
+        return chat.with_config(callbacks=audit_callbacks(select.audit, shown))
 
     def extract(shown: dict[str, Any], config: RunnableConfig) -> Schema:
-        asked, told = prompt.invoke(shown, config), telling(shown)
-        first = told.invoke(asked, config)
+        messages, asked = prompt.invoke(shown, config), audited(shown)
+        first = asked.invoke(messages, config)
         try:
             return _validated(first, schema)
         except ValidationError as error:
-            again = _asked_again(asked, first, error)
-        return _validated_or_refused(told.invoke(again, config), schema)
+            second = _second_prompt(messages, first, error)
+        return _validated_or_refused(asked.invoke(second, config), schema)
 
     async def aextract(shown: dict[str, Any], config: RunnableConfig) -> Schema:
-        asked, told = await prompt.ainvoke(shown, config), telling(shown)
-        first = await told.ainvoke(asked, config)
+        messages, asked = await prompt.ainvoke(shown, config), audited(shown)
+        first = await asked.ainvoke(messages, config)
         try:
             return _validated(first, schema)
         except ValidationError as error:
-            again = _asked_again(asked, first, error)
-        return _validated_or_refused(await told.ainvoke(again, config), schema)
+            second = _second_prompt(messages, first, error)
+        return _validated_or_refused(await asked.ainvoke(second, config), schema)
 
-    return selecting | RunnableLambda(extract, aextract, name="extract").with_types(output_type=schema)
+    return select | RunnableLambda(extract, aextract, name="extract").with_types(output_type=schema)
+
+
+def _check_schema(schema: object) -> None:
+    if not isinstance(schema, type) or not issubclass(schema, BaseModel) or schema is BaseModel:
+        raise DataError(f"'schema' must be a Pydantic model, a class derived from pydantic.BaseModel, got {schema!r}")
 
 
 def _validated(answer: AIMessage, schema: type[Schema]) -> Schema:
@@ -84,21 +87,21 @@ def _validated_or_refused(answer: AIMessage, schema: type[Schema]) -> Schema:
     except ValidationError as error:
         raise AnswerError(
             f"the model's answer is no valid {schema.__name__}, nor was the one before it: {_problems(error)}; "
-            f"got {str(answer.text)[:ANSWER_SHOWN]!r}: say in the instructions what the JSON must hold, "
+            f"got {str(answer.text)[:ANSWER_SHOWN]!r}: describe the JSON in the instructions, "
             "and check that the demonstrations' outputs are such JSON"
         ) from error
 
 
-def _asked_again(asked: PromptValue, answer: AIMessage, error: ValidationError) -> list[BaseMessage]:
-    """The prompt, the answer and what was wrong with it. Only the text is sent back, and no blank one is."""
+def _second_prompt(first: PromptValue, answer: AIMessage, error: ValidationError) -> list[BaseMessage]:
+    """Build the prompt, the answer's text (none where it is blank) and the problems found."""
     text = str(answer.text)
-    said = [AIMessage(text)] if text.strip() else []
+    answered = [AIMessage(text)] if text.strip() else []
     wrong = f"That answer can't be used: {_problems(error)}. Answer again, with the corrected JSON alone."
-    return [*asked.to_messages(), *said, HumanMessage(wrong)]
+    return [*first.to_messages(), *answered, HumanMessage(wrong)]
 
 
 def _problems(error: ValidationError) -> str:
-    """The first problems with their places, without what was got, which may be long or private."""
+    """The first problems with their places, without the values, which may be long or private."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     named = [": ".join(filter(None, [".".join(map(str, one["loc"])), one["msg"]])) for one in found[:PROBLEMS_NAMED]]
     more = [f"and {len(found) - PROBLEMS_NAMED} more"] if len(found) > PROBLEMS_NAMED else []

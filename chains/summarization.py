@@ -1,4 +1,4 @@
-"""Summaries in the manner of the demonstrations, and an error instead of an empty one."""
+"""Summaries in the style of the demonstrations; a blank summary is an error."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -27,10 +27,10 @@ def summarization_chain(
     max_prompt_tokens: int | float | None = None,
     count_tokens: Callable[[str], int] | None = None,
 ) -> Runnable[dict[str, Any], str]:
-    """Summarise ``{input_key: text}`` as the demonstrations that ``selector`` chooses are summarised.
+    """Make a chain that summarises ``{input_key: text}`` in the style of the demonstrations of ``selector``.
 
-    It is ``few_shot_chain`` with instructions of its own, which yours take the place of. A blank answer is a DataError,
-    at the end of the stream where it is streamed: chunks are passed on as they come.
+    It is ``few_shot_chain`` with default ``instructions``. A run raises AnswerError, a DataError, for a blank answer. A
+    stream raises it at its end, because chunks are passed on as they arrive.
     """
     chain = few_shot_chain(
         model,
@@ -45,24 +45,24 @@ def summarization_chain(
 
 
 def _not_blank(chunks: Iterator[str]) -> Iterator[str]:
-    said = False
+    blank = True
     for chunk in chunks:
-        said = said or bool(chunk.strip())
+        blank = blank and not chunk.strip()
         yield chunk
-    _refuse_unless(said)
+    _refuse_if(blank)
 
 
 async def _anot_blank(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
-    said = False
+    blank = True
     async for chunk in chunks:
-        said = said or bool(chunk.strip())
+        blank = blank and not chunk.strip()
         yield chunk
-    _refuse_unless(said)
+    _refuse_if(blank)
 
 
-def _refuse_unless(said: bool) -> None:
-    if not said:
+def _refuse_if(blank: bool) -> None:
+    if blank:
         raise AnswerError(
-            "the model's summary is empty or blank: check that the text to be summarised is not, "
+            "the model's summary is empty or blank: check that the text is not blank, "
             "and whether the model refused or ran out of tokens"
         )

@@ -1,8 +1,8 @@
-"""The same chain with LangChain's own selector and with metachain's. Needs the extra: metachain[community].
+"""One chain, with LangChain's selector and with metachain's. Needs the extra: metachain[community].
 
     python examples/beside_langchain.py
 
-The hospitals are generated and synthetic: read the result as how it works, not how well.
+The hospitals are synthetic: the numbers show how it works, not how well.
 """
 
 import tempfile
@@ -17,7 +17,7 @@ LABELS = 16
 
 
 def main() -> None:
-    """Print how many of a new hospital's inputs each of the two gets right."""
+    """Print the number of right answers for a new hospital with each selector."""
     world = generate_world()
     name, system = world[-1].institution, world[-1].metadata["group"]
     past = [one for one in world if one.metadata["group"] != system]

@@ -1,4 +1,4 @@
-"""What the examples share: hospitals that are generated and synthetic, and one command line."""
+"""Helpers of the examples: synthetic hospitals, and one command line."""
 
 import argparse
 import tempfile
@@ -19,7 +19,10 @@ LABELS = 16
 
 @contextmanager
 def a_new_hospital() -> Iterator[tuple[Library, str, list[Demonstration]]]:
-    """A library of past hospitals, the name of a new one, and all that the new one books; its system is not in it."""
+    """Open a library of past hospitals; yield it with a new hospital's name and demonstrations.
+
+    No hospital of the new one's system is in the library.
+    """
     world = generate_world()
     name, system = world[-1].institution, world[-1].metadata["group"]
     with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:
@@ -27,22 +30,22 @@ def a_new_hospital() -> Iterator[tuple[Library, str, list[Demonstration]]]:
         yield library, name, [one for one in world if one.institution == name]
 
 
-def right(answers: Sequence[str | None], asked: Sequence[Demonstration]) -> str:
-    """How many answers are what the hospital itself books."""
-    hits = sum(answer == one.output for answer, one in zip(answers, asked, strict=True))
-    return f"{hits} of {len(asked)} right"
+def right(answers: Sequence[str | None], queries: Sequence[Demonstration]) -> str:
+    """Count the answers that equal the hospital's own."""
+    hits = sum(answer == one.output for answer, one in zip(answers, queries, strict=True))
+    return f"{hits} of {len(queries)} right"
 
 
-def asked_for(default: str) -> argparse.Namespace:
-    """Read ``--model``, which is the provider's by default, and ``--base-url``, for a server of your own."""
+def command_line(default: str) -> argparse.Namespace:
+    """Read ``--model``, the provider's model by default, and ``--base-url``, for a server of your own."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default=default, help=f"provider:name, or offline (default: {default})")
-    parser.add_argument("--base-url", help="where the server is, instead of where the client looks")
+    parser.add_argument("--base-url", help="the server's address, instead of the client's default")
     return parser.parse_args()
 
 
 def model_of(options: argparse.Namespace, **provider_only: Any) -> BaseChatModel:
-    """Load the model that was asked for; the offline one takes none of the provider's arguments."""
+    """Load the model of the command line; the provider's arguments are left out for the offline model."""
     if options.model == "offline":
         return load_model("offline")
     where = {"base_url": options.base_url} if options.base_url else {}

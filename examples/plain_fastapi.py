@@ -1,9 +1,9 @@
-"""The same Runnables in an app of your own, without LangServe: FastAPI's routes, one of them a stream.
+"""The chains in an app of your own, without LangServe: two FastAPI routes, one of them a stream.
 
     python examples/plain_fastapi.py       # needs FastAPI, which the extra metachain[serve] installs
 
-It asks itself in this process and ends; ``uvicorn`` would serve ``app_for(…)``. Who asks is whom you have
-authenticated: here a header stands in for that. The hospitals are generated and synthetic.
+The script calls its own routes in this process and ends; to serve, run ``app_for(…)`` with ``uvicorn``. The target
+institution must come from your authentication; here a header stands in for it. The hospitals are synthetic.
 """
 
 import json
@@ -22,28 +22,28 @@ from metachain.learning import save_prior
 from metachain.retrievers import LibraryExampleSelector
 
 
-class Asked(BaseModel):
+class Query(BaseModel):
     """A query."""
 
     text: str
 
 
 def app_for(library: Library) -> FastAPI:
-    """Two chains, two routes."""
+    """Make an app with a route for each of two chains."""
     selector = LibraryExampleSelector(library)
     classify, summarize = classification_chain("offline", selector), summarization_chain("offline", selector)
     app = FastAPI()
 
     @app.post("/classify")
-    async def classified(asked: Asked, institution: Annotated[str, Header()]) -> dict[str, str | None]:
-        found = await classify.ainvoke({"input": asked.text}, {"configurable": {"institution": institution}})
+    async def classified(query: Query, institution: Annotated[str, Header()]) -> dict[str, str | None]:
+        found = await classify.ainvoke({"input": query.text}, {"configurable": {"institution": institution}})
         return {"label": found.label}
 
     @app.post("/summarize")
-    async def summarized(asked: Asked, institution: Annotated[str, Header()]) -> StreamingResponse:
+    async def summarized(query: Query, institution: Annotated[str, Header()]) -> StreamingResponse:
         async def events() -> AsyncIterator[str]:
-            asking = {"configurable": {"institution": institution}}
-            async for piece in summarize.astream({"input": asked.text}, asking):
+            config = {"configurable": {"institution": institution}}
+            async for piece in summarize.astream({"input": query.text}, config):
                 yield f"data: {json.dumps(piece)}\n\n"
 
         return StreamingResponse(events(), media_type="text/event-stream")
@@ -52,13 +52,13 @@ def app_for(library: Library) -> FastAPI:
 
 
 def main() -> None:
-    """Ask both routes."""
+    """Call both routes, and print their answers."""
     with a_new_hospital() as (library, _, own):
         save_prior(library, learn(library))
-        asked, who = {"text": own[0].input}, {"institution": library.institutions()[0]}
+        query, caller = {"text": own[0].input}, {"institution": library.institutions()[0]}
         with TestClient(app_for(library)) as client:
-            print(client.post("/classify", json=asked, headers=who).json())
-            print(client.post("/summarize", json=asked, headers=who).text.strip())
+            print(client.post("/classify", json=query, headers=caller).json())
+            print(client.post("/summarize", json=query, headers=caller).text.strip())
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Step 1, select: what people do today. Nearest neighbours by embedding, LangChain's own selector.
+"""Step 1, select: nearest neighbours by embedding, with LangChain's own selector.
 
     python examples/step1_select.py        # needs the extra metachain[community]
 
-A new hospital asks; the nearest past examples are shown; the offline model answers from them. Much of it is wrong,
-because other hospitals book the same text under other codes. The hospitals are generated and synthetic.
+The model sees the past examples nearest to each query of a new hospital. Many answers are wrong, because other
+hospitals book the same text under other codes. The hospitals are synthetic.
 """
 
 from hospital import a_new_hospital, right
@@ -15,13 +15,13 @@ LABELS = 16
 
 
 def main() -> None:
-    """Print what is shown for one input, and how many of all inputs are answered as the new hospital books them."""
+    """Print the examples for one query, and the number of right answers for all queries."""
     with a_new_hospital() as (library, name, own):
         past, queries = library.demonstrations(), own[LABELS:]
         selector = semantic_example_selector([*past, *own[:LABELS]], EncoderEmbeddings(library.encoder), k=8)
 
         asked = {"input": queries[0].input}
-        print(f"{name} asks {asked['input']!r}, which it books as {queries[0].output}; shown are:")
+        print(f"{name} asks {asked['input']!r}, which it books as {queries[0].output}; examples shown:")
         for one in selector.select_examples(asked)[:4]:
             print(f"  {one['input']} → {one['output']}")
 

@@ -1,9 +1,9 @@
-"""Step 2, learn: past hospitals teach who can answer for whom, before the new one has labelled anything.
+"""Step 2, learn: a prior of how well past hospitals' examples transfer to each other, before any new label.
 
     python examples/step2_learn.py
 
-Each past hospital plays the new one in turn; the guard lets learning in only where that pays. No model is called.
-The hospitals are generated and synthetic.
+Each past hospital is held out in turn; the guard allows learned selection only where it pays. No model is called. The
+hospitals are synthetic.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from metachain.retrievers import MetaExampleSelector
 
 
 def main() -> None:
-    """Print who transfers to whom, what the guard decided, and what a hospital without labels is shown, and why."""
+    """Print the best transfers, the guard's decision, and the explained examples for a hospital without labels."""
     with a_new_hospital() as (library, name, own):
         prior = learn(library)
         print(f"learned from {len(prior.institutions)} past hospitals")
@@ -30,7 +30,7 @@ def main() -> None:
         print(f"without labels it lets the consensus choose: {prior.lesson.trusts_consensus}")
 
         selector = MetaExampleSelector(library, adapt(prior, library, name), k=4)
-        print(f"{name}, without a label, asks {own[0].input!r}; shown are:")
+        print(f"{name}, without a label, asks {own[0].input!r}; examples shown:")
         for one in selector.explain(own[0].input).chosen:
             print(f"  {one.demonstration.input} → {one.demonstration.output}: {one.reason}")
 

@@ -1,8 +1,8 @@
-"""Step 3, adapt: a few labels of the new hospital say which past hospitals to copy, for which inputs.
+"""Step 3, adapt: a few labels of the new hospital show which past hospitals fit it, for which inputs.
 
     python examples/step3_adapt.py
 
-Exact and in milliseconds. The hospitals are generated and synthetic: read the numbers as how it works, not how well.
+Adaptation is exact, and takes milliseconds. The hospitals are synthetic: the numbers show how it works, not how well.
 """
 
 import time
@@ -15,7 +15,7 @@ from metachain.retrievers import MetaExampleSelector
 
 
 def main() -> None:
-    """Print how many answers are right with 0, 4, 16 and 32 labels, and what would be best labelled next."""
+    """Print the number of right answers with 0, 4, 16 and 32 labels, and the best inputs to label next."""
     with a_new_hospital() as (library, name, own):
         prior, queries = learn(library), own[32:]
         for labels in (0, 4, 16, 32):

@@ -2,8 +2,8 @@
 
     python examples/step4_chain.py
 
-Put "anthropic:…", "ollama:…" or any chat model in place of "offline". One chain serves every hospital of the library:
-who asks comes with the call. The hospitals are generated and synthetic.
+Put "anthropic:…", "ollama:…" or any chat model in place of "offline". One chain serves every hospital of the library;
+each call names its hospital. The hospitals are synthetic.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ LABELS = 16
 
 
 async def main() -> None:
-    """Ask in several ways, synchronously and not, and print an answer with its reason."""
+    """Call a chain synchronously and asynchronously, and print an answer with its reason."""
     with a_new_hospital() as (library, name, own):
         prior = learn(library)
         library.add(own[:LABELS])
@@ -27,18 +27,18 @@ async def main() -> None:
         save_posterior(library, adapt(prior, library, name))
 
         selector = LibraryExampleSelector(library, k=8)
-        asking = {"configurable": {"institution": name}}
+        config = {"configurable": {"institution": name}}
         queries = [{"input": one.input} for one in own[LABELS:]]
 
         classify = classification_chain("offline", selector, instructions="Answer with the billing code.")
-        found = classify.invoke(queries[0], asking)
+        found = classify.invoke(queries[0], config)
         print(f"invoke: {found.label} ({found.reason})")
-        told = await classify.abatch(queries, asking)
-        print(f"abatch: {right([one.label for one in told], own[LABELS:])}")
+        answers = await classify.abatch(queries, config)
+        print(f"abatch: {right([one.label for one in answers], own[LABELS:])}")
 
         answer = few_shot_chain("offline", selector, instructions="Answer with the billing code.")
-        print("stream:", "".join(answer.stream(queries[0], asking)))
-        print("astream:", "".join([piece async for piece in answer.astream(queries[0], asking)]))
+        print("stream:", "".join(answer.stream(queries[0], config)))
+        print("astream:", "".join([piece async for piece in answer.astream(queries[0], config)]))
         other = library.institutions()[0]
         print(f"the same chain for {other}: {answer.invoke({**queries[0], 'institution': other})}")
 

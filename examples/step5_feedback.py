@@ -1,9 +1,9 @@
-"""Step 5, feedback: what an answer earned in production counts in the next selection.
+"""Step 5, feedback: scores and corrections of answers count in the next selection.
 
     python examples/step5_feedback.py
 
-A person scores answers, or says what would have been right. No training, no restart. The hospitals are generated and
-synthetic: read the numbers as how it works, not how well.
+A person scores or corrects answers. No training and no restart are needed. The hospitals are synthetic: the numbers
+show how it works, not how well.
 """
 
 from uuid import uuid4
@@ -18,7 +18,7 @@ ASKED = 24
 
 
 def main() -> None:
-    """Print how many later answers are right before and after a day's answers were corrected."""
+    """Print the number of right answers before and after the corrections of a day."""
     with a_new_hospital() as (library, name, own):
         prior = learn(library)
         selector = MetaExampleSelector(library, adapt(prior, library, name), k=8)

@@ -1,9 +1,9 @@
-"""Step 6, agent: one agent for two hospitals, each answered from the demonstrations chosen for whoever asks.
+"""Step 6, agent: one agent for two hospitals, with demonstrations for the hospital of each run.
 
     python examples/step6_agent.py
 
-The hospitals are generated and synthetic. Put "anthropic:…", "ollama:…" or any chat model in place of the offline
-one, which reads demonstrations and can't call tools; so what an agent's tools would tell is printed beside it.
+The hospitals are synthetic. Put "anthropic:…", "ollama:…" or any chat model in place of the offline one, which can't
+call tools; so this script calls the tools itself.
 """
 
 import tempfile
@@ -18,12 +18,12 @@ from metachain.learning import save_posterior, save_prior
 
 LABELS = 16
 HOSPITALS = ("tallowgate-general", "wexcombe-infirmary")
-"""One books a drug by how it is given, the other by what it is for."""
+"""The first books a drug by its route of administration, the second by its use."""
 QUESTION = "heparin 5 mg injection"
 
 
 def main() -> None:
-    """Print what the agent answers each hospital, what its state holds, and what the tools tell."""
+    """Print the agent's answer for each hospital, the size of its state, and the results of the tools."""
     world = generate_world()
 
     with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:

@@ -1,9 +1,9 @@
-"""Step 7, serve: the library behind a URL, each hospital with a key that asks for itself alone.
+"""Step 7, serve: the library behind a URL, with a key for each hospital.
 
     python examples/step7_serve.py         # needs the extra metachain[serve]
 
-It starts ``metachain serve`` on this machine, asks as two hospitals do, corrects an answer, and ends it. The hospitals
-are generated and synthetic.
+The script starts ``metachain serve`` on this machine, sends queries of two hospitals, corrects an answer, and ends the
+server. The hospitals are synthetic.
 """
 
 import socket
@@ -26,7 +26,7 @@ URL = f"http://127.0.0.1:{PORT}"
 
 
 def main() -> None:
-    """Print answers to two hospitals, what a key may not do, and what feedback changes."""
+    """Print answers for two hospitals, a refused request, and the effect of feedback."""
     with a_new_hospital() as (library, name, own):
         prior = learn(library)
         library.add(own[:16])
@@ -49,8 +49,8 @@ def main() -> None:
             print(f"{name} asks for {other}: {refused.status_code}, {refused.json()['detail']}")
 
             body = {"examples": [{"input": one.input, "output": one.output} for one in own[16:20]]}
-            told = httpx.post(f"{URL}/adapt", json=body, headers=keys[name], timeout=60).json()
-            print(f"{name} gives {told['stored']} more labels: {told['labels']} now, selection by {told['method']}")
+            state = httpx.post(f"{URL}/adapt", json=body, headers=keys[name], timeout=60).json()
+            print(f"{name} gives {state['stored']} more labels: {state['labels']} now, selection by {state['method']}")
 
             asked = {"input": {"input": query}}
             answered = httpx.post(f"{URL}/classify/invoke", json=asked, headers=keys[name]).json()
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def wait_for(server: subprocess.Popen) -> None:
-    """Until it is ready."""
+    """Wait until the server is ready; exit with an error after a minute."""
     end = time.monotonic() + 60
     while server.poll() is None and time.monotonic() < end:
         with suppress(httpx.TransportError):

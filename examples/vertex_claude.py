@@ -4,15 +4,15 @@
     python examples/vertex_claude.py
     python examples/vertex_claude.py --model offline
 
-The hospitals are generated and synthetic.
+The hospitals are synthetic.
 """
 
-from hospital import answer_for_a_new_hospital, asked_for, model_of
+from hospital import answer_for_a_new_hospital, command_line, model_of
 
 
 def main() -> None:
-    """Answer for a new hospital."""
-    options = asked_for("vertex:claude-haiku-4-5")
+    """Print a model's answers for a new hospital."""
+    options = command_line("vertex:claude-haiku-4-5")
     answer_for_a_new_hospital(model_of(options, max_output_tokens=64, max_retries=3))
 
 

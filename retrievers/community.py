@@ -1,4 +1,4 @@
-"""The one seam to langchain-community, which is in sunset: what LangChain users have today, and how to leave it."""
+"""FAISS stores of langchain-community, which is being retired; no other module imports it."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ __all__ = ["demonstrations_from_faiss", "documents_of_faiss", "semantic_example_
 def semantic_example_selector(
     demonstrations: Sequence[Demonstration], embeddings: Embeddings, k: int = 8
 ) -> SemanticSimilarityExampleSelector:
-    """What LangChain users have today: dense nearest neighbours over a FAISS store, the nearest *first*.
+    """Make LangChain's usual example selector: dense nearest neighbours over a FAISS store, the nearest *first*.
 
-    Only inputs are embedded (LangChain's default embeds an example's output with it, but never a query's). It knows
-    no institutions, and an input that is in the store is its own example. Raises DataError where the extra
-    ``community`` is not installed or there are no demonstrations.
+    It embeds inputs only (LangChain's default embeds an example's input and output together, but a query's input only).
+    It ignores institutions, and an input that is in the store is its own example. Raises DataError where the extra
+    ``community`` is not installed, and where there are no demonstrations.
     """
     if not demonstrations:
         raise DataError("a FAISS store can't be made of no demonstrations; give at least one")
@@ -41,9 +41,9 @@ def demonstrations_from_faiss(
 ) -> list[Demonstration]:
     """Read the documents of a LangChain FAISS store, so that they can be added to a library.
 
-    A document's input is its metadata's ``input_key`` where there is one (as in an example selector's store), else
-    its text; other metadata are kept, and a string ``id`` among them becomes the demonstration's. Nothing is unpickled:
-    the store is one that you have loaded or made. Raises DataError that names the document which lacks something.
+    A document's input is its metadata's ``input_key`` where that exists (as in an example selector's store), else its
+    text. Other metadata are kept; a string ``id`` in the metadata becomes the demonstration's id. The store is already
+    loaded, so nothing is unpickled. Raises DataError that names an incomplete document.
     """
     return [
         from_document(document, institution_key, output_key, input_key, name=key) for key, document in _documents(store)
@@ -51,7 +51,7 @@ def demonstrations_from_faiss(
 
 
 def documents_of_faiss(store: Any) -> Iterator[Document]:
-    """Documents of a LangChain FAISS store, for ``ingest_documents``. Raises DataError for a store of another kind."""
+    """Yield the documents of a LangChain FAISS store, for ``ingest_documents``; DataError for any other store."""
     for _, document in _documents(store):
         yield document
 
@@ -71,7 +71,7 @@ def _documents(store: Any) -> Iterator[tuple[str, Document]]:
 def _faiss_class() -> Any:
     try:
         with warnings.catch_warnings():
-            # Importing the package announces its sunset; that it is used here at all is our decision, not the user's.
+            # The import warns that the package is being retired; users can't act on that here.
             warnings.simplefilter("ignore", DeprecationWarning)
             return import_module("langchain_community.vectorstores").FAISS
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""LangChain's documents as the rows of a library."""
+"""LangChain documents as demonstrations of a library."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -29,13 +29,14 @@ def ingest_documents(
     share: Grant | None = None,
     rejected: str | Path | None = None,
 ) -> Ingested:
-    """Store the demonstrations of LangChain documents in one transaction, one document held at a time.
+    """Store the demonstrations of LangChain documents in one transaction, with one document in memory at a time.
 
-    A document's input is its metadata's ``input_key`` where there is one, else its text; institution and output are in
-    its metadata, or ``institution`` says whose all of them are. Other metadata are kept, and a string ``id`` among them
-    becomes the demonstration's. Documents that can't be used are left out, counted from 1 as rows, and written to the
-    file ``rejected`` where that is given; with ``strict`` they are a DataError and nothing is stored. ``share`` is as
-    in ``Library.add``. Those of a FAISS store of langchain-community are what ``documents_of_faiss(store)`` gives.
+    A document's input is its metadata's ``input_key`` where that exists, else its text. Its output and institution are
+    in the metadata; ``institution``, if given, is the institution of all documents. Other metadata are kept; a string
+    ``id`` in the metadata becomes the demonstration's id. Invalid documents are skipped, and written to the file
+    ``rejected`` where that is given, numbered from 1 as rows; with ``strict`` an invalid document raises DataError, and
+    nothing is stored. ``share`` is as in ``Library.add``. For a FAISS store of langchain-community, pass
+    ``documents_of_faiss(store)``.
     """
     rows = document_rows(documents, institution_key, output_key, input_key)
     target = Path(rejected) if rejected is not None else None
@@ -50,7 +51,7 @@ def document_rows(
     output_key: str = "output",
     input_key: str = "input",
 ) -> Iterator[Row]:
-    """Rows of documents, numbered from 1. Raises DataError for what is no document."""
+    """Yield documents as rows, numbered from 1. Raises DataError for an item that is no document."""
     for number, document in enumerate(documents, start=1):
         if not isinstance(document, Document):
             raise DataError(f"item {number} must be a LangChain Document, got {type(document).__name__}")
@@ -58,14 +59,14 @@ def document_rows(
 
 
 def record_of_document(document: Document, institution_key: str, output_key: str, input_key: str) -> Mapping[str, Any]:
-    """A document by our field names, as ``ingest_documents`` says; what it lacks is left out."""
-    held = document.metadata
-    ours = {institution_key: "institution", output_key: "output", input_key: "input"}
+    """Make a record of a document, as described in ``ingest_documents``; missing fields are left out."""
+    metadata = document.metadata
+    fields = {institution_key: "institution", output_key: "output", input_key: "input"}
     record: dict[str, Any] = {"input": document.page_content}
-    record |= {ours[key]: value for key, value in held.items() if key in ours}
-    if isinstance(held.get("id"), str):
-        record["id"] = held["id"]
-    record["metadata"] = {key: value for key, value in held.items() if key not in ours and key != "id"}
+    record |= {fields[key]: value for key, value in metadata.items() if key in fields}
+    if isinstance(metadata.get("id"), str):
+        record["id"] = metadata["id"]
+    record["metadata"] = {key: value for key, value in metadata.items() if key not in fields and key != "id"}
     return record
 
 
@@ -76,35 +77,36 @@ def from_document(
     input_key: str = "input",
     name: str | None = None,
 ) -> Demonstration:
-    """The demonstration that a document is, as ``ingest_documents`` says.
+    """Make a demonstration of a document, as described in ``ingest_documents``.
 
-    Raises DataError that calls the document by ``name``, else by its id, and says what it lacks.
+    Raises DataError with the document's ``name``, or else its id, and the missing fields.
     """
-    held = document.metadata
-    called = document.id if name is None else name
-    missing = [key for key in (institution_key, output_key) if key not in held]
+    metadata = document.metadata
+    label = document.id if name is None else name
+    missing = [key for key in (institution_key, output_key) if key not in metadata]
     if missing:
         raise DataError(
-            f"document {called!r} has no {' and no '.join(map(repr, missing))} in its metadata, it has: "
-            f"{', '.join(map(repr, held)) or 'nothing'}; name other keys with institution_key=, output_key="
+            f"document {label!r} has no {' and no '.join(map(repr, missing))} in its metadata, it has: "
+            f"{', '.join(map(repr, metadata)) or 'nothing'}; name other keys with institution_key=, output_key="
         )
     try:
         return parse_record(record_of_document(document, institution_key, output_key, input_key))
     except DataError as error:
-        raise DataError(f"document {called!r} of the store: {error}") from None
+        raise DataError(f"document {label!r} of the store: {error}") from None
 
 
 def document_of(demonstration: Demonstration) -> Document:
-    """A demonstration as a document, which ``from_row`` turns back into the same one.
+    """Make a document of a demonstration; ``from_document`` turns it back into the same demonstration.
 
-    The text is the input; institution, output and id are in the metadata, which may hold none of these names yet. The
-    document's id is a UUID made of institution and id, so that storing it again replaces it. Raises DataError.
+    The document's text is the input; institution, output and id are in the metadata. The document's id is a UUID made
+    of institution and id, so that storing it again replaces it. Raises DataError where the demonstration's metadata
+    already use one of these names.
     """
     ours = {"institution": demonstration.institution, "output": demonstration.output, "id": demonstration.id}
     if taken := {*ours, "input"} & set(demonstration.metadata):
         raise DataError(
             f"demonstration {demonstration.id!r} has {sorted(taken)[0]!r} in its metadata, where a document keeps its "
-            f"own; give that another name"
+            f"own; rename that key"
         )
     name = str(uuid5(NAMESPACE_OID, "\0".join(demonstration.key)))
     return Document(id=name, page_content=demonstration.input, metadata={**demonstration.metadata, **ours})

@@ -1,4 +1,4 @@
-"""Embeddings across the border: LangChain's as our encoder, our encoder as LangChain's."""
+"""LangChain embeddings as an encoder, and an encoder as LangChain embeddings."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from metachain.errors import DataError
 __all__ = ["EncoderEmbeddings", "LangChainEncoder", "unit_vectors"]
 
 PROBE = "a text"
-"""Embedded where there are no texts, to find how long the model's vectors are."""
+"""Text that is embedded where there are no others, to find the length of the model's vectors."""
 
 
 class LangChainEncoder:
     """Any LangChain ``Embeddings`` as an encoder for a library.
 
-    ``fingerprint`` names the model and must change whenever its vectors would (such as ``"openai/text-embedding-3"``):
-    vectors are kept under it. Queries and demonstrations are compared with each other as equals, so both are
-    embedded as documents.
+    ``fingerprint`` names the model (such as ``"openai/text-embedding-3"``), and must change whenever its vectors
+    change, because vectors are stored under it. Queries and demonstrations are both embedded as documents, because
+    their similarity is symmetric.
     """
 
     def __init__(self, embeddings: Embeddings, fingerprint: str) -> None:
@@ -39,8 +39,8 @@ class LangChainEncoder:
 
         Raises DataError where the model returns anything but one finite vector of the same size for each text.
         """
-        asked = list(texts) or [PROBE]
-        rows = unit_vectors(self._embeddings.embed_documents(asked), len(asked), self.fingerprint)
+        given = list(texts) or [PROBE]
+        rows = unit_vectors(self._embeddings.embed_documents(given), len(given), self.fingerprint)
         if self._dimensions is None:
             self._dimensions = rows.shape[1]
         if rows.shape[1] != self._dimensions:
@@ -49,33 +49,34 @@ class LangChainEncoder:
 
 
 class EncoderEmbeddings(Embeddings):
-    """An encoder of ours (all-MiniLM-L6-v2 where none is given) as LangChain ``Embeddings``."""
+    """An encoder of metachain (all-MiniLM-L6-v2 by default) as LangChain ``Embeddings``."""
 
     def __init__(self, encoder: Encoder | None = None) -> None:
         self.encoder: Encoder = encoder or MiniLM()
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed texts; unit vectors."""
+        """Embed texts as unit vectors."""
         vectors: list[list[float]] = self.encoder.encode(texts).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
-        """Embed one text, as a document is."""
+        """Embed one text, like a document."""
         return self.embed_documents([text])[0]
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed texts without holding up the event loop."""
+        """Embed texts without blocking the event loop."""
         return await asyncio.to_thread(self.embed_documents, texts)
 
     async def aembed_query(self, text: str) -> list[float]:
-        """Embed one text without holding up the event loop."""
+        """Embed one text without blocking the event loop."""
         return (await self.aembed_documents([text]))[0]
 
 
 def unit_vectors(given: object, count: int, model: str) -> NDArray[np.float32]:
-    """What an embedding model returned for ``count`` texts as (count, d) rows of unit length (a zero row stays zero).
+    """Check an embedding model's vectors for ``count`` texts, and scale them to unit length; a zero row stays zero.
 
-    Raises DataError that names the model where it is anything but one finite vector of the same size for each text.
+    Returns (count, d) float32 rows. Raises DataError that names the model where ``given`` is anything but one finite
+    vector of the same size for each text.
     """
     try:
         rows = np.asarray(given, np.float64)

@@ -1,7 +1,7 @@
-"""The example selector that LangChain's few-shot prompts take."""
+"""The example selector of one institution, for LangChain's few-shot prompts."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.example_selectors import BaseExampleSelector
@@ -13,6 +13,7 @@ from metachain.learning.posterior import Posterior
 from metachain.learning.prior import version_of
 from metachain.library.audit import AuditEntry, new_id
 from metachain.library.library import Library
+from metachain.retrievers.explaining_selector import CountTokens
 from metachain.selection.selection import Selection
 from metachain.selection.selector import Selector
 from metachain.selection.token_budget import select_within
@@ -22,13 +23,14 @@ __all__ = ["MetaExampleSelector", "text_of"]
 
 
 class MetaExampleSelector(BaseExampleSelector):
-    """Chooses, for one institution, the demonstrations that best transfer to each input; the best comes last.
+    """Selects, for one institution, the demonstrations that best transfer to each input; the best comes last.
 
-    LangChain hands a selector *all* variables of the prompt. Only ``input_key`` is read, the others are ignored.
-    Examples come out as ``{input_key: …, output_key: …}``, at most ``k`` of them, never the input itself. Labels and
-    feedback of the institution that are added to the library later, by anybody, count from the next selection on.
-    ``policy`` says how they are chosen and ordered (``metachain.selection.learned_policies.load_policy`` reads what was
-    learned for a model); ``k`` takes the place of its number.
+    LangChain passes a selector *all* variables of the prompt. This one reads ``input_key`` and ignores the others.
+    Each example is ``{input_key: …, output_key: …}``. There are at most ``k`` of them, and the input itself is never
+    one of them. Labels and feedback that anybody adds for the institution later count from the next selection on.
+
+    ``policy`` sets the method and the order of selection; ``metachain.selection.load_policy`` reads the policy
+    that was learned for a model. ``k`` replaces the number in the policy.
     """
 
     def __init__(
@@ -47,54 +49,69 @@ class MetaExampleSelector(BaseExampleSelector):
         self._posterior = posterior
         self._k = k
         self._policy = policy
-        self._selector = self._adapted()
+        self._selector = self._new_selector()
 
     @property
     def library(self) -> Library:
-        """Where it selects from."""
+        """Library that holds the demonstrations."""
         return self._library
 
     @property
     def institution(self) -> str:
-        """Who is asking."""
+        """The target institution."""
         return self._posterior.institution
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The institution's own known outputs, in alphabetical order."""
+        """Known outputs of the institution, in alphabetical order."""
         return self._selector.labels if self._selector else ()
 
-    def explain(self, text: str) -> Selection:
-        """Select for one input and say why: each demonstration with its scores and a reason."""
-        return self._selector.select(text) if self._selector else self._nothing(text)
+    def labels_of(self, institution: str) -> tuple[str, ...]:
+        """Known outputs of the institution, as ``labels``. Raises DataError for another institution."""
+        self._check_institution(institution)
+        return self.labels
 
-    def explain_within(self, text: str, budget: int, tokens: Callable[[Demonstration], int]) -> Selection:
-        """Select for one input what takes at most ``budget`` tokens, and say why; ``tokens`` counts a demonstration."""
-        return select_within(self._selector, text, budget, tokens) if self._selector else self._nothing(text)
+    def explain(self, text: str) -> Selection:
+        """Select for one input, and give each demonstration's scores and reason."""
+        return self._selector.select(text) if self._selector else self._empty_selection(text)
+
+    def explain_within(self, text: str, budget: int, tokens: CountTokens) -> Selection:
+        """Select for one input at most ``budget`` tokens, and give reasons; ``tokens`` counts a demonstration."""
+        return select_within(self._selector, text, budget, tokens) if self._selector else self._empty_selection(text)
+
+    def explain_for(
+        self, institution: str, text: str, budget: int | None = None, tokens: CountTokens | None = None
+    ) -> Selection:
+        """Select as ``explain`` or, with a budget, ``explain_within``. Raises DataError for another institution."""
+        self._check_institution(institution)
+        if budget is None or tokens is None:
+            return self.explain(text)
+        return self.explain_within(text, budget, tokens)
 
     def select_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Select for the variable ``input_key``; an empty list where the library is empty.
+        """Select for the variable ``input_key``; the list is empty where the library is empty.
 
         Raises DataError where the variable is missing, blank or no string.
         """
         return self._examples(self.explain(self._query(input_variables)))
 
     def select_examples_within(
-        self, input_variables: Mapping[str, Any], budget: int, tokens: Callable[[Demonstration], int]
+        self, input_variables: Mapping[str, Any], budget: int, tokens: CountTokens
     ) -> list[dict[str, Any]]:
-        """Select for the variable ``input_key`` what takes at most ``budget`` tokens, as ``explain_within`` does."""
+        """Select for the variable ``input_key`` at most ``budget`` tokens, as ``explain_within`` does."""
         return self._examples(self.explain_within(self._query(input_variables), budget, tokens))
 
     async def aselect_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Select without holding up the event loop."""
+        """Select without blocking the event loop."""
         return await asyncio.to_thread(self.select_examples, input_variables)
 
     def add_example(self, example: Mapping[str, Any]) -> str:
-        """Store one more labelled example of the institution; returns the demonstration's id.
+        """Store one more labelled example of the institution, and return the demonstration's id.
 
-        When this returns the example is on disk and the next selection knows it. Adding it again changes nothing.
-        Raises DataError where a key is missing, blank or no string, StorageError where it can't be stored, and
-        NotFoundError where the library holds no past institution to adapt from (the example is stored all the same).
+        On return, the example is on disk and counts in the next selection. Adding it again changes nothing.
+        Raises DataError where a key is missing, blank or no string, and StorageError where the library can't store the
+        example. Raises NotFoundError where the library holds no past institution to adapt from; the example is then
+        stored all the same.
         """
         demonstration = Demonstration(
             self.institution,
@@ -103,12 +120,19 @@ class MetaExampleSelector(BaseExampleSelector):
         )
         self._library.add([demonstration])
         if self._selector is None:
-            self._selector = self._adapted()
+            self._selector = self._new_selector()
         return demonstration.id
 
     async def aadd_example(self, example: Mapping[str, Any]) -> str:
-        """Store and adapt without holding up the event loop."""
+        """Store and adapt without blocking the event loop."""
         return await asyncio.to_thread(self.add_example, example)
+
+    def _check_institution(self, institution: str) -> None:
+        if institution != self.institution:
+            raise DataError(
+                f"this selector serves {self.institution!r}, not {institution!r}; "
+                "make another one, or use LibraryExampleSelector for all institutions"
+            )
 
     def _query(self, input_variables: Mapping[str, Any]) -> str:
         return text_of(input_variables, self.input_key, "the prompt's variables")
@@ -116,8 +140,8 @@ class MetaExampleSelector(BaseExampleSelector):
     def _examples(self, selection: Selection) -> list[dict[str, Any]]:
         return [{self.input_key: one.input, self.output_key: one.output} for one in selection.demonstrations]
 
-    def _nothing(self, text: str) -> Selection:
-        """What an empty library has to show; a selection like any other, so that it is in the audit."""
+    def _empty_selection(self, text: str) -> Selection:
+        """Selection from an empty library; the audit records it like any other."""
         found = Selection(self.institution, text, (), "nearest", id=new_id())
         sharing = self._library.sharing
         rules, prior = sharing.usable_by(self.institution).rules, version_of(self._posterior.prior)
@@ -125,15 +149,18 @@ class MetaExampleSelector(BaseExampleSelector):
         self._library.audit.record([entry])
         return found
 
-    def _adapted(self) -> Selector | None:
-        """A selector over the library as it is now, which will see the institution's later labels and feedback."""
+    def _new_selector(self) -> Selector | None:
+        """Selector over the library; it also sees labels and feedback that are added later. None for an empty one."""
         if not self._library.institutions():
             return None
         return Selector(self._library, self._posterior, self._k, self._policy)
 
 
 def text_of(values: Mapping[str, Any], key: str, where: str) -> str:
-    """The text under a key of ``where``. Raises DataError where the key is missing, or its value no string."""
+    """Return the text under a key; ``where`` names the mapping in errors.
+
+    Raises DataError where the key is missing, or its value is no string.
+    """
     if key not in values:
         held = ", ".join(repr(name) for name in values) or "nothing"
         raise DataError(f"{where} must hold {key!r}, got {held}; add it, or name another key in the selector")

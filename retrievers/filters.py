@@ -1,4 +1,4 @@
-"""Which documents a filter on their metadata admits, fast enough to be asked anew for each query."""
+"""Filters on the metadata of documents, fast enough to be evaluated for each query."""
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -15,33 +15,35 @@ from metachain.errors import DataError
 __all__ = ["Filter", "MetadataColumns"]
 
 Filter = Mapping[str, Any] | Callable[[Document], bool]
-"""Metadata that a document must have, or a function that says whether it is admitted.
+"""Metadata that a document must have, or a function that is True for an admitted document.
 
 ``{"institution": "a"}`` admits equal values, ``{"institution": ["a", "b"]}`` any of several, and
-``{"year": {"$ne": 2024}}`` spells the comparison out: ``$eq``, ``$ne``, ``$in``, ``$nin``. All keys must be met; a
-document without the key meets ``$ne`` and ``$nin`` only.
+``{"year": {"$ne": 2024}}`` names the comparison: ``$eq``, ``$ne``, ``$in`` or ``$nin``. A document must meet all keys.
+A document without the key meets ``$ne`` and ``$nin`` only.
 """
 
 ABSENT = 0
+"""Code of a document without the key."""
 OPERATORS = ("$eq", "$ne", "$in", "$nin")
 
 
 class MetadataColumns:
-    """The metadata of a list of documents that only ever grows, each key's values as numbers.
+    """The metadata of an append-only list of documents: for each key, the values as integer codes.
 
-    A key is read when a filter first asks for it, and later documents when one next does. Safe to share among threads.
+    A key is read when a filter first uses it; documents added later are read when a filter uses it again. Safe to share
+    among threads.
     """
 
     def __init__(self, documents: list[Document]) -> None:
         self._documents = documents
         self._columns: dict[str, _Column] = {}
-        self._reading = Lock()
+        self._lock = Lock()
 
     def admitted(self, condition: Filter, count: int) -> NDArray[np.bool_]:
-        """Whether each of the first ``count`` documents is admitted; (count,).
+        """(count,) whether each of the first ``count`` documents is admitted.
 
-        A function is asked about every document, for every query. Raises DataError for a filter that says nothing
-        known.
+        A function is called for every document, at every query. Raises DataError for an unknown kind of filter, key or
+        comparison.
         """
         if not isinstance(condition, Mapping):
             if not callable(condition):
@@ -57,7 +59,7 @@ class MetadataColumns:
         return admitted
 
     def _column(self, key: str, count: int) -> tuple[NDArray[np.int32], dict[Hashable, int]]:
-        with self._reading:
+        with self._lock:
             column = self._columns.setdefault(key, _Column(key))
             if len(column.codes) < count:
                 column.extend(self._documents, count)
@@ -65,7 +67,7 @@ class MetadataColumns:
 
 
 class _Column:
-    """One key's values: of each document a number, of each value which."""
+    """One key's values: the code of each document, and the number of each value."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -74,7 +76,7 @@ class _Column:
 
     def extend(self, documents: list[Document], count: int) -> None:
         added = (self._number(one.metadata) for one in islice(documents, len(self.codes), count))
-        # A new array, since earlier ones are being read.
+        # A new array, because other threads may read the old one.
         self.codes = np.concatenate([self.codes, np.fromiter(added, np.int32, count - len(self.codes))])
 
     def _number(self, metadata: Mapping[str, Any]) -> int:
@@ -91,7 +93,7 @@ def _comparisons(key: str, wanted: object) -> list[tuple[str, list[Any]]]:
     found: list[tuple[str, list[Any]]] = []
     for operator, value in wanted.items():
         if operator not in OPERATORS:
-            raise DataError(f"'filter' compares {key!r} with {operator!r}; what is known is {_known()}")
+            raise DataError(f"'filter' compares {key!r} with {operator!r}; the known comparisons are {_known()}")
         several = operator in ("$in", "$nin")
         if several and not isinstance(value, list | tuple | set | frozenset):
             raise DataError(f"'filter' must give {operator} of {key!r} a list, got {type(value).__name__}")
@@ -100,15 +102,15 @@ def _comparisons(key: str, wanted: object) -> list[tuple[str, list[Any]]]:
 
 
 def _among(numbers: Mapping[Hashable, int], values: Iterable[Any], inside: bool) -> NDArray[np.bool_]:
-    """Of each number of a column whether it is one of the values', or is not; (1 + how many there are,)."""
+    """(1 + number of values,) whether each code is one of the values (``inside``), or none of them."""
     known = [numbers[one] for one in map(_comparable, values) if one in numbers]
-    table = np.full(len(numbers) + 1, not inside)  # after what is known: another thread may be adding to the numbers
+    table = np.full(len(numbers) + 1, not inside)  # made after ``known``, because another thread may add numbers
     table[known] = inside
     return table
 
 
 def _comparable(value: object) -> Hashable:
-    """A value itself, or, of a list or an object, what is the same for equal ones."""
+    """Return a value itself, or, for a list or an object, a key that is equal for equal values."""
     if isinstance(value, Hashable) and not isinstance(value, tuple):
         return value
     try:

@@ -1,4 +1,4 @@
-"""The example selector that serves every institution of a library."""
+"""The example selector of all institutions of a library."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,20 +10,26 @@ from metachain.data.demonstration import Demonstration
 from metachain.learning.policy import DEFAULT, Policy
 from metachain.library.library import Library
 from metachain.retrievers.example_selector import text_of
+from metachain.retrievers.explaining_selector import CountTokens
+from metachain.selection.selection import Selection
 from metachain.selection.selector import Selector
 from metachain.selection.selector_cache import SelectorCache
+from metachain.selection.token_budget import select_within
 
 __all__ = ["LibraryExampleSelector"]
 
 
 class LibraryExampleSelector(BaseExampleSelector):
-    """Chooses for whichever institution the variable ``institution`` names, each with a selector of its own.
+    """Selects for the institution in the variable ``institution``; each institution has a selector of its own.
 
-    The library must have learned (``metachain learn``). An institution's selector is made at its first question, from
-    its stored posterior or else from its labels, and kept. In a chain the institution may also come from the config.
-    Examples come out as ``{input_key: …, output_key: …}``, at most ``k`` of them, the best last. ``policy`` and
+    The library must hold a prior (``metachain learn``). An institution's selector is made at its first query, from its
+    stored posterior or else from its labels, and is then kept. In a chain, the institution may also be in the config.
+    Each example is ``{input_key: …, output_key: …}``; there are at most ``k`` of them, the best last. ``policy`` and
     ``k`` are those of ``MetaExampleSelector``.
     """
+
+    institution = ""
+    """Empty, because each call names its institution."""
 
     def __init__(
         self,
@@ -41,12 +47,32 @@ class LibraryExampleSelector(BaseExampleSelector):
 
     @property
     def library(self) -> Library:
-        """Where it selects from."""
+        """Library that holds the demonstrations."""
         return self._library
 
     def of(self, institution: str) -> Selector:
-        """One institution's selector. Raises NotFoundError where the library has not learned, or does not know it."""
+        """Return one institution's selector.
+
+        Raises NotFoundError where the library holds no prior, or does not know the institution.
+        """
         return self._selectors.of(institution)
+
+    def labels_of(self, institution: str) -> tuple[str, ...]:
+        """Known outputs of an institution, in alphabetical order. Raises NotFoundError as ``of`` does."""
+        return self.of(institution).labels
+
+    def explain_for(
+        self, institution: str, text: str, budget: int | None = None, tokens: CountTokens | None = None
+    ) -> Selection:
+        """Select for one input of an institution, and give each demonstration's scores and reason.
+
+        With a ``budget``, the demonstrations take at most that many tokens, as ``tokens`` counts them. Raises
+        NotFoundError as ``of`` does.
+        """
+        selector = self.of(institution)
+        if budget is None or tokens is None:
+            return selector.select(text)
+        return select_within(selector, text, budget, tokens)
 
     def select_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Select for the variables ``input_key`` and ``institution``.
@@ -59,13 +85,14 @@ class LibraryExampleSelector(BaseExampleSelector):
         return [{self.input_key: one.input, self.output_key: one.output} for one in chosen]
 
     async def aselect_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Select without holding up the event loop."""
+        """Select without blocking the event loop."""
         return await asyncio.to_thread(self.select_examples, input_variables)
 
     def add_example(self, example: Mapping[str, Any]) -> str:
-        """Store one more labelled example of the ``institution`` that it names; returns the demonstration's id.
+        """Store one more labelled example of its ``institution``, and return the demonstration's id.
 
-        Raises DataError where a key is missing, blank or no string, and StorageError where it can't be stored.
+        Raises DataError where a key is missing, blank or no string, and StorageError where the library can't store the
+        example.
         """
         demonstration = Demonstration(
             text_of(example, "institution", "the example"),
@@ -76,5 +103,5 @@ class LibraryExampleSelector(BaseExampleSelector):
         return demonstration.id
 
     async def aadd_example(self, example: Mapping[str, Any]) -> str:
-        """Store without holding up the event loop."""
+        """Store without blocking the event loop."""
         return await asyncio.to_thread(self.add_example, example)

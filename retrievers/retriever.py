@@ -1,4 +1,4 @@
-"""Demonstrations as LangChain documents, for those who build on retrievers."""
+"""Demonstrations as LangChain documents, for applications that use retrievers."""
 
 import asyncio
 from typing import Any
@@ -17,13 +17,13 @@ __all__ = ["DemonstrationRetriever"]
 class DemonstrationRetriever(BaseRetriever):
     """Retrieves demonstrations for one institution, the most useful *first*, as retrievers do.
 
-    (A selector puts the most useful last, next to the query.) ``page_content`` is a demonstration's input; the
+    (A selector puts the most useful one last, next to the query.) ``page_content`` is a demonstration's input; the
     metadata hold ``id``, ``institution``, ``output``, ``score``, ``similarity``, ``plausibility`` and ``reason``.
     """
 
     selector: Selector
     k: int | None = Field(default=None, ge=0)
-    """At most how many; the selector's own number where None. ``invoke(query, k=3)`` overrides it for one call."""
+    """Maximum number; None for the selector's own. ``invoke(query, k=3)`` overrides it for one call."""
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None

@@ -1,7 +1,7 @@
-"""A vector store in a folder: vectors as a NumPy array, documents as JSON lines, and a manifest that names them.
+"""Files of a vector store: vectors as a NumPy array, documents as JSON lines, and a manifest that names both.
 
-No part is a pickle. Each file is new; that which the manifest names is what the folder holds, so that replacing the
-manifest replaces all at once, and what a crash leaves behind is not read.
+No file is a pickle. Each save writes new files and then replaces the manifest; so all is replaced at once, and files
+that a crash leaves behind are never read.
 """
 
 import json
@@ -31,9 +31,9 @@ Vectors = NDArray[np.float32]
 
 
 def write_folder(folder: Path, vectors: Vectors, documents: Sequence[Document]) -> None:
-    """Replace what the folder holds by n documents with vectors (n, d); the folder is made where there is none.
+    """Replace the store in a folder by n documents with vectors (n, d); a missing folder is made.
 
-    Raises StorageError where it can't be written, and DataError where other things are in it.
+    Raises StorageError where the folder can't be written, and DataError where it holds other things.
     """
     before = _names(folder)
     token = uuid4().hex
@@ -58,16 +58,16 @@ def write_folder(folder: Path, vectors: Vectors, documents: Sequence[Document]) 
 
 
 def read_folder(folder: Path) -> tuple[Vectors, list[Document]]:
-    """Vectors (n, d), which stay in the file until they are looked at, and n documents.
+    """Read vectors (n, d), which are memory-mapped, and n documents.
 
-    Raises DataError where there is no store, LibraryError where it is damaged or of another format.
+    Raises DataError where there is no store, and LibraryError where it is damaged or of another format.
     """
     while True:
         manifest = _manifest(folder)
         try:
             return _checked(folder, manifest)
         except FileNotFoundError as error:
-            if _manifest(folder) == manifest:  # else it was replaced while it was read
+            if _manifest(folder) == manifest:  # else another process replaced the store
                 raise _damaged(folder, f"{Path(error.filename).name} is missing") from None
         except OSError as error:
             raise DataError(f"can't read the vector store {folder}: {error.strerror}") from None
@@ -103,9 +103,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _names(folder: Path) -> list[str]:
-    """Files of the store that a folder holds. Raises DataError for a folder that holds something else."""
+    """Names of the files of the store in a folder. Raises DataError for a folder that holds other things."""
     if (folder / MANIFEST).exists():
-        with suppress(LibraryError):  # what is damaged may be replaced
+        with suppress(LibraryError):  # a damaged store may be replaced
             manifest = _manifest(folder)
             return [manifest[kind]["file"] for kind in ("vectors", "documents")]
     elif folder.is_dir() and not all(NAME.fullmatch(path.name) for path in folder.iterdir()):

@@ -1,4 +1,4 @@
-"""A LangChain vector store that filters within the search, and is kept without a pickle."""
+"""A LangChain vector store that filters within the search, and is saved without a pickle."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -25,16 +25,16 @@ __all__ = ["DemonstrationVectorStore"]
 
 ENCODER = JSONEncoder(allow_nan=False)
 SAME_MODEL = 0.99
-"""Cosine that a text has at least with itself, embedded again by the same model."""
+"""Minimum cosine between two embeddings of one text by the same model."""
 
 
 class DemonstrationVectorStore(VectorStore):
-    """Documents by the cosine of their embeddings, searched exactly by FAISS, in memory.
+    """Documents in memory, searched exactly by FAISS for the cosine of their embeddings.
 
-    ``filter`` is met *within* the search: where k documents are admitted, k come back (``filters.Filter`` says how it
-    is written). Documents are kept and given back as copies. Adding an id again replaces its document, deleting one
-    that is not there is no error. Metadata must be what JSON can hold. Safe to share among threads: a search sees the
-    store of one moment, and waits for nobody who writes.
+    ``filter`` applies *within* the search: where k documents are admitted, k are returned. ``filters.Filter`` describes
+    its form. Documents are stored and returned as copies. Adding an id again replaces its document; deleting an unknown
+    id is no error. Metadata must be JSON. Safe to share among threads: a search sees one snapshot of the store, and
+    never waits for a writer.
     """
 
     def __init__(self, embedding: Embeddings) -> None:
@@ -42,25 +42,25 @@ class DemonstrationVectorStore(VectorStore):
             raise DataError(f"'embedding' must be a LangChain Embeddings object, got {type(embedding).__name__}")
         self._embedding = embedding
         self._rows = Rows.of(np.zeros((0, 0), np.float32), [])
-        self._writing = Lock()
+        self._lock = Lock()
 
     @property
     def embeddings(self) -> Embeddings:
-        """What it embeds with."""
+        """The embedding model."""
         return self._embedding
 
     def __len__(self) -> int:
         return len(self._rows.places)
 
     def documents(self) -> Iterator[Document]:
-        """All that is held at the time of the call, in the order of its addition."""
+        """Iterate over all documents at the time of the call, in the order of their addition."""
         rows = self._rows
         return (_copy(rows.documents[row]) for row in rows.held())
 
     def add_documents(self, documents: list[Document], ids: Sequence[str | None] | None = None, **_: Any) -> list[str]:
-        """Embed and store documents, under ``ids``, else their own, else new ids; returns the ids.
+        """Embed and store documents under ``ids``, or else their own ids, or else new ones; return the ids.
 
-        Raises DataError where the metadata are not JSON, or the model returns other than one vector a text.
+        Raises DataError where the metadata are not JSON, and where the model doesn't return one vector a text.
         """
         named = _named(documents, ids)
         return self._store(named, self._embedding.embed_documents([one.page_content for one in named]))
@@ -68,19 +68,19 @@ class DemonstrationVectorStore(VectorStore):
     async def aadd_documents(
         self, documents: list[Document], ids: Sequence[str | None] | None = None, **_: Any
     ) -> list[str]:
-        """Embed and store documents without holding up the event loop."""
+        """Embed and store documents without blocking the event loop."""
         named = _named(documents, ids)
         vectors = await self._embedding.aembed_documents([one.page_content for one in named])
         return await asyncio.to_thread(self._store, named, vectors)
 
     def delete(self, ids: Sequence[str] | None = None, **_: Any) -> bool:
-        """Delete documents by id, or all where ``ids`` is None, as LangChain's contract has it; returns True."""
-        with self._writing:
+        """Delete documents by id, or all where ``ids`` is None, as LangChain specifies; return True."""
+        with self._lock:
             self._rows = self._rows.without(list(self._rows.places) if ids is None else ids)
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """Documents of these ids, in their order; an id that is not there is passed over."""
+        """Documents with these ids, in their order; unknown ids are skipped."""
         rows = self._rows
         found = [rows.places.get(name) for name in ids]
         return [_copy(rows.documents[row]) for row in found if row is not None]
@@ -91,35 +91,35 @@ class DemonstrationVectorStore(VectorStore):
         k: int = 4,
         filter: Filter | None = None,
     ) -> list[tuple[Document, float]]:
-        """The k documents nearest to a vector that ``filter`` admits, nearest first, with their cosine in [-1, 1].
+        """Find the k documents nearest to a vector that ``filter`` admits, nearest first, with their cosine in [-1, 1].
 
-        Raises DataError for a negative k, a filter that says nothing known, or a vector of another length.
+        Raises DataError for a negative k, an unknown filter, and a vector of another length.
         """
         rows = self._rows
         found, similarity = rows.nearest(self._query(embedding, rows), _checked(k, "k"), filter)
         return [(_copy(rows.documents[row]), float(one)) for row, one in zip(found, similarity, strict=True)]
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
-        """As ``similarity_search_with_score_by_vector``, without the scores."""
+        """Search as ``similarity_search_with_score_by_vector``, without the scores."""
         return [one for one, _ in self.similarity_search_with_score_by_vector(embedding, k, **kwargs)]
 
     def similarity_search_with_score(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
-        """As ``similarity_search_with_score_by_vector``, for a text."""
+        """Search as ``similarity_search_with_score_by_vector``, for a text."""
         return self.similarity_search_with_score_by_vector(self._embedding.embed_query(query), k, **kwargs)
 
     async def asimilarity_search_with_score(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        """Search without holding up the event loop."""
+        """Search without blocking the event loop."""
         vector = await self._embedding.aembed_query(query)
         return await asyncio.to_thread(self.similarity_search_with_score_by_vector, vector, k, **kwargs)
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
-        """As ``similarity_search_with_score``, without the scores."""
+        """Search as ``similarity_search_with_score``, without the scores."""
         return [one for one, _ in self.similarity_search_with_score(query, k, **kwargs)]
 
     async def asimilarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
-        """Search without holding up the event loop."""
+        """Search without blocking the event loop."""
         return [one for one, _ in await self.asimilarity_search_with_score(query, k, **kwargs)]
 
     def max_marginal_relevance_search_by_vector(  # type: ignore[override]  # a misspelt filter is an error
@@ -131,9 +131,10 @@ class DemonstrationVectorStore(VectorStore):
         *,
         filter: Filter | None = None,
     ) -> list[Document]:
-        """Of the ``fetch_k`` nearest that ``filter`` admits k that differ (``rows.diverse``), most relevant first.
+        """Find k diverse documents (``vector_rows.diverse``) among the ``fetch_k`` nearest that ``filter`` admits.
 
-        ``lambda_mult`` in [0, 1] is the weight of relevance. Where ``fetch_k`` is less than k, k are fetched.
+        The most relevant comes first. ``lambda_mult`` in [0, 1] is the weight of relevance. Where ``fetch_k`` is less
+        than k, k are fetched.
         """
         if not 0 <= lambda_mult <= 1:
             raise DataError(f"'lambda_mult' must be from 0 to 1, got {lambda_mult!r}")
@@ -146,14 +147,14 @@ class DemonstrationVectorStore(VectorStore):
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
-        """As ``max_marginal_relevance_search_by_vector``, for a text."""
+        """Search as ``max_marginal_relevance_search_by_vector``, for a text."""
         vector = self._embedding.embed_query(query)
         return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, **kwargs)
 
     async def amax_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
-        """Search without holding up the event loop."""
+        """Search without blocking the event loop."""
         vector = await self._embedding.aembed_query(query)
         search = self.max_marginal_relevance_search_by_vector
         return await asyncio.to_thread(search, vector, k, fetch_k, lambda_mult, **kwargs)
@@ -174,9 +175,9 @@ class DemonstrationVectorStore(VectorStore):
         return store
 
     def save(self, folder: str | Path) -> None:
-        """Write the store into a folder, replacing the store that is in it at once or not at all.
+        """Write the store into a folder; a store in it is replaced as a whole, or not at all.
 
-        Raises StorageError where it can't be written, DataError where the folder holds other things.
+        Raises StorageError where the folder can't be written, and DataError where it holds other things.
         """
         rows = self._rows
         held = rows.held()
@@ -189,10 +190,10 @@ class DemonstrationVectorStore(VectorStore):
 
     @classmethod
     def load(cls, folder: str | Path, embedding: Embeddings) -> Self:
-        """Read what ``save`` wrote; vectors stay in their file, and in memory as far as they are looked at.
+        """Read a store that ``save`` wrote; vectors are memory-mapped from their file.
 
-        Nothing is unpickled, and checksums are compared. Raises DataError where there is no store, or it was made by
-        another embedding model, and LibraryError where it is damaged or of another format.
+        Nothing is unpickled, and checksums are compared. Raises DataError where there is no store, and where another
+        embedding model made it; raises LibraryError where it is damaged or of another format.
         """
         store = cls(embedding)
         vectors, documents = read_folder(Path(folder))
@@ -212,7 +213,7 @@ class DemonstrationVectorStore(VectorStore):
         rows = self._embedded(documents, vectors)
         last = {str(one.id): place for place, one in enumerate(documents)}
         kept = sorted(last.values())
-        with self._writing:
+        with self._lock:
             self._check_length(rows.shape[1], self._rows)
             self._rows = self._rows.added(rows[kept], [documents[place] for place in kept])
         return [str(one.id) for one in documents]
@@ -234,7 +235,7 @@ class DemonstrationVectorStore(VectorStore):
 
 
 def _named(documents: Sequence[Document], ids: Sequence[str | None] | None) -> list[Document]:
-    """Copies that have ids, with metadata as JSON has them."""
+    """Copy documents, with ids and plain JSON metadata."""
     if ids is not None and len(ids) != len(documents):
         raise DataError(f"'ids' must be one for each document, got {len(ids)} for {len(documents)}")
     given = [one.id for one in documents] if ids is None else ids

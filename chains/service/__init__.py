@@ -1,1 +1,1 @@
-"""What ``metachain.chains.server`` is put together from."""
+"""Parts of the server in ``metachain.chains.server``."""

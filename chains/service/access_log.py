@@ -1,4 +1,4 @@
-"""One line in the log and one count for every request, and the last resort for errors that nobody expected."""
+"""One log line and one count for each request, and the answer to unexpected errors."""
 
 import logging
 import traceback
@@ -8,7 +8,7 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metachain.chains.service.metrics import Metrics
-from metachain.chains.service.problems import refusal, status_and_reason
+from metachain.chains.service.problems import error_response, status_and_reason
 
 __all__ = ["AccessLog"]
 
@@ -16,13 +16,13 @@ logger = logging.getLogger("metachain.server")
 
 
 class AccessLog:
-    """Logs who asked for which route, how it ended and how long it took: ids and numbers, never a text."""
+    """Logs the key, route, status and duration of each request: ids and numbers, never a text."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, whatever happens, and say how it went."""
+        """Answer the request, also after an unexpected error, and log it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -38,30 +38,30 @@ class AccessLog:
         with self._metrics.in_flight.track_inprogress():
             try:
                 await self._app(scope, receive, sending)
-            except Exception as error:  # noqa: BLE001 - the client is answered, the log says where it happened
+            except Exception as error:  # noqa: BLE001 - the client gets an answer, and the log gets the place
                 found, reason = status_and_reason(error)
                 logger.error("failed", extra={"request": id, "error": type(error).__name__, "at": _places(error)})
                 if not status:
-                    await refusal(found, reason)(scope, receive, sending)
+                    await error_response(found, reason)(scope, receive, sending)
             finally:
-                self._tell(scope, id, status, perf_counter() - begun)
+                self._log(scope, id, status, perf_counter() - begun)
 
-    def _tell(self, scope: Scope, id: str, status: int, seconds: float) -> None:
+    def _log(self, scope: Scope, id: str, status: int, seconds: float) -> None:
         route = _route_of(scope)
         self._metrics.requests.labels(route, scope["method"], status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         key = scope.get("state", {}).get("key")
-        said = {"request": id, "method": scope["method"], "route": route, "status": status}
-        who = {"key": key.id, "institution": key.institution} if key and key.id else {}
-        logger.info("answered", extra={**said, "seconds": round(seconds, 4), **who})
+        fields = {"request": id, "method": scope["method"], "route": route, "status": status}
+        caller = {"key": key.id, "institution": key.institution} if key and key.id else {}
+        logger.info("answered", extra={**fields, "seconds": round(seconds, 4), **caller})
 
 
 def _route_of(scope: Scope) -> str:
-    """The path's template: what was asked for may hold anything, and would make a number of each."""
+    """The path's template. The path itself may hold anything, and would give each request a metric of its own."""
     route = scope.get("route")
     return str(getattr(route, "path", "unknown"))
 
 
 def _places(error: BaseException) -> list[str]:
-    """Where it happened, without the message, which may quote a text."""
+    """Places in the code of the last eight frames, without the message, which may quote a text."""
     return [f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)[-8:]]

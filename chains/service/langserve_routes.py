@@ -1,7 +1,7 @@
-"""LangServe's routes for a chain: the one module that knows LangServe.
+"""LangServe's routes for a chain; no other module imports LangServe.
 
-LangServe is no longer developed, and its licence does not allow offering it to others as a hosted service. What is
-known to be wrong in 0.3.3 is mended here and in ``strict_json``.
+LangServe is no longer developed, and its licence does not allow offering it to others as a hosted service. This module
+and ``strict_json`` correct its known faults in version 0.3.3.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from sse_starlette.sse import EventSourceResponse
 from starlette.responses import Response
 
 from metachain.chains.select_step import INSTITUTION
-from metachain.chains.service.callers import allowing, only
+from metachain.chains.service.callers import check_institution, target_institution
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.problems import documented, status_and_reason
 
@@ -27,13 +27,13 @@ __all__ = ["add_chain", "add_playground"]
 
 logger = logging.getLogger(__name__)
 
-ASKER = allowing("ask", named=False)
-ADMINISTRATOR = allowing("admin", named=False)
+CALLER = target_institution("ask", required=False)
+ADMINISTRATOR = target_institution("admin", required=False)
 REFUSALS = documented(401, 403, 404, 413, 422, 429, 500, 502, 503, 504)
-SEEN = documented(401, 403, 429, 503, 504)
+SCHEMA_ERRORS = documented(401, 403, 429, 503, 504)
 EVENT = {
     "type": "object",
-    "description": "A server-sent event; data is JSON: the run's id, a piece of the answer, or what failed.",
+    "description": "A server-sent event; data is JSON: the run's id, a piece of the answer, or an error.",
     "properties": {
         "event": {"enum": ["metadata", "data", "error", "end"]},
         "data": {"type": "string"},
@@ -43,43 +43,43 @@ EVENT = {
 
 
 class Events(EventSourceResponse):
-    """A stream that goes on to its end, also when the server has been asked to end: it waits for all requests."""
+    """A stream that runs to its end during a shutdown too, because the server waits for all requests."""
 
     @staticmethod
     async def listen_for_exit_signal() -> None:
-        """Hear nothing."""
+        """Wait forever."""
         await asyncio.Event().wait()
 
 
 def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: Limits) -> None:
     """Add ``/NAME/invoke``, ``/batch``, ``/stream``, ``/input_schema`` and ``/output_schema``.
 
-    Neither ``/stream_log`` nor ``/stream_events``, which would show the whole prompt with others' demonstrations.
+    ``/stream_log`` and ``/stream_events`` are left out: they show the whole prompt, with demonstrations of others.
     """
     handler = _handler(name, chain.with_config(max_concurrency=limits.batch_concurrency))
     options: dict[str, Any] = {"tags": [name]}
 
-    async def invoke(body: Any, request: Request, institution: str = ASKER) -> Response:
+    async def invoke(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer one input."""
-        _check_asker(request, institution, [body.input], [body.config])
+        _check_body(request, institution, [body.input], [body.config])
         answered: Response = await handler.invoke(request)
         return answered
 
-    async def batch(body: Any, request: Request, institution: str = ASKER) -> Response:
+    async def batch(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer several inputs."""
         configs = body.config if isinstance(body.config, list) else [body.config]
         if len(body.inputs) > limits.batch:
             raise HTTPException(413, f"a batch has {limits.batch} inputs at most, got {len(body.inputs)}")
-        _check_asker(request, institution, body.inputs, configs)
+        _check_body(request, institution, body.inputs, configs)
         answered: Response = await handler.batch(request)
         return answered
 
-    async def stream(body: Any, request: Request, institution: str = ASKER) -> Response:
-        """Answer one input piece by piece, as server-sent events."""
-        _check_asker(request, institution, [body.input], [body.config])
+    async def stream(body: Any, request: Request, institution: str = CALLER) -> Response:
+        """Answer one input in pieces, as server-sent events."""
+        _check_body(request, institution, [body.input], [body.config])
         return await _streamed(await handler.stream(request))
 
-    # The chain's own types, which no annotation in a source can name.
+    # The chain's own types exist only now, so no annotation can name them.
     invoke.__annotations__["body"] = handler.InvokeRequest
     batch.__annotations__["body"] = handler.BatchRequest
     stream.__annotations__["body"] = handler.StreamRequest
@@ -88,30 +88,30 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
         router.post(f"/{name}/{ending}", response_model=model, responses=REFUSALS, **options)(endpoint)
     streamed = {
         **REFUSALS,
-        200: {"content": {"text/event-stream": {"schema": EVENT}}, "description": "The answer, piece by piece."},
+        200: {"content": {"text/event-stream": {"schema": EVENT}}, "description": "The answer, in pieces."},
     }
     router.post(f"/{name}/stream", response_class=Events, responses=streamed, **options)(stream)
-    _add_schemas(router, name, handler, ("input_schema", "output_schema"), ASKER, options)
+    _add_schemas(router, name, handler, ("input_schema", "output_schema"), CALLER, options)
 
 
 def add_playground(router: APIRouter, name: str, chain: Runnable[Any, Any]) -> None:
-    """Add ``/NAME/playground/`` for administrators, with ``/stream_log``, which it asks and which shows the prompt."""
+    """Add ``/NAME/playground/`` for administrators, and the ``/stream_log`` that it needs, which shows the prompt."""
     handler = _handler(name, chain)
 
     async def stream_log(body: Any, request: Request, institution: str = ADMINISTRATOR) -> Response:
-        """Answer one input with all that happens on the way."""
-        _check_asker(request, institution, [body.input], [body.config])
+        """Answer one input, with all intermediate steps."""
+        _check_body(request, institution, [body.input], [body.config])
         return await _streamed(await handler.stream_log(request))
 
     async def playground(
         file_path: str, request: Request, config_hash: str = "", institution: str = ADMINISTRATOR
     ) -> Response:
-        """LangServe's page to try the chain on."""
+        """Show LangServe's page for trying the chain."""
         page: Response = await handler.playground(file_path, request, config_hash=config_hash)
         return page
 
     async def input_schema(config_hash: str, request: Request, institution: str = ADMINISTRATOR) -> Any:
-        """What the chain takes with a configuration, as the page asks while one is filled in."""
+        """Give the chain's input schema under a configuration, for the page."""
         return await handler.input_schema(request, config_hash=config_hash)
 
     stream_log.__annotations__["body"] = handler.StreamLogRequest
@@ -123,29 +123,29 @@ def add_playground(router: APIRouter, name: str, chain: Runnable[Any, Any]) -> N
 
 
 def _add_schemas(
-    router: APIRouter, name: str, handler: APIHandler, kinds: tuple[str, ...], asker: Any, options: dict[str, Any]
+    router: APIRouter, name: str, handler: APIHandler, kinds: tuple[str, ...], caller: Any, options: dict[str, Any]
 ) -> None:
     for kind in kinds:
-        told = f"The JSON schema of the chain's {kind.removesuffix('_schema')}."
-        answered = _schema_of(getattr(handler, kind), asker)
-        router.get(f"/{name}/{kind}", name=kind, description=told, responses=SEEN, **options)(answered)
+        description = f"The JSON schema of the chain's {kind.removesuffix('_schema')}."
+        endpoint = _schema_of(getattr(handler, kind), caller)
+        router.get(f"/{name}/{kind}", name=kind, description=description, responses=SCHEMA_ERRORS, **options)(endpoint)
 
 
-def _schema_of(found: Callable[[Request], Awaitable[Any]], asker: Any) -> Callable[..., Awaitable[dict[str, Any]]]:
-    async def schema(request: Request, institution: str = asker) -> dict[str, Any]:
-        read: dict[str, Any] = await found(request)
-        return read
+def _schema_of(read: Callable[[Request], Awaitable[Any]], caller: Any) -> Callable[..., Awaitable[dict[str, Any]]]:
+    async def schema(request: Request, institution: str = caller) -> dict[str, Any]:
+        found: dict[str, Any] = await read(request)
+        return found
 
     return schema
 
 
 def _handler(name: str, chain: Runnable[Any, Any]) -> APIHandler:
-    served = _with_own_types(name, _taking_models(chain))
-    return APIHandler(served, path=f"/{name}", config_keys=("configurable",), per_req_config_modifier=_asked_by)
+    served = _with_own_types(name, _with_model_input(chain))
+    return APIHandler(served, path=f"/{name}", config_keys=("configurable",), per_req_config_modifier=_with_institution)
 
 
 def _with_own_types(name: str, chain: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """Name the models of plain types after the chain: LangServe takes two of one name for objects with a field root."""
+    """Name the models of plain types after the chain, because LangServe mistakes two models of one name."""
     models = {"input_type": chain.get_input_schema(), "output_type": chain.get_output_schema()}
     root: Any = RootModel
     own: dict[str, Any] = {
@@ -156,31 +156,31 @@ def _with_own_types(name: str, chain: Runnable[Any, Any]) -> Runnable[Any, Any]:
     return chain.with_types(**own) if own else chain
 
 
-def _taking_models(chain: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """LangServe hands a chain whose input is a Pydantic model a dict in its place: make it the model again."""
-    taken = chain.InputType
-    if isclass(taken) and issubclass(taken, BaseModel) and not issubclass(taken, CustomUserType):
-        return (RunnableLambda(taken.model_validate) | chain).with_types(input_type=taken, output_type=chain.OutputType)
+def _with_model_input(chain: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """Turn the dict that LangServe passes back into the chain's input model, where its input is a Pydantic model."""
+    model = chain.InputType
+    if isclass(model) and issubclass(model, BaseModel) and not issubclass(model, CustomUserType):
+        return (RunnableLambda(model.model_validate) | chain).with_types(input_type=model, output_type=chain.OutputType)
     return chain
 
 
-def _asked_by(config: dict[str, Any], request: Request) -> dict[str, Any]:
-    """Put who asks into the run's config, over what the client has put there."""
+def _with_institution(config: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Set the key's institution in the run's config, in place of any value from the client."""
     institution = request.state.institution
     if not institution:
         return config
     return {**config, "configurable": {**(config.get("configurable") or {}), INSTITUTION: institution}}
 
 
-def _check_asker(request: Request, institution: str, inputs: list[Any], configs: list[Any]) -> None:
-    """Refuse a body that names another institution than the one that asks, and note the latter for the run."""
+def _check_body(request: Request, institution: str, inputs: list[Any], configs: list[Any]) -> None:
+    """Raise HTTPException 403 where a body names another institution than the key's; keep the key's for the run."""
     request.state.institution = institution
     if not institution:
         return
     for one in inputs:
-        only(institution, _get(one, INSTITUTION))
+        check_institution(institution, _get(one, INSTITUTION))
     for one in configs:
-        only(institution, _get(_get(one, "configurable"), INSTITUTION))
+        check_institution(institution, _get(_get(one, "configurable"), INSTITUTION))
 
 
 def _get(thing: Any, name: str) -> Any:
@@ -189,16 +189,16 @@ def _get(thing: Any, name: str) -> Any:
 
 
 async def _streamed(answered: EventSourceResponse) -> Events:
-    """Send events on. What fails before the first becomes an answer of its own, later an event that says so."""
+    """Pass events on. An error before the first event becomes the answer; a later one becomes an error event."""
     events: Any = answered.body_iterator
     first = await anext(events, None)
     if first is not None and first.get("event") == "error":
-        await _raise_what_follows(events)
+        await _raise_error(events)
     return Events(_sent(first, events))
 
 
-async def _raise_what_follows(events: AsyncIterator[dict[str, Any]]) -> None:
-    """LangServe raises what it has said an error event of."""
+async def _raise_error(events: AsyncIterator[dict[str, Any]]) -> None:
+    """Read on after an error event, where LangServe raises the error itself."""
     async for _ in events:
         pass
     raise HTTPException(500, "the stream failed")
@@ -211,7 +211,7 @@ async def _sent(first: dict[str, Any] | None, events: AsyncIterator[dict[str, An
         async for event in events:
             if event.get("event") != "error":
                 yield event
-    except Exception as error:  # noqa: BLE001 - the client is told, and the log
+    except Exception as error:  # noqa: BLE001 - the client and the log get it
         status, reason = status_and_reason(error)
         logger.warning("a stream failed: %s", type(error).__name__)
         yield {"event": "error", "data": json.dumps({"status_code": status, "message": reason})}

@@ -1,4 +1,4 @@
-"""How much a server takes at once, and middleware that says no quickly to what is more."""
+"""Limits of a server, and middleware that refuses requests beyond them at once."""
 
 import asyncio
 import json
@@ -11,36 +11,37 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from metachain.chains.service.problems import refusal
+from metachain.chains.service.problems import error_response
 from metachain.errors import DataError
 
 __all__ = ["BodySize", "InFlight", "Limits", "TimeLimit"]
 
 RETRY_AFTER = {"Retry-After": "1"}
-Who = Callable[[Scope], str | None]
+Caller = Callable[[Scope], str | None]
+"""Name that a request is counted under; None for a request that is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one worker process. Raises DataError for a number that is not above 0."""
+    """Limits of one worker process. Raises DataError for a number that is not above 0."""
 
     body_bytes: int = 1_000_000
-    """Of one request; more is answered 413."""
+    """Maximum request body, in bytes; a larger one is answered 413."""
     batch: int = 100
-    """Inputs of one batch, and examples of one adaptation; more are answered 413."""
+    """Maximum inputs of one batch, and examples of one adaptation; more are answered 413."""
     texts: int = 10_000
-    """To choose from when asked what to label; more are answered 413."""
+    """Maximum texts of one request for label suggestions, and answers of one adaptation; more are answered 413."""
     batch_concurrency: int = 8
-    """Inputs of one batch that are answered at the same time."""
+    """Maximum concurrent inputs of one batch."""
     requests: int = 64
-    """At the same time; one more is answered 503."""
+    """Maximum concurrent requests; one more is answered 503."""
     requests_of_one: int = 32
-    """At the same time, of one key; one more is answered 429."""
+    """Maximum concurrent requests of one key; one more is answered 429."""
     seconds: float = 60.0
-    """For one request, its body and its answer; what is not answered by then is answered 504, and streams are cut."""
+    """Maximum seconds of one request, with its body and its answer; then it is answered 504, or its stream is cut."""
 
     def __post_init__(self) -> None:
-        """Check all of them."""
+        """Raise DataError for a number that is not above 0."""
         for one in fields(self):
             given = getattr(self, one.name)
             if not (isinstance(given, int | float) and isfinite(given) and given > 0):
@@ -48,7 +49,7 @@ class Limits:
 
 
 class BodySize:
-    """Refuses bodies that are larger than so many bytes, said so or not."""
+    """Refuses request bodies of more than ``most`` bytes, with or without a Content-Length header."""
 
     def __init__(self, app: ASGIApp, *, most: int) -> None:
         self._app, self._most = app, most
@@ -56,9 +57,9 @@ class BodySize:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse with 413."""
-        said = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
-        if said.isdecimal() and int(said) > self._most:
-            await refusal(413, self._reason)(scope, receive, send)
+        length = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
+        if length.isdecimal() and int(length) > self._most:
+            await error_response(413, self._reason)(scope, receive, send)
             return
         read = 0
 
@@ -74,20 +75,20 @@ class BodySize:
 
 
 class InFlight:
-    """Lets ``most`` requests of whom ``who`` names through at the same time, and refuses others at once."""
+    """Lets ``most`` concurrent requests of each caller through, and refuses others at once."""
 
-    def __init__(self, app: ASGIApp, *, most: int, status: int, reason: str, who: Who) -> None:
-        self._app, self._most, self._status, self._reason, self._who = app, most, status, reason, who
+    def __init__(self, app: ASGIApp, *, most: int, status: int, reason: str, caller: Caller) -> None:
+        self._app, self._most, self._status, self._reason, self._caller = app, most, status, reason, caller
         self._running: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse; one whom ``who`` calls None is not counted."""
-        name = self._who(scope) if scope["type"] == "http" else None
+        """Answer, or refuse; a request whose caller is None is not counted."""
+        name = self._caller(scope) if scope["type"] == "http" else None
         if name is None:
             await self._app(scope, receive, send)
             return
         if self._running[name] >= self._most:
-            await refusal(self._status, self._reason, RETRY_AFTER)(scope, receive, send)
+            await error_response(self._status, self._reason, RETRY_AFTER)(scope, receive, send)
             return
         self._running[name] += 1
         try:
@@ -99,13 +100,13 @@ class InFlight:
 
 
 class TimeLimit:
-    """Ends each request after a number of seconds: with 504, or an event that says so where a stream has begun."""
+    """Ends each request after ``seconds``: with 504, or with an error event where a stream has begun."""
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:
         self._app, self._seconds = app, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer in time, or say that there was none."""
+        """Answer within the time limit, or with 504."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -126,8 +127,8 @@ class TimeLimit:
                 raise
             reason = f"this took longer than {self._seconds:g} seconds; ask again, or for less at once"
             if not begun:
-                await refusal(504, reason, RETRY_AFTER)(scope, receive, send)
+                await error_response(504, reason, RETRY_AFTER)(scope, receive, send)
             elif streaming:
-                said = json.dumps({"status_code": 504, "message": reason})
-                last = f"event: error\r\ndata: {said}\r\n\r\n".encode()
+                data = json.dumps({"status_code": 504, "message": reason})
+                last = f"event: error\r\ndata: {data}\r\n\r\n".encode()
                 await send({"type": "http.response.body", "body": last, "more_body": False})

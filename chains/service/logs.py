@@ -1,4 +1,4 @@
-"""A server's log: one JSON object a line on standard error, with ids and numbers and no text of anybody."""
+"""The server's log: one JSON object a line on standard error, with ids and numbers but no texts."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ __all__ = ["LOG_CONFIG", "JsonLines"]
 
 
 class JsonLines(JsonFormatter):
-    """Formats records; of exceptions only the kind and the places, as messages may quote what was asked."""
+    """Formats records. Of an exception it gives the kind and the places only, because the message may quote a text."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -20,8 +20,8 @@ class JsonLines(JsonFormatter):
             reserved_attrs=[*RESERVED_ATTRS, "color_message"],
         )
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging calls it so
-        """Without the message."""
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name in logging
+        """Format an exception without its message."""
         kind, _, trace = ei
         places = []
         while trace is not None:
@@ -44,4 +44,4 @@ LOG_CONFIG: dict[str, Any] = {
         "sse_starlette": {"level": "WARNING"},
     },
 }
-"""Of the logging module. uvicorn's own access log is replaced by ours; sse-starlette would write whole answers."""
+"""Configuration of the logging module. ``AccessLog`` replaces uvicorn's access log; sse-starlette would log answers."""

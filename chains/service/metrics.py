@@ -1,13 +1,14 @@
-"""What a server counts, for Prometheus."""
+"""Metrics of a server, for Prometheus."""
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from time import perf_counter
 from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.outputs import LLMResult
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -18,68 +19,55 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from metachain.chains.audit_callback import usage_of
+from metachain.chains.audit_callback import messages_of_result, usage_of
 from metachain.chains.select_step import SELECTION_RUN
 
 __all__ = ["SHARED_FOLDER", "Metrics"]
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Where several workers keep their numbers, for each to tell those of all."""
+"""Environment variable with the folder in which several workers keep their metrics."""
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Buckets of the histograms."""
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each that nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # else each metric has a second series
 
 
 class Metrics(BaseCallbackHandler):
-    """Counters of one server, which is also the callback that counts selections and tokens of the chains it serves."""
+    """Metrics of one server; also the callback that counts the selections and tokens of its chains."""
 
     run_inline = True
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self._registry = registry
-        self.requests = Counter(
-            "metachain_requests", "Requests answered.", ["route", "method", "status"], registry=registry
+        counter = partial(Counter, registry=registry)
+        histogram = partial(Histogram, buckets=SECONDS, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        self.requests = counter("metachain_requests", "Requests answered.", ["route", "method", "status"])
+        self.request_seconds = histogram(
+            "metachain_request_seconds", "Time until a request was answered, streams to their end.", ["route"]
         )
-        self.request_seconds = Histogram(
-            "metachain_request_seconds",
-            "Time until a request was answered, streams to their end.",
-            ["route"],
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.in_flight = Gauge(
-            "metachain_requests_in_flight",
-            "Requests under way.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self.selections = Counter(
+        self.in_flight = gauge("metachain_requests_in_flight", "Requests in progress.", multiprocess_mode="livesum")
+        self.selections = counter(
             "metachain_selections",
-            "Selections handed out; method is metachain where the guard lets learning choose, else nearest.",
+            "Selections; method is metachain where the guard allows learned selection, else nearest.",
             ["institution", "method"],
-            registry=registry,
         )
-        self.selection_seconds = Histogram(
-            "metachain_selection_seconds", "Time to select for one query.", buckets=SECONDS, registry=registry
-        )
-        self.guard = Gauge(
+        self.selection_seconds = histogram("metachain_selection_seconds", "Time to select for one query.")
+        self.guard = gauge(
             "metachain_guard_lets_learning_choose",
             "1 where the last selection of an institution was learned, 0 where it was plain nearest neighbours.",
             ["institution"],
-            registry=registry,
             multiprocess_mode="mostrecent",
         )
-        self.feedback = Counter(
-            "metachain_feedback", "Answers scored or corrected.", ["institution", "kind"], registry=registry
-        )
-        self.labels = Counter("metachain_labels", "Labelled examples stored.", ["institution"], registry=registry)
-        self.tokens = Counter("metachain_tokens", "Tokens of the models asked.", ["kind"], registry=registry)
-        self.model_calls = Counter("metachain_model_calls", "Calls of models.", ["outcome"], registry=registry)
+        self.feedback = counter("metachain_feedback", "Answers scored or corrected.", ["institution", "kind"])
+        self.labels = counter("metachain_labels", "Labelled examples stored.", ["institution"])
+        self.tokens = counter("metachain_tokens", "Tokens of all models.", ["kind"])
+        self.model_calls = counter("metachain_model_calls", "Model calls.", ["outcome"])
         self._begun: dict[UUID, float] = {}
 
     def text(self) -> bytes:
-        """All numbers, of all workers, in Prometheus' text format."""
+        """Write all metrics, of all workers, in Prometheus' text format."""
         if SHARED_FOLDER not in os.environ:
             return generate_latest(self._registry)
         every = CollectorRegistry()
@@ -95,27 +83,26 @@ class Metrics(BaseCallbackHandler):
     def on_chain_start(
         self, serialized: dict[str, Any], inputs: dict[str, Any], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        """Note when a selection begins."""
+        """Note the start of a selection."""
         if kwargs.get("name") == SELECTION_RUN:
             self._begun[run_id] = perf_counter()
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """Count a selection that was made."""
+        """Count a selection."""
         begun = self._begun.pop(run_id, None)
         if begun is not None and isinstance(outputs, Mapping):
             self.selected(outputs["institution"], outputs["method"], perf_counter() - begun)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Forget a selection that failed."""
+        """Drop the start of a selection that failed."""
         self._begun.pop(run_id, None)
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        """Count a model's call and its tokens."""
+        """Count a model call and its tokens."""
         self.model_calls.labels("answered").inc()
-        messages = [one.message for some in response.generations for one in some if isinstance(one, ChatGeneration)]
-        for kind, number in usage_of(messages).items():
+        for kind, number in usage_of(messages_of_result(response)).items():
             self.tokens.labels(kind.removesuffix("_tokens")).inc(number)
 
     def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
-        """Count a call that failed."""
+        """Count a model call that failed."""
         self.model_calls.labels("failed").inc()

@@ -1,4 +1,4 @@
-"""``metachain serve``: a server's settings, its app as each worker makes it, and the process that runs them."""
+"""``metachain serve``: the settings, the app of each worker, and the process that runs the workers."""
 
 import importlib
 import json
@@ -36,14 +36,14 @@ from metachain.selection.learned_policies import load_policy
 __all__ = ["Serving", "app", "run", "standard_chains"]
 
 SETTINGS = "METACHAIN_SERVING"
-"""The variable in which the process tells its workers what to serve."""
+"""Environment variable with the settings for the workers, as JSON."""
 GRACE = 5
-"""Seconds for requests that are still under way when their time is up."""
+"""Seconds that requests get beyond their time limit when the server ends."""
 
 
 @dataclass(frozen=True)
 class Serving:
-    """What ``metachain serve`` was asked for, as JSON can say it."""
+    """Settings of ``metachain serve``, which can be written as JSON."""
 
     library: str
     model: str = "offline"
@@ -52,9 +52,9 @@ class Serving:
     workers: int = 1
     instructions: str = ""
     extract: str = ""
-    """MODULE:CLASS of the Pydantic model that ``/extract`` fills in; any JSON object where empty."""
+    """MODULE:CLASS of the Pydantic model of ``/extract``; empty for any JSON object."""
     chains: Sequence[str] = ()
-    """Further chains, each NAME=MODULE:ATTRIBUTE: a Runnable, or what makes one of a library and a model."""
+    """Further chains, each NAME=MODULE:ATTRIBUTE: a Runnable, or a function from a library and a model to one."""
     purpose: str = ""
     deidentify: str = "off"
     certificate: str = ""
@@ -69,17 +69,17 @@ class AnyObject(RootModel[dict[str, JsonValue]]):
 class Classified(BaseModel):
     """The label of a text."""
 
-    label: str | None = Field(description="One of the institution's labels; null where the model's answer is none.")
-    answer: str = Field(description="What the model said, word for word.")
+    label: str | None = Field(description="One of the institution's labels; null where the model's answer fits none.")
+    answer: str = Field(description="The model's answer, word for word.")
     reason: str
 
 
 def run(serving: Serving, tell: Callable[[str], object]) -> None:
-    """Serve until a signal ends it: then requests under way are answered, and no more are taken.
+    """Serve until a signal arrives; then answer the requests under way, and accept no more.
 
-    ``tell`` is called with each line for the person who started the server. Raises DataError, NotFoundError and others
-    before it begins where a library, a model, a chain or an address is not what it must be, and where anybody beyond
-    this machine could ask though there is no key.
+    ``tell`` gets each line for the person who started the server. Before it serves, it raises DataError, NotFoundError
+    and others for a wrong library, model, chain or address, and DataError for a library without a key on an address
+    that other machines can reach.
     """
     with Library.open(serving.library, create=False, purpose=serving.purpose) as library:
         if not has_learned(library):
@@ -116,9 +116,9 @@ def run(serving: Serving, tell: Callable[[str], object]) -> None:
 
 
 def app() -> FastAPI:
-    """One worker's app, as the process above it was asked for."""
-    told = json.loads(os.environ[SETTINGS])
-    serving = replace(Serving(**told), limits=Limits(**told["limits"]))
+    """Make one worker's app from the settings in the environment."""
+    settings = json.loads(os.environ[SETTINGS])
+    serving = replace(Serving(**settings), limits=Limits(**settings["limits"]))
     gate = gate_named(serving.deidentify)
     library = Library.open(serving.library, create=False, purpose=serving.purpose, gate=gate)
     selector = LibraryExampleSelector(library, policy=load_policy(library, serving.model))
@@ -138,7 +138,7 @@ def standard_chains(
     instructions: str = "",
     schema: type[BaseModel] = AnyObject,
 ) -> dict[str, Runnable[Any, Any]]:
-    """``classify``, ``summarize`` and ``extract`` for every institution of a library, each told the instructions."""
+    """Make ``classify``, ``summarize`` and ``extract`` for all institutions of a library."""
     classifying = classification_chain(model, selector, instructions=instructions)
     return {
         "classify": classifying | RunnableLambda(_classified, name="classified").with_types(output_type=Classified),
@@ -155,23 +155,25 @@ def _chains(serving: Serving, library: Library, selector: LibraryExampleSelector
     model = load_model(serving.model)
     schema = _imported(serving.extract) if serving.extract else AnyObject
     chains = standard_chains(model, selector, instructions=serving.instructions, schema=schema)
-    for said in serving.chains:
-        name, equals, place = said.partition("=")
+    for given in serving.chains:
+        name, equals, place = given.partition("=")
         if not equals:
-            raise DataError(f"a chain is said as NAME=MODULE:ATTRIBUTE, got {said!r}")
+            raise DataError(f"a chain must be NAME=MODULE:ATTRIBUTE, got {given!r}")
         found = _imported(place)
         chain = found if isinstance(found, Runnable) else found(library, model)
         if not isinstance(chain, Runnable):
-            raise DataError(f"{place!r} is no Runnable and makes none of a library and a model, but {type(chain)}")
+            raise DataError(
+                f"{place!r} must be a Runnable, or a function from a library and a model to one, got {type(chain)}"
+            )
         chains[name] = chain
     return chains
 
 
 def _imported(place: str) -> Any:
-    """What MODULE:ATTRIBUTE names, from the present folder too."""
+    """Import MODULE:ATTRIBUTE, also from the current folder."""
     module, colon, attribute = place.partition(":")
     if not colon:
-        raise DataError(f"say it as MODULE:ATTRIBUTE, got {place!r}")
+        raise DataError(f"an attribute to import must be MODULE:ATTRIBUTE, got {place!r}")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:

@@ -1,4 +1,4 @@
-"""Bodies that are strict JSON: UTF-8, no NaN, no lone surrogates, nothing nested deeper than anybody needs."""
+"""Request bodies of strict JSON: UTF-8, no NaN, no lone surrogates, at most 64 levels deep."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -7,7 +7,7 @@ import orjson
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
-__all__ = ["StrictRoute", "strictly_read"]
+__all__ = ["StrictRoute"]
 
 DEEPEST = 64
 
@@ -16,21 +16,21 @@ class StrictRoute(APIRoute):
     """A route whose body must be strict JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Answer with a request that reads strictly."""
+        """Read each request's body strictly."""
         answer = super().get_route_handler()
 
-        async def strictly(request: Request) -> Response:
+        async def handle(request: Request) -> Response:
             return await answer(_StrictRequest(request.scope, request.receive))
 
-        return strictly
+        return handle
 
 
-def strictly_read(body: bytes) -> Any:
+def _parse(body: bytes) -> Any:
     """Read strict JSON. Raises HTTPException 422."""
     try:
         read = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise HTTPException(422, f"the body is no strict JSON in UTF-8: {error.msg}") from None
+        raise HTTPException(422, f"the body is not strict JSON in UTF-8: {error.msg}") from None
     level, depth = [read], 0
     while level:
         depth += 1
@@ -47,6 +47,6 @@ def strictly_read(body: bytes) -> Any:
 
 class _StrictRequest(Request):
     async def json(self) -> Any:
-        if not hasattr(self, "_strict"):
-            self._strict = strictly_read(await self.body())
-        return self._strict
+        if not hasattr(self, "_parsed"):
+            self._parsed = _parse(await self.body())
+        return self._parsed

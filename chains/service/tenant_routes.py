@@ -1,12 +1,13 @@
-"""What an institution asks beside answers: its posterior, feedback, what to label next, and why what was chosen."""
+"""Routes of an institution: adaptation, feedback, label suggestions, and explained selections."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from metachain.chains.service.callers import allowing, key_of
+from metachain.chains.service.callers import key_of, target_institution
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.metrics import Metrics
 from metachain.chains.service.problems import documented
@@ -25,8 +26,9 @@ __all__ = ["tenant_routes"]
 
 REFUSALS = documented(401, 403, 404, 413, 422, 429, 500, 503, 504)
 LEANS_ON = 8
-ADAPT, FEEDBACK, LABEL, READ, EXPLAIN = map(allowing, ("adapt", "feedback", "label", "read", "explain"))
-EVERY = allowing("read", named=False)
+"""Number of past institutions in the answer to ``/adapt``."""
+ADAPT, FEEDBACK, LABEL, EXPLAIN = map(target_institution, ("adapt", "feedback", "label", "explain"))
+READ = target_institution("read", required=False)
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -37,52 +39,54 @@ class Strict(BaseModel):
 
 
 class Example(Strict):
-    """One labelled example of the institution that asks."""
+    """One labelled example of the institution."""
 
     input: Text
     output: Text
-    id: str = Field("", description="Left out, it is made of the texts: the same example is stored once.")
+    id: str = Field("", description="By default derived from the texts, so that the same example is stored once.")
     metadata: dict[str, Any] = {}
 
 
 class Support(Strict):
-    """What the institution tells of itself."""
+    """Labelled examples and answers of the institution."""
 
     examples: list[Example] = []
     answers: list[Text] = Field(
-        [], description="All answers that it gives, such as its codes, in place of those listed before."
+        [], description="All answers that the institution uses, such as its codes; they replace any earlier list."
     )
 
 
 class Leaning(BaseModel):
-    """How much a past institution counts."""
+    """Weight of a past institution."""
 
     institution: str
-    weight: float = Field(ge=0, le=1, description="Share of all past institutions' weight.")
+    weight: float = Field(ge=0, le=1, description="Share of the total weight of all past institutions.")
 
 
 class Adapted(BaseModel):
-    """What is known of an institution now."""
+    """State of an institution after adaptation."""
 
     institution: str
     stored: int
     duplicates: int
     labels: int
-    scored: int = Field(description="Answers that earned a bare score.")
+    scored: int = Field(description="Number of answers with a score and no correction.")
     method: str = Field(description="metachain: learned selection; nearest: plain nearest neighbours.")
-    leans_on: list[Leaning] = Field(description=f"The {LEANS_ON} past institutions that count most.")
+    leans_on: list[Leaning] = Field(description=f"The {LEANS_ON} past institutions with the most weight.")
 
 
 class Judged(Strict):
-    """What an answer earned."""
+    """Feedback on an answer."""
 
     run_id: Text = Field(description="metadata.run_id of the answer.")
-    score: float | None = Field(None, ge=0, le=1, description="Probability that it is what the institution would say.")
-    correction: Text | None = Field(None, description="What the institution says; it becomes a labelled example.")
+    score: float | None = Field(
+        None, ge=0, le=1, description="Probability that the answer is right for the institution."
+    )
+    correction: Text | None = Field(None, description="The institution's own answer; it becomes a labelled example.")
 
 
 class Kept(BaseModel):
-    """What is kept of the feedback on an answer."""
+    """Stored feedback on an answer."""
 
     run_id: str
     score: float | None
@@ -90,48 +94,48 @@ class Kept(BaseModel):
 
 
 class Unlabelled(Strict):
-    """Texts to choose from."""
+    """Unlabelled texts, and the number of them to label."""
 
     texts: list[Text]
     budget: int = Field(8, ge=0, le=1000)
 
 
 class Suggested(BaseModel):
-    """One text worth labelling."""
+    """One suggestion of a text to label."""
 
     input: str
-    removes: float = Field(description="Share of the error expected to remain that its label removes.")
+    removes: float = Field(description="Share of the remaining expected error that the label removes.")
     reason: str
 
 
 class Suggestions(BaseModel):
-    """What to label next, the most useful first."""
+    """Suggestions of texts to label, the most useful first."""
 
     suggestions: list[Suggested]
 
 
 class Asked(Strict):
-    """A query, to see what would be shown for it."""
+    """A query, for an explained selection."""
 
     input: Text
-    k: int | None = Field(None, ge=0, le=100, description="How many demonstrations at most.")
+    k: int | None = Field(None, ge=0, le=100, description="Maximum number of demonstrations.")
 
 
 class Why(BaseModel):
-    """One demonstration, and why it was chosen."""
+    """One selected demonstration, with its scores and reason."""
 
     id: str
     institution: str
-    input: str | None = Field(description="The institution's own; others' only with a key that allows texts.")
+    input: str | None = Field(description="Null for another institution's demonstration, unless the key allows texts.")
     output: str | None
     score: float
     similarity: float
-    plausibility: float = Field(description="Probability that its answer is right here.")
+    plausibility: float = Field(description="Probability that the institution gives the same output for the query.")
     reason: str
 
 
 class Explained(BaseModel):
-    """What is shown to a model for a query, in the order of the prompt."""
+    """The selected demonstrations of a query, the most useful last."""
 
     selection_id: str
     institution: str
@@ -140,76 +144,88 @@ class Explained(BaseModel):
 
 
 class Institution(BaseModel):
-    """What is known of an institution."""
+    """State of an institution."""
 
     institution: str
     labels: int
     scored: int
     method: str
-    past: list[str] = Field(description="Institutions whose demonstrations it may be shown and that were learned from.")
+    past: list[str] = Field(description="Past institutions in the prior that share demonstrations with this one.")
 
 
 class Institutions(BaseModel):
-    """Those that the key may ask for."""
+    """The institutions that the key may ask for."""
 
     institutions: list[Institution]
 
 
 def tenant_routes(library: Library, selector: LibraryExampleSelector, metrics: Metrics, limits: Limits) -> APIRouter:
-    """``/adapt``, ``/feedback``, ``/label``, ``/explain`` and ``/institutions``, for the institution that asks."""
+    """Make the routes ``/adapt``, ``/feedback``, ``/label``, ``/explain`` and ``/institutions``."""
     routes = APIRouter(responses=REFUSALS, tags=["institution"])
+    endpoints = _Endpoints(library, selector, metrics, limits)
+    routes.post("/adapt")(endpoints.adapt_to)
+    routes.post("/feedback")(endpoints.record_feedback)
+    routes.post("/label")(endpoints.suggest)
+    routes.post("/explain")(endpoints.explain)
+    routes.get("/institutions")(endpoints.institutions)
+    return routes
 
-    @routes.post("/adapt")
-    def adapt_to(body: Support, institution: str = ADAPT) -> Adapted:
-        """Store labelled examples and adapt to them: on disk when this is answered."""
-        _at_most(limits.batch, len(body.examples), "examples")
-        _at_most(limits.texts, len(body.answers), "answers")
-        prior = load_prior(library, institution)
-        added = library.add(_demonstration(institution, one) for one in body.examples)
+
+@dataclass(frozen=True)
+class _Endpoints:
+    """Functions of the routes; OpenAPI takes their names and docstrings."""
+
+    library: Library
+    selector: LibraryExampleSelector
+    metrics: Metrics
+    limits: Limits
+
+    def adapt_to(self, body: Support, institution: str = ADAPT) -> Adapted:
+        """Store labelled examples and adapt to them; all is on disk before the answer."""
+        _at_most(self.limits.batch, len(body.examples), "examples")
+        _at_most(self.limits.texts, len(body.answers), "answers")
+        prior = load_prior(self.library, institution)
+        added = self.library.add(_demonstration(institution, one) for one in body.examples)
         if body.answers:
-            library.list_answers(institution, body.answers)
-        state = load_institution(prior, library, institution)
+            self.library.list_answers(institution, body.answers)
+        state = load_institution(prior, self.library, institution)
         posterior = posterior_of(prior, state)
-        save_posterior(library, posterior)
-        metrics.labels.labels(institution).inc(added.stored)
+        save_posterior(self.library, posterior)
+        self.metrics.labels.labels(institution).inc(added.stored)
         return _adapted(posterior, state.pool.institutions, added)
 
-    @routes.post("/feedback")
-    def record_feedback(body: Judged, institution: str = FEEDBACK) -> Kept:
-        """Score or correct an answer: on disk when this is answered, and heeded by the next selection."""
-        known = library.outcomes.by_id([body.run_id]).get(body.run_id)
+    def record_feedback(self, body: Judged, institution: str = FEEDBACK) -> Kept:
+        """Score or correct an answer; it is on disk before the answer, and counts in the next selection."""
+        known = self.library.outcomes.by_id([body.run_id]).get(body.run_id)
         if known is None or known.institution != institution:
             raise NotFoundError(f"no answer of {institution!r} has the run_id {body.run_id!r}; it is in its metadata")
-        kept = library.record_feedback(body.run_id, body.score, correction=body.correction)
+        kept = self.library.record_feedback(body.run_id, body.score, correction=body.correction)
         kind = "score" if body.correction is None else "correction"
-        metrics.feedback.labels(institution, kind).inc()
+        self.metrics.feedback.labels(institution, kind).inc()
         return Kept(run_id=body.run_id, score=kept.score, correction=kept.correction)
 
-    @routes.post("/label")
-    def suggest(body: Unlabelled, institution: str = LABEL) -> Suggestions:
-        """Say which of some texts to label next."""
-        _at_most(limits.texts, len(body.texts), "texts")
-        found = suggest_labels(library, selector.of(institution).posterior, body.texts, body.budget)
-        told = [Suggested(input=one.text, removes=one.gain, reason=one.reason) for one in found]
-        return Suggestions(suggestions=told)
+    def suggest(self, body: Unlabelled, institution: str = LABEL) -> Suggestions:
+        """Suggest the texts to label next."""
+        _at_most(self.limits.texts, len(body.texts), "texts")
+        found = suggest_labels(self.library, self.selector.of(institution).posterior, body.texts, body.budget)
+        suggested = [Suggested(input=one.text, removes=one.gain, reason=one.reason) for one in found]
+        return Suggestions(suggestions=suggested)
 
-    @routes.post("/explain")
-    def explain(request: Request, body: Asked, institution: str = EXPLAIN) -> Explained:
-        """Select as for an answer, and say why; the audit keeps that it was shown."""
-        selection = selector.of(institution).select(body.input, body.k)
-        every = key_of(request).allows("texts")
-        told = [_why(one, with_texts=every or one.demonstration.institution == institution) for one in selection.chosen]
+    def explain(self, request: Request, body: Asked, institution: str = EXPLAIN) -> Explained:
+        """Select demonstrations as for an answer, and give reasons; the audit records the selection."""
+        selection = self.selector.of(institution).select(body.input, body.k)
+        all_texts = key_of(request).allows("texts")
+        explained = [
+            _why(one, with_texts=all_texts or one.demonstration.institution == institution) for one in selection.chosen
+        ]
         return Explained(
-            selection_id=selection.id, institution=institution, method=selection.method, demonstrations=told
+            selection_id=selection.id, institution=institution, method=selection.method, demonstrations=explained
         )
 
-    @routes.get("/institutions")
-    def institutions(institution: str = EVERY) -> Institutions:
-        """What is known of the institution that asks; of all, with an administrator's key that names none."""
-        names = [institution] if institution else library.institutions()
-        return Institutions(institutions=[_institution(library, selector, name) for name in names])
-
-    return routes
+    def institutions(self, institution: str = READ) -> Institutions:
+        """Give the state of the key's institution; an administrator's key that names none gets all institutions."""
+        names = [institution] if institution else self.library.institutions()
+        return Institutions(institutions=[_institution(self.library, self.selector, name) for name in names])
 
 
 def _at_most(most: int, got: int, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Spans of requests, selections and model calls for OpenTelemetry, where an exporter is configured: ids, no texts."""
+"""OpenTelemetry spans of requests, selections and model calls: ids and numbers, no texts."""
 
 import os
 from typing import Any
@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import FastAPI
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.outputs import LLMResult
 
-from metachain.chains.audit_callback import model_name, usage_of
+from metachain.chains.audit_callback import messages_of_result, model_name, usage_of
 from metachain.chains.select_step import SELECTION_RUN
 from metachain.errors import DataError
 
@@ -20,12 +20,12 @@ UNTRACED = "healthz,readyz,metrics"
 
 
 def is_configured() -> bool:
-    """Whether OpenTelemetry's own variables name where spans go."""
+    """Whether OpenTelemetry's environment variables name an exporter's address."""
     return any(os.environ.get(name) for name in ENDPOINTS)
 
 
 def trace(app: FastAPI) -> "Spans":
-    """Send spans of an app's requests where OpenTelemetry's variables say; returns the callback for its chains.
+    """Send spans of an app's requests to OpenTelemetry's exporter, and return the callback for its chains.
 
     Raises DataError where the packages are not installed.
     """
@@ -49,7 +49,7 @@ def trace(app: FastAPI) -> "Spans":
 
 
 class Spans(BaseCallbackHandler):
-    """The callback that makes a span of each selection and each call of a model."""
+    """A callback that makes a span of each selection and each model call."""
 
     run_inline = True
 
@@ -59,18 +59,18 @@ class Spans(BaseCallbackHandler):
         self._open: dict[UUID, Any] = {}
 
     def close(self) -> None:
-        """Send what was not sent yet."""
+        """Send the remaining spans."""
         self._provider.shutdown()
 
     def on_chain_start(
         self, serialized: dict[str, Any], inputs: dict[str, Any], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        """Begin the span of a selection."""
+        """Start the span of a selection."""
         if kwargs.get("name") == SELECTION_RUN:
             self._open[run_id] = self._tracer.start_span(SELECTION_RUN)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """End it, with who asked and what was chosen: ids alone."""
+        """End the span of a selection, with the institution, the method, the id and the number of demonstrations."""
         if run_id in self._open:
             self._end(
                 run_id,
@@ -89,18 +89,17 @@ class Spans(BaseCallbackHandler):
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        """Begin the span of a model's call."""
+        """Start the span of a model call."""
         attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model_name(kwargs.get("metadata") or {})}
         self._open[run_id] = self._tracer.start_span("chat", attributes=attributes)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        """End it, with its tokens."""
-        generated = [one for some in response.generations for one in some if isinstance(one, ChatGeneration)]
-        used = usage_of([one.message for one in generated])
+        """End the span of a model call, with its tokens."""
+        used = usage_of(messages_of_result(response))
         self._end(run_id, {f"gen_ai.usage.{name}": tokens for name, tokens in used.items()})
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """End the span of a call that failed."""
+        """End the span of a model call that failed."""
         self._end(run_id, {"error.type": type(error).__name__})
 
     def _end(self, run_id: UUID, attributes: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A scripted day at the coding desk of a hospital that joined this morning.
+"""A scripted day at the coding desk of a new hospital.
 
 python app.py [--model provider:name] [--lines 160]
 """
@@ -17,19 +17,19 @@ ROUNDS = 4
 
 
 def main() -> None:
-    """Take lines in, let the coder settle them, and print how many proposals were right in each part of the day."""
+    """Take lines in, let the coder settle them, and print the number of right proposals in each round."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="offline")
     parser.add_argument("--lines", type=int, default=160)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         library, hospital, booked = open_library(Path(folder) / "group.db")
         with library:
-            day(Desk(hospital, library, coding_chain(load_model(asked.model), library)), booked[: asked.lines])
+            day(Desk(hospital, library, coding_chain(load_model(options.model), library)), booked[: options.lines])
 
 
 def day(desk: Desk, booked: list) -> None:
-    """Four rounds: the synthetic hospital's own bookings stand in for its coder."""
+    """Run four rounds; the synthetic hospital's own bookings stand in for its coder."""
     codes = {one.input: one.output for one in booked}
 
     def coder(line: Line) -> str:

@@ -1,4 +1,4 @@
-"""What coders do: they look at proposals, and say what is right."""
+"""The queue of proposals that coders confirm or correct."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class Desk:
     chain: Runnable
     waiting: list[Line] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    """Lines that nothing could be proposed for, with the reason, for somebody to look into."""
+    """Lines without a proposal, each with the reason, for a person to check."""
 
     def take_in(self, text: str) -> None:
         """Propose a code for a line, and put it on the desk."""
@@ -41,7 +41,7 @@ class Desk:
         self.waiting.append(Line(text, proposal))
 
     def work(self, coder: Callable[[Line], str]) -> tuple[int, int]:
-        """Let a coder settle all that waits; returns how many proposals were right, and how many there were."""
+        """Let a coder settle all waiting lines; return the number of right proposals, and of all proposals."""
         right = settled = 0
         while self.waiting:
             line = self.waiting[0]

@@ -1,4 +1,4 @@
-"""The library of the group: what past hospitals have booked. Generated and synthetic here; read your own instead."""
+"""The library of the hospital group, with synthetic bookings; read your own in their place."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ __all__ = ["open_library"]
 
 
 def open_library(path: Path) -> tuple[Library, str, list[Demonstration]]:
-    """A library that has learned from past hospitals; a new one's name, and what its coders would book."""
+    """Open a library with a prior from past hospitals; return it with a new hospital's name and its right bookings."""
     world = generate_world()
     name = world[-1].institution
     library = Library.open(path)

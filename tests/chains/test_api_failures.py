@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from metachain.chains.api_failures import costs_nothing, is_passing, retry_after, status_of
+from metachain.chains.api_failures import is_transient, is_unbilled, retry_after, status_of
 
 
 def error(cause: Exception | None = None, name: str = "Error", **attributes: Any) -> Exception:
@@ -67,8 +67,8 @@ def test_the_status_is_found_where_clients_put_it(failure: Exception, status: in
 )
 def test_what_is_asked_again_and_what_it_costs(failure: Exception, passing: bool, free: bool) -> None:
     """Passing failures are; those refused unread are free, those without an answer may not be."""
-    assert is_passing(failure) == passing
-    assert costs_nothing(failure) == free
+    assert is_transient(failure) == passing
+    assert is_unbilled(failure) == free
 
 
 def test_the_wait_asked_for_is_in_seconds() -> None:

@@ -17,8 +17,7 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from oracles import briefly
 from served import Record, RefusedError, Served, asked
 
-from metachain.chains import OfflineChatModel
-from metachain.chains import model_caller as calling
+from metachain.chains import OfflineChatModel, prompt_batch
 from metachain.chains.call_budget import CallBudget, Prices, Usage
 from metachain.chains.model_caller import Answer, ModelCaller, backoff
 from metachain.errors import DataError, ModelError
@@ -326,7 +325,7 @@ def test_an_interruption_keeps_calls_under_way() -> None:
 
 def test_a_call_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """After an error, calls under way have a while to end; one cut off is charged all it can have used."""
-    monkeypatch.setattr(calling, "DRAIN", 0.02)
+    monkeypatch.setattr(prompt_batch, "DRAIN", 0.02)
     behaviours: dict[str, float | Exception] = {"a": 60.0, "b": RefusedError(401)}
     model = Served(record=Record(), behave=lambda text, _: behaviours[text], max_tokens=3)
     with ModelCaller(model, budget=CallBudget(tokens=1000)) as caller, pytest.raises(ModelError, match="key"):

@@ -104,7 +104,7 @@ def test_what_langchain_loses_is_found() -> None:
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ({"n": {"$gt": 3}}, r"compares 'n' with '\$gt'; what is known is \$eq"),
+        ({"n": {"$gt": 3}}, r"compares 'n' with '\$gt'; the known comparisons are \$eq"),
         ({"n": {"$in": 3}}, r"give \$in of 'n' a list, got int"),
         ({"$and": []}, r"must name keys of the metadata, got '\$and'"),
         ({"n": {"$eq": {1}}}, r"must compare with what JSON can hold"),

@@ -1,1 +1,1 @@
-"""The desk's own chains."""
+"""Chains of the coding desk."""

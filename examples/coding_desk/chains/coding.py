@@ -21,16 +21,16 @@ CODE = re.compile(r"\d{4}")
 
 @dataclass(frozen=True)
 class Proposal:
-    """A code, or none, with what the coder is told."""
+    """A proposed code, or None, with a note for the coder."""
 
     code: str | None
     note: str
     run: UUID
-    """Of the recorded answer, for feedback."""
+    """Id of the recorded answer, for feedback."""
 
 
 def coding_chain(model: BaseChatModel, library: Library) -> Runnable[dict[str, Any], Proposal]:
-    """Propose for ``{"line": text, "hospital": name}``; each answer is recorded, so that a coder can correct it."""
+    """Make a chain that proposes a code for ``{"line": text, "hospital": name}``, and records it for feedback."""
     selector = LibraryExampleSelector(library, policy=load_policy(library, "offline"))
     classify = recorded(classification_chain(model, selector, instructions=INSTRUCTIONS), library)
 
@@ -42,15 +42,15 @@ def coding_chain(model: BaseChatModel, library: Library) -> Runnable[dict[str, A
 
 
 def cleaned(asked: dict[str, str]) -> dict[str, str]:
-    """Without the price and the quantity that some systems write into the line."""
+    """Remove the price and the quantity that some systems write at the end of a line."""
     line = re.sub(r"\s+(\$\s?[\d.,]+|QTY\s*\d+)\s*$", "", asked["line"], flags=re.IGNORECASE)
     return {"input": " ".join(line.split()), "institution": asked["hospital"]}
 
 
 def proposed(found: Classification, run: UUID) -> Proposal:
-    """A code that looks like one, else a note for the coder."""
+    """Make a proposal of a valid code, or else a note for the coder."""
     if found.label is None:
         return Proposal(None, found.reason, run)
     if not CODE.fullmatch(found.label):
-        return Proposal(None, f"{found.label!r} is no code of four digits", run)
+        return Proposal(None, f"{found.label!r} is not a code of four digits", run)
     return Proposal(found.label, "", run)
