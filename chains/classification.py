@@ -69,7 +69,7 @@ def classification_chain(
     ``structured=False`` it answers in words. Other models, and models wrapped in other Runnables, answer in words.
 
     Without ``labels``, the allowed labels are those of the demonstrations shown and the institution's own
-    (``selector.labels``, where the selector has them). The prompt is ``few_shot_prompt``, which does not list the
+    (``selector.labels()``, where the selector has them). The prompt is ``few_shot_prompt``, which does not list the
     labels: list them in the ``instructions`` if the model needs them. ``max_prompt_tokens`` and ``count_tokens`` are
     those of ``few_shot_chain``. Raises DataError for an empty list, for labels that are blank or no strings, and for
     ``structured=True`` with a model that has no structured output.

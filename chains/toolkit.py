@@ -121,7 +121,7 @@ class MetaChainToolkit(BaseToolkit):
         return {"institutions": [{"institution": one, "labels": counts.get(one, 0)} for one in self.institutions]}
 
     def _status(self, institution: str) -> dict[str, Any]:
-        posterior = self._selector(institution).posterior
+        posterior = self._selector(institution).posterior()
         return {
             "institution": institution,
             "method": posterior.method,

@@ -61,15 +61,14 @@ class MetaExampleSelector(BaseExampleSelector):
         """The target institution."""
         return self._posterior.institution
 
-    @property
     def labels(self) -> tuple[str, ...]:
         """Known outputs of the institution, in alphabetical order."""
-        return self._selector.labels if self._selector else ()
+        return self._selector.labels() if self._selector else ()
 
     def labels_of(self, institution: str) -> tuple[str, ...]:
         """Known outputs of the institution, as ``labels``. Raises DataError for another institution."""
         self._check_institution(institution)
-        return self.labels
+        return self.labels()
 
     def explain(self, text: str) -> Selection:
         """Select for one input, and give each demonstration's scores and reason."""

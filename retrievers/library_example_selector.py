@@ -59,7 +59,7 @@ class LibraryExampleSelector(BaseExampleSelector):
 
     def labels_of(self, institution: str) -> tuple[str, ...]:
         """Known outputs of an institution, in alphabetical order. Raises NotFoundError as ``of`` does."""
-        return self.of(institution).labels
+        return self.of(institution).labels()
 
     def explain_for(
         self, institution: str, text: str, budget: int | None = None, tokens: CountTokens | None = None

@@ -207,7 +207,7 @@ class _Endpoints:
     def suggest(self, body: Unlabelled, institution: str = LABEL) -> Suggestions:
         """Suggest the texts to label next."""
         _at_most(self.limits.texts, len(body.texts), "texts")
-        found = suggest_labels(self.library, self.selector.of(institution).posterior, body.texts, body.budget)
+        found = suggest_labels(self.library, self.selector.of(institution).posterior(), body.texts, body.budget)
         suggested = [Suggested(input=one.text, removes=one.gain, reason=one.reason) for one in found]
         return Suggestions(suggestions=suggested)
 
@@ -266,7 +266,7 @@ def _why(one: Chosen, *, with_texts: bool) -> Why:
 
 
 def _institution(library: Library, selector: LibraryExampleSelector, name: str) -> Institution:
-    known = selector.of(name).posterior
+    known = selector.of(name).posterior()
     allowed = library.sharing.usable_by(name).demonstrations
     return Institution(
         institution=name,

@@ -91,32 +91,22 @@ class SentenceTransformerEncoder:
     """
 
     def __init__(self, model: str | Path, device: str = "cpu") -> None:
-        """Set the model, and the device on which PyTorch runs it."""
-        self._name = model
+        """Read the model's files once, for the fingerprint. Raises NotFoundError if they are not on this machine.
+
+        ``device`` is the device on which PyTorch runs the model.
+        """
+        self._folder = _find_folder(model)
         self._device = device
         self._loading = Lock()
         self._model: Any = None
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Name of the model and a checksum of the names and contents of its files.
-
-        The first access reads all files of the model; later ones are cached. Raises the errors of ``encode``.
-        """
-        folder = self._find_folder()
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md")
-        whole = sha256()
-        for path in files:
-            with open(path, "rb") as file:
-                whole.update(f"{path.relative_to(folder).as_posix()} ".encode())
-                whole.update(file_digest(file, "sha256").digest())
-        name = folder.resolve().name if Path(self._name).is_dir() else self._name
-        return f"{name}/{whole.hexdigest()[:12]}"
+        name = self._folder.resolve().name if Path(model).is_dir() else model
+        self.fingerprint = f"{name}/{_digest(self._folder)[:12]}"
+        """Name of the model and a checksum of the names and contents of its files."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed n texts; (n, d) float32 rows of unit length.
 
-        Raises NotFoundError if the model is not on this machine, DataError if it can't be loaded.
+        Raises DataError if the model can't be loaded.
         """
         with self._loading:
             if self._model is None:
@@ -126,22 +116,8 @@ class SentenceTransformerEncoder:
         )
         return np.asarray(rows, np.float32)[: len(texts)]
 
-    def _find_folder(self) -> Path:
-        if Path(self._name).is_dir():
-            return Path(self._name)
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-        try:
-            return Path(snapshot_download(str(self._name), local_files_only=True))
-        except (HFValidationError, LocalEntryNotFoundError):
-            raise NotFoundError(
-                f"there is no model {str(self._name)!r} on this machine; give its folder, or download it first and "
-                "give its full name, such as 'sentence-transformers/all-MiniLM-L6-v2'"
-            ) from None
-
     def _load(self) -> Any:
-        folder = self._find_folder()
+        folder = self._folder
         with quiet_torch():
             from sentence_transformers import SentenceTransformer
 
@@ -149,6 +125,31 @@ class SentenceTransformerEncoder:
                 return SentenceTransformer(str(folder), device=self._device, local_files_only=True)
             except (OSError, ValueError, KeyError, RuntimeError) as error:
                 raise DataError(f"{folder} can't be loaded as a model of sentence-transformers: {error}") from error
+
+
+def _find_folder(model: str | Path) -> Path:
+    if Path(model).is_dir():
+        return Path(model)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(str(model), local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError):
+        raise NotFoundError(
+            f"there is no model {str(model)!r} on this machine; give its folder, or download it first and "
+            "give its full name, such as 'sentence-transformers/all-MiniLM-L6-v2'"
+        ) from None
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 of the names and contents of a model's files, in hexadecimal digits."""
+    whole = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"):
+        with open(path, "rb") as file:
+            whole.update(f"{path.relative_to(folder).as_posix()} ".encode())
+            whole.update(file_digest(file, "sha256").digest())
+    return whole.hexdigest()
 
 
 def _verify(path: Path, expected: str) -> None:

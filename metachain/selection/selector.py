@@ -62,12 +62,10 @@ class Selector:
         self._pasts = pasts or SharedPastCache()
         self._now = self._read(library.state(self.institution), posterior)
 
-    @property
     def posterior(self) -> Posterior:
         """The institution's posterior in the library's present state."""
         return self._current()[1]
 
-    @property
     def labels(self) -> tuple[str, ...]:
         """The institution's own known outputs, from its list and its labels, in alphabetical order."""
         state, _ = self._current()

@@ -182,7 +182,7 @@ def test_a_selector_is_made_once(ready: Library, monkeypatch: pytest.MonkeyPatch
     made = middleware._selectors.of(NEW)
     agent.invoke(ask(ELSE), context={"institution": NEW})
     assert middleware._selectors.of(NEW) is made
-    assert made.posterior.labels == 6
+    assert made.posterior().labels == 6
 
 
 @pytest.mark.parametrize(("context", "schema"), [(Asker(NEW), Asker), ({"institution": NEW}, AskerKeys)])

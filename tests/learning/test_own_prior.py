@@ -48,7 +48,7 @@ def test_an_institution_takes_its_own_prior_and_others_everybodys(library: Libra
     save_posterior(library, adapt(load_prior(library, "new"), library, "new"))
     assert "h3" in load_posterior(library, "new").prior.institutions
     selector = LibraryExampleSelector(library, k=8).of("new")
-    _, past = load_past(selector.posterior.prior, library, "new")
+    _, past = load_past(selector.posterior().prior, library, "new")
     assert past.pool.institutions == ("h0", "h1", "h2", "h3")
     assert selector.select(TEXT).demonstrations
 

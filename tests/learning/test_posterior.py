@@ -227,8 +227,8 @@ def test_another_list_makes_an_old_posterior_stale(place: str) -> None:
         for listed in ([], ["code 1"], ["code 1", "code 3"], []):
             library.list_answers("hospital 4", listed)
             found.append(adapt(prior, library, "hospital 4"))
-            assert Selector(library, found[-1]).posterior is found[-1]
-            fresh = Selector(library, found[0]).posterior
+            assert Selector(library, found[-1]).posterior() is found[-1]
+            fresh = Selector(library, found[0]).posterior()
             assert same(fresh, found[-1])
     assert len({one.digest for one in found}) == 3
     assert same(found[0], found[-1])
@@ -253,6 +253,6 @@ def test_a_posterior_of_an_earlier_prior_is_not_used(place: str) -> None:
         save_prior(library, teach(library, LEARNED))
         selector = Selector(library, load_posterior(library, "hospital 4"))
         fresh = adapt(teach(library, LEARNED), library, "hospital 4")
-        assert selector.posterior.method == "metachain"
-        assert selector.posterior.fit.settings == LEARNED
-        assert np.allclose(selector.posterior.fit.weights, fresh.fit.weights)
+        assert selector.posterior().method == "metachain"
+        assert selector.posterior().fit.settings == LEARNED
+        assert np.allclose(selector.posterior().fit.weights, fresh.fit.weights)

@@ -128,16 +128,16 @@ def test_a_selector_sees_scores_and_labels_at_once(tmp_path: Path) -> None:
         for number, one in enumerate(TOLD[:6]):
             other.outcomes.record([outcome(one, number % 2, number)])
             fresh = adapt(prior, library, "hospital 4")
-            assert selector.posterior.digest == fresh.digest
-            assert np.allclose(selector.posterior.fit.weights, fresh.fit.weights, atol=1e-9)
+            assert selector.posterior().digest == fresh.digest
+            assert np.allclose(selector.posterior().fit.weights, fresh.fit.weights, atol=1e-9)
             assert selector.select_many(QUERIES) == Selector(library, fresh).select_many(QUERIES)
-        assert selector.posterior.scored == 6
+        assert selector.posterior().scored == 6
         assert selector.select_many(QUERIES) != before
         other.add([TOLD[0], Demonstration("hospital 4", QUERIES[0], "an answer never seen")], share=EVERYONE)
-        assert (selector.posterior.labels, selector.posterior.scored) == (2, 5)
+        assert (selector.posterior().labels, selector.posterior().scored) == (2, 5)
         fresh = adapt(prior, library, "hospital 4")
         assert selector.select_many(QUERIES) == Selector(library, fresh).select_many(QUERIES)
-        assert "an answer never seen" in selector.labels
+        assert "an answer never seen" in selector.labels()
 
 
 def test_another_process_sees_it(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_another_process_sees_it(tmp_path: Path) -> None:
     path = tmp_path / "library.db"
     with filled(path, PAST) as library:
         selector = Selector(library, adapt(teach(library), library, "hospital 4"))
-        assert selector.posterior.scored == 0
+        assert selector.posterior().scored == 0
         program = (
             "import os, sys\n"
             "from metachain.library.library import Library\n"
@@ -157,7 +157,7 @@ def test_another_process_sees_it(tmp_path: Path) -> None:
         )
         done = subprocess.run([sys.executable, "-c", program, path, NEW[0].input, PAST[0].output], check=False)
         assert done.returncode == -9
-        assert selector.posterior.scored == 1
+        assert selector.posterior().scored == 1
 
 
 def test_scored_answers_are_never_shown(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_threads_select_while_others_record(tmp_path: Path) -> None:
                 one.result()
         fresh = Selector(library, adapt(prior, library, "hospital 4"))
         assert selector.select_many(QUERIES) == fresh.select_many(QUERIES)
-        assert selector.posterior.labels == 4
+        assert selector.posterior().labels == 4
 
 
 def test_a_scored_posterior_comes_back(tmp_path: Path) -> None:

@@ -332,7 +332,7 @@ def test_own_labels_do_not_hold_it_up(library: Library, selector: Selector, enco
     encoder.once(lambda: other.add(own))
     selector.select(QUERY)
     assert len(list(library.audit.entries())) == 1
-    assert selector.posterior.labels == 3
+    assert selector.posterior().labels == 3
 
 
 def test_what_is_not_shared_is_never_handed_out(library: Library, selector: Selector, other: Library) -> None:

@@ -141,7 +141,7 @@ def test_the_next_selection_sees_it(library: Library, place: str) -> None:
         run = uuid4()
         assert chain.invoke({"input": QUERIES[0]}, {"run_id": run}) != "code 9"
         library.record_feedback(run, 0.0)
-        assert elsewhere.posterior.scored == 1
+        assert elsewhere.posterior().scored == 1
         scored = elsewhere.select_many(QUERIES)
         assert [[one.plausibility for one in each.chosen] for each in scored] != [
             [one.plausibility for one in each.chosen] for each in before
@@ -149,7 +149,7 @@ def test_the_next_selection_sees_it(library: Library, place: str) -> None:
         library.record_feedback(run, correction="code 9")
         again = f"{QUERIES[0]} again"
         assert ("code 9", NEW) in {(one.output, one.institution) for one in elsewhere.select(again).demonstrations}
-        assert (elsewhere.posterior.labels, elsewhere.posterior.scored) == (1, 0)
+        assert (elsewhere.posterior().labels, elsewhere.posterior().scored) == (1, 0)
         library.record_feedback(run, correction="code 8")
         outputs = {one.output for one in elsewhere.select(again).demonstrations}
         assert "code 8" in outputs
@@ -161,7 +161,7 @@ def test_threads_record_while_others_select(library: Library) -> None:
     """After all feedback is recorded, a running selector selects like a new one."""
     prior = learn(library)
     selector = Selector(library, adapt(prior, library, NEW))
-    chain = recorded(few_shot_chain("offline", MetaExampleSelector(library, selector.posterior)), library)
+    chain = recorded(few_shot_chain("offline", MetaExampleSelector(library, selector.posterior())), library)
     asked: list[dict[str, Any]] = [
         {"input": f"{item} ward {letter}"} for item in ("mri", "xray") for letter in "abcdefgh"
     ]
@@ -173,7 +173,7 @@ def test_threads_record_while_others_select(library: Library) -> None:
         selecting = [pool.submit(selector.select_many, QUERIES) for _ in range(20)]
         for one in [*recording, *selecting]:
             one.result()
-    assert (selector.posterior.labels, selector.posterior.scored) == (8, 8)
+    assert (selector.posterior().labels, selector.posterior().scored) == (8, 8)
     assert selector.select_many(QUERIES) == Selector(library, adapt(prior, library, NEW)).select_many(QUERIES)
 
 

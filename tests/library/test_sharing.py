@@ -253,7 +253,7 @@ def test_no_public_call_shows_what_is_not_shared(world: World, place: str, tmp_p
             tools["find_demonstrations"].invoke({"institution": asker, "text": asked}),
             tools["adaptation_status"].invoke({"institution": asker}),
             repr(suggest_labels(library, posterior, QUERIES[:20], 8)),
-            repr(ours.labels),
+            repr(ours.labels()),
             repr(library.shared_demonstrations(asker)),
             (tmp_path / "out.jsonl").read_text(),
         ]

@@ -74,7 +74,7 @@ def test_explain_of_an_empty_library_is_empty(tmp_path: Path, encoder: MiniLM, p
         selector = MetaExampleSelector(library, posterior)
         assert selector.explain(QUERY).chosen == ()
         assert selector.explain_within(QUERY, 9, lambda _: 1).chosen == ()
-        assert selector.labels == ()
+        assert selector.labels() == ()
 
 
 def test_an_example_for_an_empty_library_is_kept(tmp_path: Path, encoder: MiniLM, posterior: Posterior) -> None:
@@ -88,9 +88,9 @@ def test_an_example_for_an_empty_library_is_kept(tmp_path: Path, encoder: MiniLM
 
 def test_labels_are_the_institutions_own(selector: MetaExampleSelector, newcomer: list[Demonstration]) -> None:
     """``labels`` are the outputs of the institution's labels, and grow with each that is added."""
-    assert set(selector.labels) == {one.output for one in newcomer[:6]}
+    assert set(selector.labels()) == {one.output for one in newcomer[:6]}
     selector.add_example({"input": "helicopter transport", "output": "air"})
-    assert "air" in selector.labels
+    assert "air" in selector.labels()
 
 
 def test_an_added_example_is_durable(selector: MetaExampleSelector, library: Library, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_examples_added_by_many_threads_are_all_kept(selector: MetaExampleSelect
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(add_and_select, examples))
-    assert {example["output"] for example in examples} <= set(selector.labels)
+    assert {example["output"] for example in examples} <= set(selector.labels())
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_an_institution_without_labels_is_known_once_adapted_to(place: str) -> N
     """One that gave no label has a selector if it was adapted to; another is an error and gets none later either."""
     with Library.open(learned_library(place, demonstrations()), Tiny()) as library:
         selectors = SelectorCache(library)
-        assert selectors.of("new").posterior.labels == 0
+        assert selectors.of("new").posterior().labels == 0
         for _ in range(2):
             with pytest.raises(NotFoundError, match="no institution 'other'"):
                 selectors.of("other")
@@ -64,7 +64,7 @@ def test_what_was_refused_is_found_once_it_is_there(place: str) -> None:
         with pytest.raises(NotFoundError):
             selectors.of("h9")
         library.add([replace(one, institution="h9", id="") for one in demonstrations(institutions=1, each=2)])
-        assert selectors.of("h9").posterior.labels == 2
+        assert selectors.of("h9").posterior().labels == 2
 
 
 def test_bad_arguments_are_refused(ready: Library) -> None:
@@ -87,7 +87,7 @@ def test_a_prior_that_another_process_stores_is_used_from_then_on(place: str) ->
         save_prior(other, learn(other))
         second = selectors.of("new")
         assert second is not first
-        assert second.posterior.prior.institutions == ("h0", "h1", "h2", "h3")
+        assert second.posterior().prior.institutions == ("h0", "h1", "h2", "h3")
         assert selectors.of("new") is second
         shown = {one.institution for one in second.select("x-ray of the knee 7", 20).demonstrations}
         alone = Selector(library, adapt(load_prior(library), library, "new")).select("x-ray of the knee 7", 20)

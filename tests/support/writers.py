@@ -162,7 +162,7 @@ def read(said: str, place: str, path: str) -> None:
             assert revision >= max(sure, before), f"stale revision {revision}, {sure} acknowledged"
             sure = int(acknowledged[0])
             selection = selector.select(note(2 * sure).input)
-            assert {note(one).output for one in range(2 * sure)} <= set(selector.labels), f"stale labels, {sure}"
+            assert {note(one).output for one in range(2 * sure)} <= set(selector.labels()), f"stale labels, {sure}"
             assert len(selection.demonstrations) == len(set(selection.demonstrations)) <= selector.k
             rounds.write(b".")
 

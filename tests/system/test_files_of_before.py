@@ -131,7 +131,7 @@ def test_the_same_is_selected(library: Library, expected: dict[str, Any], instit
     posterior = load_posterior(library, institution)
     selector = Selector(library, posterior, policy=Policy.from_json(EXPECTED["policies"][policy]))
     assert_same(selections(selector.select_many(QUERIES)), expected["selections"][institution][policy])
-    assert list(selector.labels) == expected["labels"][institution]
+    assert list(selector.labels()) == expected["labels"][institution]
 
 
 def test_the_same_is_selected_for_a_purpose(place: str, expected: dict[str, Any]) -> None:

@@ -92,7 +92,7 @@ def test_a_label_never_seen_before_is_used(tmp_path: Path) -> None:
     )
     selector = Selector(library, adapt(prior, library, "new"))
     library.close()
-    assert "NEVER SEEN" in selector.labels
+    assert "NEVER SEEN" in selector.labels()
     assert selector.select("x-ray of the toe again").demonstrations[-1].output == "NEVER SEEN"
 
 
