@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from functools import cached_property
 from hashlib import file_digest, sha256
 from pathlib import Path
 from threading import Lock
