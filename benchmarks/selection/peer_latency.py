@@ -183,18 +183,19 @@ def tables(found: dict[str, Any]) -> str:
     k, embedding = found["k"], found["embedding"]
     at_most = [one for one in results if one["size"] == most]
     parts = [
-        f"Median of one call for {k} demonstrations, in milliseconds. The filter admits 10 %; who can't filter is "
-        f"asked without one.",
+        f"Median of one call for {k} demonstrations, in milliseconds. The filter admits 10 %; contenders without "
+        f"filters are asked without one.",
         _by_size(results, sizes),
         _ratios(at_most),
         _bars(at_most, k),
-        f"{most:,} demonstrations, one caller. Recall is the share of the exact answer that came back, of the learned "
-        f"selection the share of the exact 50 nearest among its candidates. The 99th percentile of fewer than a "
+        f"{most:,} demonstrations, one caller. Recall is the share of the exact answer that was returned; for the "
+        f"learned selection, the share of the exact 50 nearest among its candidates. The 99th percentile of fewer than a "
         f"hundred calls is the slowest:",
         _by_filter(at_most, k),
-        f"{most:,} demonstrations, eight callers at once; those who take over {SLOW:.1f} s by themselves are left out:",
+        f"{most:,} demonstrations, eight callers at once; contenders that take over {SLOW:.1f} s with one caller "
+        f"are left out:",
         _together([one for one in at_most if one["together"]]),
-        f"To each figure comes the query's embedding: {embedding['p50']:.0f} ms (p99 {embedding['p99']:.0f}) by the "
+        f"Each figure excludes the query's embedding: {embedding['p50']:.0f} ms (p99 {embedding['p99']:.0f}) by the "
         f"built-in MiniLM in the same run.",
         found["line"],
     ]
@@ -224,9 +225,9 @@ def _bars(results: Sequence[dict[str, Any]], k: int) -> str:
         f"The whole learned selection takes {learned / floor:.1f} times as long as the floor, which searches 384 "
         f"numbers a demonstration where the selection searches 896; LangChain's FAISS selector, made correct, takes "
         f"{faster:.0f} times as long as the whole learned selection (bar: {FASTER}, "
-        f"{'held' if faster >= FASTER else 'missed'}). Its filter is whose demonstrations the asking hospital may use, "
-        f"and {of[LEARNED]['own']:.1f} of what it shows are that hospital's own labels. It found {k} of {k} for every "
-        f"query, and leaves out those that contradict the answer it holds for right. Of {k} admitted ones there were "
+        f"{'held' if faster >= FASTER else 'missed'}). Its filter is the sharing rules of the asking hospital, "
+        f"and {of[LEARNED]['own']:.1f} of the demonstrations it shows are that hospital's own labels. It found {k} of {k} for every "
+        f"query, and leaves out those that contradict the most plausible answer. Of {k} admitted ones there were "
         f"returned: {returned}. The selection is filled with up to {most_of(LEARNED):,} here; a million is in "
         f"[the whole selection](#the-whole-selection)."
     )
@@ -301,7 +302,11 @@ def main() -> None:
         print(tables(json.loads(given.table.read_text(encoding="utf-8"))))
         return
     if any(os.environ.get(name) != number for name, number in ONE_THREAD.items()):  # read when the libraries load
-        again = subprocess.run([sys.executable, *sys.argv], env={**os.environ, **ONE_THREAD}, check=False)
+        again = subprocess.run(
+            [sys.executable, "-m", "benchmarks.selection.peer_latency", *sys.argv[1:]],
+            env={**os.environ, **ONE_THREAD},
+            check=False,
+        )
         sys.exit(again.returncode)
     found = run(given.sizes)
     if given.json:
