@@ -1,7 +1,7 @@
 """The README's picture, from the scores of an evaluation.
 
-Run ``metachain evaluate chargemaster.jsonl --protocol group --labels 0,2,4,8,16,32 --json scores.json``, which may name
-``--selectors semantic,metachain,oracle`` alone, then
+Run ``metachain evaluate chargemaster.jsonl --protocol group --labels 0,2,4,8,16,32 --json scores.json`` (if you like,
+only with ``--selectors semantic,metachain,oracle``), then
 ``python -m benchmarks.common.plot_learning_curve scores.json docs/learning-curve.svg``.
 """
 
@@ -20,13 +20,11 @@ text { fill: currentColor; }
   svg { --quiet: #a2aab4; --vermillion: #f0782a; --blue: #4aa8e0; color: #e9ecef; }
 }
 </style>"""
-
-
 DRAWN = ("semantic", "metachain", "oracle")
 
 
 def standalone(drawn: str, width: int | None = None, height: int | None = None) -> str:
-    """A drawing of ``metachain.reporting.charts`` as a file of its own, of so many pixels where it is not scaled."""
+    """Make a drawing of ``metachain.reporting.charts`` a file of its own; width and height are the unscaled pixels."""
     head, _, rest = drawn.partition(">")
     size = f' width="{width}" height="{height}"' if width else ""
     head = f'{head} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"{size}'
@@ -34,7 +32,7 @@ def standalone(drawn: str, width: int | None = None, height: int | None = None) 
 
 
 def main() -> None:
-    """Draw the curves as one file that wears light and dark."""
+    """Draw the curves as one file for light and dark color schemes."""
     scores, picture = map(Path, sys.argv[1:3])
     curves = learning_curves(json.loads(scores.read_text()))
     drawn = str(learning_curve_chart({name: curves[name] for name in DRAWN}, "wide"))

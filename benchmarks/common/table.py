@@ -1,7 +1,7 @@
 """Print results of ``metachain evaluate --json`` as the tables that README and docs hold.
 
 python -m benchmarks.common.table SCORES.json …                          all hospitals
-python -m benchmarks.common.table --untuned DATA.jsonl SCORES.json …     only those that no constant was tuned on
+python -m benchmarks.common.table --untuned DATA.jsonl SCORES.json …     only the test hospitals
 """
 
 import json
@@ -31,7 +31,7 @@ def print_table(protocol, scores):
 
 
 def print_comparison(cells, labels, scores):
-    """Print how metachain compares with semantic; a row a measure."""
+    """Print metachain against semantic; a row a measure."""
     ours, base = ([cells[name, k] for k in labels] for name in (OURS, BASELINE))
     print("| gain | " + " | ".join(gain(row) for row in ours) + " |")
     worst = [f"{a['worst_decile']:.3f} → {b['worst_decile']:.3f}" for a, b in zip(base, ours, strict=True)]
@@ -51,19 +51,19 @@ def print_head(first, labels):
 
 
 def gain(row):
-    """The gain over ``semantic`` of a summary's row, with its interval."""
+    """Format the gain over ``semantic`` of a summary's row, with its interval."""
     low, high = row["ci95"]
     return f"**{row['gain']:+.1%}** [{low:+.1%}, {high:+.1%}]"
 
 
 def points(row):
-    """What a row of ``worth`` says, with its interval."""
+    """Format the points of a row of ``worth``, with their interval."""
     low, high = row["ci95"]
     return f"{row['points']:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def print_variants(first, variants, tuned):
-    """Print what semantic and metachain score, and the gain, for each variant's scores by name; a row a variant."""
+    """Print the scores of semantic and metachain, and the gain, a row a variant; ``variants`` has scores by name."""
     told = {name: {} for name in variants}
     for name, scores in variants.items():
         cells = {(row["selector"], row["labels"]): row for row in summarise(kept(scores, tuned))}
@@ -78,7 +78,7 @@ def print_variants(first, variants, tuned):
 
 
 def print_worth(rows):
-    """Print what each part of the method is worth, in points."""
+    """Print the worth of each part of the method, in points."""
     cells = {(row["part"], row["labels"]): row for row in rows}
     labels = sorted({k for _, k in cells})
     print()
@@ -88,12 +88,12 @@ def print_worth(rows):
 
 
 def kept(scores, tuned):
-    """Rows of institutions that aren't tuned on."""
+    """Rows of institutions that are not in ``tuned``."""
     return [row for row in scores if row["institution"] not in tuned]
 
 
 def print_result(result, tuned):
-    """Print every table that a result holds."""
+    """Print every table of a result."""
     rows = kept(result["scores"], tuned)
     print_table(result["protocol"], rows)
     if result.get("readers"):
