@@ -1,10 +1,10 @@
-"""What to label next: eight chosen labels against sixteen random ones, each hospital's group held out.
+"""Active learning: eight chosen labels against sixteen random ones, each hospital's group held out.
 
     python -m benchmarks.learning.active_learning [--untuned | --development] DATA.jsonl [LIBRARY]
 
-Every hospital offers 150 unlabelled texts; each way of choosing names 2, 4, 8 and 16 of them; 100 queries whose text is
-not among the 150 are then answered by the most plausible answer, and by the offline reader from metachain's selection.
-Means over hospitals (three pools each, random: three draws from each), with paired intervals that resample hospitals.
+Every hospital offers 150 unlabelled texts, and each way of choosing picks 2, 4, 8 and 16 of them. Then 100 queries with
+other texts are answered by the most plausible answer, and by the offline reader from metachain's selection. Means over
+hospitals (three pools each, random: three draws from each), with paired intervals that resample hospitals.
 """
 
 import sys
@@ -38,7 +38,7 @@ READINGS = ("most plausible answer", "offline reader")
 
 
 def orders(ground, rows, counts, seed):
-    """Each way's order of the unlabelled ``rows`` (several draws of the random one), as positions in ``rows``."""
+    """Orders of the unlabelled ``rows`` by each way of choosing (random: several draws), as positions in ``rows``."""
     profile = ground.study.profile(rows, ground.past)
     kin = co_treatment_features(profile)
     dense = ground.dense(rows)
@@ -55,7 +55,7 @@ def orders(ground, rows, counts, seed):
 
 
 def shares_right(ground, support):
-    """Share of the queries that each reading answers right with these labels; (len(READINGS),)."""
+    """Share of right answers of each way of answering, with these labels; (len(READINGS),)."""
     study, pool, query = ground.study, ground.study.pool, ground.query
     texts = study.profile(query, ground.past)
     settings = ground.lesson.settings or PLAIN
@@ -67,7 +67,7 @@ def shares_right(ground, support):
 
 
 def shares_read_right(ground, support, selectors):
-    """Share of the queries that the offline reader answers right from what each selector shows."""
+    """Share of right answers of the offline reader, from the demonstrations of each selector."""
     episode = Episode(ground, support, SHOTS, np.random.default_rng(0))
     score = LabelScorer(ground.study.pool)
     shown = [select(episode) for select in selectors_named(selectors).values()]
@@ -75,7 +75,7 @@ def shares_read_right(ground, support, selectors):
 
 
 def unlabelled(taught, target, seed):
-    """A hospital's queries before what others taught, its unlabelled rows, and each way's orders of these."""
+    """Ground with a hospital's queries, its unlabelled rows, and their order by each way of choosing."""
     pool = taught.study.pool
     rows, query = split(pool, target, POOL, QUERIES, STREAM, seed)
     _, first, counts = np.unique(pool.text[rows], return_index=True, return_counts=True)
@@ -84,7 +84,7 @@ def unlabelled(taught, target, seed):
 
 
 def hospital_scores(taught, target):
-    """Mean share right of one hospital by what others taught; (way, budget, reading)."""
+    """Mean share of right answers of one hospital; (way, budget, reading)."""
     scores = np.zeros((POOLS, len(WAYS), len(BUDGETS), len(READINGS)))
     for seed in range(POOLS):
         ground, rows, ordered = unlabelled(taught, target, seed)
@@ -96,7 +96,7 @@ def hospital_scores(taught, target):
 
 
 def all_scores(pool, groups, targets):
-    """Scores of every target hospital, its group held out; (hospital, way, budget, reading)."""
+    """Scores of every target hospital with its group held out; (hospital, way, budget, reading)."""
     bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target in targets:
@@ -106,7 +106,7 @@ def all_scores(pool, groups, targets):
 
 
 def grouped_pool(data, vectors=None):
-    """Demonstrations of a file, their pool, and each institution's group; ``vectors`` is a library that keeps these."""
+    """Demonstrations of a file, their pool, and each institution's group; the library ``vectors`` keeps embeddings."""
     demonstrations = read_demonstrations(data)
     with Library.open(vectors or Path(tempfile.mkdtemp()) / "vectors.db") as library:
         dense = library.vectors(demonstrations)
@@ -123,7 +123,7 @@ def interval(difference):
 
 
 def print_scores(title, scores):
-    """Print a Markdown table for each reading, and whether the bar holds."""
+    """Print a Markdown table for each way of answering, and the verdict on the bar."""
     ours, chance = WAYS.index("metachain"), WAYS.index("random")
     for number, reading in enumerate(READINGS):
         print(f"\n{title}: {len(scores)} hospitals, {reading}\n")
@@ -140,7 +140,7 @@ def print_scores(title, scores):
 
 
 def main(arguments):
-    """Measure, and print a table for the development and one for the test hospitals."""
+    """Measure, and print tables of the development and of the test hospitals."""
     wanted = arguments.pop(0) if arguments[0].startswith("--") else ""
     demonstrations, pool, groups = grouped_pool(*arguments)
     tuned = np.isin(pool.institutions, development_hospitals(demonstrations))

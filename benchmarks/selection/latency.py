@@ -52,8 +52,7 @@ from metachain.selection.selector import Selector
 SHARES = {"all": 1, "tenth": 10, "hundredth": 100}
 """Asking institutions; one of that many past institutions shares with each."""
 LABELS, QUERIES, FRESH = 16, 64, 4_000
-BATCH = 50_000
-SECONDS = 4.0
+BATCH, SECONDS = 50_000, 4.0
 
 
 class Known(Stand):
@@ -136,11 +135,8 @@ def opened(place: Path, asking: str, *, killed: bool = False) -> dict[str, Any]:
     selector = Selector(library, load_posterior(library, asking))
     ready = time.perf_counter()
     selector.select(queries()[0])
-    found: dict[str, Any] = {
-        "asking": asking,
-        "ready_s": ready - begun,
-        "first_selection_s": time.perf_counter() - ready,
-    }
+    first = time.perf_counter() - ready
+    found: dict[str, Any] = {"asking": asking, "ready_s": ready - begun, "first_selection_s": first}
     if killed:
         print(json.dumps(found), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -203,8 +199,7 @@ def recall_at_50(selector: Selector, vectors: NDArray[np.float32], asked: NDArra
     candidates = past.index.near(asked, 8).flat()[0]
     found = []
     for vector, among in zip(asked, candidates, strict=True):
-        similarity = np.round(vectors @ vector, 5)
-        exact = top_of_each(similarity, past.pool.owner)
+        exact = top_of_each(np.round(vectors @ vector, 5), past.pool.owner)
         found.append(np.isin(exact, among).mean())
     return float(np.mean(found))
 
@@ -277,10 +272,9 @@ def main() -> None:
         faiss.omp_set_num_threads(1)
         print(json.dumps(opened(Path(asked.open), asked.asking, killed=asked.how == "killed")))
         return
+    kind, on = "texts" if asked.texts else "codes", machine()
     with tempfile.TemporaryDirectory(dir=asked.keep) as folder:
-        kind = "texts" if asked.texts else "codes"
         place = (asked.keep or Path(folder)) / f"{asked.demonstrations}-{asked.institutions}-{kind}.db"
-        on = machine()
         if not place.exists():
             fill(place, asked.demonstrations, asked.institutions, texts=asked.texts)
         killed = in_a_fresh_process(place, "all", "killed")
