@@ -1,12 +1,11 @@
-"""What selection changes where outputs are texts: the tables of docs/texts.md.
+"""Effect of selection if outputs are texts: the tables of docs/texts.md.
 
-    python -m benchmarks.evaluation.texts DATA.jsonl [SCORES.json]   evaluate a file, print the tables and keep the
-    scores python -m benchmarks.evaluation.texts --sections DATA.jsonl …    the same, each metadata.section of an
-    institution by itself python -m benchmarks.evaluation.texts SCORES.json                print the tables of scores
-    that were kept
+    python -m benchmarks.evaluation.texts DATA.jsonl [SCORES.json]         evaluate, print the tables, save the scores
+    python -m benchmarks.evaluation.texts --sections DATA.jsonl …          the same for each metadata.section by itself
+    python -m benchmarks.evaluation.texts SCORES.json                      print the tables of saved scores
 
-With ``--sections`` an institution's sections play institutions of their own and are held out together: for notes,
-where one conversation is answered by several sections and nothing in the input tells which one is wanted.
+With ``--sections`` each section of an institution plays an institution of its own, and all are held out together. This
+is for notes, where several sections answer one conversation and the input doesn't name the section.
 """
 
 import json
@@ -28,13 +27,13 @@ PLAN = Plan(
     readers=("vote", "copy"),
 )
 FEW = 5
-"""So few institutions tell nothing in an interval over institutions: each draw is printed in its place."""
+"""With fewer institutions an interval over them says nothing, so each draw is printed instead."""
 
 BRIEF = (BASELINE, OURS, "oracle")
 
 
 def by_section(demonstrations):
-    """Make each section of an institution one by itself, in the institution's group."""
+    """Make each section of an institution an institution of its own, in the institution's group."""
     return [
         replace(
             one,
@@ -56,7 +55,7 @@ def measure(path, sections):
 
 
 def print_tables(result):
-    """Print a table a metric, a short one for every further reader, and what the guard chose."""
+    """Print a table a metric, a short one for every further reader, and the guard's choices."""
     readers = {result["settings"]["readers"][0]: result["scores"]}
     readers |= {name: told["scores"] for name, told in result.get("readers", {}).items()}
     print(f"\n{result['dataset']}, {result['protocol']} held out")
@@ -68,7 +67,7 @@ def print_tables(result):
 
 
 def print_table(scores, brief):
-    """Print one Markdown table of one metric: a row a selector (the most telling, if brief), a column a label count."""
+    """Print the Markdown table of one metric: a row a selector (the main ones if brief), a column a label count."""
     cells = {(row["selector"], row["labels"]): row for row in summarise(scores)}
     tables = by_institution(scores)
     labels = sorted({k for _, k in cells})
@@ -90,7 +89,7 @@ def print_table(scores, brief):
 
 
 def print_draws(scores, labels):
-    """Print the difference of every draw, a row an institution: what an interval over so few cannot say."""
+    """Print the difference of every draw, a row an institution."""
     score = {(row["selector"], row["labels"], row["institution"], row["seed"]): row["score"] for row in scores}
     for name in dict.fromkeys(row["institution"] for row in scores):
         draws = [
@@ -101,7 +100,7 @@ def print_draws(scores, labels):
 
 
 def print_guard(lessons):
-    """Print how often the guard chose what, when each institution was held out."""
+    """Count the guard's choices over all held-out institutions, and print them."""
     unlabelled = sum(not one["trusts_consensus"] for one in lessons.values())
     labelled = sum(one["settings"] is None for one in lessons.values())
     print(f"\nguard: of {len(lessons)} lessons {unlabelled} choose nearest neighbours without labels, {labelled} with")
@@ -124,7 +123,7 @@ def _gain(cell):
 
 
 def main(arguments):
-    """Measure a file, or read what was measured, and print it."""
+    """Measure a file, or read an earlier measurement, and print it."""
     sections = arguments[0] == "--sections"
     path, *kept = arguments[sections:]
     result = measure(path, sections) if path.endswith(".jsonl") else json.loads(Path(path).read_text())

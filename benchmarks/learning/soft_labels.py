@@ -1,14 +1,14 @@
-"""What scored answers are worth beside labels: each hospital's group held out.
+"""Worth of scored answers (soft labels) beside labels, each hospital's group held out.
 
     python -m benchmarks.learning.soft_labels DATA.jsonl [LIBRARY]
 
 LIBRARY keeps the embeddings between runs. Every hospital asks some texts before it has a label; the offline reader
-answers them from metachain's selection, and each answer is scored 1 where it is the hospital's own and 0 where not.
+answers them from metachain's selection, and each answer is scored 1 if it is the hospital's own and 0 otherwise.
 Then 100 other texts are asked, with
 
-- ``scores``: the bare scores as soft evidence, none of the answers ever shown,
-- ``mistaken``: the same, with one score in ten turned round,
-- ``corrections``: no score mistaken, but each wrong answer is corrected, which makes it a label,
+- ``scores``: the bare scores as soft evidence; none of the answers is ever shown,
+- ``mistaken``: the same, with one score in ten inverted,
+- ``corrections``: no score is mistaken, and a correction makes each wrong answer a label,
 - ``labels``: a label for each of those texts, which may be shown.
 
 Means over hospitals of exact matches, three draws of texts each, with paired intervals that resample hospitals.
@@ -35,7 +35,7 @@ MISTAKEN = 0.1
 
 
 def answers(ground, labels, asked=(), said=(), score=()):
-    """What the offline reader answers the queries, after ``labels`` and scored answers; (n,) answer numbers."""
+    """Answers of the offline reader to the queries, after ``labels`` and scored answers; (n,) answer numbers."""
     study, pool, lesson = ground.study, ground.study.pool, ground.lesson
     told = np.concatenate([labels, np.asarray(asked, np.intp)])
     answer = np.concatenate([pool.answer[labels], np.asarray(said, np.int64)])
@@ -54,7 +54,7 @@ def answers(ground, labels, asked=(), said=(), score=()):
 
 
 def hospital_scores(taught, target):
-    """Share right of one hospital: with nothing (1,) and (way, count), means over draws; and the share scored 1."""
+    """Mean shares of right answers of one hospital: without feedback, by (way, count), and of the scored answers."""
     pool = taught.study.pool
     none, found, right = [], [], []
     unlabelled = np.zeros(0, np.intp)
