@@ -8,7 +8,7 @@ __all__ = ["part", "result", "scores"]
 
 
 def scores(ours: dict[str, float], labels: int = 8, metric: str = "exact_match") -> list[dict[str, Any]]:
-    """``semantic`` scores 0.5 everywhere, ``metachain`` as told; two seeds of 10 queries each."""
+    """Make scores: ``semantic`` 0.5 everywhere, ``metachain`` as in ``ours``; two seeds of 10 queries each."""
     return [
         {"selector": selector, "labels": labels, "institution": name, "seed": seed, "metric": metric, "n": 10}
         | {"score": score if selector == "metachain" else 0.5}
@@ -19,11 +19,11 @@ def scores(ours: dict[str, float], labels: int = 8, metric: str = "exact_match")
 
 
 def result(rows: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
-    """The parts that are printed."""
+    """Make a result with the printed parts."""
     settings = {"readers": ["vote"], "metrics": ["exact_match"], "past": ["all"]} | parts.pop("settings", {})
     return {"scores": rows, "summary": summarise(rows), "harm": harm(rows), "settings": settings, **parts}
 
 
 def part(ours: dict[str, float]) -> dict[str, Any]:
-    """A further reader's part of a result."""
+    """Make the part of a further reader."""
     return {"summary": summarise(scores(ours)), "scores": scores(ours)}

@@ -1,4 +1,4 @@
-"""Slow, obvious oracles of what selectors show in an evaluation."""
+"""Slow, obvious oracles of the selectors' choices in an evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,7 +48,7 @@ SUPPORT, QUERY = slice(0, 6), slice(6, 20)
 
 
 def candidates(episode: Episode) -> list[int]:
-    """Rows that may be shown: the labels, then the past."""
+    """Candidate rows: the labels, then the past."""
     pool = episode.ground.study.pool
     return episode.support.tolist() + [row for row in range(len(pool.owner)) if pool.owner[row] in episode.ground.past]
 
@@ -59,7 +59,7 @@ labels = pytest.mark.parametrize("k", [0, 1, 6])
 def ground_of(
     demonstrations: Sequence[Demonstration], dense: np.ndarray, settings: Settings | None = SETTINGS
 ) -> Ground:
-    """The target asks about its later demonstrations; ``dense`` belongs to ``demonstrations``."""
+    """Make the target's ground, with its later demonstrations as queries; ``dense`` (n, d) for ``demonstrations``."""
     lexical = lexical_vectors([one.input for one in demonstrations])
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical))
     study = NeighbourTable.of(pool, np.arange(len(pool.owner)))
@@ -80,12 +80,12 @@ def ground_of(
 
 
 def dense_of(demonstrations: Sequence[Demonstration]) -> np.ndarray:
-    """The tiny encoder's vectors."""
+    """Vectors of the tiny encoder."""
     return BagOfWords().encode([one.input for one in demonstrations])
 
 
 def episode_of(ground: Ground, k: int, shots: int = 5) -> Episode:
-    """The first k labels of the target."""
+    """Make the episode with the target's first k labels."""
     support = ground.study.pool.rows[ground.study.pool.institutions.index(TARGET)][SUPPORT][:k]
     return Episode(ground, support, shots, rng_for(TARGET))
 
@@ -99,7 +99,7 @@ def slow_plausible(
     pooled: bool = False,
     listed: list[bool] | None = None,
 ) -> list[list[float]]:
-    """Steps A to F, query by query, from ``taught`` labels: probability of every candidate of ``episode.nearby``.
+    """Steps A to F, query by query, from ``taught`` labels: the probability of every candidate of ``episode.nearby``.
 
     With ``pooled`` all past rows are one institution's.
     """
