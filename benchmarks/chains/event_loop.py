@@ -1,11 +1,11 @@
-"""How long the event loop stands still while chains run on it.
+"""Blocking of the event loop while chains run on it.
 
     python -m benchmarks.chains.event_loop [--runs 50]
 
-A ticker wakes every millisecond; the gap between two ticks, less the millisecond, is how long the loop stood still.
+A ticker wakes every millisecond; the gap between two ticks, less the millisecond, is the time that the loop is blocked.
 ``ainvoke`` and ``astream`` of each chain run one after another beside it, over a generated, synthetic library with the
-offline model. The library is made by another process, so the first call loads the encoder and makes the institution's
-selector; another institution's first call makes the selector alone. The last column is the median time of the selection
+offline model. Another process makes the library, so the first call loads the encoder and makes the institution's
+selector; another institution's first call only makes the selector. The last column is the median time of the selection
 itself.
 """
 
@@ -33,13 +33,13 @@ TICK = 0.001
 
 
 class Code(BaseModel):
-    """What the extraction chain is asked for."""
+    """Result of the extraction chain."""
 
     code: str
 
 
 def make_libraries(folder):
-    """Two libraries that have learned, of codes and of the same codes as JSON."""
+    """Make two libraries that have learned, with codes and with the same codes as JSON."""
     world = generate_world()
     booked = [replace(one, output=json.dumps({"code": one.output})) for one in world]
     for name, held in (("codes.db", world), ("booked.db", booked)):
@@ -49,7 +49,7 @@ def make_libraries(folder):
 
 
 async def gaps_during(work):
-    """Milliseconds that the loop stood still between ticks, while ``work`` is awaited."""
+    """Milliseconds that the loop was blocked between ticks, while ``work`` is awaited."""
     gaps, done = [], False
 
     async def tick():
@@ -98,7 +98,7 @@ def show(name, gaps, selecting):
 
 
 async def measure(chains, selectors, texts, institution, other):
-    """Print a row for the idle loop, the first call, and each chain's two ways."""
+    """Print a row for the idle loop, the first calls, and both methods of each chain."""
     print("| what runs | median gap, ms | 99 % | largest | selection, ms |\n|---|---|---|---|---|")
     show("nothing", await gaps_during(asyncio.sleep(1)), "")
     first = {"input": texts[0], "institution": institution}

@@ -1,8 +1,8 @@
-"""A bounded load on one server: every answer is checked, against the same chain here and for others' marks.
+"""A bounded load on one server; every answer is compared with the same chain here and searched for leaks.
 
-Two health systems of the generated, synthetic world share among themselves alone; each answer of theirs carries the
-system's mark, so that a mark of the other system in an answer is a leak. Each system has a new hospital with 16 labels
-and a key. Run it as ``python -m benchmarks.chains.load [--workers 2]``.
+Two health systems of the generated, synthetic world share only within themselves. Each of their answers carries the
+system's mark, so the other system's mark in an answer is a leak. Each system has a new hospital with 16 labels and a
+key. Run it as ``python -m benchmarks.chains.load [--workers 2]``.
 """
 
 import argparse
@@ -39,7 +39,7 @@ READY_SECONDS = 120
 
 @dataclass(frozen=True)
 class Asked:
-    """One request, and what it must be answered with."""
+    """One request and its expected answer."""
 
     institution: str
     query: str
@@ -58,12 +58,12 @@ class Answered:
 
 
 def main() -> None:
-    """Build, serve, ask, and print what came out."""
+    """Build, serve, ask, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--crowd", type=int, default=200, help="clients at once, to see how overload is refused")
+    parser.add_argument("--crowd", type=int, default=200, help="clients at once, to measure the refusal of overload")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
         place = str(Path(folder) / "hospitals.db")
@@ -118,12 +118,12 @@ def build(place: str) -> tuple[list[Asked], dict[str, str]]:
 
 
 def own(world: Sequence[Demonstration], name: str) -> list[Demonstration]:
-    """All of one institution."""
+    """Demonstrations of one institution."""
     return [one for one in world if one.institution == name]
 
 
 def labels_of(world: Sequence[Demonstration], name: str) -> list[Demonstration]:
-    """The first ones of it."""
+    """Labels of one institution: its first demonstrations."""
     return own(world, name)[:LABELS]
 
 
@@ -134,7 +134,7 @@ def start(place: str, port: int, workers: int) -> subprocess.Popen[bytes]:
 
 
 def until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
-    """Wait for it."""
+    """Wait until the server is ready. Raises SystemExit after READY_SECONDS."""
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and server.poll() is None:
         try:
@@ -148,7 +148,7 @@ def until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
 async def load(
     url: str, asked: Sequence[Asked], secrets: dict[str, str], clients: int, requests: int
 ) -> list[Answered]:
-    """Ask so many times, by clients that each wait for their answer."""
+    """Send so many requests, from clients that each wait for their answer."""
     numbers = iter(range(requests))
     answers: list[Answered] = []
 
@@ -162,7 +162,7 @@ async def load(
 
 
 async def ask(client: httpx.AsyncClient, one: Asked, secrets: dict[str, str]) -> Answered:
-    """Ask once."""
+    """Send one request and check its answer."""
     begun = time.perf_counter()
     headers = {"Authorization": f"Bearer {secrets[one.institution]}"}
     answered = await client.post("/classify/invoke", json={"input": {"input": one.query}}, headers=headers)
@@ -197,7 +197,7 @@ def memory(pid: int) -> int:
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
+    """Find a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

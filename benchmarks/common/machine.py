@@ -1,8 +1,8 @@
-"""What a benchmark ran on: processor, memory, Python, packages; for its JSON and for the line beside its table.
+"""The machine of a benchmark: processor, memory, Python, packages; for its JSON and for the line beside its table.
 
     python -m benchmarks.common.machine
 
-Figures without this are not comparable, so that every benchmark that writes JSON writes it too.
+Figures of unknown machines are not comparable, so every benchmark that writes JSON writes this too.
 """
 
 import os
@@ -23,28 +23,28 @@ THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine, as far as it decides how fast something is."""
+    """The properties of a machine that affect speed."""
 
     processor: str
     cores: int
-    """Those that this process may use."""
+    """Number of cores that this process may use."""
     memory: int
     """Bytes."""
     load: float
-    """Processes that ran or waited in the minute before; more than none means that somebody else was busy."""
+    """Mean number of running or waiting processes in the last minute; above 0 means other work on the machine."""
     system: str
     python: str
     threads: Mapping[str, str]
-    """The environment's settings of how many threads the arithmetic takes."""
+    """Environment variables that set the number of threads of the arithmetic."""
     packages: Mapping[str, str]
-    """Version of each package that is installed."""
+    """Versions of the installed packages."""
 
     def record(self) -> dict[str, Any]:
-        """Everything, as JSON holds it."""
+        """All fields, ready for JSON."""
         return asdict(self)
 
     def line(self) -> str:
-        """One sentence for beside a table."""
+        """One sentence to print beside a table."""
         held = ", ".join(f"{name} {number}" for name, number in self.packages.items())
         set_to = ", ".join(f"{name}={value}" for name, value in self.threads.items())
         return (
@@ -54,7 +54,7 @@ class Machine:
 
 
 def machine(packages: Iterable[str] = PACKAGES) -> Machine:
-    """This machine now, with the versions of those of ``packages`` that are installed."""
+    """Describe this machine now, with the versions of the installed ones of ``packages``."""
     return Machine(
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -68,7 +68,7 @@ def machine(packages: Iterable[str] = PACKAGES) -> Machine:
 
 
 def _processor() -> str:
-    """The model's name; of Linux's, which says more than ``platform`` does."""
+    """Name of the processor, from ``/proc/cpuinfo`` if possible, as ``platform`` says less."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -35,17 +35,17 @@ OPTIONS = {
     **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
 KEPT = '( (read -r _; kill -QUIT $$) <&3 2>/dev/null & ) 3<&0; exec "$@" </dev/null'
-"""Becomes the server, with a process beside it that ends it when their standard input ends: when the one that started
-it ends in any way."""
+"""Shell script that becomes the server. A process beside it ends the server when their standard input closes, which
+happens however the starting process ends."""
 
 
 @dataclass
 class PostgresServer:
-    """A running server; ``kill`` and ``start`` play a crash."""
+    """A running server; ``kill`` and ``start`` simulate a crash."""
 
     installed: Path
     folder: Path
-    """Of the data, the log and nothing else; its owner is the user that runs the server."""
+    """Folder of the data and the log only; its owner is the user that runs the server."""
     user: str
     durable: bool
     options: Mapping[str, str | int] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class PostgresServer:
 
     @property
     def log(self) -> Path:
-        """What the server has written about itself."""
+        """Path of the server's log."""
         return self.folder / "log"
 
     def url(self, database: str, user: str = ROLE) -> str:
@@ -65,13 +65,13 @@ class PostgresServer:
 
     @property
     def pid(self) -> int:
-        """Of the process that listens, while the server runs."""
+        """Process id of the running server, 0 if it is stopped."""
         return 0 if self._process is None else self._process.pid
 
     def create_database(self, like: str = "") -> str:
-        """Make a database that the ordinary role owns and that has pgvector; its name.
+        """Make a database with pgvector, owned by the ordinary role, and return its name.
 
-        It is empty, or a copy of another, to which nobody is connected.
+        It is empty, or a copy of the database ``like``, which must have no connections.
         """
         name = f"db_{next(self._numbers)}"
         self.administer(
@@ -80,7 +80,7 @@ class PostgresServer:
         return name
 
     def drop_database(self, name: str) -> None:
-        """Remove a database, whoever is still connected to it."""
+        """Remove a database, even with open connections."""
         self.administer(f"DROP DATABASE {name} WITH (FORCE)")
 
     def administer(self, *statements: str, database: str = "postgres") -> None:
@@ -90,7 +90,7 @@ class PostgresServer:
                 connection.execute(one)  # type: ignore[call-overload]
 
     def make(self) -> None:
-        """Lay out a new cluster, start it, and make the ordinary role and a template with pgvector."""
+        """Initialise a new cluster, start it, and make the ordinary role and a template with pgvector."""
         secret = self.folder / "password"
         secret.write_text(self.password)
         secret.chmod(0o644)  # in a folder that only its owner can enter
@@ -104,7 +104,7 @@ class PostgresServer:
         self.administer("CREATE EXTENSION vector", database="template1")
 
     def start(self) -> None:
-        """Start the server on the port it had, or a free one; returns when it answers."""
+        """Start the server on its previous port or a free one, and return when it answers."""
         self.port = self.port or _free_port()
         options = {**OPTIONS, "port": self.port, "fsync": "on" if self.durable else "off", **self.options}
         settings = [f"--{name}={value}" for name, value in options.items()]
@@ -115,22 +115,22 @@ class PostgresServer:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C in the terminal is not for the server
+                start_new_session=True,  # so that Ctrl-C in the terminal does not reach the server
                 **self._as_user(),
             )
         self._wait_until_it_answers()
 
     def stop(self) -> None:
-        """End it at once; what it had not written to its data files is in its log, which it reads when it starts."""
+        """End the server at once; its write-ahead log has the changes missing in its data files for the next start."""
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
             self._process.wait(PATIENCE)
             self._process = None
 
     def kill(self) -> None:
-        """End all of its processes at once with SIGKILL; what it had not written to disk by then is lost."""
+        """End all of its processes at once with SIGKILL; changes not yet written to disk are lost."""
         postmaster = psutil.Process(self.pid)
-        postmaster.suspend()  # so that it makes no child meanwhile
+        postmaster.suspend()  # so that it starts no child meanwhile
         children = postmaster.children(recursive=True)
         for one in (postmaster, *children):
             one.kill()
@@ -161,13 +161,13 @@ class PostgresServer:
             raise RuntimeError(f"{program} failed: {done.stderr or done.stdout}")
 
     def _as_user(self) -> dict[str, Any]:
-        """How to start a process as the user that runs the server."""
+        """Arguments of ``subprocess`` that start a process as the server's user."""
         plain = {"cwd": self.folder, "env": {"PATH": os.defpath, "LC_ALL": "C"}}
         return plain if self.user == getpass.getuser() else {**plain, "user": self.user, "extra_groups": []}
 
 
 def running(process: psutil.Process) -> bool:
-    """Whether a process has not ended, even where nobody has asked how it did."""
+    """Tell whether a process still runs; a zombie doesn't."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -178,12 +178,11 @@ def running(process: psutil.Process) -> bool:
 def postgres_server(
     folder: Path | None = None, *, durable: bool = False, options: Mapping[str, str | int] | None = None
 ) -> Iterator[PostgresServer]:
-    """Run a server whose files are in a new folder within ``folder`` (or within that for temporary files), then end it.
+    """Run a server with its files in a new folder within ``folder`` (default: the temporary folder), then end it.
 
-    METACHAIN_TEST_POSTGRES chooses the version, 16 (as it is when not set) or 18. PostgreSQL refuses to be run by
-    root, for whom ``nobody`` runs it. ``durable`` waits for the disk at each
-    commit, ``options`` are the server's. Raises ModuleNotFoundError where
-    the package is not installed.
+    METACHAIN_TEST_POSTGRES chooses the version, 16 (default) or 18. PostgreSQL refuses to run as root, so root runs it
+    as ``nobody``. ``durable`` waits for the disk at each commit; ``options`` are the server's settings. Raises
+    ModuleNotFoundError if the package is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="postgres-", dir=folder) as made:
         place, user = Path(made), "nobody" if os.getuid() == 0 else getpass.getuser()
@@ -199,7 +198,7 @@ def postgres_server(
 
 
 def installed() -> Path:
-    """Folder of the version that METACHAIN_TEST_POSTGRES chooses. Raises ModuleNotFoundError where there is none."""
+    """Folder of the version that METACHAIN_TEST_POSTGRES chooses. Raises ModuleNotFoundError if there is none."""
     version = os.environ.get("METACHAIN_TEST_POSTGRES", "16")
     if version not in INSTALLED:
         raise ValueError(f"METACHAIN_TEST_POSTGRES is {version!r}; it may be: {', '.join(INSTALLED)}")
@@ -210,13 +209,13 @@ def installed() -> Path:
 
 
 def _runnable(server: PostgresServer) -> Path:
-    """Where its user can run the binaries: a virtual environment in root's home is closed to others."""
+    """Folder of binaries that the server's user can run; others can't enter a virtual environment in root's home."""
     try:
         server._run("initdb", "--version")
         return server.installed
     except PermissionError:
         package, copied = server.installed.parent, server.folder / "installed"
-        libraries = f"{package.name}.libs"  # which the binaries look for beside their package
+        libraries = f"{package.name}.libs"  # the binaries look for them beside their package
         shutil.copytree(package.parent / libraries, copied / libraries)
         return Path(shutil.copytree(server.installed, copied / package.name / server.installed.name, symlinks=True))
 

@@ -1,4 +1,4 @@
-"""Stand-ins for language models, each with one known quirk: what asks them, and what each policy is worth to them."""
+"""Stand-ins for language models, each with one known quirk; functions that ask them and measure each policy's worth."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +23,11 @@ from metachain.selection.rehearsal import RehearsalSet
 __all__ = ["IN_OFFICE", "QUIRKS", "READING", "StandIn", "asking", "worth"]
 
 READING = ("reader", "errs", "overwhelmed")
-"""Quirks of the offline reader, which takes a millisecond an answer."""
+"""Quirks based on the offline reader, which takes a millisecond an answer."""
 IN_OFFICE = Policy(8, 0, best_first=True)
-"""About the worst policy of those that show anything, so that a race has something to find."""
-
+"""About the worst policy that shows anything, so that a race has something to find."""
 RECENCY = 1.6
-"""So many times as much does a demonstration weigh as the one before it."""
+"""Weight of a demonstration relative to the one before it."""
 WRONG_SHARE = 0.2
 SORRY = "I can't answer that."
 
@@ -42,17 +41,17 @@ def reader(query: str, shown: Shown) -> str:
 
 
 def copies_last(query: str, shown: Shown) -> str:
-    """Answer what the demonstration next to the query says."""
+    """Answer as the demonstration next to the query."""
     return shown[-1][1] if shown else SORRY
 
 
 def copies_first(query: str, shown: Shown) -> str:
-    """Answer what the demonstration at the top says."""
+    """Answer as the first demonstration."""
     return shown[0][1] if shown else SORRY
 
 
 def recency(query: str, shown: Shown) -> str:
-    """Vote, with more weight the nearer to the query."""
+    """Vote; demonstrations nearer to the query in the prompt weigh more."""
     votes: Counter[str] = Counter()
     for place, (_, output) in enumerate(shown):
         votes[output] += RECENCY**place  # type: ignore[assignment]
@@ -60,17 +59,17 @@ def recency(query: str, shown: Shown) -> str:
 
 
 def ignores(query: str, shown: Shown) -> str:
-    """Answer by the query alone: always the same, whatever is shown."""
+    """Answer from the query alone, independent of the demonstrations."""
     return f"{_share(query) * 10_000:04.0f}"
 
 
 def errs(query: str, shown: Shown) -> str:
-    """Answer as the offline reader, but one prompt in five wrongly."""
+    """Answer as the offline reader, but wrong for one prompt in five."""
     return SORRY if _share(query, *map(str, shown)) < WRONG_SHARE else answer(query, shown)
 
 
 def overwhelmed(query: str, shown: Shown) -> str:
-    """Answer as the offline reader, but less often right the more is shown: wrong by 5 % a demonstration."""
+    """Answer as the offline reader, but 5 % more often wrong with each demonstration shown."""
     return SORRY if _share(query, *map(str, shown)) < 0.05 * len(shown) else answer(query, shown)
 
 
@@ -103,7 +102,7 @@ class StandIn(BaseChatModel):
 
 @cache
 def asking(quirk: str) -> Callable[[Sequence[Trial]], list[float]]:
-    """What asks a stand-in, and scores exact matches; each prompt is asked once."""
+    """Make a function that asks a stand-in and scores exact matches; each prompt is asked once."""
 
     @cache
     def score(trial: Trial) -> float:
@@ -114,7 +113,7 @@ def asking(quirk: str) -> Callable[[Sequence[Trial]], list[float]]:
 
 
 def worth(stage: RehearsalSet, quirk: str, queries: int) -> Any:
-    """Each candidate's mean score over many queries; where the stand-in errs at random, what it is expected to be."""
+    """Mean score of each candidate policy over many queries; the expected score for stand-ins that err at random."""
     ask, rows = asking("reader" if quirk in READING else quirk), []
     for question in islice(stage.questions(), queries):
         asked, shown = stage.asked(question), stage.shown(question, CANDIDATES)
@@ -124,5 +123,5 @@ def worth(stage: RehearsalSet, quirk: str, queries: int) -> Any:
 
 
 def _share(*texts: str) -> float:
-    """A number in [0, 1) that belongs to some texts."""
+    """Pseudo-random number in [0, 1), fixed by the texts."""
     return int.from_bytes(sha256("\0".join(texts).encode()).digest()[:4]) / 2**32

@@ -1,4 +1,4 @@
-"""What benchmarks/selection/peers.py are compared on: synthetic demonstrations and queries, as unit vectors."""
+"""Synthetic demonstrations and queries as unit vectors, for the comparison in benchmarks/selection/peers.py."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ LABELS = 16
 FETCHED = 20
 """LangChain's default ``fetch_k``."""
 ADMITTED = {"no filter": None, "1 %": 1, "10 %": 10, "100 %": 100}
-"""Of a hundred institutions those whose demonstrations may be found."""
+"""Number of institutions, of a hundred, that each filter admits."""
 
 Allowed = tuple[str, ...] | None
-"""Institutions whose demonstrations may be found; None where all may, and no filter is given."""
+"""Names of the admitted institutions; None for no filter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked: a text, the unit vector (d,) that it is embedded as, and the right answer's code."""
+    """A query: its text, its unit vector (d,), and the code of the right answer."""
 
     text: str
     vector: np.ndarray
@@ -34,47 +34,47 @@ Search = Callable[[Query, Allowed, int], Sequence[int]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
-    """n synthetic demonstrations, queries, and labels of an institution that asks, which alone the learned use."""
+    """n synthetic demonstrations, queries, and labels of the asking institution, used by the learned selection only."""
 
     vectors: np.ndarray
     """(n, d) unit rows."""
     places: np.ndarray
-    """(n,) the number of each one's institution."""
+    """(n,) institution number of each demonstration."""
     codes: tuple[str, ...]
-    """(n,) what each institution answers to each: one centre has four codes, and each institution one way."""
+    """(n,) answers: each centre has four codes, and each institution uses one of them."""
     names: tuple[str, ...]
-    """Of the institutions."""
+    """Names of the institutions."""
     queries: tuple[Query, ...]
     labels: tuple[Query, ...]
 
     def text(self, row: int) -> str:
-        """The input of a demonstration."""
+        """Input of a demonstration."""
         return f"demonstration {row}"
 
     def example(self, row: int) -> dict[str, Any]:
-        """A demonstration as LangChain's selectors take it."""
+        """Demonstration in the form of LangChain's selectors."""
         name = self.names[self.places[row]]
         return {"input": self.text(row), "output": self.codes[row], "institution": name, "row": row}
 
     def mask(self, allowed: Allowed) -> np.ndarray:
-        """Which demonstrations may be found; (n,)."""
+        """(n,) True for admitted demonstrations."""
         wanted = np.array([allowed is None or name in allowed for name in self.names])
         return wanted[self.places]
 
     def exact(self, query: Query, allowed: Allowed, k: int) -> list[int]:
-        """The k nearest that may be found, nearest first, by a product with all of them."""
+        """Rows of the k nearest admitted demonstrations, nearest first, by a product with all of them."""
         near = np.where(self.mask(allowed), self.vectors @ query.vector, -np.inf)
         found = np.argpartition(-near, min(k, len(near) - 1))[:k]
         return [int(row) for row in found[np.argsort(-near[found])] if near[row] > -np.inf]
 
     def exact_diverse(self, query: Query, allowed: Allowed, k: int) -> list[int]:
-        """The k of the 20 nearest that LangChain's maximal marginal relevance chooses."""
+        """Rows of k of the 20 nearest, chosen by LangChain's maximal marginal relevance."""
         near = self.exact(query, allowed, FETCHED)
         return [near[place] for place in maximal_marginal_relevance(query.vector, list(self.vectors[near]), k=k)]
 
 
 def synthetic(count: int, institutions: int, queries: int, dimensions: int = 384, seed: int = 0) -> Data:
-    """Unit vectors around 500 centres, dealt to institutions at random, and queries around the same centres."""
+    """Draw unit vectors around 500 centres, deal them to institutions, and draw queries around the same centres."""
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((CENTRES, dimensions), np.float32)
 

@@ -1,7 +1,7 @@
 """Print results of ``metachain evaluate --json`` as the tables that README and docs hold.
 
 python -m benchmarks.common.table SCORES.json …                          all hospitals
-python -m benchmarks.common.table --untuned DATA.jsonl SCORES.json …     only those that no constant was tuned on
+python -m benchmarks.common.table --untuned DATA.jsonl SCORES.json …     only the test hospitals
 """
 
 import json
@@ -32,7 +32,7 @@ def print_table(protocol, scores):
 
 
 def print_comparison(cells, labels, scores):
-    """Print how metachain compares with semantic; a row a measure."""
+    """Print metachain against semantic; a row a measure."""
     ours, base = ([cells[name, k] for k in labels] for name in (OURS, BASELINE))
     print("| gain | " + " | ".join(gain(row) for row in ours) + " |")
     worst = [f"{a.worst_decile:.3f} → {b.worst_decile:.3f}" for a, b in zip(base, ours, strict=True)]
@@ -64,7 +64,7 @@ def points(row):
 
 
 def print_variants(first, variants, tuned):
-    """Print what semantic and metachain score, and the gain, for each variant's scores by name; a row a variant."""
+    """Print the scores of semantic and metachain, and the gain, a row a variant; ``variants`` has scores by name."""
     told = {name: {} for name in variants}
     for name, scores in variants.items():
         cells = {(row.selector, row.labels): row for row in summarise(kept(scores, tuned))}

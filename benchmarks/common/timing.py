@@ -1,7 +1,7 @@
-"""How long one call takes: by itself, and with others at the same time.
+"""Duration of a call with one caller and with several.
 
-A measurement ends when its time is over, but not before a number of calls, so that fast and slow ones share one
-budget. Collecting garbage is part of what callers wait for and stays on.
+A measurement ends when its time is over, but not before a minimum number of calls, so fast and slow calls share one
+budget. Garbage collection stays on, because callers wait for it too.
 """
 
 import threading
@@ -20,27 +20,27 @@ CALLERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What callers waited, in milliseconds."""
+    """Waiting times of callers, in milliseconds."""
 
     calls: int
     p50: float
     p99: float
-    """The slowest call where there were fewer than a hundred."""
+    """99th percentile; the slowest call of fewer than a hundred."""
     per_second: float
-    """Calls that all callers together finished in a second."""
+    """Calls a second of all callers together."""
     callers: int = 1
 
     def record(self) -> dict[str, Any]:
-        """Everything, as JSON holds it."""
+        """All fields, ready for JSON."""
         return asdict(self)
 
 
 def timed(
     call: Callable[[T], object], given: Sequence[T], seconds: float = 1.0, least: int = 5, before: int = 2
 ) -> Timing:
-    """Call with one of ``given`` after the other, over and over, for some seconds; ``before`` calls do not count.
+    """Call with each of ``given`` in turn, repeatedly, for some seconds; the first ``before`` calls do not count.
 
-    At least ``least`` calls are made, however long they take. What a call raises is raised.
+    At least ``least`` calls are made, however long they take. Exceptions of a call are raised.
     """
     for one in given[:before]:
         call(one)
@@ -52,7 +52,7 @@ def timed(
 def timed_together(
     call: Callable[[T], object], given: Sequence[T], seconds: float = 1.0, least: int = 2, callers: int = CALLERS
 ) -> Timing:
-    """As ``timed``, with several threads at once, each from another place of ``given`` on and ``least`` calls each."""
+    """Do as ``timed`` in several threads at once, each from its own start in ``given``, with ``least`` calls each."""
     for one in given[:2]:
         call(one)
     waits: list[list[float]] = [[] for _ in range(callers)]
@@ -64,7 +64,7 @@ def timed_together(
         try:
             start = number * len(given) // callers
             waits[number] = _waits(call, given, start, perf_counter() + seconds, least)
-        except BaseException as error:  # noqa: BLE001 - handed to who waits for the thread
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             failures.append(error)
 
     threads = [threading.Thread(target=calling, args=(number,)) for number in range(callers)]

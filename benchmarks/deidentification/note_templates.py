@@ -1,6 +1,6 @@
-"""What synthetic notes are made of: templates, names and places, of which development and held-out notes share none.
+"""Templates, names and places of synthetic notes; development and held-out notes share none.
 
-A slot ``{KIND:form}`` is an identifier, ``{form}`` must stay; how a form is filled, ``note_values`` says.
+A slot ``{KIND:form}`` is an identifier; the text of a slot ``{form}`` must stay. ``note_values`` fills the forms.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ __all__ = ["DEVELOPMENT", "HELD_OUT", "STATES", "Source"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What notes are made of."""
+    """Parts of a set of notes."""
 
     heads: tuple[str, ...]
     lines: tuple[str, ...]

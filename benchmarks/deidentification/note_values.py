@@ -1,4 +1,4 @@
-"""What the slots of a note's templates are filled with, drawn anew for each."""
+"""Random values for the slots of a note's templates."""
 
 from calendar import month_name
 
@@ -10,7 +10,7 @@ MONTHS = month_name[1:]
 
 
 def value(rng, source, patient, form):
-    """What is written in a slot of a form; ``patient`` is a given name and a surname."""
+    """Draw the value of a slot by its form; ``patient`` is a given name and a surname."""
     if form in PATIENT:
         return PATIENT[form](*patient)
     if form in OTHERS:
@@ -23,7 +23,7 @@ def value(rng, source, patient, form):
 
 
 def pick(rng, several):
-    """One of several."""
+    """Draw one of several."""
     return several[rng.integers(len(several))]
 
 

@@ -1,8 +1,8 @@
-"""Synthetic notes with known identifiers: none is of a person, all are drawn from lists and templates.
+"""Synthetic notes with known identifiers, drawn from lists and templates; none belongs to a person.
 
 The recognisers of ``metachain.deidentification.identifiers`` were tuned on notes of the development templates and
-names; the held-out ones (``note_templates``) share neither templates nor names with them, and nothing was changed after
-they were measured.
+names. The held-out ones (``note_templates``) share neither templates nor names with them, and no rule was changed after
+their measurement.
 """
 
 import re
@@ -20,7 +20,7 @@ SLOT = re.compile(r"\{(?:([A-Z_]+):)?(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An identifier that a note holds, ``text[start:end]``, and the place in a template that it was written in."""
+    """A known identifier of a note, ``text[start:end]``, and its place in a template."""
 
     kind: str
     start: int
@@ -37,7 +37,7 @@ class Note:
 
 
 def notes(count: int, seed: int, held_out: bool = False) -> list[Note]:
-    """Notes drawn from the development or the held-out templates; the same seed gives the same notes."""
+    """Draw notes from the development or the held-out templates; the same seed gives the same notes."""
     rng = np.random.default_rng([seed, held_out])
     return [_note(rng, HELD_OUT if held_out else DEVELOPMENT) for _ in range(count)]
 

@@ -1,10 +1,10 @@
-"""What the de-identification gate finds in synthetic notes, and what it takes for an identifier in charge descriptions.
+"""Recall and precision of the de-identification gate on synthetic notes, and its errors on charge descriptions.
 
     python -m benchmarks.deidentification.recall [DATA.jsonl]
 
-An identifier is found where no letter or digit of it is left; what is found is right where it touches an identifier.
-Intervals are 95 % Wilson intervals that count each place in a template once, since its fillings are alike. DATA.jsonl
-holds charge descriptions, none of which is a patient's: all that is found there is wrong.
+An identifier counts as found if no letter or digit of it is left. A finding counts as right if it touches an
+identifier. Intervals are 95 % Wilson intervals that count each place in a template once, since its fillings are alike.
+DATA.jsonl holds charge descriptions without patient data, so every finding there is wrong.
 """
 
 import logging
@@ -30,7 +30,7 @@ def wilson(share, count):
 
 
 def measured(several):
-    """Rows of found identifiers (kind, slot, whether found whole) and of found spans (kind, text, whether right)."""
+    """Rows of known identifiers (kind, slot, found whole) and of found spans (kind, text, right)."""
     recalled, precise = [], []
     for note in several:
         found = identifiers(note.text)
@@ -45,7 +45,7 @@ def measured(several):
 
 
 def shares(several):
-    """Of each kind and of all: recall, how many places in templates it is of, identifiers, precision, spans found."""
+    """Recall, number of template places, number of identifiers, precision and number of found spans, by kind."""
     recalled, precise = measured(several)
     table = {}
     for kind in (*sorted({kind for kind, _, _ in recalled}), "all"):
@@ -70,7 +70,7 @@ def print_table(title, table):
 
 
 def print_charges(path):
-    """Print how many of a thousand charge descriptions hold what is taken for an identifier."""
+    """Print the rate of charge descriptions with a finding, of a thousand."""
     demonstrations = read_demonstrations(path)
     tuned = development_hospitals(demonstrations)
     for name, chosen in (("development", True), ("test", False)):

@@ -1,4 +1,4 @@
-"""How many selections change where all-MiniLM-L6-v2 runs with weights of 8 bits."""
+"""Share of selections that change if all-MiniLM-L6-v2 runs with weights of 8 bits."""
 
 import random
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ SEED = 7
 
 
 class Remembered:
-    """An encoder that embeds no text twice."""
+    """Encoder that caches the vectors of another."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.fingerprint = encoder.fingerprint
@@ -39,7 +39,7 @@ class Remembered:
 
 
 class EightBits:
-    """The embedded encoder, its matrix products in 8 bits: dynamic, a scale for each column."""
+    """The embedded encoder with matrix products in 8 bits: dynamic, a scale for each column."""
 
     fingerprint = MiniLM.fingerprint + "/int8"
 
@@ -58,10 +58,10 @@ class EightBits:
 
 
 def changed_selections(data: Path) -> list[dict[str, str | float]]:
-    """Shares of queries for which another set of eight is shown, and other eight are nearest, than with the encoder.
+    """Shares of queries with another set of eight shown, and another set of eight nearest, than with the encoder.
 
     Six hospitals of different systems are new in turn, their system held out, with 16 labels; 100 queries each. The
-    same weights through sentence-transformers are there for comparison.
+    same weights through sentence-transformers are included for comparison.
     """
     held = read_demonstrations(data)
     by_group = {one.metadata["group"]: one.institution for one in reversed(held)}
@@ -86,12 +86,12 @@ def changed_selections(data: Path) -> list[dict[str, str | float]]:
 
 
 def changed(before: Sequence[object], after: Sequence[object]) -> float:
-    """The share of places that differ."""
+    """Share of positions that differ."""
     return float(np.mean([one != other for one, other in zip(before, after, strict=True)]))
 
 
 def selections(held: Sequence[Demonstration], new: str, encoder: Encoder) -> list[set[str]]:
-    """Which demonstrations are shown for each query of a new hospital whose health system is not in the library."""
+    """Ids of the demonstrations shown for each query of a new hospital; its health system is not in the library."""
     group = next(one.metadata["group"] for one in held if one.institution == new)
     own = [one for one in held if one.institution == new]
     random.Random(SEED).shuffle(own)  # noqa: S311
@@ -105,7 +105,7 @@ def selections(held: Sequence[Demonstration], new: str, encoder: Encoder) -> lis
 
 
 def nearest(texts: Sequence[str], queries: Sequence[int], encoder: Encoder) -> list[set[int]]:
-    """Places of the eight texts that are nearest to each query by its dense vector alone, itself left out."""
+    """Positions of the eight other texts nearest to each query by the dense vector alone."""
     rows = encoder.encode(texts)
     likeness = rows[queries] @ rows.T
     likeness[np.arange(len(queries)), queries] = -np.inf

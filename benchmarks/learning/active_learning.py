@@ -1,10 +1,10 @@
-"""What to label next: eight chosen labels against sixteen random ones, each hospital's group held out.
+"""Active learning: eight chosen labels against sixteen random ones, each hospital's group held out.
 
     python -m benchmarks.learning.active_learning [--untuned | --development] DATA.jsonl [LIBRARY]
 
-Every hospital offers 150 unlabelled texts; each way of choosing names 2, 4, 8 and 16 of them; 100 queries whose text is
-not among the 150 are then answered by the most plausible answer, and by the offline reader from metachain's selection.
-Means over hospitals (three pools each, random: three draws from each), with paired intervals that resample hospitals.
+Every hospital offers 150 unlabelled texts, and each way of choosing picks 2, 4, 8 and 16 of them. Then 100 queries with
+other texts are answered by the most plausible answer, and by the offline reader from metachain's selection. Means over
+hospitals (three pools each, random: three draws from each), with paired intervals that resample hospitals.
 """
 
 import sys
@@ -87,7 +87,7 @@ def unlabelled(known, target, seed):
 
 
 def hospital_scores(taught, target):
-    """Mean share right of one hospital by what others taught; (way, budget, reading)."""
+    """Mean share of right answers of one hospital; (way, budget, reading)."""
     scores = np.zeros((POOLS, len(WAYS), len(BUDGETS), len(READINGS)))
     for seed in range(POOLS):
         queries, rows, ordered = unlabelled(taught, target, seed)
@@ -99,7 +99,7 @@ def hospital_scores(taught, target):
 
 
 def all_scores(pool, groups, targets):
-    """Scores of every target hospital, its group held out; (hospital, way, budget, reading)."""
+    """Scores of every target hospital with its group held out; (hospital, way, budget, reading)."""
     bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target in targets:
@@ -109,7 +109,7 @@ def all_scores(pool, groups, targets):
 
 
 def grouped_pool(data, vectors=None):
-    """Demonstrations of a file, their pool, and each institution's group; ``vectors`` is a library that keeps these."""
+    """Demonstrations of a file, their pool, and each institution's group; the library ``vectors`` keeps embeddings."""
     demonstrations = read_demonstrations(data)
     with Library.open(vectors or Path(tempfile.mkdtemp()) / "vectors.db") as library:
         dense = library.vectors(demonstrations)
@@ -126,7 +126,7 @@ def interval(difference):
 
 
 def print_scores(title, scores):
-    """Print a Markdown table for each reading, and whether the bar holds."""
+    """Print a Markdown table for each way of answering, and the verdict on the bar."""
     ours, chance = WAYS.index("metachain"), WAYS.index("random")
     for number, reading in enumerate(READINGS):
         print(f"\n{title}: {len(scores)} hospitals, {reading}\n")
@@ -143,7 +143,7 @@ def print_scores(title, scores):
 
 
 def main(arguments):
-    """Measure, and print a table for the development and one for the test hospitals."""
+    """Measure, and print tables of the development and of the test hospitals."""
     wanted = arguments.pop(0) if arguments[0].startswith("--") else ""
     demonstrations, pool, groups = grouped_pool(*arguments)
     tuned = np.isin(pool.institutions, development_hospitals(demonstrations))

@@ -1,4 +1,4 @@
-"""Other ways to choose what to label, as functions over arrays: each returns positions, best first."""
+"""Other ways to choose inputs to label, as functions over arrays: each returns positions, best first."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ DISCOUNT = 10.0
 def vote_k(dense, budget, neighbours=10):
     """Vote-k without a language model (Su et al. 2023, arXiv 2209.01975, section 2.1; "fast vote-k" in their code).
 
-    Every text votes for its nearest neighbours by cosine; a vote counts ``10^-(times that text's neighbours were
-    chosen)``. Their k = 150 of 3,000 texts is scaled to pools of 150. ``dense`` (n, d) unit vectors.
+    Every text votes for its nearest neighbours by cosine. Its vote counts ``10^-t``, t the number of its neighbours
+    chosen before. Their k = 150 of 3,000 texts is scaled to pools of 150. ``dense`` (n, d) unit vectors.
     """
     n = len(dense)
     cosine = dense @ dense.T
@@ -32,7 +32,7 @@ def vote_k(dense, budget, neighbours=10):
 
 
 def k_center(dense, budget):
-    """Farthest first (Gonzalez 1985; Sener & Savarese 2018), from the most central text on; ``dense`` (n, d)."""
+    """Farthest first (Gonzalez 1985; Sener & Savarese 2018), starting at the most central text; ``dense`` (n, d)."""
     cosine = dense @ dense.T
     chosen = [int(cosine.sum(axis=0).argmax())]
     nearest = cosine[:, chosen[0]].copy()

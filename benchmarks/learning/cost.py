@@ -1,16 +1,20 @@
-"""What learning costs, and how it grows: no model is called, and all vectors exist.
+"""Cost of learning and its growth; no model is called, and all vectors exist.
 
     python -m benchmarks.learning.cost [--quick] [--json FILE] [--plot FILE]
     python -m benchmarks.learning.cost --measured FILE [--plot FILE]
 
-Demonstrations are synthetic, their dense vectors random (benchmarks/library/opening.py). Measured are learning a prior;
-adapting to labels where the past is read for it (as from the command line) and where it is at hand (as in a server, to
-an institution that asks for the first time); renewing a selector's posterior after a new label (as a correction is),
-whose text is searched for, and after a new list of answers, where as after a score there is nothing to search for; what
-of that is arithmetic alone (the posterior of a scene at hand); and choosing 8 of many texts to label. Each figure is
-the median of a few runs, of learning one run, after one on a small library that does not count. The plot
-(benchmarks/learning/plot_cost.py) is an SVG; ``--measured`` prints and draws what such a JSON file holds, and measures
-nothing.
+Demonstrations are synthetic, their dense vectors random (benchmarks/library/opening.py). The figures are of
+
+- learning a prior,
+- adapting to labels, reading the past first (as from the command line) or with the past already loaded (as in a server,
+  to an institution that asks for the first time),
+- renewing a selector's posterior after a new label or correction, which includes a search for its text, and after a new
+  list of answers, which like a score needs no search,
+- the arithmetic of the posterior alone, and
+- choosing 8 of many texts to label.
+
+Each figure is the median of a few runs, for learning one run, after one uncounted run on a small library. The plot
+(benchmarks/learning/plot_cost.py) is an SVG; ``--measured`` prints and draws an earlier JSON file and measures nothing.
 """
 
 import argparse
@@ -37,14 +41,14 @@ from metachain.selection.selector import Selector
 
 INSTITUTIONS, EACH = (5, 10, 20, 50), (200, 400, 800, 1600)
 SIZE, FEW = 800, 10
-"""Demonstrations of each where institutions are counted, and institutions where demonstrations are."""
+"""Demonstrations of each institution if institutions vary, and institutions if demonstrations vary."""
 CHANGES = 3
 LABELS, TEXTS = (4, 16, 64, 256), (1_000, 10_000)
 NEW = "new hospital"
 
 
 def seconds(work: Callable[[], object], runs: int = 1) -> float:
-    """Median of how long a call takes."""
+    """Median duration of a call."""
     taken = []
     for _ in range(runs):
         begun = time.perf_counter()
@@ -54,12 +58,12 @@ def seconds(work: Callable[[], object], runs: int = 1) -> float:
 
 
 def label(number: int) -> Demonstration:
-    """One label of the new institution."""
+    """Make one label of the new institution."""
     return Demonstration(NEW, f"mri of the {WORDS[number % 12]} {number} views", f"{number % 5:04}")
 
 
 def library_of(folder: str, institutions: int, each: int) -> Library:
-    """A filled library whose vectors exist."""
+    """Make a filled library with its vectors."""
     library = Library.open(Path(folder) / f"{institutions}-{each}.db", Stand())
     library.add(made(institutions * each, institutions), share=EVERYONE)
     library.hybrid_vectors(library.demonstrations())
@@ -102,12 +106,12 @@ def afresh(prior: Prior, library: Library) -> None:
 
 
 def listed(library: Library, answers: int) -> None:
-    """Say that the new institution gives so many answers."""
+    """Give the new institution a list of so many answers."""
     library.list_answers(NEW, [f"{one:04}" for one in range(answers)])
 
 
 def renewed(selector: Selector, change: Callable[[], object]) -> float:
-    """Seconds of looking at the posterior after a change of what is the institution's own; median of three changes."""
+    """Seconds to read the posterior after a change of the institution's own data; median of three changes."""
     taken = []
     for _ in range(CHANGES):
         change()
@@ -118,13 +122,13 @@ def renewed(selector: Selector, change: Callable[[], object]) -> float:
 
 
 def growth(taken: dict[int, float]) -> str:
-    """By what power of its cause each next figure has grown."""
+    """Format the power of its cause with which each next figure has grown."""
     pairs = pairwise(sorted((cause, one) for cause, one in taken.items()))
     return ", ".join(f"{np.log(b[1] / a[1]) / np.log(b[0] / a[0]):.1f}" for a, b in pairs)
 
 
 def measured(tenth: bool) -> dict[str, dict[int, float]]:
-    """Seconds by what grows, of all that is measured."""
+    """Seconds of each measurement, by the size that grows."""
     less = 10 if tenth else 1
     learned(INSTITUTIONS[0], 50)
     told = {
@@ -146,13 +150,13 @@ def measured(tenth: bool) -> dict[str, dict[int, float]]:
 
 
 def learned(institutions: int, each: int) -> float:
-    """Seconds to learn a prior from a library of so many institutions, of so many demonstrations each."""
+    """Seconds to learn a prior from so many institutions of so many demonstrations each."""
     with tempfile.TemporaryDirectory() as folder, library_of(folder, institutions, each) as library:
         return seconds(lambda: learn(library))
 
 
 def table(told: dict[str, dict[int, float]]) -> str:
-    """As in docs/benchmarks.md."""
+    """Format the table of docs/benchmarks.md."""
     lines = ["| what, in seconds | " + " | ".join(["", "", "", "", "grows by the power"]) + " |", "|---" * 6 + "|"]
     for what, taken in told.items():
         cells = [f"{cause:,}: {one:.3g}" for cause, one in taken.items()]
@@ -161,7 +165,7 @@ def table(told: dict[str, dict[int, float]]) -> str:
 
 
 def main() -> None:
-    """Measure, or read what was measured; print a table, and draw."""
+    """Measure, or read an earlier measurement; print a table, and draw."""
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("--quick", action="store_true", help="a tenth of the demonstrations and of the texts")
     given.add_argument("--json", type=Path)

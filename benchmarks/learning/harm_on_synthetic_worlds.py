@@ -1,10 +1,10 @@
-"""Harm on generated, synthetic worlds in which meta-learning has nothing to give, or is misled.
+"""Harm on generated, synthetic worlds in which meta-learning has no benefit, or is misled.
 
     python -m benchmarks.learning.harm_on_synthetic_worlds [SEEDS]
 
-Alike: institutions differ in nothing, so plain nearest neighbours (``semantic``) are right already. Constant: every
+Alike: institutions don't differ, so plain nearest neighbours (``semantic``) are right already. Constant: every
 institution gives one answer to everything, so the majority of its labels is right. Misled: a fifth of the institutions
-has permuted codes; honest institutions are scored, beside the same world without the permutation. Each institution is
+have permuted codes; the honest ones are scored, beside the same world without the permutation. Each institution is
 held out in turn; means over institutions and worlds.
 """
 
@@ -46,7 +46,7 @@ def print_world(title, tables):
 
 
 def mean(tables, selector, labels, names=None):
-    """Mean score over worlds and their institutions (those in ``names``); nan where there is none."""
+    """Mean score over worlds and their institutions (those in ``names``); nan if there is none."""
     cells = [
         score
         for number, table in enumerate(tables)

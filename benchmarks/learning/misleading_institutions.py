@@ -1,9 +1,9 @@
-"""What a fifth of permuted past institutions costs on real data.
+"""Loss through a fifth of permuted past institutions, on real data.
 
     python -m benchmarks.learning.misleading_institutions DATA.jsonl [PROTOCOL]
 
-A fifth of the institutions, drawn at random, have their answers renamed by a permutation, each by another.
-The others play the new one, once beside these and once in the file as it is; the table shows what they lose.
+A fifth of the institutions, drawn at random, have their answers renamed, each by a permutation of its own. The others
+play the new one, once beside these and once in the unchanged file; the table shows their loss.
 """
 
 import sys
@@ -24,7 +24,7 @@ RESAMPLES = 4000
 
 
 def permuted(demonstrations, seed=0):
-    """The demonstrations with a fifth of the institutions' answers renamed, and the names of these institutions."""
+    """Rename the answers of a fifth of the institutions; also returns the names of these institutions."""
     rng = np.random.default_rng(seed)
     names = sorted({one.institution for one in demonstrations})
     answers = sorted({one.output for one in demonstrations})
@@ -38,7 +38,7 @@ def permuted(demonstrations, seed=0):
 
 
 def lost(clean, misled):
-    """Mean over institutions of what is lost, with its 95 % bootstrap interval; in points."""
+    """Mean loss over institutions with its 95 % bootstrap interval, in points."""
     difference = 100 * np.array([clean[name] - misled[name] for name in misled])
     drawn = np.random.default_rng(0).integers(len(difference), size=(RESAMPLES, len(difference)))
     low, high = np.percentile(difference[drawn].mean(axis=1), [2.5, 97.5])
@@ -46,7 +46,7 @@ def lost(clean, misled):
 
 
 def main(arguments):
-    """Score the others with and without the renaming, and print what they lose."""
+    """Score the others with and without the renaming, and print their loss."""
     demonstrations = read_demonstrations(arguments[0])
     plan = Plan(*arguments[1:2] or ("group",), labels=LABELS, selectors=SELECTORS)
     vectors = cached_vectors([one.input for one in demonstrations], None)

@@ -1,6 +1,6 @@
-"""How what learning costs grows, as a picture: what benchmarks/learning/cost.py measured, on the growth that is stated.
+"""Picture of the growth of learning's cost: the figures of benchmarks/learning/cost.py over the stated growth.
 
-The stated growth is that of docs/how-it-works.md (Cost), as a thin line from the first point measured: points on it or
+The stated growth is that of docs/how-it-works.md (Cost), as a thin line from the first measured point: points on it or
 under it grow as stated, or slower.
 """
 
@@ -28,20 +28,20 @@ Measured = Mapping[int, float]
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One cause, and what it makes longer."""
+    """One cause, and the durations that grow with it."""
 
     title: str
     cause: str
-    """What the horizontal axis counts."""
+    """Label of the horizontal axis."""
     drawn: Mapping[str, str]
-    """Name at the end of the line, by the name that benchmarks/learning/cost.py gives."""
+    """Name at the end of each line, by the name in benchmarks/learning/cost.py."""
     stated: str
-    """The growth, of what is drawn first, as docs/how-it-works.md has it."""
+    """Stated growth of the first line, as in docs/how-it-works.md."""
     growth: Callable[[float], float]
 
 
 def panels(institutions: int, each: int) -> tuple[Panel, ...]:
-    """The three: labels are adapted to beside so many institutions, of so many demonstrations each."""
+    """Make the three panels; the adapting panel is for ``institutions`` of ``each`` demonstrations."""
     settled = institutions * NEIGHBOURS
     return (
         Panel(

@@ -1,11 +1,11 @@
-"""What is lost where a third of the hospitals give statistics in place of demonstrations, and where they give nothing.
+"""Loss if a third of the hospitals give only statistics, and if they give nothing.
 
     python -m benchmarks.learning.site_statistics DATA.jsonl LIBRARY.db [SHARE] [SEED]
 
 LIBRARY.db holds the demonstrations of the file (``metachain add LIBRARY.db DATA.jsonl``). Each hospital plays the new
 one, its whole group held out. A share of all hospitals (a third), drawn at random, keep their demonstrations to
-themselves. The tables show the mean share that the offline reader answers right (three supports a hospital, 100
-queries), and what it differs from all sharing, and statistics from nothing, with 95 % bootstrap intervals over
+themselves. The tables show the mean share of right answers of the offline reader (three supports a hospital, 100
+queries), and the differences between all sharing, statistics only and nothing, with 95 % bootstrap intervals over
 hospitals.
 """
 
@@ -37,7 +37,7 @@ UNUSED = csr_array((0, 0))
 
 
 def taught(library, sources, private):
-    """What some hospitals' demonstrations teach, with the statistics of others and without: transfer and lesson."""
+    """Transfer and lesson from some hospitals' demonstrations, with the statistics of others and without."""
     shared = sources_of(library, sources)
     answers = shared.table.pool.answers
     given = [contribution_of(shared, pool_of(library, library.demonstrations(name), answers)) for name in private]
@@ -49,7 +49,7 @@ def taught(library, sources, private):
 
 
 def shares_right(study, sources, transfer, lesson, target, seed):
-    """Share of one hospital's queries that are answered right; (label count, selector)."""
+    """Share of right answers of one hospital; (label count, selector)."""
     pool, everyone = study.pool, np.arange(len(sources))
     past = np.array([pool.institutions.index(name) for name in sources])
     support, query = split(pool, target, max(LABELS), QUERIES, STREAM, seed)
@@ -89,7 +89,7 @@ def main(data, path, part=1 / 3, seed=0):
                     scores[target, way] = np.mean(found, axis=0)
             print(f"{own}: {len(sources)} share, {len(private)} give statistics", file=sys.stderr, flush=True)
     print(f"\n{len(kept)} of {len(names)} hospitals keep their demonstrations to themselves\n")
-    print("| they give | selector | " + " | ".join(f"{k} labels" for k in LABELS) + " |")
+    print("| private sites give | selector | " + " | ".join(f"{k} labels" for k in LABELS) + " |")
     print("|---" * (len(LABELS) + 2) + "|")
     for way, name in enumerate(WAYS):
         for number, selector in enumerate(NAMES):

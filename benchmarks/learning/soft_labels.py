@@ -1,14 +1,14 @@
-"""What scored answers are worth beside labels: each hospital's group held out.
+"""Worth of scored answers (soft labels) beside labels, each hospital's group held out.
 
     python -m benchmarks.learning.soft_labels DATA.jsonl [LIBRARY]
 
 LIBRARY keeps the embeddings between runs. Every hospital asks some texts before it has a label; the offline reader
-answers them from metachain's selection, and each answer is scored 1 where it is the hospital's own and 0 where not.
+answers them from metachain's selection, and each answer is scored 1 if it is the hospital's own and 0 otherwise.
 Then 100 other texts are asked, with
 
-- ``scores``: the bare scores as soft evidence, none of the answers ever shown,
-- ``mistaken``: the same, with one score in ten turned round,
-- ``corrections``: no score mistaken, but each wrong answer is corrected, which makes it a label,
+- ``scores``: the bare scores as soft evidence; none of the answers is ever shown,
+- ``mistaken``: the same, with one score in ten inverted,
+- ``corrections``: no score is mistaken, and a correction makes each wrong answer a label,
 - ``labels``: a label for each of those texts, which may be shown.
 
 Means over hospitals of exact matches, three draws of texts each, with paired intervals that resample hospitals.

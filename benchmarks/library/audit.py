@@ -1,11 +1,11 @@
-"""What it costs that each selection is recorded.
+"""Cost of recording each selection in the audit.
 
     python -m benchmarks.library.audit [--runs 200]
 
-The same selector over a generated, synthetic library, opened with and without its audit, takes the same queries in
-turns, in an SQLite file and in a PostgreSQL on loopback that syncs each commit to the disk. ``entry`` is what is done
-once the choice is made: the rules are read again and, with an audit, the entry is written. ``select`` is a whole
-selection, ``of 100`` a hundredth of ``select_many`` for 100, ``8 threads`` one of eight at once, ``chain`` a whole
+The same selector over a generated, synthetic library, with and without its audit, takes the same queries in
+turn, in an SQLite file and in a PostgreSQL on loopback that syncs each commit to the disk. ``entry`` is the work after
+the choice: the rules are read again and, with an audit, the entry is written. ``select`` is a whole selection,
+``of 100`` a hundredth of ``select_many`` for 100, ``8 threads`` one of eight at once, ``chain`` a whole
 ``few_shot_chain`` with the offline model, which completes its entry.
 """
 
@@ -35,20 +35,20 @@ THREADS = 8
 
 @contextmanager
 def places() -> Iterator[dict[str, str]]:
-    """A new library's place, by engine."""
+    """Places of new libraries, by engine."""
     with tempfile.TemporaryDirectory() as folder, postgres_server(durable=True) as server:
         yield {"SQLite": str(Path(folder) / "library.db"), "PostgreSQL": server.url(server.create_database())}
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
+    """Duration of a call."""
     begun = time.perf_counter()
     work()
     return 1000 * (time.perf_counter() - begun)
 
 
 def in_turns(works: Sequence[Callable[..., object]], queries: Sequence[object]) -> list[list[float]]:
-    """Milliseconds of each piece of work for each query, one piece after the other so that all meet the same load."""
+    """Milliseconds of each function for each query, in turn, so that all meet the same load."""
     taken: list[list[float]] = [[] for _ in works]
     for query in queries:
         for place, work in enumerate(works):
@@ -57,7 +57,7 @@ def in_turns(works: Sequence[Callable[..., object]], queries: Sequence[object]) 
 
 
 def shared(taken: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Milliseconds of one of a hundred."""
+    """Milliseconds of one selection of a hundred."""
     return [[each / TOGETHER for each in some] for some in taken]
 
 
@@ -104,7 +104,7 @@ def measure(engine: str, place: str, runs: int) -> None:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description="What it costs that each selection is recorded.")
+    parser = argparse.ArgumentParser(description="Cost of recording each selection in the audit.")
     parser.add_argument("--runs", type=int, default=200)
     runs = parser.parse_args().runs
     print("| engine | what, ms | without: median | 95 % | recorded: median | 95 % | median difference |")

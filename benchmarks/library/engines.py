@@ -1,10 +1,10 @@
-"""The same library in an SQLite file and in PostgreSQL: how fast it is filled, opened, written and read.
+"""Speed of filling, opening, writing and reading the same library in an SQLite file and in PostgreSQL.
 
     python -m benchmarks.library.engines [--institutions 50] [--demonstrations 2000]
 
-Institutions are generated and synthetic. Vectors of 384 numbers are made of their texts' hashes, so that hardly any of
-an encoder's time is in the figures. PostgreSQL runs on this machine (benchmarks/common/postgres.py, which says how to
-choose its version) and waits for the disk at each commit, as SQLite does.
+Institutions are generated and synthetic. Vectors of 384 numbers come from hashes of the texts, so the figures contain
+hardly any encoder time. PostgreSQL runs on this machine (benchmarks/common/postgres.py explains the choice of its
+version) and waits for the disk at each commit, as SQLite does.
 """
 
 import argparse
@@ -30,7 +30,7 @@ SECONDS = 5
 
 
 class Hashed:
-    """A vector for each text, made of its hash."""
+    """Stand-in for an encoder: a vector from the hash of each text."""
 
     fingerprint = "hashed/1"
 
@@ -41,14 +41,14 @@ class Hashed:
 
 
 def seconds(work):
-    """How long a call takes."""
+    """Duration of a call."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
 def notes(writer):
-    """Demonstrations of one institution, without an end."""
+    """Generate demonstrations of one institution, without end."""
     number = 0
     while True:
         yield Demonstration(f"writer {writer}", f"{writer} saw {number}", "code 1")
@@ -56,7 +56,7 @@ def notes(writer):
 
 
 def acknowledged(place, writer, writing, done):
-    """Add one demonstration after another, each acknowledged before the next, for some seconds."""
+    """Add demonstrations for some seconds, each acknowledged before the next."""
     with Library.open(place, Hashed()) as library:
         library.counts()
         writing.wait()
@@ -85,7 +85,7 @@ def written_a_second(place, writers):
 
 
 def measured(place, world):
-    """Figures of one engine, by what they are of."""
+    """Figures of one engine, by name."""
     figures = {}
     with Library.open(place, Hashed()) as library:
         figures["added, rows a second"] = len(world) / seconds(lambda: library.add(world, share=EVERYONE))
@@ -111,7 +111,7 @@ def measured(place, world):
 
 
 def shown(figure):
-    """A figure with three digits or more."""
+    """Format a figure with three digits or more."""
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 

@@ -1,11 +1,11 @@
-"""How fast files of synthetic rows get into a library, and how much memory that takes.
+"""Speed and memory of ingesting files of synthetic rows into a library.
 
     python -m benchmarks.library.ingestion [ROWS | FORMAT …]
 
-For each number of rows (10,000, 100,000 and 1,000,000 where none is given) and each format (jsonl, csv and parquet) it
-writes a file to a temporary folder, ingests it into a new SQLite library, without embedding, and prints rows a second
-(reading, checking and storing, all in one transaction) and the peak memory of the process that ingests. Each is done by
-a child process of its own, since Linux counts in ``ru_maxrss`` what the parent had when it started the child.
+For each number of rows (default: 10,000, 100,000 and 1,000,000) and each format (jsonl, csv and parquet) it
+writes a file to a temporary folder, ingests it into a new SQLite library without embedding, and prints rows a second
+(reading, checking and storing, all in one transaction) and the peak memory of the ingesting process. Each step runs in
+a child process of its own, because ``ru_maxrss`` on Linux includes the parent's memory at the start of the child.
 """
 
 import csv
@@ -33,7 +33,7 @@ PARTS = ("chest", "knee", "brain", "spine", "heart", "liver", "wrist", "skull")
 
 
 def synthetic(rows):
-    """Rows of 50 institutions, of about 100 characters."""
+    """Generate rows of 50 institutions, of about 100 characters."""
     for number in range(rows):
         part, views = PARTS[number % 8], number % 5 + 1
         text = f"x-ray of the {part}, {views} views, ordered by ward {number % 97}, item {number}"
@@ -41,7 +41,7 @@ def synthetic(rows):
 
 
 def write(path, rows):
-    """Write a file of the format that its name says."""
+    """Write a file in the format of its suffix."""
     records = synthetic(rows)
     if path.suffix == ".parquet":
         with pq.ParquetWriter(path, pa.schema([(name, pa.string()) for name in NAMES])) as writer:
@@ -56,7 +56,7 @@ def write(path, rows):
 
 
 def measure(path, library):
-    """Ingest in this process; rows stored, seconds, and MiB of memory at most."""
+    """Ingest in this process and print the rows stored, the seconds, and the peak memory in MiB."""
     start = time.perf_counter()
     with Library.open(library) as opened:
         found = ingest_file(opened, path, strict=True)

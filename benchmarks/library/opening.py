@@ -1,9 +1,9 @@
-"""How long a library takes until its first selection, and how much memory it holds then.
+"""Time of a library until its first selection, and its memory then.
 
     python -m benchmarks.library.opening [DEMONSTRATIONS] [INSTITUTIONS]
 
-The texts are synthetic, and so are their dense vectors (random ones of 384 numbers, made from the text), so that
-filling takes seconds: what is measured is reading, indexing and selecting, not the encoder. Each measurement is of a
+The texts are synthetic, and so are their dense vectors (384 random numbers, seeded by the text). Filling therefore
+takes seconds, and the figures are of reading, indexing and selecting, not of the encoder. Each measurement runs in a
 fresh process.
 """
 
@@ -34,7 +34,7 @@ KINDS = ("x-ray", "mri", "ct", "ultrasound", "biopsy", "panel", "culture", "inje
 
 
 class Stand:
-    """Random unit vectors that belong to texts."""
+    """Stand-in for an encoder: random unit vectors, seeded by the text."""
 
     fingerprint = "stand-in/384"
 
@@ -47,7 +47,7 @@ class Stand:
 
 
 def made(count: int, institutions: int) -> Iterator[Demonstration]:
-    """Synthetic charges: ten kinds of things for twelve places, numbered, under codes of each institution."""
+    """Generate numbered synthetic charges: ten kinds of items for twelve body parts, with codes of each institution."""
     for number in range(count):
         place, item = number % institutions, number // institutions
         what = f"{KINDS[item % 10]} of the {WORDS[item // 10 % 12]} {item % 997} views {place * 7919 % 31}"
@@ -69,7 +69,7 @@ def fill(place: Path, count: int, institutions: int) -> None:
 
 
 def measure(place: Path) -> None:
-    """In a fresh process: open, select, and say how long each step took."""
+    """Open and select, in a fresh process, and print the duration of each step."""
     process = psutil.Process()
     before = process.memory_info().rss
     started = time.perf_counter()

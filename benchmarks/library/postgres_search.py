@@ -1,12 +1,12 @@
-"""Nearest-neighbour search inside PostgreSQL, by how many demonstrations a filter admits and how many callers ask.
+"""Nearest-neighbour search inside PostgreSQL, by the share that a filter admits and the number of callers.
 
     python -m benchmarks.library.postgres_search [--rows 1000000] [--address postgresql+psycopg://…] [--json FILE]
 
-Vectors of 384 numbers are synthetic: clusters of about a thousand, as where each of a thousand institutions has its own
-words for a thing, whose members vary in 32 directions and are spread over the institutions at random. Queries are
-further members. What is found is checked against NumPy over the same vectors. PostgreSQL runs on this machine
-(benchmarks/common/postgres.py, which says how to choose its version) with the settings in SERVER, or is the
-``--address`` of a library's database, which is filled where it is empty and used again where it is not.
+Vectors of 384 numbers are synthetic: clusters of about a thousand, as if each of a thousand institutions had its own
+words for a thing. Members vary in 32 directions and are spread over the institutions at random. Queries are further
+members. Results are checked against NumPy over the same vectors. PostgreSQL runs on this machine with the settings in
+SERVER (benchmarks/common/postgres.py explains the choice of its version), or is the ``--address`` of a library's
+database, which is filled if it is empty and reused otherwise.
 """
 
 import argparse
@@ -46,17 +46,17 @@ SECONDS = 5
 
 
 class Synthetic:
-    """Vectors by number; its texts are made of their numbers."""
+    """Stand-in for an encoder: the vectors of all texts are stored beforehand."""
 
     fingerprint = "synthetic/1"
 
     def encode(self, texts):
-        """Vectors (n, 384) that mean nothing: what is searched was stored already."""
+        """Meaningless vectors (n, 384), as the searched ones are stored already."""
         return np.ones((len(texts), SIZE), np.float32) / np.float32(np.sqrt(SIZE))
 
 
-def said(words):
-    """Say what is being done, on standard error."""
+def log(words):
+    """Print progress on standard error."""
     print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
 
 
@@ -69,7 +69,7 @@ def members(centres, count, seed):
 
 
 def world(rows, institutions):
-    """All vectors (rows, 384), and the number (rows,) of the institution of each."""
+    """Draw the clusters' centres, all vectors (rows, 384), and the institution number (rows,) of each."""
     centres = np.random.default_rng(0).standard_normal((max(1, rows // IN_A_CLUSTER), DIRECTIONS), np.float32)
     vectors = np.empty((rows, SIZE), np.float32)
     for start in range(0, rows, CHUNK):
@@ -78,12 +78,12 @@ def world(rows, institutions):
 
 
 def name_of(institution):
-    """An institution's name; they sort by number."""
+    """Name of an institution; names sort by number."""
     return f"institution {institution:05}"
 
 
 def fill(library, vectors, owners):
-    """Store demonstrations and vectors by COPY, for which their owner sets row-level security aside."""
+    """Store demonstrations and vectors by COPY; meanwhile row-level security does not bind the owner."""
     with library._engine.begin() as connection:
         connection.execute(text("ALTER TABLE demonstrations NO FORCE ROW LEVEL SECURITY"))
         cursor = connection.connection.dbapi_connection.cursor()
@@ -104,6 +104,23 @@ def fill(library, vectors, owners):
     library.sharing.state_all({name_of(one): [EVERYONE] for one in np.unique(owners)})
 
 
+def prepared(library, vectors, owners):
+    """Fill the library if it is empty, index it, and return the seconds of both and the sizes."""
+    figures = {}
+    begun = time.monotonic()
+    if not library.institutions():
+        log("filling")
+        fill(library, vectors, owners)
+        figures["fill_s"] = time.monotonic() - begun
+    log("indexing")
+    begun = time.monotonic()
+    library.index()
+    figures["index_s"] = time.monotonic() - begun
+    figures["megabytes"] = sizes(library)
+    log(json.dumps(figures))
+    return figures
+
+
 def truth(vectors, owners, queries, admitted):
     """Ids of the nearest admitted demonstrations of each query, nearest first."""
     allowed = np.flatnonzero(owners < admitted)
@@ -116,7 +133,7 @@ def truth(vectors, owners, queries, admitted):
 
 
 def timed(search, queries, least):
-    """Milliseconds of each search, and what it found; it stops after some seconds, not before ``least`` queries."""
+    """Milliseconds and result of each search; stops after some seconds, but not before ``least`` queries."""
     times, found = [], []
     search(queries[0])
     until = time.monotonic() + SECONDS
@@ -145,7 +162,7 @@ def row(times, found, best, k, **what):
 
 
 def ways(library, names, queries, best, share):
-    """Figures of one caller, by each way of searching."""
+    """Figures of one caller for each way of searching."""
     viewer, fingerprint = Viewer(ASKS), Synthetic.fingerprint
     rows = []
     for k in WIDTHS:
@@ -171,12 +188,12 @@ def ways(library, names, queries, best, share):
 
         rows.append(row(*timed(as_library, queries, 5), best, k, share=share, way="Library.nearest"))
         for one in rows[-len(SCANS) - 2 :]:
-            said(json.dumps(one))
+            log(json.dumps(one))
     return rows
 
 
 def calling(address, queries, names, threads, start, done):
-    """One process of callers, for some seconds."""
+    """Search for some seconds, in one process of several callers."""
     with Library.open(address, Synthetic()) as library:
 
         def call(thread):
@@ -216,12 +233,12 @@ def together(address, queries, names, share, processes, callers):
         "p99_ms": float(np.percentile(times, 99)),
         "a_second": len(times) / SECONDS,
     }
-    said(json.dumps(found))
+    log(json.dumps(found))
     return found
 
 
 def sizes(library):
-    """Megabytes of tables and the index, and the server's settings."""
+    """Sizes of tables and index in megabytes, and the server's settings."""
     name = index_name(Synthetic.fingerprint, SIZE)
     with reading(library._engine) as connection:
         megabytes = {
@@ -233,7 +250,7 @@ def sizes(library):
 
 
 def print_tables(figures):
-    """The figures, in Markdown."""
+    """Print the figures, in Markdown."""
     print("| admitted | way | k | p50, ms | p99, ms | recall | returned, fewest |\n|---|---|---|---|---|---|---|")
     for one in figures["ways"]:
         times = f"{one['p50_ms']:.1f} | {one['p99_ms']:.1f}"
@@ -251,39 +268,26 @@ def main():
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--institutions", type=int, default=1000)
     parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--address", help="Of a database to use, in place of a server of its own.")
+    parser.add_argument("--address", help="Database to use instead of a new server.")
     parser.add_argument("--json", help="File to write the figures to.")
     given = parser.parse_args()
-    said(f"{given.rows} vectors")
     centres, vectors, owners = world(given.rows, given.institutions)
     queries = members(centres, given.queries, 5)
-    figures = {"rows": given.rows, "institutions": given.institutions}
+    figures = {"rows": given.rows, "institutions": given.institutions, "ways": [], "together": []}
     with ExitStack() as stack:
         address = given.address
         if address is None:
             server = stack.enter_context(postgres_server(options=SERVER))
             address = server.url(server.create_database())
         library = stack.enter_context(Library.open(address, Synthetic()))
-        begun = time.monotonic()
-        if not library.institutions():
-            said("filling")
-            fill(library, vectors, owners)
-            figures["fill_s"] = time.monotonic() - begun
-        said("indexing")
-        begun = time.monotonic()
-        library.index()
-        figures["index_s"] = time.monotonic() - begun
-        figures["megabytes"] = sizes(library)
-        said(json.dumps(figures))
-        figures["ways"], figures["together"] = [], []
-        for share in SHARES:
-            admitted = max(1, round(share * given.institutions))
-            names = [name_of(one) for one in range(admitted)]
-            best = truth(vectors, owners, queries, admitted)
-            figures["ways"] += ways(library, names, queries, best, share)
+        figures |= prepared(library, vectors, owners)
+        admitted = {share: max(1, round(share * given.institutions)) for share in SHARES}
+        for share, count in admitted.items():
+            best = truth(vectors, owners, queries, count)
+            figures["ways"] += ways(library, [name_of(one) for one in range(count)], queries, best, share)
         del vectors
-        for share in SHARES:
-            names = [name_of(one) for one in range(max(1, round(share * given.institutions)))]
+        for share, count in admitted.items():
+            names = [name_of(one) for one in range(count)]
             for processes, callers in ((1, 1), (1, 8), (2, 8), (4, 8)):
                 figures["together"].append(together(address, queries, names, share, processes, callers))
     if given.json:

@@ -1,20 +1,18 @@
-"""The whole learned selection beside the raw FAISS search that it contains, how it opens, and what it holds in memory.
+"""The whole learned selection beside the raw FAISS search in it: latency, opening time and memory.
 
-    python -m benchmarks.selection.latency [--demonstrations 100000] [--institutions 50] [--texts] [--json FILE] [--keep
-    FOLDER]
+    python -m benchmarks.selection.latency [--demonstrations 100000] [--institutions 50] [--texts] [--json FILE]
+        [--keep FOLDER]
 
-Texts are synthetic; their dense vectors are random and belong to the text, so no encoder is in the figures but in those
-"with embedding": there each query is a text that nobody has asked before, which the built-in encoder embeds for its
-time, and which then gets its random vector (drawing that takes hundredths of a millisecond more). The prior is drawn
-too (learning is benchmarks/learning/cost.py). The selection is the one that users get: the library's state is looked
-at, past institutions are searched, replies, posterior and choice are computed, reasons written, permission asked once
-more, and the audit entry stored. The raw search is ``IndexFlatIP.search`` of the same rows for 8 of them, or of a large
-pool, which is searched at half precision, ``IndexScalarQuantizer.search`` of the same rows.
+Texts are synthetic; their dense vectors are random, seeded by the text, so only the figures "with embedding" contain an
+encoder: each of their queries is a new text, which the built-in encoder embeds for its time and which then gets its
+random vector (drawing that takes hundredths of a millisecond more). The prior is drawn too (benchmarks/learning/cost.py
+measures learning). The selection is the one that users get: it reads the library's state, searches past institutions,
+computes replies, posterior and choice, writes reasons, checks the permission once more, and stores the audit entry. The
+raw search finds 8 of the same rows by ``IndexFlatIP.search``, or in a large pool, which is searched at half precision,
+by ``IndexScalarQuantizer.search``. Answers are codes, or with ``--texts`` sentences, almost all different.
 
-Answers are codes, or with ``--texts`` a sentence each, hardly two of them the same.
-
-Three institutions ask, with 16 labels each: everybody's rows are shared with one, with the others those of a tenth and
-of a hundredth of the institutions. Everything is measured in fresh processes with one OpenMP thread.
+Three institutions ask, with 16 labels each. All institutions share with the first, a tenth of them with the second and
+a hundredth with the third. Everything is measured in fresh processes with one OpenMP thread.
 """
 
 import argparse
@@ -52,16 +50,15 @@ from metachain.library.sharing import Audience, Grant
 from metachain.selection.selector import Selector
 
 SHARES = {"all": 1, "tenth": 10, "hundredth": 100}
-"""Which institution asks, and one of how many past ones shares with it."""
+"""Asking institutions; one of that many past institutions shares with each."""
 LABELS, QUERIES, FRESH = 16, 64, 4_000
-BATCH = 50_000
-SECONDS = 4.0
+BATCH, SECONDS = 50_000, 4.0
 
 
 class Known(Stand):
-    """The stand-in, with the queries' vectors at hand, so that embedding is left out of the figures.
+    """The stand-in with precomputed vectors of the queries, so that their figures exclude embedding.
 
-    Other texts are embedded by the built-in encoder first, so that their figures hold that time.
+    The built-in encoder first embeds any other text, so that those figures include its time.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -78,18 +75,18 @@ class Known(Stand):
 
 
 def queries() -> list[str]:
-    """Texts that no institution has."""
+    """Query texts that no institution has."""
     return [f"ct of the {WORDS[number % 12]} {number} views, {number * 7 % 13} slices" for number in range(QUERIES)]
 
 
 def fresh(start: int) -> list[str]:
-    """Texts like those, of ten words, which nobody has asked."""
+    """New query texts of ten words."""
     numbers = range(start, start + FRESH)
     return [f"mri of the {WORDS[n % 12]} {n} views, {n * 7 % 13} slices, left side" for n in numbers]
 
 
 def fill(place: Path, count: int, institutions: int, *, texts: bool) -> None:
-    """Make the library with a drawn prior, and a posterior of each institution that asks."""
+    """Make the library with a drawn prior, and a posterior of each asking institution."""
     names = [f"hospital {number:03}" for number in range(institutions)]
     with Library.open(place, Stand()) as library:
         started = time.perf_counter()
@@ -117,32 +114,29 @@ def fill(place: Path, count: int, institutions: int, *, texts: bool) -> None:
 
 
 def noted(one: Demonstration) -> Demonstration:
-    """The same, answered by a sentence."""
+    """Replace the answer of a demonstration by a sentence."""
     return replace(one, output=f"after the {one.input} nothing new was found, and {one.output} was noted")
 
 
 def drawn_prior(names: Sequence[str], fingerprint: str) -> Prior:
-    """One that trusts labels and consensus, its transfer between institutions drawn."""
+    """Draw the transfer matrix of a prior that trusts labels and consensus."""
     drawn = np.random.default_rng(0).uniform(0.2, 0.8, (len(names), len(names)))
     lesson = GuardResult(Settings(0.3, 0.3, 0.05), True, np.full((3, 1), np.nan))
     return Prior(tuple(names), drawn, lesson, fingerprint)
 
 
 def opened(place: Path, asking: str, *, killed: bool = False) -> dict[str, Any]:
-    """In a fresh process: open the library and answer the first query; then measure, or be killed where wanted."""
+    """Open the library in a fresh process and answer the first query; then measure, or kill this process."""
     process = psutil.Process()
-    lexical_vectors(["so that what this imports is there"])
+    lexical_vectors(["loads its imports"])
     before, begun = process.memory_info().rss, time.perf_counter()
     known = Known(queries())
     library = Library.open(place, known, create=False)
     selector = Selector(library, load_posterior(library, asking))
     ready = time.perf_counter()
     selector.select(queries()[0])
-    found: dict[str, Any] = {
-        "asking": asking,
-        "ready_s": ready - begun,
-        "first_selection_s": time.perf_counter() - ready,
-    }
+    first = time.perf_counter() - ready
+    found: dict[str, Any] = {"asking": asking, "ready_s": ready - begun, "first_selection_s": first}
     if killed:
         print(json.dumps(found), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -156,7 +150,7 @@ def opened(place: Path, asking: str, *, killed: bool = False) -> dict[str, Any]:
 
 
 def measured(selector: Selector, vectors: NDArray[np.float32]) -> dict[str, Any]:
-    """Time the selection and the search that it contains, one caller and eight."""
+    """Time the selection and the search in it, with one caller and with eight."""
     texts = [normalise_text(text) for text in queries()]
     asked = hybrid_vectors(Stand().encode(texts), lexical_vectors(texts))
     search = raw_search(vectors)
@@ -178,7 +172,7 @@ def measured(selector: Selector, vectors: NDArray[np.float32]) -> dict[str, Any]
 
 
 def embedding_too(selector: Selector, encoder: MiniLM) -> dict[str, Any]:
-    """Time the selection with its query's embedding, and the embedding alone, each of texts that are asked once."""
+    """Time the selection with its query's embedding, and the embedding alone, on new texts."""
     return {
         "embedding": timed(lambda text: encoder.encode([text]), fresh(0), SECONDS / 4, 20).record(),
         "embedded_selection": timed(selector.select, fresh(FRESH), SECONDS / 2, 20).record(),
@@ -187,7 +181,7 @@ def embedding_too(selector: Selector, encoder: MiniLM) -> dict[str, Any]:
 
 
 def raw_search(vectors: NDArray[np.float32]) -> Any:
-    """FAISS alone on the same rows."""
+    """Make a search of the same rows by FAISS alone."""
     d = vectors.shape[1]
     if len(vectors) < LARGE:
         exact = faiss.IndexFlatIP(d)
@@ -205,14 +199,13 @@ def recall_at_50(selector: Selector, vectors: NDArray[np.float32], asked: NDArra
     candidates = past.index.near(asked, 8).flat()[0]
     found = []
     for vector, among in zip(asked, candidates, strict=True):
-        similarity = np.round(vectors @ vector, 5)
-        exact = top_of_each(similarity, past.pool.owner)
+        exact = top_of_each(np.round(vectors @ vector, 5), past.pool.owner)
         found.append(np.isin(exact, among).mean())
     return float(np.mean(found))
 
 
 def top_of_each(similarity: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The 50 most similar rows of which none is below its institution's 8 most similar."""
+    """The 50 most similar rows, at most 8 of an institution."""
     order = np.lexsort((np.arange(len(owner)), -similarity))[: 50 * 64]
     seen: dict[int, int] = {}
     chosen = []
@@ -224,19 +217,10 @@ def top_of_each(similarity: NDArray[np.float32], owner: NDArray[np.int64]) -> ND
 
 
 def in_a_fresh_process(place: Path, asking: str, how: str) -> dict[str, Any]:
-    """What ``opened`` found there."""
+    """Result of ``opened`` in a fresh process."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.selection.latency",
-        "--open",
-        str(place),
-        "--asking",
-        asking,
-        "--how",
-        how,
-    ]
+    program = [sys.executable, "-m", "benchmarks.selection.latency"]
+    command = [*program, "--open", str(place), "--asking", asking, "--how", how]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment)
     if done.returncode not in {0, -signal.SIGKILL}:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
@@ -244,7 +228,7 @@ def in_a_fresh_process(place: Path, asking: str, how: str) -> dict[str, Any]:
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
-    """As in docs/benchmarks.md."""
+    """Format the table of docs/benchmarks.md."""
     lines = [
         "| rows | shared by | raw p50 / p99 ms | selection p50 / p99 ms | bar ms | 8 raw | 8 selection | recall@50 |",
         "|---|---|---|---|---|---|---|---|",
@@ -261,7 +245,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
 
 
 def embedding_table(results: Sequence[dict[str, Any]]) -> str:
-    """As in docs/benchmarks.md."""
+    """Format the table of docs/benchmarks.md with the query's embedding."""
     names = ("selection", "embedded_selection", "embedding", "embedded_selection_together")
     lines = [
         "| rows | shared by | selection p50 / p99 ms | with embedding | embedding alone | 8 with embedding |",
@@ -279,8 +263,8 @@ def main() -> None:
     given.add_argument("--demonstrations", type=int, default=100_000)
     given.add_argument("--institutions", type=int, default=50)
     given.add_argument("--json", type=Path)
-    given.add_argument("--texts", action="store_true", help="answers are sentences, not codes")
-    given.add_argument("--keep", type=Path, help="a folder in which the library stays for the next run")
+    given.add_argument("--texts", action="store_true", help="use sentences as answers, not codes")
+    given.add_argument("--keep", type=Path, help="folder that keeps the library for the next run")
     for hidden in ("--open", "--asking", "--how"):
         given.add_argument(hidden, help=argparse.SUPPRESS)
     asked = given.parse_args()
@@ -288,10 +272,9 @@ def main() -> None:
         faiss.omp_set_num_threads(1)
         print(json.dumps(opened(Path(asked.open), asked.asking, killed=asked.how == "killed")))
         return
+    kind, on = "texts" if asked.texts else "codes", machine()
     with tempfile.TemporaryDirectory(dir=asked.keep) as folder:
-        kind = "texts" if asked.texts else "codes"
         place = (asked.keep or Path(folder)) / f"{asked.demonstrations}-{asked.institutions}-{kind}.db"
-        on = machine()
         if not place.exists():
             fill(place, asked.demonstrations, asked.institutions, texts=asked.texts)
         killed = in_a_fresh_process(place, "all", "killed")
@@ -299,15 +282,14 @@ def main() -> None:
         files = {path.name: path.stat().st_size for path in sorted(place.parent.glob(f"{place.name}*"))}
     print(f"{table(results)}\n\n{embedding_table(results)}\n")
     for one in (killed, *results):
-        print(
-            f"{one['asking']}: ready in {one['ready_s']:.1f} s, first selection {one['first_selection_s']:.2f} s"
-            + (
+        rest = " (then killed)"
+        if "rows" in one:
+            rest = (
                 f", {one['resident_bytes'] / 1e9:.2f} GB resident, {one['bytes_beyond_vector_and_text']:.0f} bytes a "
-                "demonstration beyond its vector and text"
-                if "rows" in one
-                else " (then killed)"
             )
-        )
+            rest += "demonstration beyond its vector and text"
+        first = f"ready in {one['ready_s']:.1f} s, first selection {one['first_selection_s']:.2f} s"
+        print(f"{one['asking']}: {first}{rest}")
     print(on.line())
     if asked.json:
         told = {"machine": on.record(), "arguments": vars(asked), "killed": killed, "files": files, "results": results}

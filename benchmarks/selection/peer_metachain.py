@@ -1,16 +1,14 @@
 """metachain's whole learned selection, as one of benchmarks/selection/peers.py.
 
-It is what users get, and what benchmarks/selection/latency.py measures at more sizes: the library's state is looked at,
-past institutions are searched, replies, posterior and choice are computed, reasons written, permission asked once more,
-and the audit entry stored. It has the others' vectors, to which it adds the hashed letters of the text, so that it
-searches 896 numbers a demonstration where they search 384. The prior is drawn (learning is
-benchmarks/learning/cost.py).
+This is the selection that users get; benchmarks/selection/latency.py describes it and measures it at more sizes. It
+adds the hashed character n-grams of the text to the others' vectors, so it searches 896 numbers a demonstration, and
+the others 384. The prior is drawn (benchmarks/learning/cost.py measures learning).
 
-It takes no filter with a query. Whose demonstrations may be found is what institutions share with the one that asks:
-here one asks for each filter, with which those share that the filter admits. Its own 16 labels may be shown too.
+It takes no filter with a query: sharing rules decide which demonstrations an institution may use. Here one institution
+asks for each filter, and the institutions that the filter admits share with it. Its own 16 labels may be shown too.
 
-By default it shows fewer than it found where the others contradict the answer that it holds for right. That none is
-lost to the filter is told by ``all_of``, which shows those too.
+By default it shows fewer than it found if some contradict the most plausible answer. ``all_of`` shows those too, which
+proves that the filter lost none.
 """
 
 from collections.abc import Sequence
@@ -42,7 +40,7 @@ COMPARED = 16
 
 
 class Known:
-    """An encoder whose vectors are there already."""
+    """Encoder that looks up precomputed vectors."""
 
     fingerprint = "looked-up/384"
 
@@ -51,7 +49,7 @@ class Known:
         self._held = {"demonstration": data.vectors, "query": np.array(asked[0]), "label": np.array(asked[1])}
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Look n texts up; (n, 384)."""
+        """Look up n texts; (n, 384)."""
         kinds = (text.split() for text in texts)
         return np.array([self._held[kind][int(number)] for kind, number in kinds], np.float32).reshape(-1, 384)
 
@@ -59,8 +57,7 @@ class Known:
 class Learned:
     """A library, and a selector for each filter.
 
-    Calling it gives row numbers of the data, best first; after them are numbered the labels of the institution that
-    asks.
+    Calling it returns row numbers of the data, best first; higher numbers are labels of the asking institution.
     """
 
     def __init__(self, data: Data) -> None:
@@ -79,18 +76,18 @@ class Learned:
         self._handed_out: list[str] = []
 
     def __call__(self, query: Query, allowed: Allowed, k: int) -> Sequence[int]:
-        """Select, as a chain does before it asks its model."""
+        """Select, as a chain does before it calls its model."""
         return self._rows(self._selectors[allowed].select(query.text, k))
 
     def all_of(self, query: Query, allowed: Allowed, k: int) -> Sequence[int]:
-        """Select, and show what contradicts too."""
+        """Select, and also show demonstrations that contradict the most plausible answer."""
         [found] = self._selectors[allowed].show(
             lambda chooser: [replace(chooser, policy=CONTRADICTED).choose(query.text, k)]
         )
         return self._rows(found)
 
     def recall_at_50(self, allowed: Allowed) -> float:
-        """How much of an exact search is among the candidates (benchmarks/selection/latency.py)."""
+        """Share of an exact search's results among the candidates (benchmarks/selection/latency.py)."""
         selector, queries = self._selectors[allowed], self._data.queries[:COMPARED]
         asked = hybrid_vectors(
             np.array([one.vector for one in queries]), lexical_vectors([one.text for one in queries])
@@ -98,9 +95,9 @@ class Learned:
         return recall_at_50(selector, selector._current()[0].past.pool.vectors, asked)
 
     def close(self) -> int:
-        """Close the library and count, in the file that is left, the audit's entries.
+        """Close the library and count the audit's entries in its file.
 
-        Raises SystemExit where a selection has none.
+        Raises SystemExit if a selection has no entry.
         """
         self._library.close()
         with Library.open(self._place, self._encoder, create=False) as library:

@@ -1,6 +1,6 @@
 """The peers of benchmarks/selection/peer_latency.py: each finds the nearest demonstrations of some institutions.
 
-All get the same unit vectors, and look the query's vector up, so that no embedding is in the time. To add one, add a
+All get the same unit vectors and look up the query's vector, so the times exclude embedding. To add a peer, add a
 ``Contender`` to ``CONTENDERS``.
 """
 
@@ -31,23 +31,23 @@ BATCH = 10_000
 
 
 class Lookup(Embeddings):
-    """Embeddings that are there already: what is timed is the search alone."""
+    """Precomputed embeddings, so that only the search is timed."""
 
     def __init__(self, data: Data) -> None:
         self._vectors = data.vectors
         self._queries = {one.text: one.vector.tolist() for one in data.queries}
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Vectors of demonstrations, as LangChain wants them."""
+        """Vectors of demonstrations, as lists for LangChain."""
         return self._vectors[[int(one.split()[-1]) for one in texts]].tolist()
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of a query."""
+        """Vector of a query."""
         return self._queries[text]
 
 
 class Arrays(Lookup):
-    """The same, demonstrations as one array, which our store takes too: a million lists would take minutes to make."""
+    """The same, with demonstrations as one array, which our store accepts: a million lists would take minutes."""
 
     def embed_documents(self, texts: list[str]) -> Any:
         """Vectors of demonstrations (n, d)."""
@@ -60,17 +60,17 @@ class Contender:
 
     name: str
     build: Callable[[Data], Search]
-    """Makes of data ``search(query, allowed, k)``, which gives row numbers of the data, best first."""
+    """Builds ``search(query, allowed, k)`` from data; the search returns row numbers of the data, best first."""
     filters: str = "within"
-    """``within`` the search; ``after`` it, so that results are lost; ``ignored``, though one was given; or ``no``."""
+    """``within`` the search; ``after`` it, which loses results; ``ignored``; or ``no`` filters at all."""
     diverse: bool = False
-    """Whether it chooses by maximal marginal relevance, not the nearest."""
+    """True for maximal marginal relevance, False for the nearest."""
     most: int = 100_000
-    """The largest library that it is built for."""
+    """Size of the largest library that it is built for."""
 
 
 def raw_faiss(data: Data) -> Search:
-    """The floor: the index's own search, its bitmap made beforehand."""
+    """Build the floor: the index's own search, with precomputed bitmaps."""
     index = faiss.IndexFlatIP(data.vectors.shape[1])
     index.add(data.vectors)
 
@@ -87,7 +87,7 @@ def raw_faiss(data: Data) -> Search:
 
 
 def ours(data: Data, diverse: bool = False) -> Search:
-    """Our vector store, filled as a user fills it."""
+    """Build our vector store, filled as a user fills it."""
     store = DemonstrationVectorStore(Arrays(data))
     for start in range(0, len(data.vectors), BATCH):
         rows = range(start, min(start + BATCH, len(data.vectors)))
@@ -103,7 +103,7 @@ def ours(data: Data, diverse: bool = False) -> Search:
 
 @cache
 def langchain_store(data: Data, kind: type[VectorStore]) -> VectorStore:
-    """One of LangChain's stores, filled as its selectors fill it."""
+    """Build one of LangChain's stores, filled as its selectors fill it."""
     examples = [data.example(row) for row in range(len(data.vectors))]
     return kind.from_texts([one["input"] for one in examples], Lookup(data), examples)
 
@@ -114,7 +114,7 @@ def langchain(
     selector: type[SemanticSimilarityExampleSelector] | type[MaxMarginalRelevanceExampleSelector],
     fetch_all: bool = False,
 ) -> Search:
-    """One of LangChain's selectors on one of its stores; a selector for each filter, made beforehand."""
+    """Build LangChain's selector on one of its stores, one selector for each filter."""
     store = langchain_store(data, kind)
 
     @cache
@@ -134,9 +134,9 @@ def langchain(
 
 
 def dspy_knn(data: Data) -> Search:
-    """DSPy's KNN, whose embedder wraps a function; its cache, which adds milliseconds to a new text, is off."""
+    """Build DSPy's KNN over a function as embedder, without its cache, which adds milliseconds to a new text."""
     os.environ.setdefault("DSPY_CACHEDIR", tempfile.mkdtemp(prefix="dspy-"))
-    import dspy  # noqa: PLC0415 - not before it is known where its cache goes
+    import dspy  # noqa: PLC0415 - after the place of its cache is set
 
     held = Lookup(data)
 
@@ -156,7 +156,7 @@ def dspy_knn(data: Data) -> Search:
 
 
 def sentence_transformers_search(data: Data, score: Callable[..., Any] | None = None) -> Search:
-    """``semantic_search``, which by default normalises the demonstrations at each query; ``dot_score`` doesn't."""
+    """Build ``semantic_search``; by default it normalises the demonstrations at each query, ``dot_score`` doesn't."""
     corpus = torch.from_numpy(data.vectors)
     given = {} if score is None else {"score_function": score}
 

@@ -1,14 +1,13 @@
-"""What a model in the loop adds to the prior, on institutions that it never answered for.
+"""Benefit of a model in the loop over the prior alone, on institutions that it never answered for.
 
     python -m benchmarks.selection.policy_search DATA.jsonl LIBRARY.db [MODEL,...]
 
-LIBRARY.db keeps the embeddings between runs. The groups are dealt to five folds. For each fold the institutions outside
-of it are learned from: the prior without a call, then the policy of a model in 500, 2,000 and 8,000 calls, in two
-orders of the queries (seeds). The fold's institutions play the new one with 0, 4 and 16 labels, 40 queries, two draws.
-The table shows the mean score with the default policy (0 calls), and the gain of the learned one with its 95 %
-bootstrap interval over institutions, the institution that loses most, and how many demonstrations a prompt holds.
-Models are the offline reader (``reader``) and stand-ins with one quirk each (benchmarks/common/stand_in_models.py): no
-language models.
+LIBRARY.db keeps the embeddings between runs. The groups are dealt to five folds. The institutions outside a fold train
+the prior without a call, then the policy of a model in 500, 2,000 and 8,000 calls, with two orders of the queries
+(seeds). The fold's institutions play the new one with 0, 4 and 16 labels, 40 queries, two draws. The table shows the
+mean score with the default policy (0 calls), the gain of the learned policy with its 95 % bootstrap interval over
+institutions, the largest loss of an institution, and the number of demonstrations in a prompt. Models are the offline
+reader (``reader``) and stand-ins with one quirk each (benchmarks/common/stand_in_models.py): no language models.
 """
 
 import sys
@@ -18,10 +17,10 @@ import numpy as np
 
 from benchmarks.common.stand_in_models import QUIRKS, asking
 from benchmarks.learning.active_learning import grouped_pool, interval
-from metachain.learning.episodes import Draw, split
+from metachain.learning.episodes import Episode, all_episodes, split
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import DEFAULT
-from metachain.learning.prior import Prior, rehearsals, rows_to_look_up, run_guard, transfer_matrix
+from metachain.learning.prior import Prior, rows_to_look_up, run_guard, transfer_matrix
 from metachain.scoring.metrics import exact_match
 from metachain.selection.policy_search import Trial, learn_policy
 from metachain.selection.rehearsal import RehearsalSet
@@ -35,7 +34,7 @@ STREAM = 3000
 
 
 def folds(pool, groups):
-    """Institution numbers of each fold; groups stay together, the largest are dealt first."""
+    """Institution numbers of each fold; groups stay together and the largest are dealt first."""
     numbers, counts = np.unique(groups, return_counts=True)
     dealt = [[] for _ in range(FOLDS)]
     for group in numbers[np.argsort(-counts, kind="stable")]:
@@ -43,18 +42,18 @@ def folds(pool, groups):
     return dealt
 
 
-def draws(pool, institution):
-    """What an institution of a fold is asked."""
+def episodes_beside(pool, institution, past):
+    """Held-out episodes of an institution of a fold, beside the institutions ``past``."""
     made = []
     for seed in SEEDS:
         support, query = split(pool, institution, max(LABELS), QUERIES, STREAM, seed)
         if len(query):
-            made += [Draw(institution, k, support[:k], query) for k in LABELS]
+            made += [Episode(institution, k, support[:k], query, past) for k in LABELS]
     return made
 
 
 def tested(stage, policies, ask):
-    """Each institution's mean score under each policy, and how many demonstrations a prompt holds."""
+    """Mean score of each institution under each policy, and mean number of demonstrations in a prompt."""
     scores, shots = {}, [[] for _ in policies]
     for question in stage.questions():
         asked, shown = stage.asked(question), stage.shown(question, policies)
@@ -64,25 +63,31 @@ def tested(stage, policies, ask):
     return {name: np.mean(rows, axis=0) for name, rows in scores.items()}, [float(np.mean(one)) for one in shots]
 
 
-def main(data, library, models):
-    """Print the table."""
+def stages_of(data, library):
+    """Make the training and test episodes of each fold, with the prior that its past institutions teach."""
     _, pool, groups = grouped_pool(data, library)
     dealt = folds(pool, groups)
-    rows = [
-        part for numbers in dealt for one in numbers for draw in draws(pool, one) for part in (draw.support, draw.query)
-    ]
-    study = NeighbourTable.of(pool, np.unique(np.concatenate([rows_to_look_up(pool), *rows])))
-    transfer = transfer_matrix(study)
     everyone = np.arange(len(pool.institutions))
+    tests = [
+        [made for one in numbers for made in episodes_beside(pool, one, np.setdiff1d(everyone, numbers))]
+        for numbers in dealt
+    ]
+    rows = [part for some in tests for one in some for part in (one.support, one.query)]
+    table = NeighbourTable.of(pool, np.unique(np.concatenate([rows_to_look_up(pool), *rows])))
+    transfer = transfer_matrix(table)
     stages = []
-    for numbers in dealt:
+    for numbers, test in zip(dealt, tests, strict=True):
         past = np.setdiff1d(everyone, numbers)
-        prior = Prior(pool.institutions, transfer, run_guard(study, transfer, past), "benchmark")
-        made = rehearsals(pool, transfer, past)
-        training = [RehearsalSet(study, prior, seed, made) for seed in SEEDS]
-        stages.append(
-            (training, RehearsalSet(study, prior, 0, [(draw, past) for one in numbers for draw in draws(pool, one)]))
-        )
+        prior = Prior(pool.institutions, transfer, run_guard(table, transfer, past), "benchmark")
+        made = all_episodes(pool, transfer, past)
+        training = [RehearsalSet(table, prior, seed, made) for seed in SEEDS]
+        stages.append((training, RehearsalSet(table, prior, 0, test)))
+    return stages
+
+
+def main(data, library, models):
+    """Print the table."""
+    stages = stages_of(data, library)
     print("| model | calls | default | gain | worst institution | shots | of | policies |")
     print("|---|---|---|---|---|---|---|---|")
     for model in models:

@@ -1,11 +1,11 @@
-"""How often the race finds the right policy, against an even split of the calls; on a generated, synthetic world.
+"""Success rate of the race for the best policy, against an even split of the calls; on a synthetic world.
 
     python -m benchmarks.selection.racing [SEEDS]
 
-Stand-ins for models (benchmarks/common/stand_in_models.py) answer for sixteen generated institutions; about the worst
-policy is in office, so that there is something to find. The table shows the share of seeds whose policy is worth at
-most 0.01 less than the best one. The even split asks all policies to the end, on the same queries (so that what they
-show alike is one call, as in the race) or each on queries of its own.
+Stand-ins for models (benchmarks/common/stand_in_models.py) answer for sixteen generated institutions. The default is
+about the worst policy, so that there is something to find. The table shows the share of seeds that find a policy at
+most 0.01 worse than the best one. The even split asks all policies to the end, on the same queries (equal prompts of
+two policies are one call, as in the race) or each on queries of its own.
 """
 
 import sys
@@ -34,7 +34,7 @@ QUERIES = 4000
 
 
 def world():
-    """The study and prior of a generated world."""
+    """Neighbour table and prior of a generated world."""
     with Library.open(Path(tempfile.mkdtemp()) / "library.db") as library:
         library.add(generate_world(WorldSettings()), share=EVERYONE)
         prior = learn(library)
@@ -43,12 +43,12 @@ def world():
 
 
 def raced(stage, ask, calls):
-    """What the race finds."""
+    """Number of the policy that the race finds."""
     return CANDIDATES.index(tune(stage, ask, calls, incumbent=IN_OFFICE).policy)
 
 
 def split_on_the_same(stage, ask, calls):
-    """What an even split on the same queries finds."""
+    """Number of the policy that an even split on the same queries finds."""
     racing = tuning.still_racing
     tuning.still_racing = lambda scores, arms, most, incumbent: (arms, [])
     try:
@@ -58,7 +58,7 @@ def split_on_the_same(stage, ask, calls):
 
 
 def split_on_its_own(stage, ask, calls):
-    """What an even split finds where each policy has queries of its own."""
+    """Number of the policy that an even split finds if each policy has queries of its own."""
     each = calls // len(CANDIDATES)
     questions = stage.questions()
     means = []

@@ -1,11 +1,10 @@
-"""What a shortlist loses: answers right from metachain's selection with it and without, on real hospitals.
+"""Loss through a shortlist: right answers from metachain's selection with and without it, on real hospitals.
 
     python -m benchmarks.selection.shortlist DATA.jsonl [LIBRARY]
 
-With a shortlist only the rows that are among the L nearest of all institutions together can be an institution's
-neighbours: a way to make searching a thousand institutions cheap, which metachain does not go because of what this
-finds. Each hospital's whole group is held out; what is learned from the others is learned without a shortlist. LIBRARY
-keeps the embeddings between runs.
+With a shortlist, an institution's neighbours must be among the L nearest rows of all institutions together. This would
+make the search of a thousand institutions cheap. metachain has no shortlist because of these results. Each hospital's
+whole group is held out; learning from the others uses no shortlist. LIBRARY keeps the embeddings between runs.
 """
 
 import sys
@@ -27,7 +26,7 @@ ROWS_A_STEP = 512
 
 
 def shortlisted(study, groups, length):
-    """The study with those neighbours alone that are among the ``length`` nearest rows of other groups."""
+    """Keep only neighbours that are among the ``length`` nearest rows of other groups."""
     pool, near = study.pool, study.neighbours
     group = groups[pool.owner]
     rows, similarity = near.rows.copy(), near.similarity.copy()
@@ -52,7 +51,7 @@ def right(known, target, labels):
 
 
 def main(arguments):
-    """Score every hospital with every list, and print a table for each part of them."""
+    """Score every hospital with every list, and print a table for each set of hospitals."""
     demonstrations, pool, groups = grouped_pool(*arguments)
     study = NeighbourTable.of(pool, np.arange(len(pool.owner)))
     bench = Bench.of(study)

@@ -18,7 +18,7 @@ from metachain.evaluation import plan as planned
 from metachain.evaluation import runner as playing
 from metachain.evaluation.holdout import fewer_past
 from metachain.evaluation.leave_one_out import Plan, check_comparable, evaluate
-from metachain.evaluation.selectors import SELECTORS, Episode, Shown, explained
+from metachain.evaluation.selectors import SELECTORS, Shown, Trial, shown_with_probability
 from metachain.evaluation.summary import worth
 from metachain.learning.calibration import expected_calibration_error, reliability
 from metachain.selection.baselines import bm25_weights
@@ -50,13 +50,13 @@ def result() -> dict[str, Any]:
 
 
 @pytest.fixture
-def episodes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Episode, Shown]]:
+def episodes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Trial, Shown]]:
     """Every episode that ``semantic`` was asked to show demonstrations in, and what it showed."""
-    seen: list[tuple[Episode, Shown]] = []
-    original: Callable[[Episode], Shown] = SELECTORS["semantic"]
+    seen: list[tuple[Trial, Shown]] = []
+    original: Callable[[Trial], Shown] = SELECTORS["semantic"]
 
-    def noted(episode: Episode) -> Shown:
-        seen.append((episode, original(episode)))
+    def noted(trial: Trial) -> Shown:
+        seen.append((trial, original(trial)))
         return seen[-1][1]
 
     monkeypatch.setattr(planned, "SELECTORS", {**SELECTORS, "semantic": noted})
@@ -127,38 +127,38 @@ def test_zero_is_wrong_and_the_oracle_is_best(result: dict[str, Any]) -> None:
         assert selector != "zero" or mean == 0
 
 
-def test_texts_of_the_support_are_never_asked_about(episodes: list[tuple[Episode, Shown]]) -> None:
+def test_texts_of_the_support_are_never_asked_about(episodes: list[tuple[Trial, Shown]]) -> None:
     """No query has the text of a label, however written, at any label count, though institutions repeat their texts."""
     again = [replace(one, input=f" {one.input.upper()}", id=f"{one.id} again") for one in MADE]
     evaluated([*MADE, *again], replace(PLAN, queries=100))
     assert episodes
-    for episode, _ in episodes:
-        texts = [normalise_text(one.input) for one in episode.ground.table.pool.demonstrations]
-        assert not {texts[row] for row in episode.support} & {texts[row] for row in episode.ground.query}
+    for trial, _ in episodes:
+        texts = [normalise_text(one.input) for one in trial.knowledge.table.pool.demonstrations]
+        assert not {texts[row] for row in trial.episode.support} & {texts[row] for row in trial.episode.query}
 
 
-def test_queries_are_the_same_at_every_label_count(episodes: list[tuple[Episode, Shown]]) -> None:
+def test_queries_are_the_same_at_every_label_count(episodes: list[tuple[Trial, Shown]]) -> None:
     """Curves compare like with like: more labels of the same support, the same queries."""
     evaluated(MADE)
     for (less, _), (more, _) in zip(episodes[::2], episodes[1::2], strict=True):
-        assert (len(less.support), len(more.support)) == (0, 4)
-        assert less.ground.query.tolist() == more.ground.query.tolist()
+        assert (len(less.episode.support), len(more.episode.support)) == (0, 4)
+        assert less.episode.query.tolist() == more.episode.query.tolist()
 
 
 @pytest.mark.parametrize(("protocol", "others"), [("institution", 3), ("group", 2)])
-def test_what_is_held_out_is_never_past(episodes: list[tuple[Episode, Shown]], protocol: str, others: int) -> None:
+def test_what_is_held_out_is_never_past(episodes: list[tuple[Trial, Shown]], protocol: str, others: int) -> None:
     """Neither the target nor, under ``group``, any of its group is among the past, nor shown but as a label."""
     evaluated(MADE, replace(PLAN, protocol=protocol, selectors=("semantic",)))
-    for episode, shown in episodes:
-        pool = episode.ground.table.pool
+    for trial, shown in episodes:
+        pool = trial.knowledge.table.pool
         group = [one.metadata["group"] for one in pool.demonstrations]
-        target = pool.owner[episode.ground.query[0]]
-        assert len(episode.ground.past) == others
-        assert target not in episode.ground.past
-        foreign = set(shown.ravel()) - set(episode.support)
+        target = pool.owner[trial.episode.query[0]]
+        assert len(trial.episode.past) == others
+        assert target not in trial.episode.past
+        foreign = set(shown.ravel()) - set(trial.episode.support)
         assert not {pool.owner[row] for row in foreign} & {target}
         if protocol == "group":
-            assert group[episode.ground.query[0]] not in {group[row] for row in foreign}
+            assert group[trial.episode.query[0]] not in {group[row] for row in foreign}
 
 
 def test_a_held_out_group_teaches_nothing() -> None:
@@ -179,35 +179,35 @@ def test_a_held_out_group_teaches_nothing() -> None:
     assert cells(before) != cells(after)
 
 
-def test_an_institution_without_a_group_is_held_out_alone(episodes: list[tuple[Episode, Shown]]) -> None:
+def test_an_institution_without_a_group_is_held_out_alone(episodes: list[tuple[Trial, Shown]]) -> None:
     """Under ``group`` an institution that names none is a group of its own."""
     made = [replace(one, metadata={}) if one.institution in ("hospital 0", "hospital 2") else one for one in MADE]
     evaluated(made, replace(PLAN, protocol="group", selectors=("semantic",)))
-    past = {int(one.ground.table.pool.owner[one.ground.query[0]]): one.ground.past.tolist() for one, _ in episodes}
+    past = {int(one.knowledge.table.pool.owner[one.episode.query[0]]): one.episode.past.tolist() for one, _ in episodes}
     assert past == {0: [1, 2, 3], 1: [0, 2], 2: [0, 1, 3], 3: [0, 2]}
 
 
-def test_a_score_is_the_share_the_reader_answers_right(episodes: list[tuple[Episode, Shown]]) -> None:
+def test_a_score_is_the_share_the_reader_answers_right(episodes: list[tuple[Trial, Shown]]) -> None:
     """Each score is that of voting, query by query, with lexical similarity over what was shown, the best last."""
     plan = replace(PLAN, selectors=("semantic",))
     rows = evaluated(MADE, plan)["scores"]
-    for row, (episode, shown) in zip(rows, episodes, strict=True):
-        pool, right = episode.ground.table.pool, 0
+    for row, (trial, shown) in zip(rows, episodes, strict=True):
+        pool, right = trial.knowledge.table.pool, 0
         lexical = lexical_vectors([one.input for one in pool.demonstrations])
-        for query, several in zip(episode.ground.query, shown[:, ::-1].tolist(), strict=True):
+        for query, several in zip(trial.episode.query, shown[:, ::-1].tolist(), strict=True):
             similarity = [sum(map(float, lexical[query] * lexical[place])) for place in several]
             right += oracles.vote(similarity, [int(pool.answer[place]) for place in several]) == pool.answer[query]
         assert row["score"] == pytest.approx(right / len(shown), abs=1.01 / len(shown))
         assert row["n"] == len(shown)
 
 
-def test_word_statistics_are_those_of_the_past(episodes: list[tuple[Episode, Shown]]) -> None:
+def test_word_statistics_are_those_of_the_past(episodes: list[tuple[Trial, Shown]]) -> None:
     """What BM25 knows of how often words occur comes from past institutions, not from the one held out."""
     evaluated(MADE, replace(PLAN, selectors=("semantic",)))
-    for episode, _ in episodes:
-        ground = episode.ground
-        past = [row for row, owner in enumerate(ground.table.pool.owner) if owner in ground.past]
-        assert np.allclose(ground.bm25.data, bm25_weights(ground.words, np.array(past)).data)
+    for trial, _ in episodes:
+        known = trial.knowledge
+        past = [row for row, owner in enumerate(known.table.pool.owner) if owner in known.past]
+        assert np.allclose(known.bm25.data, bm25_weights(known.words, np.array(past)).data)
 
 
 def test_learning_pays_where_systems_contradict_each_other() -> None:
@@ -288,7 +288,7 @@ def test_what_cannot_be_compared_is_refused(demonstrations: list[Demonstration],
         evaluated(demonstrations, plan)
 
 
-def test_further_readers_read_the_same_choices(episodes: list[tuple[Episode, Shown]], result: dict[str, Any]) -> None:
+def test_further_readers_read_the_same_choices(episodes: list[tuple[Trial, Shown]], result: dict[str, Any]) -> None:
     """Each selector chooses once; the first reader's rows are those of a run of its own, in the contract's place."""
     plan = replace(PLAN, selectors=("semantic", "metachain"))
     several = evaluated(MADE, replace(plan, readers=("vote", "copy", "majority")))
@@ -304,36 +304,36 @@ def test_further_readers_read_the_same_choices(episodes: list[tuple[Episode, Sho
     assert several["readers"]["copy"]["scores"] != several["scores"]
 
 
-def test_a_copy_is_right_where_the_best_shown_is(episodes: list[tuple[Episode, Shown]]) -> None:
+def test_a_copy_is_right_where_the_best_shown_is(episodes: list[tuple[Trial, Shown]]) -> None:
     """``copy`` scores the share of queries whose first choice has the right answer, counted by hand."""
     rows = evaluated(MADE, replace(PLAN, selectors=("semantic",), readers=("copy",)))["scores"]
-    for row, (episode, shown) in zip(rows, episodes, strict=True):
-        answer = episode.ground.table.pool.answer
+    for row, (trial, shown) in zip(rows, episodes, strict=True):
+        answer = trial.knowledge.table.pool.answer
         right = sum(
-            answer[several[0]] == answer[query] for query, several in zip(episode.ground.query, shown, strict=True)
+            answer[several[0]] == answer[query] for query, several in zip(trial.episode.query, shown, strict=True)
         )
         assert row["score"] == right / len(shown)
 
 
-def test_a_smaller_past_is_all_that_is_known(episodes: list[tuple[Episode, Shown]]) -> None:
+def test_a_smaller_past_is_all_that_is_known(episodes: list[tuple[Trial, Shown]]) -> None:
     """With 2 and 3 of five hospitals' past, what is shown, taught and counted comes from these; the 2 are of the 3."""
     made = hospitals(6, 20)
     plan = Plan(labels=(0, 4), seeds=(0, 1), queries=5, selectors=("semantic",), past=(2, 3))
     result = evaluated(made, plan)
     assert [part["past"] for part in result["past"]] == [2, 3]
     fewer = episodes[6 * 2 * 2 :]
-    assert [len(episode.ground.past) for episode, _ in fewer[::2]] == [2, 3] * 12
+    assert [len(trial.episode.past) for trial, _ in fewer[::2]] == [2, 3] * 12
     for (two, _), (three, _) in zip(fewer[::4], fewer[2::4], strict=True):
-        assert set(two.ground.past) < set(three.ground.past)
-        assert two.ground.query.tolist() == three.ground.query.tolist()
-    for episode, shown in fewer:
-        ground = episode.ground
-        owner = ground.table.pool.owner
-        target = owner[ground.query[0]]
-        assert target not in ground.past
-        assert set(owner[np.setdiff1d(shown, episode.support)]) <= set(ground.past)
-        counted = np.flatnonzero(np.isin(owner, ground.past))
-        assert np.allclose(ground.bm25.data, bm25_weights(ground.words, counted).data)
+        assert set(two.episode.past) < set(three.episode.past)
+        assert two.episode.query.tolist() == three.episode.query.tolist()
+    for trial, shown in fewer:
+        known = trial.knowledge
+        owner = known.table.pool.owner
+        target = owner[trial.episode.query[0]]
+        assert target not in known.past
+        assert set(owner[np.setdiff1d(shown, trial.episode.support)]) <= set(known.past)
+        counted = np.flatnonzero(np.isin(owner, known.past))
+        assert np.allclose(known.bm25.data, bm25_weights(known.words, counted).data)
 
 
 def test_a_smaller_past_is_as_if_the_others_were_never_there() -> None:
@@ -437,24 +437,24 @@ def test_only_labels_of_metachain_have_a_calibration(told: dict[str, Any]) -> No
 
 def test_calibration_is_that_of_what_metachain_shows(result: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """It chooses once an episode; each distinct answer counts once, with the probability that it is shown with."""
-    seen: list[tuple[Episode, Shown, Any]] = []
+    seen: list[tuple[Trial, Shown, Any]] = []
 
-    def noted(episode: Episode) -> tuple[Shown, Any]:
-        seen.append((episode, *explained(episode)))
+    def noted(trial: Trial) -> tuple[Shown, Any]:
+        seen.append((trial, *shown_with_probability(trial)))
         return seen[-1][1:]
 
-    monkeypatch.setattr(playing, "explained", noted)
+    monkeypatch.setattr(playing, "shown_with_probability", noted)
     again = evaluated(MADE, replace(PLAN, selectors=("metachain",)))
     assert again["calibration"] == result["calibration"]
     assert len(seen) == 4 * 2 * 2
     told: dict[int, dict[tuple[int, int], tuple[float, bool]]] = {0: {}, 4: {}}
-    for place, (episode, shown, probability) in enumerate(seen):
-        pool = episode.ground.table.pool
-        for query, rows, sure in zip(episode.ground.query, shown.tolist(), probability.tolist(), strict=True):
+    for place, (trial, shown, probability) in enumerate(seen):
+        pool = trial.knowledge.table.pool
+        for query, rows, sure in zip(trial.episode.query, shown.tolist(), probability.tolist(), strict=True):
             for row, one in zip(rows, sure, strict=True):
                 if row >= 0:
                     key = (1000 * place + int(query), int(pool.answer[row]))
-                    told[len(episode.support)][key] = (one, pool.answer[row] == pool.answer[query])
+                    told[len(trial.episode.support)][key] = (one, pool.answer[row] == pool.answer[query])
     for row in result["calibration"]:
         pairs = list(told[row["labels"]].values())
         bins = reliability(np.array([one for one, _ in pairs]), np.array([right for _, right in pairs]))

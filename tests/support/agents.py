@@ -1,4 +1,4 @@
-"""A chat model for agents' tests: it keeps what it is sent, and calls the tools that the test says."""
+"""A chat model for agents' tests: it keeps its messages and calls the tools that the test chose."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +36,7 @@ class Recorder(BaseChatModel):
         return OfflineChatModel()._generate(messages, stop)
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
-        """Take any tools; what is called is the test's choice."""
+        """Accept any tools; the test chooses the calls."""
         return self
 
     @property

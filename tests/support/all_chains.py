@@ -1,4 +1,4 @@
-"""The four chains, made alike, so that a test can run on each."""
+"""The four chains with one signature, so that a test can run on each."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,13 +15,13 @@ Chain = Runnable[dict[str, Any], Any]
 
 
 class Code(BaseModel):
-    """What the extraction chain is asked for."""
+    """Schema of the extraction chain."""
 
     code: str
 
 
 def extraction(model: Any, selector: Any, **settings: Any) -> Chain:
-    """The extraction chain of one schema, made as the others are."""
+    """Make the extraction chain of one schema, with the signature of the others."""
     return extraction_chain(model, selector, Code, **settings)
 
 

@@ -60,7 +60,7 @@ class AnthropicWire:
         yield _event("message_stop")
 
     def error(self, status: int) -> dict[str, Any]:
-        """An error as Anthropic spells it."""
+        """Encode an error."""
         kind = "rate_limit_error" if status == 429 else "api_error"
         return {"type": "error", "error": {"type": kind, "message": "as the test asked"}}
 

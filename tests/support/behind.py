@@ -1,4 +1,4 @@
-"""Changing and reading a library's database behind metachain's back, in either engine."""
+"""Direct changes and reads of a library's database, without metachain, in either engine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ __all__ = ["alter", "rows"]
 
 
 def alter(place: str, statement: str, **given: Any) -> None:
-    """Execute a statement, in PostgreSQL as one that may see every row."""
+    """Execute a statement; in PostgreSQL as the keeper, who sees every row."""
     with _transaction(place, {"keeper": "yes"}) as connection:
         connection.execute(text(statement), given)
 
 
 def rows(place: str, query: str, **settings: str) -> list[tuple[Any, ...]]:
-    """Rows of a query; in PostgreSQL under these ``metachain.`` settings, and none where none is given."""
+    """Rows of a query; in PostgreSQL under these ``metachain.`` settings, without which there are none."""
     with _transaction(place, settings) as connection:
         return [tuple(row) for row in connection.execute(text(query))]
 

@@ -1,4 +1,4 @@
-"""A selector that always chooses the same, and a model that keeps what it was sent."""
+"""A selector with fixed examples, and a callback that keeps the messages sent to a model."""
 
 from typing import Any
 
@@ -10,31 +10,31 @@ __all__ = ["Fixed", "Sent", "fixed"]
 
 
 class Fixed(BaseExampleSelector):
-    """Shows the same examples whatever is asked."""
+    """Selects the same examples for every query."""
 
     def __init__(self, examples: list[dict[str, Any]]) -> None:
         self.examples = examples
 
     def add_example(self, example: dict[str, str]) -> None:
-        """Add one at the end."""
+        """Add an example at the end."""
         self.examples.append(example)
 
     def select_examples(self, input_variables: dict[str, str]) -> list[dict[str, Any]]:
-        """All of them."""
+        """Return all examples."""
         return self.examples
 
 
 class Sent(BaseCallbackHandler):
-    """Keeps what a chat model was sent."""
+    """Keeps the messages sent to a chat model."""
 
     def __init__(self) -> None:
         self.messages: list[BaseMessage] = []
 
     def on_chat_model_start(self, serialized: Any, messages: list[list[BaseMessage]], **kwargs: Any) -> None:
-        """Keep it."""
+        """Keep the messages of one call."""
         self.messages = messages[0]
 
 
 def fixed(*pairs: tuple[str, str]) -> Fixed:
-    """A selector of these demonstrations."""
+    """Make a selector of these (input, output) pairs."""
     return Fixed([{"input": asked, "output": told} for asked, told in pairs])

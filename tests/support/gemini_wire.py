@@ -42,7 +42,7 @@ class GeminiWire:
         yield f"data: {json.dumps(_response(_part(reply, words[-1] if words else ''), reply))}\n\n"
 
     def error(self, status: int) -> dict[str, Any]:
-        """An error as Google spells it."""
+        """Encode an error."""
         kind = "RESOURCE_EXHAUSTED" if status == 429 else "INTERNAL"
         return {"error": {"code": status, "message": "as the test asked", "status": kind}}
 

@@ -27,7 +27,7 @@ WORDS = ("chest", "knee", "brain", "spine", "heart", "liver", "wrist", "skull")
 
 
 class Tiny:
-    """A tiny, deterministic encoder that remembers every text it was asked to embed."""
+    """A tiny, deterministic encoder that records every text it embeds."""
 
     fingerprint = "tiny/1"
 
@@ -42,7 +42,7 @@ class Tiny:
 
 
 class Product(Tiny):
-    """A tiny encoder whose last bits depend on what is embedded together, as those of a matrix product do."""
+    """A tiny encoder with last bits that depend on the batch, like those of a matrix product."""
 
     fingerprint = "product/1"
 
@@ -51,12 +51,12 @@ class Product(Tiny):
         self.seen += texts
         counts = np.array([np.bincount(list(text.encode()), minlength=256) for text in texts], np.float32)
         matrix = np.random.default_rng(0).normal(size=(256, 64)).astype(np.float32)
-        # Not by BLAS, whose last bits depend on its threads too, and a worker has one.
+        # Not by BLAS: its last bits also depend on its threads, and a worker has one.
         return unit_rows(np.einsum("nc,cd->nd", counts, matrix) + np.float32(1e-5 * len(texts)))
 
 
 def demonstrations(institutions: int = 3, each: int = 8) -> list[Demonstration]:
-    """Institutions that answer the same texts by two conventions, in two groups."""
+    """Make institutions that answer the same texts by two conventions, in two groups."""
     return [
         Demonstration(
             f"h{place}",
@@ -85,7 +85,7 @@ def record(one: Demonstration) -> dict[str, Any]:
 
 
 def jsonl(path: Path, records: Iterable[Demonstration | Mapping[str, Any] | str]) -> Path:
-    """Write one line for each record; a string is written as it is."""
+    """Write one line for each record; a string is written unchanged."""
     lines = [
         one if isinstance(one, str) else json.dumps(record(one) if isinstance(one, Demonstration) else one)
         for one in records
@@ -97,7 +97,7 @@ def jsonl(path: Path, records: Iterable[Demonstration | Mapping[str, Any] | str]
 def metachain(
     *arguments: object, stop: str = "", tiny: bool = True, environment: Mapping[str, str] | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a process, by default with the tiny encoder; ``stop`` as ``tiny_cli`` explains."""
+    """Run the command line as a process, by default with the tiny encoder; ``tiny_cli`` explains ``stop``."""
     program = [str(HERE / "tiny_cli.py")] if tiny else ["-m", "metachain"]
     return subprocess.run(
         [sys.executable, *program, *map(str, arguments)],
@@ -119,6 +119,6 @@ def metachain(
 
 
 def obey_permissions() -> None:
-    """Before a child starts: give up root's right to pass over permissions (prctl PR_CAPBSET_DROP)."""
+    """Drop root's right to ignore permissions, before a child starts (prctl PR_CAPBSET_DROP)."""
     for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
         ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""A server on loopback that speaks one provider's wire protocol, answers by reading, and fails where it is told to."""
+"""A server on loopback that speaks one provider's protocol, answers with the offline reader, and fails on demand."""
 
 import json
 import re
@@ -25,21 +25,21 @@ FAULTS = ("429", "500", "sleep", "garbage", "reset")
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks, whichever protocol it came in."""
+    """A request, independent of its protocol."""
 
     messages: Sequence[BaseMessage]
     streamed: bool
     limit: int | None = None
-    """Tokens, which are words here, that the answer may have."""
+    """Maximum tokens of the answer; a token is a word here."""
     tool: str = ""
     """The first tool offered."""
     schema: dict[str, Any] | None = None
-    """What the tool takes, or what the answer's JSON must be."""
+    """Schema of the tool's arguments, or of the answer's JSON."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer, before it is spelled in a protocol."""
+    """An answer, independent of its protocol."""
 
     text: str
     tool: str
@@ -58,39 +58,39 @@ class Wire(Protocol):
         """Read a request."""
 
     def whole(self, reply: Reply) -> dict[str, Any]:
-        """Spell an answer in one piece."""
+        """Encode an answer in one piece."""
 
     def pieces(self, reply: Reply) -> Iterator[str]:
-        """Spell it piece by piece."""
+        """Encode an answer piece by piece."""
 
     def error(self, status: int) -> dict[str, Any]:
-        """Spell an error."""
+        """Encode an error."""
 
 
 @dataclass
 class Loopback:
-    """A running server: where it is, what it has received, and what it will do wrong."""
+    """State of a running server: its address, the requests received, and the faults to come."""
 
     url: str
     faults: list[str] = field(default_factory=list)
-    """Used up one a request, from the front; the last is kept where it ends in ``!``."""
+    """Faults, used up from the front, one a request; a fault that ends in ``!`` stays."""
     received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
 
     def next_fault(self) -> str:
-        """What goes wrong with this request, if anything."""
+        """Take the fault of this request; empty for none."""
         if not self.faults:
             return ""
         return self.faults[0][:-1] if self.faults[0].endswith("!") else self.faults.pop(0)
 
 
 def words_of(text: str) -> list[str]:
-    """A text in words, each with the white space after it."""
+    """Split a text into words, each with the white space after it."""
     return [word for word in re.split(r"(?<=\s)(?=\S)", text) if word]
 
 
 def reply_to(asked: Asked) -> Reply:
-    """Answer with the offline reader's words: plain, as a tool call, or as JSON of the schema."""
+    """Answer with the offline reader: plain, as a tool call, or as JSON of the schema."""
     said = OfflineChatModel().invoke(list(asked.messages)).text
     filled = dict.fromkeys((asked.schema or {}).get("properties", {}), said)
     text = "" if asked.tool else json.dumps(filled) if asked.schema else said
@@ -103,67 +103,13 @@ def reply_to(asked: Asked) -> Reply:
 @contextmanager
 def serving(wire: Wire) -> Iterator[Loopback]:
     """Serve a protocol on a free port of loopback until the block ends."""
-    state = Loopback("")
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-        def do_POST(self) -> None:
-            """Answer, or fail as told."""
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            state.received.append((self.path, body))
-            fault = state.next_fault()
-            if fault == "reset":
-                # Closing with a linger of no seconds sends a reset.
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.close_connection = True
-                self.connection.close()
-                return
-            if fault == "sleep":
-                time.sleep(TOO_LONG)
-            if fault in ("429", "500"):
-                self._send(int(fault), "application/json", [json.dumps(wire.error(int(fault)))])
-                return
-            asked = wire.asked(self.path, body)
-            state.asked.append(asked)
-            kind = wire.stream_type if asked.streamed else "application/json"
-            if fault == "garbage":
-                broken = 'event: message_start\ndata: {"a": \n\n' if kind == "text/event-stream" else '{"a": \n'
-                self._send(200, kind, [broken])
-                return
-            reply = reply_to(asked)
-            self._send(200, kind, wire.pieces(reply) if asked.streamed else [json.dumps(wire.whole(reply))])
-
-        def _send(self, status: int, kind: str, pieces: Any) -> None:
-            self.send_response(status)
-            self.send_header("content-type", kind)
-            self.send_header("transfer-encoding", "chunked")
-            if status == 429:
-                self.send_header("retry-after", RETRY_AFTER)
-            self.end_headers()
-            try:
-                for piece in map(str.encode, pieces):
-                    self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-                self.wfile.write(b"0\r\n\r\n")
-            except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True  # the client has hung up, as it does after its time-out
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """A connection that was closed on purpose is no news."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        state.url = f"http://127.0.0.1:{server.server_port}"
-        with running(server):
-            yield state
+    with _Server(wire) as server, running(server):
+        yield server.state
 
 
 @contextmanager
 def running(server: ThreadingHTTPServer) -> Iterator[None]:
-    """Let a server answer, in a thread of its own, until the block ends."""
+    """Run a server in a thread of its own until the block ends."""
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -171,3 +117,67 @@ def running(server: ThreadingHTTPServer) -> Iterator[None]:
     finally:
         server.shutdown()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    """Serves one protocol; ``state`` holds its faults and requests."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.wire = wire
+        self.state = Loopback(f"http://127.0.0.1:{self.server_port}")
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore connections that were closed on purpose."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log nothing."""
+
+    def do_POST(self) -> None:
+        """Answer, or fail as the test asked."""
+        wire, state = self.server.wire, self.server.state
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        state.received.append((self.path, body))
+        fault = state.next_fault()
+        if fault == "reset":
+            self._reset()
+            return
+        if fault == "sleep":
+            time.sleep(TOO_LONG)
+        if fault in ("429", "500"):
+            self._send(int(fault), "application/json", [json.dumps(wire.error(int(fault)))])
+            return
+        asked = wire.asked(self.path, body)
+        state.asked.append(asked)
+        kind = wire.stream_type if asked.streamed else "application/json"
+        if fault == "garbage":
+            broken = 'event: message_start\ndata: {"a": \n\n' if kind == "text/event-stream" else '{"a": \n'
+            self._send(200, kind, [broken])
+            return
+        reply = reply_to(asked)
+        self._send(200, kind, wire.pieces(reply) if asked.streamed else [json.dumps(wire.whole(reply))])
+
+    def _reset(self) -> None:
+        """Close with a linger of 0 seconds, which sends a reset."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def _send(self, status: int, kind: str, pieces: Any) -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("transfer-encoding", "chunked")
+        if status == 429:
+            self.send_header("retry-after", RETRY_AFTER)
+        self.end_headers()
+        try:
+            for piece in map(str.encode, pieces):
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client has hung up, as it does after its time-out

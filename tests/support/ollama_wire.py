@@ -13,7 +13,7 @@ KINDS: dict[str, type[BaseMessage]] = {"user": HumanMessage, "assistant": AIMess
 
 
 class OllamaWire:
-    """``POST /api/chat``: a JSON object a line where it is streamed."""
+    """``POST /api/chat``; a stream is one JSON object a line."""
 
     stream_type = "application/x-ndjson"
 
@@ -37,7 +37,7 @@ class OllamaWire:
         yield json.dumps(_end(reply, _message(reply, ""))) + "\n"
 
     def error(self, status: int) -> dict[str, Any]:
-        """An error as Ollama spells it."""
+        """Encode an error."""
         return {"error": "as the test asked"}
 
 

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions protocol, which vLLM and llama.cpp speak too."""
+"""OpenAI's chat completions protocol; vLLM and llama.cpp speak it too."""
 
 import json
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ class OpenAIWire:
         yield "data: [DONE]\n\n"
 
     def error(self, status: int) -> dict[str, Any]:
-        """An error as OpenAI spells it."""
+        """Encode an error."""
         return {"error": {"message": "as the test asked", "type": "server_error", "param": None, "code": None}}
 
 

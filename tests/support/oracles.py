@@ -1,6 +1,7 @@
+# Longer than 300 lines: one independent re-computation of the whole method, which is read from top to bottom.
 """Small data, and slow and obvious re-computations of the learner's formulas.
 
-Everything here is plain loops over lists and dictionaries, written from the formulas; nothing of the learner is used.
+All oracles are plain loops over lists and dictionaries, written from the formulas, without the learner's code.
 """
 
 from collections.abc import Sequence
@@ -30,9 +31,9 @@ SNARES = ["{input}", "{output}", "{", "}", "{{", "}}", "{0}", "{input!r}", "{{in
 SNARES += [r"\frac{a}{b}", "{% if %}", "{{#input}}", "\n", "human: ", "ai: ", "🩻", "مرحبا"]
 SIMPLE = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 TEXTS = st.lists(st.sampled_from(SNARES) | SIMPLE, min_size=1, max_size=4).map("".join).filter(str.strip)
-"""Texts that template languages would trip over."""
+"""Texts that break template languages."""
 STORABLE = TEXTS.filter(lambda text: "\0" not in text)
-"""Those that a library takes."""
+"""Such texts that a library accepts."""
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 SEEDS = st.integers(0, 2**32 - 1)
 SETTINGS = st.builds(
@@ -51,7 +52,7 @@ PLACES = ("ward a", "ward b", "clinic north", "clinic south", "night shift", "da
 
 
 class BagOfWords:
-    """A tiny encoder: each word has its direction, a text is the sum of its words."""
+    """A tiny encoder: each word has a direction, and a text is the sum of its words."""
 
     fingerprint = "bag-of-words/1"
 
@@ -67,7 +68,7 @@ def _direction(word: str) -> NDArray[np.float64]:
 
 
 def hospitals(count: int = 5, each: int = 20, seed: int = 0, systems: int = 2) -> list[Demonstration]:
-    """``count`` hospitals of ``systems`` health systems, whose codes for an item differ between systems for half of it.
+    """Make ``count`` hospitals of ``systems`` health systems; the systems differ in the codes of half of the items.
 
     Texts are distinct within a hospital; ids don't depend on the outputs.
     """
@@ -85,9 +86,9 @@ def hospitals(count: int = 5, each: int = 20, seed: int = 0, systems: int = 2) -
 
 
 def note_writers(count: int = 4, each: int = 20, seed: int = 0) -> list[Demonstration]:
-    """``count`` hospitals of two systems that answer with texts, in the system's phrases and signed by their own hand.
+    """Make ``count`` hospitals of two systems that answer with texts in the system's phrases and their own signature.
 
-    No two answers are the same, so that only how near they come can be learned from.
+    No two answers are the same, so only their similarity can be learned from.
     """
     styles = ("please book {} and call the ward back", "report: {} is unremarkable, no further imaging advised")
     made = []
@@ -98,27 +99,27 @@ def note_writers(count: int = 4, each: int = 20, seed: int = 0) -> list[Demonstr
 
 
 def scrambled(demonstrations: Sequence[Demonstration], institution: str, seed: int = 0) -> list[Demonstration]:
-    """The same, with one institution's answers mixed up among its texts."""
+    """Permute one institution's answers among its texts."""
     own = [one.output for one in demonstrations if one.institution == institution]
     mixed = iter(np.random.default_rng(seed).permutation(own).tolist())
     return [replace(one, output=next(mixed)) if one.institution == institution else one for one in demonstrations]
 
 
 def filled(place: str | Path, demonstrations: Sequence[Demonstration]) -> Library:
-    """A library at ``place`` with some demonstrations in it, and the tiny encoder."""
+    """Make a library at ``place`` with the demonstrations and the tiny encoder."""
     library = Library.open(place, BagOfWords())
     library.add(demonstrations, share=EVERYONE)
     return library
 
 
 def unit_vectors(seed: int, n: int, d: int = 5) -> NDArray[np.float32]:
-    """Random unit rows (n, d), all on one side so that similarities are mostly positive, as texts' are."""
+    """Random unit rows (n, d) with positive coordinates, so that similarities are positive, as mostly for texts."""
     rows = np.abs(np.random.default_rng(seed).normal(size=(n, d))) + 0.1
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def random_pool(seed: int, sizes: Sequence[int], answers: int = 4) -> Pool:
-    """One institution for each size, with random vectors and random answers."""
+    """Make an institution for each size, with random vectors and random answers."""
     rng = np.random.default_rng(seed)
     made = [
         Demonstration(f"h{number}", f"text {row}", f"answer {rng.integers(answers)}", f"id {row:03}")
@@ -131,19 +132,19 @@ def random_pool(seed: int, sizes: Sequence[int], answers: int = 4) -> Pool:
 def random_profile(
     seed: int, pool: Pool, n: int, r: int = 8, meaning: NDArray[np.float32] | None = None
 ) -> tuple[Profile, "list[Replies]"]:
-    """Random texts told by a pool: as the implementation has it, and as the oracle has it."""
+    """Reply profiles of random texts from a pool, by the implementation and by the oracle."""
     near = InstitutionIndex(pool).nearest(unit_vectors(seed + 1, n), r)
     return reply_profile(near, pool.answer, len(pool.answers), meaning), replies(near, pool.answer, meaning)
 
 
 def random_meaning(seed: int, answers: int = 4, d: int = 3) -> NDArray[np.float32]:
-    """Random unit vectors of answers that are texts (C, d), in all directions."""
+    """Random unit vectors (C, d) of answers that are texts, in all directions."""
     rows = np.random.default_rng(seed).normal(size=(answers, d))
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def every_answer(profile: Profile) -> NDArray[np.int64]:
-    """Every answer asked about for each text of a profile; (n, C)."""
+    """All answer numbers for each text of a profile; (n, C)."""
     return np.array([range(profile.answers) for _ in profile.coverage], np.int64).reshape(-1, profile.answers)
 
 
@@ -153,14 +154,14 @@ def random_answers(seed: int, pool: Pool, n: int) -> NDArray[np.int64]:
 
 
 class Replies(NamedTuple):
-    """What each institution's nearest demonstrations answer to one text."""
+    """Reply profile of one text: the answers of each institution's nearest demonstrations."""
 
     shares: list[dict[int, float]]
     coverage: list[float]
     vote: dict[int, float]
-    """What the 8 nearest of all institutions answer."""
+    """Weights of the answers of the 8 nearest of all institutions."""
     meaning: NDArray[np.float32] | None
-    """A unit vector for each answer, where answers are texts."""
+    """(C, d) unit vectors of the answers if they are texts."""
 
 
 def softmax(values: Sequence[float]) -> list[float]:
@@ -188,7 +189,7 @@ def replies(near: Neighbours, answer: NDArray[np.int64], meaning: NDArray[np.flo
 
 
 def neighbour_vote(known: Sequence[tuple[int, float]], answer: NDArray[np.int64]) -> dict[int, float]:
-    """Weights ``exp(h / 0.2)`` of the 8 nearest (row, h), the earlier where two tie, by answer."""
+    """Weights ``exp(h / 0.2)`` of the 8 nearest (row, h) by answer, normalised; of ties the earlier is nearer."""
     nearest = sorted(known, key=lambda pair: -pair[1])[:8]
     vote: dict[int, float] = {}
     for (row, _), weight in zip(nearest, softmax([h / 0.2 for _, h in nearest]), strict=True):
@@ -203,7 +204,7 @@ def attention(text: Replies, log_weights: Sequence[float] | None = None, tempera
 
 
 def cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Cosine of two vectors, 0 where one has no length."""
+    """Cosine of two vectors, 0 if one is zero."""
     lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
     return sum(float(a) * float(b) for a, b in zip(one, other, strict=True)) / lengths if lengths else 0.0
 
@@ -216,7 +217,7 @@ def mean_meaning(weights: dict[int, float], meaning: NDArray[np.float32]) -> NDA
 
 
 def share(text: Replies, s: int, answer: int) -> float:
-    """How much of one institution's reply is an answer; replies that are texts count by their cosine to it."""
+    """Share of an answer in one institution's reply; replies that are texts count by their cosine to it."""
     if text.meaning is None:
         return text.shares[s].get(answer, 0.0)
     return sum(g * max(0.0, cosine(text.meaning[y], text.meaning[answer])) for y, g in text.shares[s].items())
@@ -248,7 +249,7 @@ def consensus(text: Replies, weights: Sequence[float], answers: int) -> list[flo
 
 
 def evidence(text: Replies, answer: int, slip: float) -> list[float]:
-    """How one label speaks for each institution."""
+    """Evidence of one label for each institution."""
     return [
         exp((cov - 1) / 0.5) * log(slip + (1 - slip) * share(text, s, answer)) for s, cov in enumerate(text.coverage)
     ]
@@ -265,18 +266,18 @@ def sharing(pool: Pool, institutions: Sequence[int], listed: set[str]) -> list[f
 
 
 class Known(NamedTuple):
-    """A new institution's labels, and what was learned before them."""
+    """Labels of a new institution, and the prior's settings."""
 
     labels: list[Replies]
     given: list[int]
     standing: list[float]
     settings: Settings
     listed: list[bool] | None = None
-    """Which answers the institution gives at all."""
+    """(C,) True for answers on the institution's list."""
 
 
 def prior_mean(text: Replies, known: Known, answers: int, without: int | None = None) -> list[float]:
-    """Steps D and E for one text; ``without`` is the label that must not speak."""
+    """Steps D and E for one text; the label ``without`` is left out."""
     log_weights = list(known.standing)
     for i, label in enumerate(known.labels):
         if i == without:
@@ -288,7 +289,7 @@ def prior_mean(text: Replies, known: Known, answers: int, without: int | None = 
 
 
 def posterior_mean(text: Replies, known: Known, answers: int) -> list[float]:
-    """Step F for one text: what it will be answered, answer by answer, whether answers are labels or texts."""
+    """Step F for one text: the posterior mean of every answer, for labels and for texts."""
     mean = prior_mean(text, known, answers)
     if not known.labels:
         return mean
@@ -304,7 +305,7 @@ def posterior_mean(text: Replies, known: Known, answers: int) -> list[float]:
 
 
 def expectation(text: Replies, known: Known, answers: int) -> list[float]:
-    """``V(x, ·)`` of one text; where answers are texts the vector ``Σ_y V(x, y) φ(y)``, mixed after all is learned."""
+    """``V(x, ·)`` of one text; if answers are texts, the vector ``Σ_y V(x, y) φ(y)``, mixed after learning."""
     expected = posterior_mean(text, known, answers)
     return expected if text.meaning is None else mean_meaning(dict(enumerate(expected)), text.meaning).tolist()
 
@@ -312,8 +313,8 @@ def expectation(text: Replies, known: Known, answers: int) -> list[float]:
 def fits(text: Replies, known: Known, answers: int) -> list[float]:
     """``max(V, 0.001) · ((n_y + 0.5) / (e_y + 0.5))^0.3 · (v + 0.02)^0.2`` for every answer to one text.
 
-    An answer that isn't listed, where a list is known, counts ten-thousandth. Answers that are texts fit by how near
-    they come to the mean of what is expected: ``exp(cos / 0.6)``.
+    An answer that is not on a known list counts a ten-thousandth. Answers that are texts fit by their cosine to the
+    expected mean: ``exp(cos / 0.6)``.
     """
     expected, scored = expectation(text, known, answers), []
     if text.meaning is not None:
@@ -330,7 +331,7 @@ def fits(text: Replies, known: Known, answers: int) -> list[float]:
 
 
 def vote(similarity: Sequence[float], answers: Sequence[int], temperature: float = 0.2) -> int:
-    """The answer with most weight; the later-shown one where two tie; -1 where nothing is shown."""
+    """The answer with most weight; of ties the later shown; -1 if nothing is shown."""
     weight: dict[int, float] = {}
     for h, y in zip(similarity, answers, strict=True):
         if y >= 0:
@@ -343,13 +344,13 @@ def vote(similarity: Sequence[float], answers: Sequence[int], temperature: float
 
 
 def plausible(fits: list[float], answers: list[int]) -> list[float]:
-    """``p(y | x)`` in proportion to how well each answer fits (C,), over the candidates' distinct ones (m,)."""
+    """``p(y | x)`` in proportion to the fits (C,), normalised over the distinct answers of the candidates (m,)."""
     mass = {y: fits[y] for y in answers if y >= 0}
     return [mass[y] / sum(mass.values()) if y >= 0 else 0.0 for y in answers]
 
 
 def choice(similarity: list[float], plausibility: list[float], k: int, *, texts: bool) -> list[int]:
-    """Step G for one text: best first, -1 where dropped: under 0.8 of the best p kept; 0.5 where answers are texts."""
+    """Step G for one text: best first; -1 for those dropped, under 0.8 (texts: 0.5) of the best p kept."""
     least = 0.5 if texts else 0.8
     score = [h / 0.1 + 10 * log(p) if p > 0 else -inf for h, p in zip(similarity, plausibility, strict=True)]
     kept = sorted(range(len(score)), key=lambda place: (-score[place], place))[:k]
@@ -358,20 +359,20 @@ def choice(similarity: list[float], plausibility: list[float], k: int, *, texts:
 
 
 class Rule(NamedTuple):
-    """One thing that an institution allows, in plain words."""
+    """One sharing rule in plain types."""
 
     use: str
     kind: str
     names: tuple[str, ...]
     purposes: tuple[str, ...]
     until: str | None
-    """As ``Sharing.now`` writes moments."""
+    """End of the rule, in the format of ``Sharing.now``."""
 
 
 def permitted(
     rules: dict[str, list[Rule]], groups: dict[str, list[str]], asker: str, purpose: str, moment: str
 ) -> tuple[set[str], set[str]]:
-    """Institutions whose demonstrations another may be shown, and those that its prior may learn from."""
+    """Institutions that share demonstrations with ``asker``, and those that its prior may learn from."""
     shown, learned = set(), set()
     for institution, allowed in rules.items():
         for rule in allowed:

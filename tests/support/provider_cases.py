@@ -24,30 +24,30 @@ CLIENTS_OWN = (
     "ignore:unclosed:ResourceWarning",
     "ignore::pytest.PytestUnraisableExceptionWarning",
 )
-"""Warnings of the clients' own making: how they are written, and connections that they leave to the collector."""
+"""Warnings of the clients' own code, and of connections that they leave to the garbage collector."""
 
 
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
-    """Collect a test's clients within the test, so that no later one is blamed for their open connections."""
+    """Collect a test's clients within the test, so that their open connections don't warn in a later one."""
     yield
     gc.collect()
 
 
 @dataclass(frozen=True)
 class Case:
-    """One client: how it is made, and what its names for common arguments are."""
+    """One client, with its names for common arguments."""
 
     spec: str
     package: str
     wire: Callable[[], Wire]
     base: str = ""
-    """What its base URL ends in."""
+    """End of its base URL."""
     limit: str = "max_tokens"
     cut_reason: tuple[str, str] = ("finish_reason", "length")
 
     def make(self, server: Loopback, *, timeout: float = 20, limit: int | None = None, **kwargs: Any) -> BaseChatModel:
-        """The real client's model, by ``load_model``."""
+        """Make the real client's model with ``load_model``."""
         spelled: dict[str, Any] = {"base_url": server.url + self.base, "max_retries": 0, **kwargs}
         if self.spec.startswith("ollama"):
             spelled["client_kwargs"] = {"timeout": timeout}
@@ -93,7 +93,7 @@ CASES = {
 
 
 def each_client(*names: str) -> pytest.MarkDecorator:
-    """Run a test with every client that is installed (or with those named); one that isn't is skipped, and says so."""
+    """Run a test with every installed client (or those named); missing ones are skipped with a reason."""
     return pytest.mark.parametrize(
         "case",
         [

@@ -1,4 +1,4 @@
-"""The prompt that every provider's client is given."""
+"""The prompt for every provider's client."""
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 

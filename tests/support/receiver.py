@@ -1,4 +1,4 @@
-"""A server on loopback that keeps what is posted to it, such as traces."""
+"""A server on loopback that keeps all posted bodies, such as traces."""
 
 import gzip
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ __all__ = ["Received", "receiving"]
 
 @dataclass
 class Received:
-    """What was posted, with its path."""
+    """Posted bodies with their paths."""
 
     url: str = ""
     bodies: list[tuple[str, bytes]] = field(default_factory=list)
 
     def spans(self) -> list[Any]:
-        """OpenTelemetry's, of all bodies."""
+        """OpenTelemetry spans of all bodies."""
         found = []
         for _, body in self.bodies:
             request = ExportTraceServiceRequest()
@@ -31,7 +31,7 @@ class Received:
 
     @staticmethod
     def plain(body: bytes) -> bytes:
-        """A body that may be compressed."""
+        """Decompress a body if it is compressed."""
         if body[:4] == b"\x28\xb5\x2f\xfd":
             import zstandard
 
@@ -48,7 +48,7 @@ def receiving() -> Iterator[Received]:
         protocol_version = "HTTP/1.1"
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
         def _answer(self) -> None:
             self.send_response(200)
@@ -58,11 +58,11 @@ def receiving() -> Iterator[Received]:
             self.wfile.write(b"{}")
 
         def do_GET(self) -> None:
-            """Have nothing to tell."""
+            """Answer with an empty object."""
             self._answer()
 
         def do_POST(self) -> None:
-            """Keep what comes."""
+            """Keep the body."""
             if "chunked" in self.headers.get("transfer-encoding", ""):
                 pieces = []
                 while size := int(self.rfile.readline(), 16):

@@ -22,7 +22,7 @@ def harm(rows: Rows, **selectors: str) -> list[dict[str, Any]]:
 
 
 def scores(ours: dict[str, float], labels: int = 8, metric: str = "exact_match") -> list[dict[str, Any]]:
-    """``semantic`` scores 0.5 everywhere, ``metachain`` as told; two seeds of 10 queries each."""
+    """Make scores: ``semantic`` 0.5 everywhere, ``metachain`` as in ``ours``; two seeds of 10 queries each."""
     return [
         {"selector": selector, "labels": labels, "institution": name, "seed": seed, "metric": metric, "n": 10}
         | {"score": score if selector == "metachain" else 0.5}
@@ -46,5 +46,5 @@ def result(rows: Rows, **parts: Any) -> Evaluation:
 
 
 def part(ours: dict[str, float]) -> dict[str, Any]:
-    """A further reader's part of a result."""
+    """Make the part of a further reader."""
     return {"summary": summarise(scores(ours)), "scores": scores(ours)}

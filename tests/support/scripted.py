@@ -1,4 +1,4 @@
-"""A chat model that says what the test wrote, word by word where it is streamed, and keeps what it is sent."""
+"""A chat model with answers written by the test, streamed word by word; it keeps its messages."""
 
 import re
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ CORRECTED = "That answer can't be used"
 
 
 class Scripted(BaseChatModel):
-    """Says ``first``, and ``second`` where the last message corrects it; so it may be asked in any order."""
+    """Answers ``first``, or ``second`` if the last message corrects it; so calls may come in any order."""
 
     first: str
     second: str = ""
     sent: list[list[BaseMessage]] = Field(default_factory=list)
     """The messages of each call, in order."""
     streamed: list[str] = Field(default_factory=list)
-    """The words that were streamed so far."""
+    """The words streamed so far."""
 
     def _generate(
         self,

@@ -1,6 +1,6 @@
-"""What any example selector of ours must hold (langchain-tests has no suite for them).
+"""Contract of every example selector of ours (langchain-tests has no suite for them).
 
-A subclass provides the fixtures ``selector``, ``twin`` (made anew from the same parts) and ``empty`` (over an empty
+A subclass provides the fixtures ``selector``, ``twin`` (a new selector of the same parts) and ``empty`` (over an empty
 library).
 """
 
@@ -20,14 +20,14 @@ class SelectorContract:
         assert await selector.aselect_examples({"input": QUERY}) == chosen
 
     def test_order_is_deterministic(self, selector: BaseExampleSelector, twin: BaseExampleSelector) -> None:
-        """The same query gets the same examples in the same order, from a selector made anew as well."""
+        """The same query gets the same examples in the same order, also from a new selector."""
         chosen = selector.select_examples({"input": QUERY})
         selector.select_examples({"input": ELSE})
         assert selector.select_examples({"input": QUERY}) == chosen
         assert twin.select_examples({"input": QUERY}) == chosen
 
     def test_an_added_example_is_visible_at_once(self, selector: BaseExampleSelector) -> None:
-        """The selection after ``add_example`` shows the new example, at the end, for a text very like it."""
+        """The selection after ``add_example`` shows the new example, at the end, for a very similar text."""
         example = {"input": "helicopter transport", "output": "air"}
         assert selector.add_example(example)
         assert selector.select_examples({"input": "helicopter  transports"})[-1] == example
@@ -45,19 +45,19 @@ class SelectorContract:
         assert selector.select_examples({"input": "helicopter transports"}).count(example) == 1
 
     def test_the_query_is_never_its_own_demonstration(self, selector: BaseExampleSelector) -> None:
-        """What was labelled is not shown when the same text is asked, however it is spelled."""
+        """A label is not shown for the same text, in any letter case or white space."""
         example = {"input": "helicopter transport", "output": "air"}
         selector.add_example(example)
         for query in ("helicopter transport", "  Helicopter\tTRANSPORT "):
             assert example not in selector.select_examples({"input": query})
 
     def test_unknown_keys_are_ignored(self, selector: BaseExampleSelector) -> None:
-        """A selector is handed all variables of a prompt, whatever they hold, and reads its own."""
+        """A selector receives all variables of a prompt, of any type, and reads only its own."""
         others = {"history": ["a", 3], "instructions": "{input}", "output": "not to be read", "n": 1}
         assert selector.select_examples({**others, "input": QUERY}) == selector.select_examples({"input": QUERY})
 
     def test_an_empty_library_gives_an_empty_list(self, empty: BaseExampleSelector) -> None:
-        """Where there is nothing to show, nothing is shown."""
+        """An empty library shows nothing."""
         assert empty.select_examples({"input": QUERY}) == []
 
     async def test_an_empty_library_gives_an_empty_list_asynchronously(self, empty: BaseExampleSelector) -> None:

@@ -1,4 +1,4 @@
-"""A chat model that is served as badly as the test wants: late, refused, without usage; it keeps count of itself."""
+"""A chat model with the faults that a test asks for: late, refused, without usage; it records its calls."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ __all__ = ["Record", "RefusedError", "Served", "asked"]
 
 
 class RefusedError(Exception):
-    """A provider's error with a status, in one of the places where clients put it."""
+    """A provider's error with its status where clients look for it."""
 
     def __init__(self, status: int, headers: dict[str, str] | None = None) -> None:
         super().__init__(f"status {status}")
@@ -25,25 +25,25 @@ class RefusedError(Exception):
 
 @dataclass
 class Record:
-    """What reached the server."""
+    """Requests that reached the server."""
 
     texts: list[str] = field(default_factory=list)
-    """Of the last message of each call, in order."""
+    """Text of the last message of each call, in order."""
     tokens: int = 0
-    """That the server has counted, of calls answered."""
+    """Tokens of all answered calls."""
     running: int = 0
     most: int = 0
-    """Calls at the same time."""
+    """Maximum number of simultaneous calls."""
     loops: set[int] = field(default_factory=set)
 
 
 class Served(BaseChatModel):
-    """Answers with the text it is asked, or ``answer`` of it, after what ``behave`` does."""
+    """Answers with the text of the query, or ``answer`` of it, after the delay or error of ``behave``."""
 
     behave: Callable[[str, int], float | Exception | None] = lambda text, attempt: None
-    """From the text and how often it was asked before: seconds to take, or what to raise."""
+    """From the text and its earlier number of calls: seconds to wait, or an error to raise."""
     usage: Callable[[str], tuple[int, int] | None] = lambda text: (len(text.encode()), len(text))
-    """Tokens read and written, or None for a server that doesn't say."""
+    """Tokens read and written, or None for a server that doesn't report them."""
     answer: Callable[[str], str] = lambda text: text
     max_tokens: int | None = None
     record: Record
@@ -91,5 +91,5 @@ class Served(BaseChatModel):
 
 
 def asked(*texts: str) -> list[list[BaseMessage]]:
-    """One prompt a text."""
+    """Make one prompt for each text."""
     return [[HumanMessage(text)] for text in texts]

@@ -26,7 +26,7 @@ PATIENCE = 60
 
 @dataclass
 class Server:
-    """A running one: where it is, who may ask, and what it has logged."""
+    """A running server, with its address, keys and log."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -34,28 +34,28 @@ class Server:
     secrets: Mapping[str, str] = field(default_factory=dict)
 
     def headers(self, who: str) -> dict[str, str]:
-        """Of somebody's requests."""
+        """Request headers of a key's owner."""
         return {"Authorization": f"Bearer {self.secrets[who]}"}
 
     def post(self, who: str, path: str, body: Any, **options: Any) -> httpx.Response:
-        """Ask."""
+        """Send a POST request."""
         return httpx.post(f"{self.url}{path}", json=body, headers=self.headers(who), timeout=PATIENCE, **options)
 
     def get(self, who: str, path: str) -> httpx.Response:
-        """Look."""
+        """Send a GET request."""
         return httpx.get(f"{self.url}{path}", headers=self.headers(who), timeout=PATIENCE)
 
     def log(self) -> list[dict[str, Any]]:
-        """What it has logged: each line must be a JSON object."""
+        """Log lines; each must be a JSON object."""
         return [json.loads(line) for line in self.log_file.read_text().splitlines()]
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
-        """End it, and give its status."""
+        """Stop the server and return its exit status."""
         self.process.send_signal(sign)
         return self.process.wait(PATIENCE)
 
     def until(self, path: str, status: int = 200, **options: Any) -> None:
-        """Wait until it answers so."""
+        """Wait until a path answers with the status."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:
             with suppress(httpx.TransportError):
@@ -82,7 +82,7 @@ def serving(
     learned: bool = True,
     **settings: Any,
 ) -> Iterator[Server]:
-    """Serve a library until the block ends; it is made, with keys for all, where ``secrets`` are not given."""
+    """Serve a library until the block ends; without ``secrets`` the library and keys for all are made first."""
     if secrets is None:
         if learned:
             learned_library(place, demonstrations())
@@ -112,7 +112,7 @@ def serving(
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
+    """Find a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Chains for a served process: slow ones, one that tells which process it is, and one that fails with a text."""
+"""Chains for a served process: slow ones, one that returns its process id, and one that fails with a text."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Slow, obvious oracles of what selectors show in an evaluation."""
+"""Slow, obvious oracles of the selectors' choices in an evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -83,7 +83,7 @@ def queries_of(
 
 
 def dense_of(demonstrations: Sequence[Demonstration]) -> np.ndarray:
-    """The tiny encoder's vectors."""
+    """Vectors of the tiny encoder."""
     return BagOfWords().encode([one.input for one in demonstrations])
 
 

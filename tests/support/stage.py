@@ -1,4 +1,4 @@
-"""A generated world that has learned, ready for its institutions to play the new one."""
+"""A generated world with a learned prior and held-out episodes."""
 
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ __all__ = ["stage", "studied"]
 
 @cache
 def studied(institutions: int = 16, demonstrations: int = 200) -> tuple[NeighbourTable, Prior]:
-    """Its study and prior, made once."""
+    """Neighbour table and prior of the world, computed once."""
     with Library.open(Path(mkdtemp()) / "library.db", Tiny()) as library:
         library.add(
             generate_world(WorldSettings(institutions=institutions, demonstrations=demonstrations)), share=EVERYONE
@@ -31,5 +31,5 @@ def studied(institutions: int = 16, demonstrations: int = 200) -> tuple[Neighbou
 
 @cache
 def stage(seed: int = 0) -> RehearsalSet:
-    """All rehearsals in the order of one seed; what it has reckoned it remembers."""
+    """All rehearsals in the order of one seed, with their cached results."""
     return RehearsalSet(*studied(), seed=seed)

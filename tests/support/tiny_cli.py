@@ -1,6 +1,6 @@
-"""The command line with the tiny encoder, stopped at an exact moment: a program for child processes.
+"""The command line with the tiny encoder, which a signal can stop at an exact moment; a program for child processes.
 
-``TINY_STOP="SIGINT embedding:1024"`` sends the signal to this very process when the stage ``embedding`` reports 1024;
+``TINY_STOP="SIGINT embedding:1024"`` sends the signal to this process when the stage ``embedding`` reports 1024;
 ``"SIGKILL insert:2"`` when the second INSERT has been executed; ``"SIGKILL commit:1"`` right before the first commit
 that follows an INSERT. ``"SIGINT+ …"`` sends it to all processes of its group, as a terminal does.
 """
@@ -28,7 +28,7 @@ original = console.working
 
 
 def stop_at(reached: str) -> None:
-    """Send the signal where this is the moment."""
+    """Send the signal if this is the moment."""
     if reached == moment:
         (os.killpg if name.endswith("+") else os.kill)(os.getpid(), signal.Signals[name.rstrip("+")])
 
@@ -49,7 +49,7 @@ def before_commit(_connection: Any) -> None:
 
 @contextmanager
 def working() -> Iterator[Progress]:
-    """Show progress as the command line does, and stop where that is asked for."""
+    """Show progress as the command line does, and stop at the chosen moment."""
     with original() as show:
 
         def show_and_stop(stage: str, done: int, total: int) -> None:

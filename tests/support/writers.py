@@ -1,6 +1,6 @@
 """Processes that write to a library, or read while others write, and can be killed at any moment.
 
-Run as a program this is where they come from: it has imported all they need, so that each starts in milliseconds.
+Run as a program, this file is their parent: it has imported everything they need, so that each starts in milliseconds.
 """
 
 import json
@@ -48,17 +48,17 @@ __all__ = [
 PATIENCE = 60
 IMPORTED_LATE = ("psycopg", "pgvector.psycopg", "pgvector.sqlalchemy", "sqlalchemy.dialects.postgresql.psycopg")
 KINDS = ("add", "record", "feedback", "save")
-"""What a writer does, in turn."""
+"""Calls of a writer, in turn."""
 COUNTY = "county"
-"""An institution that each call of add adds to."""
+"""Institution that every add also adds to."""
 FORGOTTEN = 3
-"""Demonstrations that are forgotten while others read."""
+"""Number of demonstrations forgotten while others read."""
 LARGE = 225
-"""Demonstrations of an institution, twice which is more than go into one INSERT."""
+"""Demonstrations of an institution; twice as many don't fit into one INSERT."""
 
 
 def batch(writer: int, step: int) -> list[Demonstration]:
-    """What a writer adds at a step, in one call: two new institutions, and two of the county's."""
+    """Demonstrations that a writer adds at a step, in one call: two new institutions, and two of the county's."""
     each = LARGE if step % 3 == 1 else 1 + (7 * writer + 3 * step) % 12
     sizes = {f"writer {writer} step {step} a": each, f"writer {writer} step {step} b": each, COUNTY: 2}
     # Long texts, so that SQLite writes some of a large batch to disk before the transaction ends.
@@ -72,7 +72,7 @@ def batch(writer: int, step: int) -> list[Demonstration]:
 
 
 def perform(library: Library, writer: int, number: int) -> None:
-    """Do the writer's call of that number."""
+    """Make the writer's call of that number."""
     step, kind = divmod(number, len(KINDS))
     if KINDS[kind] == "add":
         library.add(batch(writer, step), share=EVERYONE)
@@ -85,7 +85,7 @@ def perform(library: Library, writer: int, number: int) -> None:
 
 
 def present(library: Library, writer: int, number: int) -> bool:
-    """Whether all that the call of that number stores is there, or nothing; AssertionError where it is a part."""
+    """Tell whether the call of that number is stored, wholly or not at all; AssertionError for a part of it."""
     step, kind = divmod(number, len(KINDS))
     if KINDS[kind] == "add":
         added = batch(writer, step)
@@ -126,17 +126,17 @@ def _all_or_none(found: int, of: int) -> bool:
 
 
 def note(number: int) -> Demonstration:
-    """What is added to the new hospital for readers to see: a text like no other, and an answer like no other."""
+    """Make a note for the new hospital: a demonstration with a unique text and a unique answer."""
     return Demonstration("new", f"x-ray of the finding number {number}", f"answer {number}", f"note {number}")
 
 
 def told(path: str | Path) -> NDArray[np.int64]:
-    """How many notes have been acknowledged, and whether readers are to end (0 or 1), shared among processes."""
+    """Array shared among processes: number of acknowledged steps, and 1 once readers must end."""
     return np.memmap(path, np.int64, "r+", shape=(2,))
 
 
 def write(said: str, place: str, writer: int) -> None:
-    """Call after call, each acknowledged with a byte when it has returned."""
+    """Make call after call, and acknowledge each with a byte when it has returned."""
     with Library.open(place, Tiny()) as library, open(said, "ab", buffering=0) as acknowledgements:
         for number in count():
             perform(library, writer, number)
@@ -146,7 +146,7 @@ def write(said: str, place: str, writer: int) -> None:
 
 
 def read(said: str, place: str, path: str) -> None:
-    """Read over and over, and find in each read all that had been acknowledged before it: two notes each time."""
+    """Read repeatedly, and find in each read all notes acknowledged before it, two at a time."""
     acknowledged = told(path)
     with Library.open(place, Tiny(), create=False) as library, open(said, "ab", buffering=0) as rounds:
         selector = Selector(library, adapt(load_prior(library), library, "new"))
@@ -168,12 +168,12 @@ def read(said: str, place: str, path: str) -> None:
 
 
 def withdrawn(library: Library) -> list[Demonstration]:
-    """What is taken from readers, in turn: some of one institution's, then all that another shows."""
+    """Demonstrations withdrawn in turn: some of one institution, then all of another."""
     return [*library.demonstrations("h0")[:FORGOTTEN], *library.demonstrations("h1")]
 
 
 def avoid(said: str, place: str, path: str) -> None:
-    """Read over and over, and find in no read what had been forgotten, or was shown no more, before it."""
+    """Read repeatedly, and find in no read a demonstration that was forgotten or withdrawn before it."""
     acknowledged = told(path)
     with Library.open(place, Tiny(), create=False) as library, open(said, "ab", buffering=0) as rounds:
         selector = Selector(library, adapt(load_prior(library), library, "new"))
@@ -191,23 +191,23 @@ def avoid(said: str, place: str, path: str) -> None:
 
 
 class Children:
-    """Starts and ends such processes."""
+    """Starts and ends these processes."""
 
     def __init__(self, server: "subprocess.Popen[str]") -> None:
         self._server = server
 
     def start(self, program: str, said: Path, *arguments: str | int) -> int:
-        """Start one; its process id. It writes a byte to the file ``said`` for each thing done, or its traceback."""
+        """Start a process and return its id. It writes a byte to the file ``said`` an action, or its traceback."""
         said.touch()
         return self._ask(program, str(said), *arguments)
 
     def kill(self, pid: int) -> None:
-        """End one with SIGKILL, and wait until it is gone."""
+        """End a process with SIGKILL, and wait until it is gone."""
         os.kill(pid, signal.SIGKILL)
         self.wait(pid)
 
     def wait(self, pid: int) -> int:
-        """Wait until one has ended; its exit status."""
+        """Wait until a process has ended, and return its exit status."""
         return self._ask("wait", pid)
 
     def _ask(self, *words: str | int) -> int:
@@ -219,7 +219,7 @@ class Children:
 
 
 def wait_for(said: Path, done: int) -> None:
-    """Return when a process has done so many things. Raises AssertionError with its traceback where it has failed."""
+    """Return after so many actions of a process. Raises AssertionError with its traceback if it has failed."""
     deadline = time.monotonic() + PATIENCE
     while len(doing(said)) < done:
         assert time.monotonic() < deadline, f"{said}: {len(doing(said))} of {done} after {PATIENCE} seconds"
@@ -227,7 +227,7 @@ def wait_for(said: Path, done: int) -> None:
 
 
 def doing(said: Path) -> str:
-    """What a process has done, a full stop each. Raises AssertionError with its traceback where it has failed."""
+    """Actions of a process, one full stop each. Raises AssertionError with its traceback if it has failed."""
     text = said.read_text()
     assert not text.strip("."), text
     return text
@@ -235,7 +235,7 @@ def doing(said: Path) -> str:
 
 @contextmanager
 def children() -> Iterator[Children]:
-    """Start the program that has imported all; at the end it is gone, and every process it started too."""
+    """Start the program with all imports; at the end it and all its processes are gone."""
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
@@ -257,7 +257,7 @@ def children() -> Iterator[Children]:
 
 
 def serve(requests: Iterator[str]) -> None:
-    """Start a process for each request and say its id, or say how one has ended; at last end them all."""
+    """Start a process for each request and print its id, or print the exit status of one."""
     for name in IMPORTED_LATE:
         with suppress(ImportError):
             import_module(name)
@@ -275,7 +275,7 @@ def _run(program: str, arguments: Sequence[str]) -> None:
     try:
         {"write": write, "read": read, "avoid": avoid}[program](*arguments)
         os._exit(0)
-    except BaseException:  # noqa: BLE001 - what went wrong is told to whoever waits
+    except BaseException:  # noqa: BLE001 - the waiting process reads the traceback
         with open(arguments[0], "a") as said:
             traceback.print_exc(file=said)
         os._exit(1)
@@ -283,4 +283,4 @@ def _run(program: str, arguments: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     serve(iter(sys.stdin))
-    os.killpg(0, signal.SIGKILL)  # also where whoever asked has died
+    os.killpg(0, signal.SIGKILL)  # also if the asking process has died
