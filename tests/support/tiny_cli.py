@@ -18,7 +18,7 @@ from sqlalchemy import Engine, event
 import metachain.embedding.encoder
 import metachain.library.embedding_cache
 import metachain.library.library
-from metachain.cli import tables as console
+from metachain.cli import console
 from metachain.cli.app import main
 from metachain.progress import Progress
 
