@@ -27,7 +27,7 @@ __all__ = ["audit"]
 ROWS = 50
 """Maximum number of entries printed; the newest are."""
 STANDARD_OUTPUT = Path("-")
-AGE = re.compile(r"(\d{1,6})([dh])")
+AGE = r"(\d{1,6})([dh])"
 UNITS = {"d": "days", "h": "hours"}
 
 
@@ -87,7 +87,7 @@ def _prune(library: str, age: str) -> None:
 
 def _moment_before(age: str) -> datetime:
     """Moment that lies an age such as ``90d`` or ``12h`` before now, or the moment given."""
-    found = AGE.fullmatch(age)
+    found = re.fullmatch(AGE, age)
     if found is None:
         return parse_moment_option("--prune", age, "an age such as 90d or 12h, or ")
     try:
