@@ -1,4 +1,4 @@
-"""Public names that are imported when they are first asked for (PEP 562), so that importing a package costs nothing."""
+"""Lazy front doors: a package's public names are imported on first use (PEP 562), so that its import costs nothing."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -8,7 +8,7 @@ __all__ = ["lazily"]
 
 
 def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A package's ``__getattr__``: ``homes`` names the module of the package that each public name lives in."""
+    """Make a package's ``__getattr__``; ``homes`` maps each public name to the module that defines it."""
 
     def find(name: str) -> Any:
         if name not in homes:

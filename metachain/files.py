@@ -1,4 +1,4 @@
-"""Writing a file wholly or not at all."""
+"""Files written completely or not at all, and the folder of the user's cache."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ __all__ = ["cache_folder", "check_writable", "write_text", "writing_text"]
 
 
 def write_text(text: str, path: str | Path) -> Path:
-    """Write UTF-8 text to ``path``, and return the path; raises what ``writing_text`` does."""
+    """Write UTF-8 text to ``path`` and return the path. Raises StorageError as ``writing_text`` does."""
     with writing_text(path) as file:
         file.write(text)
     return Path(path)
@@ -20,10 +20,10 @@ def write_text(text: str, path: str | Path) -> Path:
 
 @contextmanager
 def writing_text(path: str | Path) -> Iterator[TextIO]:
-    """A file to write UTF-8 text to, which stands at ``path`` once the block has ended without an error.
+    """Open a file for UTF-8 text that appears at ``path`` when the block ends without an error.
 
-    Until then it is a temporary file beside it. Raises StorageError that names the place and the reason where it can't
-    be written.
+    Until then it is a temporary file beside ``path``. Raises StorageError with the place and the reason if the file
+    can't be written.
     """
     path = Path(path)
     check_writable(path)
@@ -44,7 +44,7 @@ def writing_text(path: str | Path) -> Iterator[TextIO]:
 
 
 def check_writable(path: Path) -> None:
-    """Find out before long work whether its result can be written. Raises StorageError."""
+    """Check before long work that its result can be written to ``path``. Raises StorageError."""
     folder = path.resolve().parent
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise StorageError(f"can't write {path}: {folder} does not exist or may not be written; make it first")
@@ -55,9 +55,9 @@ def check_writable(path: Path) -> None:
 
 
 def cache_folder() -> Path:
-    """``metachain`` in the user's cache folder, ``$XDG_CACHE_HOME`` or ``~/.cache``; it need not exist.
+    """Folder ``metachain`` in the user's cache folder, ``$XDG_CACHE_HOME`` or ``~/.cache``; it may not exist yet.
 
-    Raises StorageError where the user has no home folder.
+    Raises StorageError if the user has no home folder.
     """
     home = os.environ.get("XDG_CACHE_HOME")
     try:

@@ -1,4 +1,4 @@
-"""How long work reports where it is."""
+"""Progress reports of long work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,27 +6,27 @@ from dataclasses import dataclass
 __all__ = ["ModelProgress", "ModelProgressCallback", "Progress", "silent", "silent_model"]
 
 Progress = Callable[[str, int, int], None]
-"""Called as ``progress(stage, done, total)``."""
+"""Function called as ``progress(stage, done, total)``, with the number of items done in a stage and their total."""
 
 
 @dataclass(frozen=True)
 class ModelProgress:
-    """How far a model has answered, and what that has used, in this and in all runs that the budget counts."""
+    """Progress of a model's answers, and the usage in all runs that the budget counts, this one included."""
 
     done: int
     total: int
     calls: int
     tokens: int
     money: float | None
-    """None where no prices are known."""
+    """Money spent, in the currency of the prices; None where no prices are known."""
 
 
 ModelProgressCallback = Callable[[ModelProgress], None]
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """Report nothing."""
+    """Ignore progress."""
 
 
 def silent_model(asked: ModelProgress) -> None:
-    """Report nothing of a model either."""
+    """Ignore a model's progress."""

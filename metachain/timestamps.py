@@ -1,4 +1,4 @@
-"""Moments in UTC, as a library keeps them: texts of one width, so that they compare as they are sorted."""
+"""Moments in UTC as a library stores them: texts of one width, so that the order of texts is the order of time."""
 
 from datetime import UTC, datetime
 
@@ -6,31 +6,31 @@ from metachain.errors import DataError
 
 __all__ = ["format_moment", "now", "parse_moment", "parse_moment_option"]
 
-FORM = "%Y-%m-%dT%H:%M:%SZ"
+FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def now() -> str:
-    """The present one, to the second."""
+    """Format the present moment, to the second."""
     return format_moment(datetime.now(UTC))
 
 
 def format_moment(at: datetime) -> str:
-    """A moment that has a time zone, as ISO 8601."""
-    return at.astimezone(UTC).strftime(FORM)
+    """Format a moment with a time zone as ISO 8601 in UTC."""
+    return at.astimezone(UTC).strftime(FORMAT)
 
 
-def parse_moment(words: str) -> datetime:
-    """Back from ``format_moment``."""
-    return datetime.strptime(words, FORM).replace(tzinfo=UTC)
+def parse_moment(text: str) -> datetime:
+    """Parse the output of ``format_moment``."""
+    return datetime.strptime(text, FORMAT).replace(tzinfo=UTC)
 
 
-def parse_moment_option(option: str, words: str, also: str = "") -> datetime:
-    """What an option of the command line says: a day or a moment, in UTC unless it says otherwise.
+def parse_moment_option(option: str, text: str, also: str = "") -> datetime:
+    """Parse an option of the command line: a day or a moment, in UTC unless a time zone is given.
 
-    Raises DataError for anything else; ``also`` is what the option takes beside it.
+    Raises DataError for anything else. ``also`` names in the message other values that the option takes.
     """
     try:
-        found = datetime.fromisoformat(words)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        raise DataError(f"{option} must be {also}a day or a moment such as 2027-12-31, got {words!r}") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        raise DataError(f"{option} must be {also}a day or a moment such as 2027-12-31, got {text!r}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

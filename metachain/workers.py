@@ -1,13 +1,10 @@
-"""Where work is done that can be done apart: in this process, or wherever else functions can be sent."""
+"""Workers that apply a function to many items: this process, or a Dask cluster."""
 
-import asyncio
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
-from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import uuid4
 
@@ -23,20 +20,20 @@ Result = TypeVar("Result")
 
 
 class Workers(Protocol):
-    """What does the same to many items."""
+    """Anything that applies one function to many items."""
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Results in the order of the items, each handed on as soon as it and those before it are there.
+        """Yield the results in the order of the items, each as soon as it and those before it are there.
 
-        ``function`` is pure and may hold much, for it is sent to a worker once; items are small. All are picklable.
+        ``function`` is pure; it may be large, since a worker receives it once. Items are small. All are picklable.
         """
 
 
 class Here:
-    """This process, one item after the other, each when its result is asked for."""
+    """This process: one item after the other, each when its result is asked for."""
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Do what the built-in ``map`` does."""
+        """Apply the function as the built-in ``map`` does."""
         return map(function, items)
 
 
@@ -45,38 +42,38 @@ HERE = Here()
 LOCAL = "local"
 SECONDS_TO_CONNECT = 10
 ITEMS_AHEAD = 4
-"""Of each thread: so many are sent before the first one's result is handed on."""
+"""Items sent ahead for each thread, before the first one's result is yielded."""
 TAKE = "take"
 BEFORE, TRIM = "distributed.nanny.pre-spawn-environ", "MALLOC_TRIM_THRESHOLD_"
-"""What Dask sets in the environment of workers; glibc, told when to give memory back, gives every large array's back
-and has the system clear it again for the next, which takes longer."""
+"""Dask's setting for the environment of workers, and the variable in it that is taken out: with it glibc returns the
+memory of every large array to the system, which must clear it again for the next one, and that takes longer."""
 
 
 class LostError(ConnectionError):
-    """A worker was lost, and with it what it did: nobody knows how far it came."""
+    """A worker was lost during a call; its progress is unknown."""
 
 
 class DaskWorkers:
-    """The workers of a cluster, which all have this version of metachain.
+    """Workers of a Dask cluster, all with this version of metachain.
 
-    What is sent to them and back is pickled by Dask and never stored. Whoever reaches the scheduler can run code on the
-    workers: it belongs in a network that you trust, or behind TLS.
+    Dask pickles everything sent to them and back; nothing of it is stored. Anybody who reaches the scheduler can run
+    code on the workers: it belongs in a network that you trust, or behind TLS.
     """
 
     def __init__(self, client: "Client") -> None:
-        """``client`` of a cluster. Raises DataError for one without workers, or whose metachain is another."""
+        """``client`` of a cluster. Raises DataError for one without workers or with another version of metachain."""
         self._client = client
         self._executor: Any = client.get_executor(pure=False)
         _check(client)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Do what ``Workers.map`` says. What a lost worker had is done again by another.
+        """Yield results as ``Workers.map`` does. The items of a lost worker are done again by another.
 
-        Raises DataError where the cluster is lost, where a worker dies again and again, and for what can't be pickled.
+        Raises DataError if the cluster is lost, if workers die repeatedly, and for anything that can't be pickled.
         """
         import dask.config  # noqa: PLC0415
 
-        with _told(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+        with _cluster_errors(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
             # No scattered data, which is lost with its workers: a task's result is computed again.
             held = self._client.submit(_kept, function, pure=False)
             most = ITEMS_AHEAD * max(sum(self._client.nthreads().values()), 1)
@@ -89,11 +86,13 @@ class DaskWorkers:
                 yield ahead.popleft().result()
 
     async def once(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function in a worker, at most once: where the worker is lost, that it began is known to the scheduler.
+        """Call a function in a worker, at most once, also if the worker is lost: the scheduler knows that it began.
 
-        What it gives is of msgpack's kinds (texts, numbers, lists, dictionaries): it lies at the scheduler before the
-        worker is done, so that it is not lost with the worker. Raises LostError where the call is.
+        The result is of msgpack's kinds (texts, numbers, lists, dictionaries). It is at the scheduler before the worker
+        is done, so that it is not lost with the worker. Raises LostError if the call is lost.
         """
+        import asyncio  # noqa: PLC0415 - 20 ms, a tenth of the time of ``metachain --help``
+
         # The client waits for the scheduler, and this loop is not its own.
         queue = await asyncio.to_thread(self._begun)
         try:
@@ -117,10 +116,10 @@ class DaskWorkers:
 
 @contextmanager
 def workers_at(address: str) -> Iterator[Workers]:
-    """Whoever works at an address: ``tcp://HOST:PORT`` of a scheduler, ``local``, or nothing for this process alone.
+    """Connect to the workers at an address: ``tcp://HOST:PORT`` of a scheduler, ``local``, or empty for this process.
 
-    ``local`` starts one worker process for each core, ``local:4`` four, which listen on 127.0.0.1 alone and end with
-    the block. Raises DataError where distributed is not installed, nobody answers, or there are no workers.
+    ``local`` starts one worker process for each core, ``local:4`` four; they listen on 127.0.0.1 only and end with the
+    block. Raises DataError if distributed is not installed, no scheduler answers, or there are no workers.
     """
     if not address:
         yield HERE
@@ -141,10 +140,13 @@ def workers_at(address: str) -> Iterator[Workers]:
 
 
 def local_cluster(workers: int | None = None) -> Any:
-    """A ``LocalCluster`` of so many processes of one thread each (None: one for each core) on 127.0.0.1 alone.
+    """Start a ``LocalCluster`` of ``workers`` processes (None: one for each core), one thread each, on 127.0.0.1 only.
 
-    Ctrl-C, which a terminal sends to all processes of a command, is for this one: it closes the others.
+    A terminal sends Ctrl-C to all processes of a command; the workers ignore it, and this process closes them.
     """
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - for clusters only, like the next three
+    from multiprocessing import resource_tracker  # noqa: PLC0415
+
     import dask.config  # noqa: PLC0415
     from distributed import LocalCluster  # noqa: PLC0415
 
@@ -166,7 +168,7 @@ def local_cluster(workers: int | None = None) -> Any:
 
 
 def _deaf() -> None:
-    """Keep Ctrl-C from this thread, the threads that it starts, and the processes that they do."""
+    """Block Ctrl-C in this thread, in the threads that it starts, and in their processes."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
@@ -197,8 +199,10 @@ def _check(client: "Client") -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Turn errors of the cluster into ours; those of what it did come through as they are."""
+def _cluster_errors() -> Iterator[None]:
+    """Turn errors of the cluster into DataError; errors of the work itself pass through."""
+    from concurrent.futures import CancelledError  # noqa: PLC0415 - for clusters only, like the next three
+
     from distributed import CancelledError as Lost  # noqa: PLC0415
     from distributed import KilledWorker  # noqa: PLC0415
     from distributed.comm import CommClosedError  # noqa: PLC0415
@@ -220,7 +224,7 @@ def _version() -> str:
 
 
 def _kept(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
-    """Let the scheduler hold a function, and each worker get it once."""
+    """Return the function as a task's result, so that each worker receives it once."""
     return function
 
 
@@ -229,7 +233,7 @@ def _done(function: Callable[[Item], Result], item: Item) -> Result:
 
 
 def _once(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """Do what nobody has begun to do; what somebody has done and was lost with is there."""
+    """Call the function if no worker has begun to; return the result of a worker that was lost after it was done."""
     from distributed import Queue  # noqa: PLC0415
 
     queue = Queue(name)

@@ -1,4 +1,4 @@
-"""Where what can be made again is kept."""
+"""Files that are written completely or not at all, and the folder of the cache."""
 
 import os
 from pathlib import Path

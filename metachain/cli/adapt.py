@@ -1,10 +1,12 @@
-"""What is learned of institutions, and what they should label next."""
+"""``metachain adapt``: stores the labels of a target institution and computes its posterior."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from metachain import cli, data, deidentification, learning
+from metachain import library as libraries
 from metachain.cli.options import Deidentify, Institution, LibraryPath, Purpose
 
 __all__ = ["adapt"]
@@ -14,32 +16,32 @@ def adapt(
     library: LibraryPath,
     institution: Institution,
     support: Annotated[
-        Path | None, typer.Argument(help="JSON Lines of the institution's labelled examples; leave out for none.")
+        Path | None, typer.Argument(help="JSON Lines of the institution's labelled examples; none if left out.")
     ] = None,
     answers: Annotated[
-        Path | None, typer.Option(help="Text file of all answers it gives, such as its codes, one a line.")
+        Path | None,
+        typer.Option(help="Text file of all answers of the institution, such as its codes, one a line."),
     ] = None,
     deidentify: Deidentify = "off",
     purpose: Purpose = "",
 ) -> None:
-    """Adapt to a new institution: store its labelled examples and compute its posterior."""
-    from metachain.cli.console import out, working
-    from metachain.data.jsonl import read_answers, read_demonstrations
-    from metachain.deidentification.gate import gate_named
-    from metachain.learning.artifacts import load_prior, save_posterior
-    from metachain.learning.posterior import adapt as adapt_posterior
-    from metachain.library.library import Library
+    """Adapt to a target institution: store its labelled examples and compute its posterior.
 
-    examples = read_demonstrations(support, institution) if support else []
-    given = read_answers(answers) if answers else []
-    with Library.open(library, create=False, purpose=purpose, gate=gate_named(deidentify)) as opened:
-        prior = load_prior(opened, institution)
+    Example: metachain adapt hospitals.db st-marys few.jsonl --answers codes.txt
+    """
+    examples = data.read_demonstrations(support, institution) if support else []
+    answer_list = data.read_answers(answers) if answers else []
+    gate = deidentification.gate_named(deidentify)
+    with libraries.Library.open(library, create=False, purpose=purpose, gate=gate) as opened:
+        prior = learning.load_prior(opened, institution)
         opened.add(examples)
-        if given:
-            out.print(f"{len(opened.list_answers(institution, given))} answers listed for {institution}")
-        with working() as progress:
+        if answer_list:
+            listed = opened.list_answers(institution, answer_list)
+            cli.out.print(f"{len(listed)} answers listed for {institution}")
+        with cli.working() as progress:
             opened.vectors(examples, progress)
-            posterior = adapt_posterior(prior, opened, institution)
-        save_posterior(opened, posterior)
-    how = "learned selection" if posterior.method == "metachain" else "plain nearest neighbours (the guard's choice)"
-    out.print(f"adapted to {institution} with {posterior.labels} labels; it will use {how}")
+            posterior = learning.adapt(prior, opened, institution)
+        learning.save_posterior(opened, posterior)
+    learned = posterior.method == "metachain"
+    use = "learned selection" if learned else "plain nearest neighbours (the guard's choice)"
+    cli.out.print(f"adapted to {institution} with {posterior.labels} labels; it will use {use}")

@@ -1,4 +1,4 @@
-"""The command line, where core, retrievers and chains meet: its commands, put together."""
+"""The application: all commands in the order of the help, and the entry point ``main``."""
 
 import io
 import sys
@@ -9,18 +9,22 @@ import typer
 
 from metachain._version import __version__
 from metachain.cli.adapt import adapt
-from metachain.cli.add import add, index
-from metachain.cli.ask import ask, select
+from metachain.cli.add import add
+from metachain.cli.ask import ask
 from metachain.cli.audit import audit
 from metachain.cli.demo import demo
 from metachain.cli.diagnose import diagnose
 from metachain.cli.evaluate import evaluate
+from metachain.cli.export import export
 from metachain.cli.forget import forget
+from metachain.cli.group import group
+from metachain.cli.index import index
 from metachain.cli.key import key
 from metachain.cli.label import label
 from metachain.cli.learn import learn
+from metachain.cli.select import select
 from metachain.cli.serve import serve
-from metachain.cli.share import export, group, share
+from metachain.cli.share import share
 from metachain.cli.statistics import statistics
 from metachain.errors import MetachainError
 
@@ -47,7 +51,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     diagnose,
     demo,
 )
-"""In the order of the help."""
+"""All commands, in the order of the help."""
 
 app = typer.Typer(
     help="Learn which past institutions' demonstrations best transfer to a new one.",
@@ -60,7 +64,7 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line on standard error and status 2."""
+    """Run the command line; a MetachainError is one line on standard error and exit status 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -1,11 +1,11 @@
-"""The ``audit`` command: who was shown whose demonstrations, on the screen or as JSON Lines, and what is too old."""
+"""``metachain audit``: lists past selections, writes them as JSON Lines, or deletes old ones."""
 
 import json
 import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -15,153 +15,134 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from metachain.cli.console import one_line, out, short
-from metachain.cli.options import LibraryPath
+from metachain import cli
+from metachain import library as libraries
+from metachain.cli.options import LibraryPath, check_json_file
 from metachain.errors import DataError
-from metachain.files import check_writable, writing_text
-from metachain.library.audit import AuditEntry
-from metachain.library.connect import without_password
-from metachain.library.library import Library
+from metachain.files import writing_text
 from metachain.timestamps import parse_moment_option
 
-__all__ = ["AuditQuery", "audit", "print_audit", "prune_audit"]
+__all__ = ["audit"]
+
+ROWS = 50
+"""Maximum number of entries printed; the newest are."""
+STANDARD_OUTPUT = Path("-")
+AGE = r"(\d{1,6})([dh])"
+UNITS = {"d": "days", "h": "hours"}
 
 
 def audit(
     library: LibraryPath,
-    institution: Annotated[str, typer.Option(help="Who asked.")] = "",
-    source: Annotated[str, typer.Option(help="Whose demonstrations were shown.")] = "",
-    since: Annotated[str, typer.Option(help="From this day or moment on, as 2026-11-01.")] = "",
-    until: Annotated[str, typer.Option(help="Before this day or moment.")] = "",
-    model: Annotated[str, typer.Option(help="Which model they were shown to.")] = "",
+    institution: Annotated[str, typer.Option(help="Only selections for this target institution.")] = "",
+    source: Annotated[str, typer.Option(help="Only selections that showed demonstrations of this institution.")] = "",
+    since: Annotated[str, typer.Option(help="Only from this day or moment on, as 2026-11-01.")] = "",
+    until: Annotated[str, typer.Option(help="Only before this day or moment.")] = "",
+    model: Annotated[str, typer.Option(help="Only selections shown to this model.")] = "",
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all of them here, one a line; - for standard output.")
+        Path | None,
+        typer.Option("--json", help="Write all of them to this file, one JSON object a line; - for standard output."),
     ] = None,
     prune: Annotated[
-        str, typer.Option(help="Delete what is older than an age such as 90d or 12h, or than a day or moment.")
+        str, typer.Option(help="Delete entries older than an age such as 90d or 12h, or than a day or moment.")
     ] = "",
 ) -> None:
-    """Say who was shown whose demonstrations, when and under which rules: ids and numbers, never a text."""
-    asked = AuditQuery(institution, source, since, until, model)
-    if not prune:
-        print_audit(library, asked, json_file)
+    """List past selections: asker, demonstrations shown, time and sharing rules, by ids and numbers, without texts.
+
+    Example: metachain audit hospitals.db --source mercy
+    """
+    if prune:
+        if any((institution, source, since, until, model, json_file)):
+            raise DataError("--prune deletes by age alone; leave the other options out")
+        _prune(library, prune)
         return
-    if asked != AuditQuery() or json_file:
-        raise DataError("--prune deletes by age alone; leave the other options out")
-    prune_audit(library, prune)
-
-
-ROWS = 50
-"""So many entries are printed, the newest."""
-STANDARD_OUTPUT = Path("-")
-AGE = re.compile(r"(\d{1,6})([dh])")
-UNITS = {"d": "days", "h": "hours"}
-
-
-@dataclass(frozen=True, slots=True)
-class AuditQuery:
-    """Which entries are wanted, in the words of the command line; empty for all."""
-
-    institution: str = ""
-    source: str = ""
-    since: str = ""
-    until: str = ""
-    model: str = ""
-
-    def of(self, library: Library) -> Iterator[AuditEntry]:
-        """The entries, oldest first."""
-        return library.audit.entries(
-            self.institution or None,
-            self.source or None,
-            parse_moment_option("--since", self.since) if self.since else None,
-            parse_moment_option("--until", self.until) if self.until else None,
-            self.model or None,
+    if json_file != STANDARD_OUTPUT:
+        check_json_file(json_file, library)
+    with libraries.Library.open(library, create=False) as opened:
+        entries = opened.audit.entries(
+            institution or None,
+            source or None,
+            parse_moment_option("--since", since) if since else None,
+            parse_moment_option("--until", until) if until else None,
+            model or None,
         )
-
-
-def print_audit(library: str, asked: AuditQuery, json_file: Path | None) -> None:
-    """Print the newest entries, the last one last; or write all of them, one JSON object a line."""
-    if json_file and json_file != STANDARD_OUTPUT:
-        check_writable(json_file)
-        if json_file.resolve() == Path(library).resolve():
-            raise DataError(f"--json would overwrite {json_file}, which is read; name another file")
-    with Library.open(library, create=False) as opened:
-        found = asked.of(opened)
         if json_file is None:
-            _print(found)
+            _print(entries)
         elif json_file == STANDARD_OUTPUT:
-            _write(found, sys.stdout)
+            _write(entries, sys.stdout)
         else:
             with writing_text(json_file) as file:
-                count = _write(found, file)
-            out.print(f"{count} selections: {json_file}")
+                count = _write(entries, file)
+            cli.out.print(f"{count} selections: {json_file}")
 
 
-def prune_audit(library: str, words: str) -> None:
-    """Delete what is older than an age or a moment, and say how much that was."""
-    before = _before(words)
-    with Library.open(library, create=False) as opened:
+def _prune(library: str, age: str) -> None:
+    """Delete the entries that are older than an age or a moment, and print their number."""
+    before = _moment_before(age)
+    with libraries.Library.open(library, create=False) as opened:
         count = opened.audit.prune(before)
     moment = before.isoformat(timespec="seconds")
-    out.print(f"{count} selections before {moment} are no longer in the audit of {without_password(library)}")
+    place = libraries.without_password(library)
+    cli.out.print(f"{count} selections before {moment} are no longer in the audit of {place}")
 
 
-def _print(entries: Iterator[AuditEntry]) -> None:
-    newest: deque[AuditEntry] = deque(maxlen=ROWS)
+def _moment_before(age: str) -> datetime:
+    """Moment that lies an age such as ``90d`` or ``12h`` before now, or the moment given."""
+    found = re.fullmatch(AGE, age)
+    if found is None:
+        return parse_moment_option("--prune", age, "an age such as 90d or 12h, or ")
+    try:
+        return datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        raise DataError(f"--prune reaches back before the calendar begins: {age!r}; give a smaller age") from None
+
+
+def _print(entries: "Iterator[libraries.AuditEntry]") -> None:
+    """Print the newest entries, the newest one last."""
+    newest: deque[libraries.AuditEntry] = deque(maxlen=ROWS)
     count = 0
-    for one in entries:
-        newest.append(one)
+    for entry in entries:
+        newest.append(entry)
         count += 1
     if not count:
-        out.print("no selections")
+        cli.out.print("no selections")
         return
     table = Table("when", "who asked", "shown", "chosen by", "rules", "prior", "model", "tokens", "selection")
-    for one in newest:
-        table.add_row(*map(Text, _cells(one)))
-    out.print(table)
+    for entry in newest:
+        table.add_row(*map(Text, _cells(entry)))
+    cli.out.print(table)
     if count > ROWS:
-        out.print(f"the newest {ROWS} of {count} selections; --json FILE writes all of them")
+        cli.out.print(f"the newest {ROWS} of {count} selections; --json FILE writes all of them")
 
 
-def _cells(one: AuditEntry) -> Iterable[str]:
-    asker = one_line(one.institution) + (f" ({one_line(one.purpose)})" if one.purpose else "")
-    known = (one.demonstration_tokens, one.input_tokens, one.output_tokens)
-    tokens = "/".join("–" if number is None else str(number) for number in known)
+def _cells(entry: "libraries.AuditEntry") -> Iterable[str]:
+    asker = cli.one_line(entry.institution) + (f" ({cli.one_line(entry.purpose)})" if entry.purpose else "")
+    counts = (entry.demonstration_tokens, entry.input_tokens, entry.output_tokens)
+    tokens = "/".join("–" if number is None else str(number) for number in counts)
     return (
-        one.at,
-        short(asker, 60),
-        _shown(one),
-        one.method,
-        str(one.rules),
-        one.prior[:8],
-        short(one.model or "–", 40),
+        entry.at,
+        cli.short(asker, 60),
+        _shown(entry),
+        entry.method,
+        str(entry.rules),
+        entry.prior[:8],
+        cli.short(entry.model or "–", 40),
         tokens,
-        one.id,
+        entry.id,
     )
 
 
-def _shown(one: AuditEntry) -> str:
-    """Ids by their institution, in the order in which each comes first."""
-    first = {name: place for place, (name, _) in reversed(list(enumerate(one.shown)))}
-    by_source = groupby(sorted(one.shown, key=lambda key: first[key[0]]), key=lambda key: key[0])
-    parts = (f"{short(name, 40)}: {', '.join(short(id, 24) for _, id in some)}" for name, some in by_source)
+def _shown(entry: "libraries.AuditEntry") -> str:
+    """Ids of the demonstrations by institution, institutions in the order of their first demonstration."""
+    first = {name: place for place, (name, _) in reversed(list(enumerate(entry.shown)))}
+    by_source = groupby(sorted(entry.shown, key=lambda key: first[key[0]]), key=lambda key: key[0])
+    parts = (f"{cli.short(name, 40)}: {', '.join(cli.short(id, 24) for _, id in keys)}" for name, keys in by_source)
     return "\n".join(parts) or "nothing"
 
 
-def _write(entries: Iterable[AuditEntry], file: TextIO) -> int:
+def _write(entries: "Iterable[libraries.AuditEntry]", file: TextIO) -> int:
+    """Write all entries as JSON Lines, and return their number."""
     count = 0
-    for one in entries:
-        file.write(json.dumps(asdict(one)) + "\n")
+    for entry in entries:
+        file.write(json.dumps(asdict(entry)) + "\n")
         count += 1
     return count
-
-
-def _before(words: str) -> datetime:
-    """The moment that an age such as ``90d`` or ``12h`` reaches back to, or a moment as it is given."""
-    age = AGE.fullmatch(words)
-    if age is None:
-        return parse_moment_option("--prune", words, "an age such as 90d or 12h, or ")
-    try:
-        return datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
-    except OverflowError:
-        raise DataError(f"--prune reaches back before the calendar begins: {words!r}; give a smaller age") from None

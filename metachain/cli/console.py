@@ -1,4 +1,4 @@
-"""What the command line prints: progress, tables, and errors."""
+"""Output of the command line: the consoles, progress bars, and texts that can't steer the terminal."""
 
 import re
 import sys
@@ -15,14 +15,14 @@ __all__ = ["asking", "one_line", "out", "short", "working"]
 INTERRUPTED = 130
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-# No markup and no emoji codes: what is printed holds other people's texts, and "[/b]" or ":x:" are words there.
+# No markup and no emoji codes: stored texts may hold "[/b]" or ":x:", which are printed as they are.
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager
 def working() -> Iterator[progress.Progress]:
-    """Show progress on standard error, one bar a stage; Ctrl-C ends the command with status 130 and no traceback."""
+    """Show progress on standard error, one bar a stage; Ctrl-C ends the command with status 130."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     tasks: dict[str, TaskID] = {}
     with _interruptible(), Progress(*columns, console=err) as bars:
@@ -36,15 +36,15 @@ def working() -> Iterator[progress.Progress]:
 
 
 @contextmanager
-def asking(what: str) -> Iterator[progress.ModelProgressCallback]:
-    """Show how far a model has answered, with calls, tokens, money and time left; Ctrl-C as in ``working``."""
+def asking(title: str) -> Iterator[progress.ModelProgressCallback]:
+    """Show a model's progress with calls, tokens, money and the time left; Ctrl-C as in ``working``."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[used]}")
     with _interruptible(), Progress(*columns, TimeRemainingColumn(), console=err) as bars:
         tasks: list[TaskID] = []
 
         def show(asked: progress.ModelProgress) -> None:
             if not tasks:
-                tasks.append(bars.add_task(what, total=asked.total, used=""))
+                tasks.append(bars.add_task(title, total=asked.total, used=""))
             bars.update(tasks[0], completed=asked.done, used=_used(asked))
 
         yield show
@@ -65,11 +65,11 @@ def _used(asked: progress.ModelProgress) -> str:
 
 
 def short(text: str, width: int = 120) -> str:
-    """One line of at most ``width`` characters."""
+    """Shorten a text to one line of at most ``width`` characters."""
     line = one_line(text)
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def one_line(text: str) -> str:
-    """Without line breaks, nor control characters: a stored text must not be able to steer the terminal."""
+    """Replace line breaks and control characters, so that a stored text can't steer the terminal."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))

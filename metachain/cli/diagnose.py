@@ -1,4 +1,4 @@
-"""Numbers on whether it pays: evaluation, diagnosis, the demo."""
+"""``metachain diagnose``: measures whether meta-learning pays for a library."""
 
 import json
 from dataclasses import asdict
@@ -7,29 +7,30 @@ from typing import Annotated
 
 import typer
 
+from metachain import cli, evaluation
+from metachain import library as libraries
 from metachain.cli.evaluate import check_targets
 from metachain.cli.options import LibraryPath
+from metachain.files import write_text
 
 __all__ = ["diagnose"]
 
 
 def diagnose(
     library: LibraryPath,
-    seconds: Annotated[float, typer.Option(help="How long learning may take on this machine.")] = 600.0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write conditions and verdict here.")] = None,
+    seconds: Annotated[float, typer.Option(help="Time that learning may take on this machine, in seconds.")] = 600.0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the conditions and the verdict to this file.")
+    ] = None,
 ) -> None:
-    """Say with numbers whether meta-learning pays for a library, and what to do where it doesn't."""
-    from metachain.cli.console import out, working
-    from metachain.cli.tables import print_diagnosis
-    from metachain.evaluation.diagnosis import check_seconds
-    from metachain.evaluation.diagnosis import diagnose as measure
-    from metachain.files import write_text
-    from metachain.library.library import Library
+    """Measure whether meta-learning pays for a library, by ten conditions, and say what to do if it does not.
 
-    check_seconds(seconds)
+    Example: metachain diagnose hospitals.db
+    """
+    evaluation.check_seconds(seconds)
     check_targets(Path(library), json_file)
-    with Library.open(library, create=False) as opened, working() as progress:
-        found = measure(opened, seconds=seconds, progress=progress)
-    print_diagnosis(found)
+    with libraries.Library.open(library, create=False) as opened, cli.working() as progress:
+        found = evaluation.diagnose(opened, seconds=seconds, progress=progress)
+    cli.print_diagnosis(found)
     if json_file:
-        out.print(f"diagnosis: {write_text(json.dumps(asdict(found), indent=1), json_file)}")
+        cli.out.print(f"diagnosis: {write_text(json.dumps(asdict(found), indent=1), json_file)}")

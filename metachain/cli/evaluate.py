@@ -1,4 +1,4 @@
-"""Numbers on whether it pays: evaluation, diagnosis, the demo."""
+"""``metachain evaluate``: compares selectors on held-out institutions."""
 
 import json
 import sys
@@ -10,90 +10,91 @@ from typing import Annotated
 
 import typer
 
-from metachain.cli.console import asking, out, working
+from metachain import cli, evaluation, reporting, workers
+from metachain import data as data_files
+from metachain import library as libraries
 from metachain.cli.options import Dask, Purpose
-from metachain.cli.tables import print_evaluation, print_institutions
-from metachain.data.demonstration import Demonstration
-from metachain.data.jsonl import read_demonstrations
 from metachain.errors import DataError
-from metachain.evaluation.ablation import ABLATIONS
-from metachain.evaluation.leave_one_out import check_comparable
-from metachain.evaluation.leave_one_out import evaluate as run_evaluation
-from metachain.evaluation.plan import Plan
-from metachain.evaluation.readers import READERS
-from metachain.evaluation.scorers import Answerer
-from metachain.files import write_text
-from metachain.library.connect import is_library, without_password
-from metachain.library.embedding_cache import cached_vectors
-from metachain.library.library import Library
-from metachain.reporting.report import write_report
-from metachain.reporting.verdict import verdict
-from metachain.workers import HERE, Workers
+from metachain.files import check_writable, write_text
 
 __all__ = [
+    "check_targets",
     "evaluate",
     "listed_names",
     "listed_parts",
     "listed_past",
     "listed_readers",
     "listed_seeds",
-    "run_experiment",
     "whole_numbers",
 ]
 
 DEFAULT_LABELS = "0,4,8,16,32"
+ALL = "all"
+Answering = Callable[[Path | None], "AbstractContextManager[evaluation.Answerer]"]
+"""Function from the path of the cache file, or None for the user's cache, to the model that answers."""
 
 
+# Longer than 40 lines: the signature is the command line.
 def evaluate(
     data: Annotated[
-        str, typer.Argument(help='JSON Lines of {"institution", "input", "output"}; or a library, under its rules.')
+        str,
+        typer.Argument(help='JSON Lines of {"institution", "input", "output"}, or a library, under its sharing rules.'),
     ],
     protocol: Annotated[
-        str, typer.Option(help="Hold out one institution, or its whole group (metadata.group).")
+        str, typer.Option(help="Hold out one institution, or group: its whole group (metadata.group).")
     ] = "institution",
-    labels: Annotated[str, typer.Option(help="Label counts, separated by commas.")] = DEFAULT_LABELS,
-    seeds: Annotated[str, typer.Option(help="How many random supports, or their seeds separated by commas.")] = "3",
-    shots: Annotated[int, typer.Option(min=1, help="How many demonstrations each selector shows.")] = 8,
-    queries: Annotated[int, typer.Option(min=1, help="Queries an institution.")] = 100,
-    selectors: Annotated[str, typer.Option(help="Selectors separated by commas; all where left out.")] = "",
+    labels: Annotated[str, typer.Option(help="Numbers of labels, separated by commas.")] = DEFAULT_LABELS,
+    seeds: Annotated[str, typer.Option(help="Number of random supports, or their seeds separated by commas.")] = "3",
+    shots: Annotated[int, typer.Option(min=1, help="Number of demonstrations that each selector shows.")] = 8,
+    queries: Annotated[int, typer.Option(min=1, help="Maximum number of queries for each institution.")] = 100,
+    selectors: Annotated[str, typer.Option(help="Selectors separated by commas; all if left out.")] = "",
     readers: Annotated[
         str, typer.Option(help="Offline readers separated by commas, the first for the main scores; or all.")
     ] = "vote",
     metric: Annotated[
         str | None,
-        typer.Option(help="exact_match, label_f1, span_f1, rouge_l, token_f1; left out, what suits."),
+        typer.Option(
+            help="Metric: exact_match, label_f1, span_f1, rouge_l or token_f1; suited to the outputs if left out."
+        ),
     ] = None,
     past: Annotated[
-        str, typer.Option(help="Learn from so many past institutions too: numbers separated by commas, and all.")
-    ] = "all",
+        str,
+        typer.Option(
+            help="Numbers of training institutions to learn from, separated by commas; all of them always count too."
+        ),
+    ] = ALL,
     ablate: Annotated[
-        str, typer.Option(help="Leave out parts of the method, to see what each is worth: separated by commas; or all.")
+        str, typer.Option(help="Parts of the method to leave out in turn, separated by commas; or all.")
     ] = "",
-    per_institution: Annotated[bool, typer.Option("--per-institution", help="Print how each institution fares.")] = (
-        False
-    ),
+    per_institution: Annotated[
+        bool, typer.Option("--per-institution", help="Print the scores of each institution.")
+    ] = False,
     model: Annotated[
-        str, typer.Option(help="Who answers: the offline reader, or a chat model such as ollama:llama3.")
+        str, typer.Option(help="Model that answers: offline, or a chat model such as ollama:llama3.")
     ] = "offline",
     calls: Annotated[
-        int | None, typer.Option(min=0, help="The most calls of the model; left out, none, but told how many it takes.")
+        int | None,
+        typer.Option(min=0, help="Maximum number of calls of the model; if left out, only the number needed is told."),
     ] = None,
-    instructions: Annotated[str, typer.Option(help="A system message for the model.")] = "",
-    max_concurrency: Annotated[int, typer.Option(min=1, help="Calls at the same time.")] = 4,
-    requests_per_second: Annotated[float | None, typer.Option(help="Begin no more calls a second than this.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every score and the summary here.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page here.")] = None,
+    instructions: Annotated[str, typer.Option(help="System message for the model.")] = "",
+    max_concurrency: Annotated[int, typer.Option(min=1, help="Maximum number of concurrent calls.")] = 4,
+    requests_per_second: Annotated[float | None, typer.Option(help="Maximum number of calls started a second.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all scores and the summary to this file.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page to this file.")] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Keep embeddings, and a model's answers, in this file, not in the user's cache.")
+        Path | None,
+        typer.Option(help="Cache of embeddings and of a model's answers; a file in the user's cache if left out."),
     ] = None,
     purpose: Purpose = "",
     dask: Dask = "",
 ) -> None:
-    """Compare every selector on institutions that each play the new one."""
-    from metachain.evaluation.plan import Plan
-    from metachain.workers import workers_at
+    """Compare all selectors on held-out episodes: each institution plays the target in turn.
 
-    plan = Plan(
+    Example: metachain evaluate past.jsonl --protocol institution --json scores.json --report report.html
+    """
+    plan = evaluation.Plan(
         protocol,
         whole_numbers("--labels", labels, DEFAULT_LABELS),
         listed_seeds(seeds, DEFAULT_LABELS),
@@ -107,23 +108,19 @@ def evaluate(
     if selectors:
         plan = replace(plan, selectors=listed_names(selectors))
     check_targets(Path(data), json_file, report)
-    with workers_at(dask) as workers:
+    with workers.workers_at(dask) as running:
         answering = None
         if model != "offline":
-            from metachain.chains.model_answerer import answering_with
-            from metachain.evaluation.leave_one_out import check_model_alone
-
-            check_model_alone(plan, model)
-            answering = answering_with(
+            answering = cli.answering_by_model(
+                plan,
                 model,
                 calls=calls,
                 instructions=instructions,
                 max_concurrency=max_concurrency,
                 requests_per_second=requests_per_second,
-                asking=asking,
-                workers=workers,
+                workers=running,
             )
-        run_experiment(
+        _run(
             data,
             plan,
             cache=cache,
@@ -132,13 +129,15 @@ def evaluate(
             per_institution=per_institution,
             answering=answering,
             purpose=purpose,
-            workers=workers,
+            running=running,
         )
 
 
 def check_targets(data: Path, *targets: Path | None) -> None:
-    from metachain.files import check_writable
+    """Check before long work that the files to be written can be written, and differ from each other and the data.
 
+    Raises StorageError, DataError.
+    """
     taken = {data.resolve()}
     for target in filter(None, targets):
         check_writable(target)
@@ -147,66 +146,64 @@ def check_targets(data: Path, *targets: Path | None) -> None:
         taken.add(target.resolve())
 
 
-ALL = "all"
-Answering = Callable[[Path | None], AbstractContextManager[Answerer]]
-"""From the cache's file, or None for the user's, to who answers."""
-
-
-def run_experiment(
-    data: str | Path,
-    plan: Plan,
+# Longer than 40 lines: one step after the other, with the arguments of the command.
+def _run(
+    data: str,
+    plan: "evaluation.Plan",
     *,
     cache: Path | None,
     json_file: Path | None,
     report: Path | None,
-    per_institution: bool = False,
-    answering: Answering | None = None,
-    purpose: str = "",
-    workers: Workers = HERE,
+    per_institution: bool,
+    answering: Answering | None,
+    purpose: str,
+    running: workers.Workers,
 ) -> None:
-    """Evaluate a file or a library, print tables and verdict, and write what is asked for.
+    """Evaluate a file or a library, print tables and verdict, and write the files asked for.
 
-    In a library each institution that plays the new one uses what is shared with it for the ``purpose``; a file has no
-    rules. ``answering`` makes a model answer; ``workers`` embed and evaluate. Raises DataError, LibraryError,
+    In a library each institution that plays the target uses what is shared with it for the ``purpose``; a file has no
+    rules. ``answering`` makes a model answer; ``running`` workers embed and evaluate. Raises DataError, LibraryError,
     NotFoundError, StorageError, ModelError.
     """
     with ExitStack() as stack:
-        library: Library | None = None
+        library: libraries.Library | None = None
         allowed: dict[str, frozenset[str]] | None = None
-        demonstrations: Sequence[Demonstration]
-        if is_library(data):
-            library = stack.enter_context(Library.open(data, create=False, purpose=purpose, workers=workers))
+        demonstrations: Sequence[data_files.Demonstration]
+        if libraries.is_library(data):
+            opened = libraries.Library.open(data, create=False, purpose=purpose, workers=running)
+            library = stack.enter_context(opened)
             demonstrations = library.demonstrations()
             allowed = {name: library.sharing.usable_by(name).demonstrations for name in library.institutions()}
         else:
-            demonstrations = read_demonstrations(data)
-        check_comparable(demonstrations, plan, allowed)
-        progress = stack.enter_context(working())
+            demonstrations = data_files.read_demonstrations(data)
+        evaluation.check_comparable(demonstrations, plan, allowed)
+        progress = stack.enter_context(cli.working())
         if library:
             vectors = library.vectors(demonstrations, progress)
         else:
-            vectors = cached_vectors([one.input for one in demonstrations], cache, progress, workers)
+            texts = [one.input for one in demonstrations]
+            vectors = libraries.cached_vectors(texts, cache, progress, running)
         answerer = stack.enter_context(answering(cache)) if answering else None
-        result = run_evaluation(
+        result = evaluation.evaluate(
             demonstrations,
             vectors,
             plan,
             dataset=Path(data).name,
             allowed=allowed,
             answerer=answerer,
-            workers=workers,
+            workers=running,
             progress=progress,
         )
-    told = [without_password(one) if one == str(data) else one for one in sys.argv[1:]]
-    result = result.with_command(" ".join(["metachain", *told]))
-    print_evaluation(result)
+    command = [libraries.without_password(one) if one == data else one for one in sys.argv[1:]]
+    result = result.with_command(" ".join(["metachain", *command]))
+    cli.print_evaluation(result)
     if per_institution:
-        print_institutions(result)
-    out.print(verdict(result))
+        cli.print_institutions(result)
+    cli.print_verdict(result)
     if json_file:
-        out.print(f"scores: {write_text(json.dumps(result.to_json(), indent=1), json_file)}")
+        cli.out.print(f"scores: {write_text(json.dumps(result.to_json(), indent=1), json_file)}")
     if report:
-        out.print(f"report: {write_report(result, report)}")
+        cli.out.print(f"report: {reporting.write_report(result, report)}")
 
 
 def whole_numbers(option: str, text: str, example: str) -> tuple[int, ...]:
@@ -238,9 +235,9 @@ def listed_names(text: str) -> tuple[str, ...]:
 
 def listed_readers(text: str) -> tuple[str, ...]:
     """Read names of readers; ``all`` for every one."""
-    return tuple(READERS) if text.strip() == ALL else listed_names(text)
+    return tuple(evaluation.READERS) if text.strip() == ALL else listed_names(text)
 
 
 def listed_parts(text: str) -> tuple[str, ...]:
     """Read parts of the method to leave out; ``all`` for every one, nothing for none."""
-    return tuple(ABLATIONS) if text.strip() == ALL else listed_names(text) if text else ()
+    return tuple(evaluation.ABLATIONS) if text.strip() == ALL else listed_names(text) if text else ()

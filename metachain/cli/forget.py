@@ -1,4 +1,4 @@
-"""What a library holds: filled, indexed, forgotten."""
+"""``metachain forget``: erases demonstrations and answers, and learns again without them."""
 
 import json
 from dataclasses import asdict
@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from metachain import cli, learning
+from metachain import library as libraries
 from metachain.cli.options import LibraryPath
+from metachain.files import check_writable, write_text
 
 __all__ = ["forget"]
 
@@ -15,28 +18,26 @@ __all__ = ["forget"]
 def forget(
     library: LibraryPath,
     institution: Annotated[
-        str | None, typer.Option(help="Forget all of an institution; with --demonstration, that one of it.")
+        str | None,
+        typer.Option(help="Forget an institution; with --demonstration, only that demonstration of it."),
     ] = None,
     demonstration: Annotated[str | None, typer.Option(metavar="ID", help="Forget a demonstration by its id.")] = None,
     patient: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Forget the demonstrations whose metadata.patient is this.")
+        str | None, typer.Option(metavar="KEY", help="Forget all demonstrations with this metadata.patient.")
     ] = None,
     answer: Annotated[
         str | None, typer.Option(metavar="ID", help="Forget one recorded answer, with its query and correction.")
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the receipt here.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the receipt to this file.")] = None,
 ) -> None:
-    """Forget exactly: rows, vectors, answers and all that was learned from them, which is learned again without."""
-    from metachain.cli.console import out, working
-    from metachain.cli.tables import print_receipt
-    from metachain.files import check_writable, write_text
-    from metachain.learning.unlearning import forget as forget_exactly
-    from metachain.library.library import Library
+    """Forget exactly: erase rows, vectors and answers, and learn again without them all that was learned from them.
 
+    Example: metachain forget hospitals.db --institution mercy
+    """
     if json_file:
         check_writable(json_file)
-    with Library.open(library, create=False) as opened, working() as progress:
-        receipt = forget_exactly(
+    with libraries.Library.open(library, create=False) as opened, cli.working() as progress:
+        receipt = learning.forget(
             opened,
             institution=institution,
             demonstration=demonstration,
@@ -44,6 +45,6 @@ def forget(
             answer=answer,
             progress=progress,
         )
-    print_receipt(receipt)
+    cli.print_receipt(receipt)
     if json_file:
-        out.print(f"receipt: {write_text(json.dumps(asdict(receipt), indent=1), json_file)}")
+        cli.out.print(f"receipt: {write_text(json.dumps(asdict(receipt), indent=1), json_file)}")

@@ -1,89 +1,77 @@
-"""What is learned of institutions, and what they should label next."""
+"""``metachain learn``: learns the prior of a library, and on request how to show demonstrations to a chat model."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from metachain import cli, learning, workers
+from metachain import library as libraries
 from metachain.cli.options import Dask, LibraryPath, Purpose
 
 __all__ = ["learn"]
 
 
+# Longer than 40 lines: the signature is the command line.
 def learn(
     library: LibraryPath,
-    model: Annotated[
-        str, typer.Option(help="Learn from this model's answers too, how to show it demonstrations.")
-    ] = "",
+    model: Annotated[str, typer.Option(help="Chat model whose answers also teach how to show it demonstrations.")] = "",
     metric: Annotated[
         str,
         typer.Option(
-            help="What scores answers: exact_match, judge:PROVIDER:NAME, …; left out, what suits the outputs."
+            help="Metric for the model's answers: exact_match, judge:PROVIDER:NAME, …; suited to the outputs if left "
+            "out."
         ),
     ] = "",
-    calls: Annotated[int, typer.Option(min=0, help="At most so many calls of the model.")] = 2000,
-    tokens: Annotated[int | None, typer.Option(min=0, help="At most so many tokens, read and written.")] = None,
-    money: Annotated[float | None, typer.Option(min=0, help="At most so much money; needs the two prices.")] = None,
-    input_price: Annotated[float | None, typer.Option(min=0, help="Of a million tokens read.")] = None,
-    output_price: Annotated[float | None, typer.Option(min=0, help="Of a million tokens written.")] = None,
-    answer_tokens: Annotated[int, typer.Option(min=1, help="Longest answer of the model, in tokens.")] = 256,
-    max_concurrency: Annotated[int, typer.Option(min=1, help="At most so many calls at once.")] = 4,
-    requests_per_second: Annotated[float | None, typer.Option(help="At most so many calls are begun a second.")] = None,
-    instructions: Annotated[str, typer.Option(help="What the model is told before the demonstrations.")] = "",
-    seed: Annotated[int, typer.Option(min=0, help="Orders the queries that the model is asked.")] = 0,
+    calls: Annotated[int, typer.Option(min=0, help="Maximum number of calls of the model.")] = 2000,
+    tokens: Annotated[int | None, typer.Option(min=0, help="Maximum number of tokens, read and written.")] = None,
+    money: Annotated[
+        float | None, typer.Option(min=0, help="Maximum amount of money; needs --input-price and --output-price.")
+    ] = None,
+    input_price: Annotated[float | None, typer.Option(min=0, help="Price of a million tokens read.")] = None,
+    output_price: Annotated[float | None, typer.Option(min=0, help="Price of a million tokens written.")] = None,
+    answer_tokens: Annotated[int, typer.Option(min=1, help="Maximum length of an answer, in tokens.")] = 256,
+    max_concurrency: Annotated[int, typer.Option(min=1, help="Maximum number of concurrent calls.")] = 4,
+    requests_per_second: Annotated[float | None, typer.Option(help="Maximum number of calls started a second.")] = None,
+    instructions: Annotated[str, typer.Option(help="System message before the demonstrations.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the order of the model's queries.")] = 0,
     statistics: Annotated[
         list[Path] | None,
-        typer.Option(help="File that `metachain statistics` wrote elsewhere; may be given several times."),
+        typer.Option(help="File written by `metachain statistics` elsewhere; may be given several times."),
     ] = None,
     minimum: Annotated[
-        int, typer.Option(min=2, help="Learn from so many institutions at least, with those of --statistics.")
+        int, typer.Option(min=2, help="Minimum number of training institutions, those of --statistics included.")
     ] = 3,
     institution: Annotated[
-        str, typer.Option("--for", help="Learn for this institution alone, from what is shared with it in particular.")
+        str,
+        typer.Option("--for", help="Learn for this target institution only, from all that is shared with it."),
     ] = "",
     purpose: Purpose = "",
     dask: Dask = "",
 ) -> None:
-    """Learn from every institution in the library who transfers to whom, and whether learning pays.
+    """Learn the prior from all institutions of a library: which transfer to which, and whether learning pays.
 
-    With --statistics also from institutions that keep their demonstrations to themselves.
+    With --statistics, institutions that cannot share demonstrations teach too.
 
-    With --model also how that model is best shown demonstrations: past institutions play the new one, and the model
-    answers. What it answered is kept in the library, so that the same command after an interruption goes on.
+    With --model, held-out episodes also teach how best to show this chat model demonstrations: past institutions play
+    the target in turn, and the model answers. Its answers are kept in the library, so that the same command resumes
+    after an interruption.
+
+    Example: metachain learn hospitals.db --model ollama:llama3 --calls 2000
     """
-    from metachain.cli.console import out, working
-    from metachain.cli.tables import print_lesson
-    from metachain.learning.artifacts import save_prior
-    from metachain.learning.prior import Prior
-    from metachain.learning.prior import learn as learn_prior
-    from metachain.learning.site_statistics import read_contribution
-    from metachain.library.connect import without_password
-    from metachain.library.library import Library
-    from metachain.workers import workers_at
-
-    given = [read_contribution(path) for path in statistics or ()]
+    contributions = [learning.read_contribution(path) for path in statistics or ()]
     with (
-        workers_at(dask) as workers,
-        Library.open(library, create=False, purpose=purpose, workers=workers) as opened,
+        workers.workers_at(dask) as running,
+        libraries.Library.open(library, create=False, purpose=purpose, workers=running) as opened,
     ):
         opened.check_writable()
-
-        def learned() -> Prior:
-            with working() as progress:
-                prior = learn_prior(opened, institution or None, statistics=given, minimum=minimum, progress=progress)
-            save_prior(opened, prior, institution or None)
-            further = f" and the statistics of {len(given)} more" if given else ""
-            place = without_password(library)
-            out.print(f"learned from {len(prior.institutions)} institutions{further}; the prior is stored in {place}")
-            print_lesson(prior.lesson)
-            return prior
-
+        learn_prior = partial(_learn_prior, opened, library, institution or None, contributions, minimum)
         if not model:
-            learned()
+            learn_prior()
             return
-        from metachain.cli.learn_model import Collecting, collect_and_print
-
-        wanted = Collecting(
+        options = cli.ModelOptions(
             model=model,
             metric=metric,
             calls=calls,
@@ -97,4 +85,22 @@ def learn(
             instructions=instructions,
             seed=seed,
         )
-        collect_and_print(opened, learned, wanted, workers)
+        cli.learn_policy(opened, learn_prior, options, running)
+
+
+def _learn_prior(
+    library: "libraries.Library",
+    path: str,
+    institution: str | None,
+    statistics: "Sequence[learning.Contribution]",
+    minimum: int,
+) -> "learning.Prior":
+    """Learn the prior, store it and print the guard's result."""
+    with cli.working() as progress:
+        prior = learning.learn(library, institution, statistics=statistics, minimum=minimum, progress=progress)
+    learning.save_prior(library, prior, institution)
+    more = f" and the statistics of {len(statistics)} more" if statistics else ""
+    place = libraries.without_password(path)
+    cli.out.print(f"learned from {len(prior.institutions)} institutions{more}; the prior is stored in {place}")
+    cli.print_lesson(prior.lesson)
+    return prior

@@ -1,39 +1,66 @@
 """Arguments and options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["Dask", "Deidentify", "Institution", "LibraryPath", "Model", "Purpose", "Query", "Recorded", "Shots"]
+from metachain.errors import DataError
+from metachain.files import check_writable
+
+__all__ = [
+    "Dask",
+    "Deidentify",
+    "Institution",
+    "LibraryPath",
+    "Model",
+    "Purpose",
+    "Query",
+    "Recorded",
+    "Shots",
+    "check_json_file",
+]
 
 LibraryPath = Annotated[
-    str, typer.Argument(metavar="LIBRARY", help="Path of the library (an SQLite file), or postgresql+psycopg://…")
-]
-Institution = Annotated[str, typer.Argument(help="Name of the institution that asks.")]
-Query = Annotated[str, typer.Argument(metavar="TEXT", help="The input that wants an answer.")]
-Shots = Annotated[
-    int | None,
-    typer.Option("--shots", "-k", min=0, help="How many demonstrations to show at most; 8, or what was learned."),
-]
-Purpose = Annotated[
     str,
-    typer.Option(envvar="METACHAIN_PURPOSE", help="What others' demonstrations are used for, as their rules call it."),
-]
-Deidentify = Annotated[
-    str,
-    typer.Option(
-        envvar="METACHAIN_DEIDENTIFY", help="What to do with identifiers of patients: off, flag, redact or refuse."
+    typer.Argument(
+        metavar="LIBRARY", help="Path of the library (an SQLite file), or its address: postgresql+psycopg://…"
     ),
 ]
-Recorded = Annotated[
-    bool, typer.Option("--audit/--no-audit", help="Whether the selection is recorded in the library's audit.")
+Institution = Annotated[str, typer.Argument(help="Name of the target institution.")]
+Query = Annotated[str, typer.Argument(metavar="TEXT", help="Input to answer.")]
+Shots = Annotated[
+    int | None,
+    typer.Option(
+        "--shots", "-k", min=0, help="Maximum number of demonstrations to show; 8, or the number learned for the model."
+    ),
 ]
-Model = Annotated[str, typer.Option(help='"offline", or provider:name such as anthropic:claude-haiku-4-5.')]
+Purpose = Annotated[
+    str, typer.Option(envvar="METACHAIN_PURPOSE", help="Purpose of the use, by its name in the sharing rules.")
+]
+Deidentify = Annotated[
+    str, typer.Option(envvar="METACHAIN_DEIDENTIFY", help="Action on patient identifiers: off, flag, redact or refuse.")
+]
+Recorded = Annotated[bool, typer.Option("--audit/--no-audit", help="Record the selection in the library's audit.")]
+Model = Annotated[str, typer.Option(help='Chat model: "offline", or provider:name such as anthropic:claude-haiku-4-5.')]
 Dask = Annotated[
     str,
     typer.Option(
         envvar="METACHAIN_DASK",
         metavar="ADDRESS",
-        help="Work on a Dask cluster: its scheduler's address, such as tcp://127.0.0.1:8786; or local, or local:4.",
+        help="Dask cluster that shares the work: its scheduler's address, such as tcp://127.0.0.1:8786; or local for "
+        "one process a core, or local:4 for four.",
     ),
 ]
+
+
+def check_json_file(json_file: Path | None, *inputs: str | Path) -> None:
+    """Check before long work that ``--json`` can be written and is none of the files to be read.
+
+    Raises StorageError, DataError.
+    """
+    if json_file is None:
+        return
+    check_writable(json_file)
+    if json_file.resolve() in {Path(one).resolve() for one in inputs}:
+        raise DataError(f"--json would overwrite {json_file}, which is read; name another file")

@@ -1,70 +1,75 @@
-"""The ``statistics`` command: measures an institution, says what its numbers are, and writes them to a file."""
+"""``metachain statistics``: summary statistics for a site that cannot share its demonstrations."""
 
 from math import isnan
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from metachain.cli.console import one_line, out, working
+from metachain import cli, learning
+from metachain import library as libraries
 from metachain.cli.options import LibraryPath
 from metachain.errors import DataError
 from metachain.files import check_writable, write_text
-from metachain.learning.episodes import LABELS
-from metachain.learning.guard import ARMS, NEAREST, mean_scores
-from metachain.learning.prior import statistics_of
-from metachain.learning.site_statistics import Contribution
-from metachain.library.library import Library
 from metachain.reporting.wording import whole
 
-__all__ = ["disclose", "statistics"]
+__all__ = ["statistics"]
 
 
 def statistics(
     library: LibraryPath,
-    institution: Annotated[str, typer.Argument(help="Name of the institution whose demonstrations stay here.")],
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write them here, for `metachain learn`.")] = None,
+    institution: Annotated[str, typer.Argument(help="Institution that keeps its demonstrations to itself.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the statistics to this file, for `metachain learn`.")
+    ] = None,
 ) -> None:
-    """Measure an institution beside the others of a library: what it can give without giving its demonstrations."""
-    disclose(library, institution, json_file)
+    """Measure summary statistics of an institution, from which others can learn without seeing its demonstrations.
 
+    They are printed in words and numbers, and written only where --json says.
 
-def disclose(library: str, institution: str, json_file: Path | None) -> None:
-    """Print in words and numbers what would leave this machine, and write that and nothing else."""
+    Example: metachain statistics site.db st-marys --json st-marys.json
+    """
     if json_file:
         check_writable(json_file)
         if json_file.resolve() == Path(library).resolve():
             raise DataError(f"--json would overwrite the library {json_file}; name another file")
-    with Library.open(library, create=False) as opened, working() as progress:
-        found = statistics_of(opened, institution, progress=progress)
+    with libraries.Library.open(library, create=False) as opened, cli.working() as progress:
+        found = learning.statistics_of(opened, institution, progress=progress)
     text = found.to_json()
-    _print(found)
+    _print_transfer(found)
+    _print_rehearsals(found)
     names, numbers = 1 + len(found.sources), len(found.transfer) + found.sums.size + 2
-    out.print(
+    cli.out.print(
         f"{whole(len(text.encode()))} bytes: the {names} names above, {numbers} numbers, and digests of the shared "
-        f"demonstrations, the encoder and the method; no text, id or answer of {one_line(institution)}"
+        f"demonstrations, the encoder and the method; no text, id or answer of {cli.one_line(institution)}"
     )
-    out.print(f"statistics: {write_text(text, json_file)}" if json_file else "nothing was written; --json FILE does")
+    cli.out.print(
+        f"statistics: {write_text(text, json_file)}" if json_file else "nothing was written; --json FILE does"
+    )
 
 
-def _print(found: Contribution) -> None:
-    name = one_line(found.institution)
-    table = Table("shared institution", "answers as it does", title=Text(f"how well others answer for {name}"))
+def _print_transfer(found: "learning.Contribution") -> None:
+    """Print how well each shared institution answers the institution's inputs."""
+    title = Text(f"how well others answer for {cli.one_line(found.institution)}")
+    table = Table("shared institution", "answers as it does", title=title)
     for source, share in zip(found.sources, found.transfer, strict=True):
-        table.add_row(Text(one_line(source)), f"{share:.3f}")
-    out.print(table)
-    out.print(f"measured on {found.items} of its demonstrations, a number for each shared institution")
-    nearest = ARMS.index(NEAREST)
-    for labels, sums in zip(LABELS, found.sums, strict=True):
-        scores = mean_scores([], sums, found.rehearsals)
+        table.add_row(Text(cli.one_line(source)), f"{share:.3f}")
+    cli.out.print(table)
+    cli.out.print(f"measured on {found.items} of its demonstrations, a number for each shared institution")
+
+
+def _print_rehearsals(found: "learning.Contribution") -> None:
+    """Print the scores of the guard's held-out episodes, at each label count."""
+    nearest = learning.ARMS.index(learning.NEAREST)
+    for labels, sums in zip(learning.LABELS, found.sums, strict=True):
+        scores = learning.mean_scores([], sums, found.rehearsals)
         if isnan(scores[nearest]):
-            out.print("nothing could be rehearsed: it has too few demonstrations, or too few texts")
+            cli.out.print("nothing could be rehearsed: it has too few demonstrations, or too few texts")
             return
-        learned = np.delete(scores, nearest).max()
-        out.print(
-            f"  {found.rehearsals} rehearsals with {labels:>2} labels, a number for each of {len(ARMS)} settings: "
-            f"nearest {scores[nearest]:.3f}, best learned {learned:.3f}"
+        best = max(score for arm, score in enumerate(scores) if arm != nearest)
+        cli.out.print(
+            f"  {found.rehearsals} rehearsals with {labels:>2} labels, a number for each of {len(scores)} settings: "
+            f"nearest {scores[nearest]:.3f}, best learned {best:.3f}"
         )

@@ -18,6 +18,7 @@ from metachain.learning.guard import ARMS, NEAREST
 from metachain.learning.prior import GuardResult
 from metachain.learning.unlearning import Receipt
 from metachain.reporting.comparison import BASELINE, OURS, Variants, differences, fares, ordered, variants, worths
+from metachain.reporting.verdict import verdict
 from metachain.reporting.wording import listed, percent, points, score, share
 from metachain.selection.selection import Selection
 
@@ -29,6 +30,7 @@ __all__ = [
     "print_receipt",
     "print_selection",
     "print_summary",
+    "print_verdict",
 ]
 KINDS = {
     "demonstration": "a demonstration",
@@ -50,6 +52,11 @@ def print_summary(summary: Sequence[SummaryRow]) -> None:
         if ours:
             table.add_row("  95 %", *(_interval(cells.get((selector, k))) for k in labels))
     out.print(table)
+
+
+def print_verdict(result: Evaluation) -> None:
+    """Print in two to four sentences whether metachain beats plain nearest neighbours, and for whom."""
+    out.print(verdict(result))
 
 
 def print_lesson(lesson: GuardResult) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from metachain._lazy import lazily
 
 if TYPE_CHECKING:
+    from metachain.data.columns import named_columns
     from metachain.data.demonstration import Demonstration
     from metachain.data.jsonl import read_answers, read_demonstrations, read_inputs
     from metachain.data.synthetic import WorldSettings, generate_world
@@ -13,11 +14,13 @@ __all__ = [
     "Demonstration",
     "WorldSettings",
     "generate_world",
+    "named_columns",
     "read_answers",
     "read_demonstrations",
     "read_inputs",
 ]
 _HOMES = {
+    "named_columns": "columns",
     "Demonstration": "demonstration",
     "read_answers": "jsonl",
     "read_demonstrations": "jsonl",

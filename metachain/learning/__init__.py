@@ -7,6 +7,8 @@ from metachain._lazy import lazily
 if TYPE_CHECKING:
     from metachain.learning.active_learning import Suggestion, suggest_labels
     from metachain.learning.artifacts import load_posterior, load_prior, save_posterior, save_prior
+    from metachain.learning.episodes import LABELS
+    from metachain.learning.guard import ARMS, NEAREST, mean_scores
     from metachain.learning.posterior import Posterior, adapt
     from metachain.learning.prior import Prior, learn, learned_from, statistics_of
     from metachain.learning.site_statistics import Contribution, read_contribution
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from metachain.learning.unlearning import Receipt, forget
 
 __all__ = [
+    "ARMS",
+    "LABELS",
+    "NEAREST",
     "Contribution",
     "Posterior",
     "Prior",
@@ -25,6 +30,7 @@ __all__ = [
     "learned_from",
     "load_posterior",
     "load_prior",
+    "mean_scores",
     "read_contribution",
     "save_posterior",
     "save_prior",
@@ -39,6 +45,10 @@ _HOMES = {
     "load_prior": "artifacts",
     "save_posterior": "artifacts",
     "save_prior": "artifacts",
+    "LABELS": "episodes",
+    "ARMS": "guard",
+    "NEAREST": "guard",
+    "mean_scores": "guard",
     "Posterior": "posterior",
     "adapt": "posterior",
     "Prior": "prior",

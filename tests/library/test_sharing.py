@@ -19,7 +19,7 @@ from langchain_core.messages import BaseMessage
 from oracles import Rule, permitted
 
 from metachain.chains import MetaChainToolkit, few_shot_chain
-from metachain.cli.share import write_export
+from metachain.cli.export import write_export
 from metachain.data.demonstration import Demonstration
 from metachain.errors import NotFoundError, SharingError
 from metachain.learning.active_learning import suggest_labels

@@ -1,0 +1,59 @@
+"""``metachain export``: writes the demonstrations that others share with an institution."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from metachain import cli
+from metachain import library as libraries
+from metachain.cli.options import Institution, LibraryPath, Purpose
+from metachain.errors import NotFoundError
+from metachain.files import check_writable, writing_text
+
+if TYPE_CHECKING:
+    from metachain.data import Demonstration
+
+__all__ = ["export", "write_export"]
+
+
+def export(
+    library: LibraryPath,
+    institution: Institution,
+    file: Annotated[Path, typer.Argument(help="JSON Lines file to write; it is written completely or not at all.")],
+    own: Annotated[bool, typer.Option("--own", help="Include the institution's own demonstrations.")] = False,
+    purpose: Purpose = "",
+) -> None:
+    """Write the demonstrations that others share with an institution.
+
+    Example: metachain export hospitals.db st-marys shared.jsonl
+    """
+    write_export(library, institution, file, purpose, own=own)
+
+
+def write_export(library: str, institution: str, file: Path, purpose: str = "", *, own: bool = False) -> None:
+    """Write the demonstrations that others share with an institution now, with its ``own`` if asked for.
+
+    The file is written completely or not at all. Raises NotFoundError where there are no demonstrations, and
+    StorageError where the file can't be written.
+    """
+    check_writable(file)
+    with libraries.Library.open(library, create=False, purpose=purpose) as opened:
+        found = list(opened.shared_demonstrations(institution))
+        if own and institution in opened.institutions():
+            found += opened.demonstrations(institution)
+    if not found:
+        raise NotFoundError(
+            f"nobody shares demonstrations with {institution!r}{f' for {purpose!r}' if purpose else ''}; "
+            "let some: metachain share LIBRARY INSTITUTION --with everyone"
+        )
+    with writing_text(file) as written:
+        written.writelines(map(_line, found))
+    institutions = len({one.institution for one in found})
+    cli.out.print(f"{len(found)} demonstrations of {institutions} institutions: {file}")
+
+
+def _line(one: "Demonstration") -> str:
+    record = {"institution": one.institution, "id": one.id, "input": one.input, "output": one.output}
+    return json.dumps({**record, "metadata": dict(one.metadata)} if one.metadata else record) + "\n"
