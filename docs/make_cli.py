@@ -3,18 +3,17 @@
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from typer.main import get_command
 from typer.models import ArgumentInfo, OptionInfo
 
-from metachain.cli.app import COMMANDS, app
+from metachain.cli.app import COMMANDS, load_command
 
 __all__ = ["page"]
 
-GROUP: Any = get_command(app)
 PAGE = Path(__file__).with_name("cli.md")
 EXAMPLE = "Example: "
 KINDS = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
@@ -26,6 +25,29 @@ INTRODUCTION = """\
 `metachain COMMAND --help` shows the same help in the terminal. `LIBRARY` is the path of an SQLite file, or the address
 of a PostgreSQL database. An error is one message on standard error and exit status 2. Ctrl-C keeps everything stored so
 far and ends with status 130; run the command again to continue.
+
+From a file of training institutions to answers at a target institution:
+
+    metachain add hospitals.db past.jsonl --share everyone  # {"institution", "input", "output"} a line
+    metachain add hospitals.db past.csv --column input=description --share everyone  # also TSV, Parquet, saved datasets
+    metachain share hospitals.db mercy --with group:north --until 2027-12-31  # sharing is off by default
+    metachain export hospitals.db st-marys shared.jsonl  # the demonstrations that others share with it
+    metachain learn hospitals.db  # the prior, and whether learning pays
+    metachain learn hospitals.db --model ollama:llama3 --calls 2000  # and the best way to show them to a model
+    metachain statistics site.db st-marys --json st-marys.json  # for a site that cannot share examples
+    metachain share hospitals.db st-marys --statistics everyone  # who may learn from them
+    metachain learn hospitals.db --statistics st-marys.json  # learn from that file too
+    metachain adapt hospitals.db st-marys few.jsonl  # the labels of a new hospital
+    metachain adapt hospitals.db st-marys few.jsonl --answers codes.txt  # and all codes it uses, one a line
+    metachain select hospitals.db st-marys "chest x-ray 2 views"
+    metachain ask hospitals.db st-marys "chest x-ray 2 views" --model offline
+    metachain audit hospitals.db --source mercy  # the institutions that were shown mercy's demonstrations
+    metachain label hospitals.db st-marys unlabelled.jsonl --budget 8  # active learning: what to label next, and why
+    metachain diagnose hospitals.db  # does meta-learning pay here? ten conditions, measured
+    metachain forget hospitals.db --institution mercy  # exactly: rows, files and what was learned
+    metachain key hospitals.db st-marys  # an API key for the server
+    metachain serve hospitals.db --model offline  # chains, feedback and adaptation behind a URL
+    metachain evaluate past.jsonl --protocol institution --json scores.json --report report.html
 """
 
 Command = Callable[..., None]
@@ -67,8 +89,9 @@ class Parameter:
 
 def page() -> str:
     """Text of the page: a list of the commands, then a section for each."""
-    overview = [f"| [`{one.__name__}`](#{one.__name__}) | {_paragraphs(one)[0]} |" for one in COMMANDS]
-    sections = [line for one in COMMANDS for line in _section(one)]
+    commands = [getattr(import_module(f"metachain.cli.{name}"), name) for name in COMMANDS]
+    overview = [f"| [`{name}`](#{name}) | {purpose} |" for name, purpose in COMMANDS.items()]
+    sections = [line for one in commands for line in _section(one)]
     return "\n".join([INTRODUCTION, "| command | purpose |", "|---|---|", *overview, *sections, ""])
 
 
@@ -96,8 +119,7 @@ def _paragraphs(command: Command) -> list[str]:
 def _parameters(command: Command) -> list[Parameter]:
     hints = get_type_hints(command, include_extras=True)
     names = {
-        one.name: "/".join([", ".join(one.opts), *one.secondary_opts])
-        for one in GROUP.commands[command.__name__].params
+        one.name: "/".join([", ".join(one.opts), *one.secondary_opts]) for one in load_command(command.__name__).params
     }
     found = []
     for one in inspect.signature(command).parameters.values():

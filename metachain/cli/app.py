@@ -2,65 +2,67 @@
 
 import io
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from metachain._version import __version__
-from metachain.cli.adapt import adapt
-from metachain.cli.add import add
-from metachain.cli.ask import ask
-from metachain.cli.audit import audit
-from metachain.cli.demo import demo
-from metachain.cli.diagnose import diagnose
-from metachain.cli.evaluate import evaluate
-from metachain.cli.export import export
-from metachain.cli.forget import forget
-from metachain.cli.group import group
-from metachain.cli.index import index
-from metachain.cli.key import key
-from metachain.cli.label import label
-from metachain.cli.learn import learn
-from metachain.cli.select import select
-from metachain.cli.serve import serve
-from metachain.cli.share import share
-from metachain.cli.statistics import statistics
 from metachain.errors import MetachainError
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "load_command", "main"]
 
 FAILED = 2
-COMMANDS: tuple[Callable[..., None], ...] = (
-    add,
-    index,
-    share,
-    group,
-    export,
-    learn,
-    statistics,
-    adapt,
-    select,
-    ask,
-    audit,
-    key,
-    serve,
-    forget,
-    evaluate,
-    label,
-    diagnose,
-    demo,
-)
-"""All commands, in the order of the help."""
+COMMANDS = {
+    "add": "Add demonstrations to a library, which is created if it does not exist; adding them again changes nothing.",
+    "index": "Build the vector index of a PostgreSQL library; from then on it is kept current.",
+    "share": "Set the sharing rules of an institution, in place of its earlier ones; or list all rules.",
+    "group": "Set the members of a group of institutions, in place of its former members.",
+    "export": "Write the demonstrations that others share with an institution.",
+    "learn": "Learn the prior from all institutions of a library: which transfer to which, and whether learning pays.",
+    "statistics": "Measure summary statistics of an institution; others learn from them without its demonstrations.",
+    "adapt": "Adapt to a target institution: store its labelled examples and compute its posterior.",
+    "select": "Show the demonstrations chosen for one input, each with its reason.",
+    "ask": "Answer one input with a model that is shown the chosen demonstrations.",
+    "audit": "List past selections: asker, demonstrations shown, time and sharing rules, without texts.",
+    "key": "Make an API key for `metachain serve`, revoke one, or list all; a key's secret is shown once only.",
+    "serve": "Put a library behind a URL: chains in LangServe's protocol, feedback, adaptation, metrics, a playground.",
+    "forget": "Forget exactly: erase rows, vectors and answers, and learn again without them.",
+    "evaluate": "Compare all selectors on held-out episodes: each institution plays the target in turn.",
+    "label": "Suggest which inputs an institution should label next, with reasons.",
+    "diagnose": "Measure by ten conditions whether meta-learning pays for a library, and advise if it does not.",
+    "demo": "Run the main job on a generated, synthetic world: without network or key, in under two minutes.",
+}
+"""All commands in the order of the help, with the first sentence of it; each is in the module of its name."""
+
+
+class _Commands(TyperGroup):
+    """The group of all commands; a command's module is imported when the command is called."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.commands = {name: TyperCommand(name, help=purpose) for name, purpose in COMMANDS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load_command(str(name)), rest
+
+
+def load_command(name: str) -> Any:
+    """Import a command of ``COMMANDS``; returns Typer's command object."""
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    alone.command(name)(getattr(import_module(f"metachain.cli.{name}"), name))
+    return typer.main.get_command(alone)
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Learn which past institutions' demonstrations best transfer to a new one.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in COMMANDS:
-    app.command()(command)
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def audit(
         str, typer.Option(help="Delete entries older than an age such as 90d or 12h, or than a day or moment.")
     ] = "",
 ) -> None:
-    """List past selections: asker, demonstrations shown, time and sharing rules, by ids and numbers, without texts.
+    """List past selections: asker, demonstrations shown, time and sharing rules, without texts.
 
     Example: metachain audit hospitals.db --source mercy
     """

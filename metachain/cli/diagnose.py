@@ -23,7 +23,7 @@ def diagnose(
         Path | None, typer.Option("--json", help="Write the conditions and the verdict to this file.")
     ] = None,
 ) -> None:
-    """Measure whether meta-learning pays for a library, by ten conditions, and say what to do if it does not.
+    """Measure by ten conditions whether meta-learning pays for a library, and advise if it does not.
 
     Example: metachain diagnose hospitals.db
     """

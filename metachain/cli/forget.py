@@ -30,7 +30,7 @@ def forget(
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the receipt to this file.")] = None,
 ) -> None:
-    """Forget exactly: erase rows, vectors and answers, and learn again without them all that was learned from them.
+    """Forget exactly: erase rows, vectors and answers, and learn again without them.
 
     Example: metachain forget hospitals.db --institution mercy
     """

@@ -28,7 +28,9 @@ def label(
     ] = None,
     purpose: Purpose = "",
 ) -> None:
-    """Suggest which inputs an institution should label next, with reasons; `metachain adapt` need not come first.
+    """Suggest which inputs an institution should label next, with reasons.
+
+    `metachain adapt` need not come first.
 
     Example: metachain label hospitals.db st-marys unlabelled.jsonl --budget 8
     """

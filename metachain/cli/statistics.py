@@ -25,7 +25,7 @@ def statistics(
         Path | None, typer.Option("--json", help="Write the statistics to this file, for `metachain learn`.")
     ] = None,
 ) -> None:
-    """Measure summary statistics of an institution, from which others can learn without seeing its demonstrations.
+    """Measure summary statistics of an institution; others learn from them without its demonstrations.
 
     They are printed in words and numbers, and written only where --json says.
 
