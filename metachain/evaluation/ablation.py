@@ -1,4 +1,4 @@
-"""Selectors that lack one part of the method, to see what the part is worth."""
+"""Ablation: selectors that lack one part of the method."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,9 +24,9 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "guard": "settings learned for each library",
     }
 )
-"""Each part of ``ABLATIONS``, in words that go on after "without"."""
+"""Description of each part of ``ABLATIONS``; it completes a sentence after "without"."""
 UNGUARDED = Settings(belief=1.0, scale=1.0, slip=0.05)
-"""What fitted the development hospitals, taken for every library where the guard is ablated."""
+"""Settings tuned on the development hospitals; every library uses them where the guard is ablated."""
 
 
 def _without(known: PastKnowledge, **values: float) -> PastKnowledge:
@@ -64,16 +64,16 @@ ABLATIONS: Mapping[str, Callable[[PastKnowledge], PastKnowledge]] = MappingProxy
         "guard": _guard,
     }
 )
-"""For each part, the knowledge without what ``PARTS`` says; all else stays as learned with it."""
+"""For each part, a function that removes it from the knowledge; everything else stays as it was learned."""
 
 
 def ablated_name(part: str) -> str:
-    """Name of the selector that lacks a part: ``metachain-PART``."""
+    """Name of the selector without a part: ``metachain-PART``."""
     return f"metachain-{part}"
 
 
 def ablated(part: str) -> Callable[[Trial], Shown]:
-    """``metachain`` without one of ``ABLATIONS``. Raises KeyError for an unknown part."""
+    """Selector ``metachain`` without one part of ``ABLATIONS``. Raises KeyError for an unknown part."""
     without = ABLATIONS[part]
 
     def select(trial: Trial) -> Shown:

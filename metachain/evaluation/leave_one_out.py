@@ -17,7 +17,7 @@ from metachain.errors import DataError
 from metachain.evaluation.ablation import ablated_name
 from metachain.evaluation.holdout import PROTOCOLS, held_out_together, past_sizes, pasts_of
 from metachain.evaluation.plan import Plan
-from metachain.evaluation.runner import Bench, Choice, Draw, Row, Turn, Turns, scored
+from metachain.evaluation.runner import Choice, HeldOutRun, HeldOutRunner, Row, SharedMeasurements, SubsetRun, scored
 from metachain.evaluation.scorers import Answerer, ModelScorer, Scorer, scorer_for
 from metachain.evaluation.summary import MOST_TOLD, OURS, harm, origins, summarise, transfer_told, worth
 from metachain.learning.calibration import calibration
@@ -81,9 +81,9 @@ def evaluate(
     groups = held_out_together(demonstrations, plan.protocol)
     pasts = pasts_of(demonstrations, groups, allowed)
     sizes = past_sizes(pasts, plan.past)
-    bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner)), progress))
+    bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner)), progress))
     scorer = scorer_for(pool, plan.metric)
-    turns = Turns(bench, pasts, plan, () if answerer else plan.readers)
+    turns = HeldOutRunner(bench, pasts, plan, () if answerer else plan.readers)
     played = _with_all(turns, workers, progress)
     choices = [one for turn in played for one in turn.choices]
     if not choices:
@@ -126,13 +126,13 @@ def evaluate(
     }
 
 
-def _with_all(turns: Turns, workers: Workers, progress: Progress) -> list[Turn]:
+def _with_all(turns: HeldOutRunner, workers: Workers, progress: Progress) -> list[HeldOutRun]:
     """The turn of each institution that may learn from anybody, in order."""
     together: dict[bytes, list[int]] = {}
     for target, past in enumerate(turns.pasts):
         if len(past):
             together.setdefault(past.tobytes(), []).append(target)
-    found: list[Turn] = []
+    found: list[HeldOutRun] = []
     progress("evaluating", 0, sum(map(len, together.values())))
     for some in workers.map(turns.with_all, together.values()):
         found += some
@@ -140,27 +140,29 @@ def _with_all(turns: Turns, workers: Workers, progress: Progress) -> list[Turn]:
     return sorted(found, key=lambda turn: turn.target)
 
 
-def _with_fewer(turns: Turns, sizes: Sequence[int], workers: Workers, progress: Progress) -> dict[int, list[Turn]]:
+def _with_fewer(
+    turns: HeldOutRunner, sizes: Sequence[int], workers: Workers, progress: Progress
+) -> dict[int, list[HeldOutRun]]:
     """Turns where only so many past institutions, drawn anew for each seed, are learned from; by their number."""
     able = [target for target, past in enumerate(turns.pasts) if len(past)]
-    draws = [Draw(target, seed, size) for target in able for seed in turns.plan.seeds for size in sizes]
-    found: dict[int, list[Turn]] = {size: [] for size in sizes}
+    draws = [SubsetRun(target, seed, size) for target in able for seed in turns.plan.seeds for size in sizes]
+    found: dict[int, list[HeldOutRun]] = {size: [] for size in sizes}
     for done, (draw, turn) in enumerate(zip(draws, workers.map(turns.with_fewer, draws), strict=True), start=1):
         found[draw.size].append(turn)
         progress("with fewer past", done, len(draws))
     return found
 
 
-def _read_by(model: ModelScorer, turns: Sequence[Turn]) -> list[Turn]:
+def _read_by(model: ModelScorer, turns: Sequence[HeldOutRun]) -> list[HeldOutRun]:
     """The turns with scores of a model in place of the reader."""
     return [replace(one, scores=scored(one.choices, model, DEFAULTS.readers)) for one in turns]
 
 
-def _rows(turns: Sequence[Turn], reader: str) -> list[Row]:
+def _rows(turns: Sequence[HeldOutRun], reader: str) -> list[Row]:
     return [row for turn in turns for row in turn.scores[reader]]
 
 
-def _told_of_transfer(bench: Bench, choices: Sequence[Choice]) -> dict[str, Any]:
+def _told_of_transfer(bench: SharedMeasurements, choices: Sequence[Choice]) -> dict[str, Any]:
     """Whose demonstrations ours has shown to whom, and the transfer matrix where it is not too large."""
     pool = bench.table.pool
     told: dict[str, Any] = {}
