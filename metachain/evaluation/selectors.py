@@ -23,7 +23,7 @@ from metachain.learning.index import similarities
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import DEFAULT
 from metachain.learning.prior import GuardResult
-from metachain.learning.ranking import maximal_marginal_relevance, nearest_first
+from metachain.learning.ranking import at_places, maximal_marginal_relevance, nearest_first
 from metachain.learning.transfer import with_listed
 
 __all__ = ["INFORMED", "SELECTORS", "HeldOutQueries", "PastKnowledge", "Shown", "Trial", "shown_with_probability"]
@@ -256,8 +256,7 @@ def _plausible(
         texts=pool.meaning is not None,
         vectors=lambda places: pool.vectors[np.take_along_axis(candidates.rows, places, axis=1)],
     )
-    shown = np.where(places < 0, -1, np.take_along_axis(candidates.rows, np.maximum(places, 0), axis=1))
-    return shown, np.where(places < 0, 0.0, np.take_along_axis(probability, np.maximum(places, 0), axis=1))
+    return at_places(candidates.rows, places, -1), at_places(probability, places, 0.0)
 
 
 def _largest(score: Floats, rows: Rows, k: int) -> Rows:
