@@ -14,12 +14,12 @@ __all__ = ["ABLATIONS", "PARTS", "ablated", "ablated_name"]
 
 PARTS: Mapping[str, str] = MappingProxyType(
     {
-        "kernel": "what the labels' residuals teach about other texts (c = 0)",
-        "evidence": "heeding who answers the labels right (b = 0)",
-        "dedup": "counting institutions that say the same once",
-        "screening": "holding back institutions that agree with nobody",
+        "kernel": "learning about other texts from the labels' residuals (c = 0)",
+        "evidence": "weighting institutions by their answers to the labels (b = 0)",
+        "dedup": "counting institutions that answer alike once",
+        "screening": "screening out institutions that agree with no other",
         "text": "character n-grams in the similarity",
-        "usage": "how often the labels use an answer",
+        "usage": "the frequency of answers among the labels",
         "vote": "the nearest neighbours' vote",
         "guard": "settings learned for each library",
     }

@@ -86,7 +86,7 @@ class HeldOutQueries:
 
     @cached_property
     def nearest_dense(self) -> Rows:
-        """(n, 20) nearest past rows by the dense embedding alone."""
+        """(n, 20) nearest past rows by the dense embedding only."""
         known = self.knowledge
         near = similarities(known.dense(self.episode.query), known.dense(known.rows))
         return _largest(near, known.rows, FETCHED_FOR_DIVERSITY)

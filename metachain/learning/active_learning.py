@@ -53,7 +53,7 @@ class Suggestion:
 def suggest_labels(
     library: Library, posterior: Posterior, texts: Sequence[str], budget: int, *, progress: Progress = silent
 ) -> tuple[Suggestion, ...]:
-    """Choose the ``budget`` texts whose labels teach most, the most useful first.
+    """Choose the ``budget`` texts that are most useful to label, the best first.
 
     Texts that the institution has labelled in the library are not suggested again. Texts that differ only in letter
     case and white space are one text; a text given n times counts as n queries. The choice does not depend on the

@@ -1,4 +1,4 @@
-"""The target institution's own labels and feedback, beside the shared past, in one state of the library."""
+"""State of the target institution: its own labels and feedback, and the shared past that it may use."""
 
 from collections import ChainMap
 from collections.abc import Sequence
@@ -168,10 +168,7 @@ def load_institution(
     """
     moment = moment or library.state(institution)
     shared, past_read = past or load_past(prior, library, institution)
-    try:
-        own = library.demonstrations(institution)
-    except NotFoundError:
-        own = ()
+    own = _own(library, institution)
     support = make_pool(own, _vectors(past_read, library, own, known), past_read.pool.answers)
     texts = past_read.pool.meaning is not None
     scored = scored_answers(
@@ -186,8 +183,6 @@ def load_institution(
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
     listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
-    digest = sha256(repr((past_read.digest(prior.hash()), list_given, scored)).encode())
-    include(digest, own)
     return InstitutionState(
         institution,
         moment,
@@ -200,8 +195,29 @@ def load_institution(
         near,
         list_given,
         listed,
-        digest.hexdigest(),
+        _digest(past_read, prior, list_given, scored, own),
     )
+
+
+def _own(library: Library, institution: str) -> Sequence[Demonstration]:
+    """Demonstrations of an institution; empty where the library has none."""
+    try:
+        return library.demonstrations(institution)
+    except NotFoundError:
+        return ()
+
+
+def _digest(
+    past: SharedPast,
+    prior: Prior,
+    list_given: Sequence[str],
+    scored: Sequence[ScoredAnswer],
+    own: Sequence[Demonstration],
+) -> str:
+    """Digest of everything that a posterior is computed from (``InstitutionState.digest``)."""
+    digest = sha256(repr((past.digest(prior.hash()), list_given, scored)).encode())
+    include(digest, own)
+    return digest.hexdigest()
 
 
 def _read(library: Library, institution: str, names: tuple[str, ...]) -> SharedPast:

@@ -76,7 +76,7 @@ class Prior:
     institutions: tuple[str, ...]
     """The S institutions that gave their demonstrations, in alphabetical order."""
     transfer: Floats
-    """(S + T, S) share, in [0, 1], of right answers in column s's replies to row u's inputs; contributors' rows last."""
+    """(S + T, S) share, in [0, 1], of right answers in column s's replies to row u's inputs; contributors come last."""
     lesson: GuardResult
     """Result of the guard."""
     fingerprint: str
@@ -154,7 +154,7 @@ def learned_from(
     Calibrations are learned only from the episodes (rehearsals) of the sources.
 
     Raises DataError where sources and contributors together are fewer than ``minimum`` (2 or more), where an
-    institution comes twice, and for statistics that were measured beside other demonstrations or by another method;
+    institution comes twice, and for statistics that were measured against other demonstrations or by another method;
     NotFoundError for an institution that is not in the library.
     """
     contributors = [*private, *(one.institution for one in statistics)]
@@ -189,7 +189,7 @@ def statistics_of(
 
 
 def sources_of(library: Library, institutions: Sequence[str], progress: Progress = silent) -> Sources:
-    """Index and measure institutions of a library whose demonstrations may be used. Raises DataError for none."""
+    """Index and measure institutions of a library that share their demonstrations. Raises DataError for none."""
     if not institutions:
         raise DataError("there is no institution whose demonstrations may be used; add or share some")
     past = read_shared_past(library, institutions, lambda: library.demonstrations(*institutions), progress)

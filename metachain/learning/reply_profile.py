@@ -104,7 +104,8 @@ def co_treatment_features(profile: Profile) -> csr_array:
 
     ψ(x)·ψ(x') is the Bhattacharyya coefficient of two texts' replies: near 1 where each past institution answers both
     texts alike, even if institutions name the answer differently. Where answers are texts,
-    ``concat_s sqrt(softmax_s(…)) ĝ_s(x)`` with ĝ_s the mean of the replies' unit vectors, scaled to unit length; (n, S·d).
+    ``concat_s sqrt(softmax_s(…)) ĝ_s(x)`` with ĝ_s the mean of the replies' unit vectors, scaled to unit length;
+    (n, S·d).
     """
     if profile.meaning is not None:
         return _mean_replies(profile, profile.meaning)

@@ -27,7 +27,7 @@ from metachain.learning.transfer import prior_log_weights
 __all__ = ["Question", "RehearsalSet"]
 
 KEPT = 512
-"""Episodes whose candidates are kept in memory."""
+"""Number of episodes with candidates kept in memory."""
 STREAM = 2000
 """Seed that keeps these random draws apart from those of the guard and of evaluation."""
 
