@@ -18,10 +18,10 @@ import numpy as np
 
 from benchmarks.common.stand_in_models import QUIRKS, asking
 from benchmarks.learning.active_learning import grouped_pool, interval
-from metachain.learning.episodes import Draw, split
+from metachain.learning.episodes import Episode, all_episodes, split
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import DEFAULT
-from metachain.learning.prior import Prior, rehearsals, rows_to_look_up, run_guard, transfer_matrix
+from metachain.learning.prior import Prior, rows_to_look_up, run_guard, transfer_matrix
 from metachain.scoring.metrics import exact_match
 from metachain.selection.policy_search import Trial, learn_policy
 from metachain.selection.rehearsal import RehearsalSet
@@ -43,14 +43,14 @@ def folds(pool, groups):
     return dealt
 
 
-def draws(pool, institution):
-    """What an institution of a fold is asked."""
-    made = []
+def episodes(pool, institution, past):
+    """Episodes of an institution of a fold, which learns from the institutions ``past``."""
+    found = []
     for seed in SEEDS:
         support, query = split(pool, institution, max(LABELS), QUERIES, STREAM, seed)
         if len(query):
-            made += [Draw(institution, k, support[:k], query) for k in LABELS]
-    return made
+            found += [Episode(institution, k, support[:k], query, past) for k in LABELS]
+    return found
 
 
 def tested(stage, policies, ask):
@@ -68,21 +68,18 @@ def main(data, library, models):
     """Print the table."""
     _, pool, groups = grouped_pool(data, library)
     dealt = folds(pool, groups)
-    rows = [
-        part for numbers in dealt for one in numbers for draw in draws(pool, one) for part in (draw.support, draw.query)
-    ]
+    everyone = np.arange(len(pool.institutions))
+    held_out = [episode for numbers in dealt for one in numbers for episode in episodes(pool, one, everyone)]
+    rows = [part for episode in held_out for part in (episode.support, episode.query)]
     study = NeighbourTable.of(pool, np.unique(np.concatenate([rows_to_look_up(pool), *rows])))
     transfer = transfer_matrix(study)
-    everyone = np.arange(len(pool.institutions))
     stages = []
     for numbers in dealt:
         past = np.setdiff1d(everyone, numbers)
         prior = Prior(pool.institutions, transfer, run_guard(study, transfer, past), "benchmark")
-        made = rehearsals(pool, transfer, past)
-        training = [RehearsalSet(study, prior, seed, made) for seed in SEEDS]
-        stages.append(
-            (training, RehearsalSet(study, prior, 0, [(draw, past) for one in numbers for draw in draws(pool, one)]))
-        )
+        training = [RehearsalSet(study, prior, seed, all_episodes(pool, transfer, past)) for seed in SEEDS]
+        test = [episode for one in numbers for episode in episodes(pool, one, past)]
+        stages.append((training, RehearsalSet(study, prior, 0, test)))
     print("| model | calls | default | gain | worst institution | shots | of | policies |")
     print("|---|---|---|---|---|---|---|---|")
     for model in models:
