@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.common.hospital_split import development_hospitals
 from benchmarks.learning.active_learning import BUDGETS, POOLS, grouped_pool, shares_read_right, unlabelled
-from metachain.evaluation.runner import Bench
+from metachain.evaluation.runner import SharedMeasurements
 from metachain.learning.neighbours import NeighbourTable
 
 WAYS = ("random", "metachain")
@@ -66,7 +66,7 @@ def print_table(title, scores):
 def main(arguments):
     """Score every hospital and print the tables."""
     demonstrations, pool, groups = grouped_pool(*arguments)
-    bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
+    bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target, name in enumerate(pool.institutions):
         scores.append(hospital_scores(bench.knowledge(np.flatnonzero(groups != groups[target])), target))

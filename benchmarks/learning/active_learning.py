@@ -19,7 +19,7 @@ from benchmarks.learning.active_learning_peers import integrated_variance, k_cen
 from metachain import Library, read_demonstrations
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.evaluation.plan import selectors_named
-from metachain.evaluation.runner import Bench
+from metachain.evaluation.runner import SharedMeasurements
 from metachain.evaluation.scorers import LabelScorer
 from metachain.evaluation.selectors import HeldOutQueries, Trial
 from metachain.learning.candidates import episode_fit, episode_profiles
@@ -99,8 +99,8 @@ def hospital_scores(taught, target):
 
 
 def all_scores(pool, groups, targets):
-    """Scores of every target hospital with its group held out; (hospital, way, budget, reading)."""
-    bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
+    """Scores of every target hospital, its group held out; (hospital, way, budget, reading)."""
+    bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target in targets:
         scores.append(hospital_scores(bench.knowledge(np.flatnonzero(groups != groups[target])), target))

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.learning.active_learning import grouped_pool, interval
 from metachain.evaluation.readers import READERS, Prompt
-from metachain.evaluation.runner import Bench
+from metachain.evaluation.runner import SharedMeasurements
 from metachain.evaluation.selectors import HeldOutQueries
 from metachain.learning.candidates import choose, episode_candidates, plausibility
 from metachain.learning.episodes import Episode, split
@@ -112,7 +112,7 @@ def print_scores(names, none, found):
 def main(arguments):
     """Score every hospital and print the tables."""
     _, pool, groups = grouped_pool(*arguments)
-    bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
+    bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target, name in enumerate(pool.institutions):
         scores.append(hospital_scores(bench.knowledge(np.flatnonzero(groups != groups[target])), target))

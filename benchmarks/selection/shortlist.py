@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.common.hospital_split import development_hospitals
 from benchmarks.learning.active_learning import QUERIES, STREAM, grouped_pool, interval, shares_read_right
-from metachain.evaluation.runner import Bench
+from metachain.evaluation.runner import SharedMeasurements
 from metachain.evaluation.selectors import HeldOutQueries
 from metachain.learning.episodes import Episode, split
 from metachain.learning.neighbours import NeighbourTable
@@ -54,7 +54,7 @@ def main(arguments):
     """Score every hospital with every list, and print a table for each set of hospitals."""
     demonstrations, pool, groups = grouped_pool(*arguments)
     study = NeighbourTable.of(pool, np.arange(len(pool.owner)))
-    bench = Bench.of(study)
+    bench = SharedMeasurements.of(study)
     learned = []
     for target in range(len(pool.institutions)):
         learned.append(bench.knowledge(np.flatnonzero(groups != groups[target])))

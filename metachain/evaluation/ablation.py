@@ -1,4 +1,4 @@
-"""Selectors that lack one part of the method, to see what the part is worth."""
+"""Ablation: selectors that lack one part of the method."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,19 +14,19 @@ __all__ = ["ABLATIONS", "PARTS", "ablated", "ablated_name"]
 
 PARTS: Mapping[str, str] = MappingProxyType(
     {
-        "kernel": "what the labels' residuals teach about other texts (c = 0)",
-        "evidence": "heeding who answers the labels right (b = 0)",
-        "dedup": "counting institutions that say the same once",
-        "screening": "holding back institutions that agree with nobody",
+        "kernel": "learning about other texts from the labels' residuals (c = 0)",
+        "evidence": "weighting institutions by their answers to the labels (b = 0)",
+        "dedup": "counting institutions that answer alike once",
+        "screening": "screening out institutions that agree with no other",
         "text": "character n-grams in the similarity",
-        "usage": "how often the labels use an answer",
+        "usage": "the frequency of answers among the labels",
         "vote": "the nearest neighbours' vote",
         "guard": "settings learned for each library",
     }
 )
-"""Each part of ``ABLATIONS``, in words that go on after "without"."""
+"""Description of each part of ``ABLATIONS``; it completes a sentence after "without"."""
 UNGUARDED = Settings(belief=1.0, scale=1.0, slip=0.05)
-"""What fitted the development hospitals, taken for every library where the guard is ablated."""
+"""Settings tuned on the development hospitals; every library uses them where the guard is ablated."""
 
 
 def _without(known: PastKnowledge, **values: float) -> PastKnowledge:
@@ -64,16 +64,16 @@ ABLATIONS: Mapping[str, Callable[[PastKnowledge], PastKnowledge]] = MappingProxy
         "guard": _guard,
     }
 )
-"""For each part, the knowledge without what ``PARTS`` says; all else stays as learned with it."""
+"""For each part, a function that removes it from the knowledge; everything else stays as it was learned."""
 
 
 def ablated_name(part: str) -> str:
-    """Name of the selector that lacks a part: ``metachain-PART``."""
+    """Name of the selector without a part: ``metachain-PART``."""
     return f"metachain-{part}"
 
 
 def ablated(part: str) -> Callable[[Trial], Shown]:
-    """``metachain`` without one of ``ABLATIONS``. Raises KeyError for an unknown part."""
+    """Selector ``metachain`` without one part of ``ABLATIONS``. Raises KeyError for an unknown part."""
     without = ABLATIONS[part]
 
     def select(trial: Trial) -> Shown:

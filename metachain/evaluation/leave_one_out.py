@@ -28,7 +28,7 @@ from metachain.evaluation.result import (
     Score,
     SummaryRow,
 )
-from metachain.evaluation.runner import Bench, Draw, Turn, Turns, scored
+from metachain.evaluation.runner import HeldOutRun, HeldOutRunner, SharedMeasurements, SubsetRun, scored
 from metachain.evaluation.scorers import Answerer, ModelScorer, scorer_for
 from metachain.evaluation.summary import (
     LARGEST_MATRIX,
@@ -98,9 +98,9 @@ def evaluate(
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
     pasts = pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed)
     sizes = past_sizes(pasts, plan.past)
-    bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner)), progress))
+    bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner)), progress))
     metrics = scorer_for(pool, plan.metric).metrics
-    turns = Turns(bench, pasts, plan, () if answerer else plan.readers)
+    turns = HeldOutRunner(bench, pasts, plan, () if answerer else plan.readers)
     played = _with_all(turns, workers, progress)
     _check_scored(played)
     fewer = _with_fewer(turns, sizes, workers, progress)
@@ -122,13 +122,13 @@ def evaluate(
     return _with_details(result, plan, bench, played, fewer)
 
 
-def _with_all(turns: Turns, workers: Workers, progress: Progress) -> list[Turn]:
+def _with_all(turns: HeldOutRunner, workers: Workers, progress: Progress) -> list[HeldOutRun]:
     """Evaluate each institution that may use any other, in order; those with the same past share what is learned."""
     together: dict[bytes, list[int]] = {}
     for target, past in enumerate(turns.pasts):
         if len(past):
             together.setdefault(past.tobytes(), []).append(target)
-    found: list[Turn] = []
+    found: list[HeldOutRun] = []
     total = sum(map(len, together.values()))
     progress("evaluating", 0, total)
     for batch in workers.map(turns.with_all, together.values()):
@@ -137,18 +137,20 @@ def _with_all(turns: Turns, workers: Workers, progress: Progress) -> list[Turn]:
     return sorted(found, key=lambda turn: turn.target)
 
 
-def _with_fewer(turns: Turns, sizes: Sequence[int], workers: Workers, progress: Progress) -> dict[int, list[Turn]]:
+def _with_fewer(
+    turns: HeldOutRunner, sizes: Sequence[int], workers: Workers, progress: Progress
+) -> dict[int, list[HeldOutRun]]:
     """Evaluate with fewer past institutions, drawn anew for each seed; by their number."""
     able = [target for target, past in enumerate(turns.pasts) if len(past)]
-    draws = [Draw(target, seed, size) for target in able for seed in turns.plan.seeds for size in sizes]
-    found: dict[int, list[Turn]] = {size: [] for size in sizes}
+    draws = [SubsetRun(target, seed, size) for target in able for seed in turns.plan.seeds for size in sizes]
+    found: dict[int, list[HeldOutRun]] = {size: [] for size in sizes}
     for done, (draw, turn) in enumerate(zip(draws, workers.map(turns.with_fewer, draws), strict=True), start=1):
         found[draw.size].append(turn)
         progress("with fewer past", done, len(draws))
     return found
 
 
-def _check_scored(played: Sequence[Turn]) -> None:
+def _check_scored(played: Sequence[HeldOutRun]) -> None:
     if not any(turn.choices for turn in played):
         raise DataError(
             "nothing to score: in every institution all queries have a text that is among the labels too, "
@@ -159,22 +161,26 @@ def _check_scored(played: Sequence[Turn]) -> None:
 def _answered(
     pool: Pool,
     metrics: tuple[str, ...],
-    played: Sequence[Turn],
-    fewer: Mapping[int, Sequence[Turn]],
+    played: Sequence[HeldOutRun],
+    fewer: Mapping[int, Sequence[HeldOutRun]],
     answerer: Answerer,
-) -> tuple[list[Turn], dict[int, list[Turn]]]:
+) -> tuple[list[HeldOutRun], dict[int, list[HeldOutRun]]]:
     """Ask the model for all answers at once, and score them in place of the offline reader's."""
     every = [(one.query, one.shown) for turn in chain(played, *fewer.values()) for one in turn.choices]
     model = ModelScorer.asking(pool, metrics, every, answerer)
 
-    def answered(turns: Sequence[Turn]) -> list[Turn]:
+    def answered(turns: Sequence[HeldOutRun]) -> list[HeldOutRun]:
         return [replace(one, scores=scored(one.choices, model, DEFAULTS.readers)) for one in turns]
 
     return answered(played), {size: answered(turns) for size, turns in fewer.items()}
 
 
 def _with_details(
-    result: Evaluation, plan: Plan, bench: Bench, played: Sequence[Turn], fewer: Mapping[int, Sequence[Turn]]
+    result: Evaluation,
+    plan: Plan,
+    bench: SharedMeasurements,
+    played: Sequence[HeldOutRun],
+    fewer: Mapping[int, Sequence[HeldOutRun]],
 ) -> Evaluation:
     """Add the parts that not every evaluation has."""
     pool = bench.table.pool
@@ -195,7 +201,7 @@ def _with_details(
     )
 
 
-def _scores(turns: Sequence[Turn], reader: str) -> tuple[Score, ...]:
+def _scores(turns: Sequence[HeldOutRun], reader: str) -> tuple[Score, ...]:
     return tuple(row for turn in turns for row in turn.scores[reader])
 
 
@@ -209,7 +215,7 @@ def _cost(started: float, answerer: Answerer | None) -> Cost:
 
 
 def _settings(
-    pool: Pool, plan: Plan, metrics: tuple[str, ...], played: Sequence[Turn], answerer: Answerer | None
+    pool: Pool, plan: Plan, metrics: tuple[str, ...], played: Sequence[HeldOutRun], answerer: Answerer | None
 ) -> RunSettings:
     return RunSettings(
         version=__version__,

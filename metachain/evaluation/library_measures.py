@@ -1,6 +1,6 @@
-"""What a library shows about itself: who answers alike, who can be copied, and what rehearsals got right.
+"""Measures of a library: agreement of institutions, excess transfer, and accuracy in held-out episodes (rehearsals).
 
-Every number is a mean over institutions, each of which plays the new one in turn; nothing reads groups.
+Every number is a mean over institutions; each institution is held out in turn. Groups of institutions are never read.
 """
 
 from dataclasses import dataclass
@@ -37,14 +37,16 @@ __all__ = [
 MINIMUM_DEMONSTRATIONS = 10
 """An institution with fewer can't show what it has in common with others."""
 NEAR_IDENTICAL = 0.95
+"""Hybrid similarity from which two texts count as near-identical."""
 ALIKE_ANSWERS = 0.75
 """Two institutions that answer this share of near-identical texts alike follow one way of answering."""
 ENOUGH_PAIRS = 5
 PERMUTATIONS = 20
 LADDER = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+"""Numbers of own labels."""
 SHOTS = 8
 DECIMALS = 5
-"""Of scores; the rest only settles ties between arms."""
+"""Decimals of scores; further ones only settle ties between arms."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -52,12 +54,12 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Near-identical texts (similarity of 0.95 or more) of two institutions, and how they were answered."""
+    """Near-identical texts (similarity of 0.95 or more) of two institutions, and the agreement of their answers."""
 
     pairs: NDArray[np.int64]
     """(S, S) number of pairs of near-identical texts; symmetric, zero diagonal."""
     alike: NDArray[np.int64]
-    """(S, S) how many of them have the same answer."""
+    """(S, S) number of these pairs with the same answer."""
 
     @property
     def differing(self) -> Floats:
@@ -69,26 +71,26 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Rehearsals:
-    """Share of queries that each institution got right, playing the new one; nan for one that is too small to play."""
+    """Share of queries answered right with each institution held out; nan for one with too few demonstrations."""
 
     learned: Floats
-    """(S, len(LABELS)) by the arm that served the other institutions best."""
+    """(S, len(LABELS)) by the arm that scores best for the other institutions."""
     nearest: Floats
-    """(S, len(LABELS)) by plain nearest neighbours among the others and its labels."""
+    """(S, len(LABELS)) by plain nearest neighbours among the other institutions and its labels."""
     own: Floats
-    """(S, len(LADDER)) by nearest neighbours among its own 4, 8, 16 … 1024 labels alone; nan beyond its half."""
+    """(S, len(LADDER)) by nearest neighbours among its own 4, 8, 16 … 1024 labels only; nan beyond half of its rows."""
     half: Floats
     """(S,) by nearest neighbours among half of its own demonstrations."""
 
     @classmethod
     def none(cls, institutions: int) -> Self:
-        """Make the rehearsals of a library in which nobody can play."""
+        """Make the rehearsals of a library in which no institution can be held out; all nan."""
         shapes = ((institutions, len(LABELS)),) * 2, ((institutions, len(LADDER)), (institutions,))
         return cls(*(np.full(shape, np.nan) for pair in shapes for shape in pair))
 
 
 def neighbour_table_for(pool: Pool, progress: Progress = silent) -> NeighbourTable:
-    """Look up every row that the measurements ask about."""
+    """Look up the neighbours of every row that the measures need."""
     rows = [rows_to_look_up(pool), *(transfer_items(pool, number) for number in range(len(pool.institutions)))]
     for number in range(len(pool.institutions)):
         for support, query in _halves(pool, number):
@@ -97,7 +99,10 @@ def neighbour_table_for(pool: Pool, progress: Progress = silent) -> NeighbourTab
 
 
 def agreement(table: NeighbourTable) -> Agreement:
-    """Ask every institution what its nearest text answers, where that text is near-identical to one of another's."""
+    """Compare the answers of institutions to near-identical texts.
+
+    Each of an institution's items is compared with the nearest text of every other institution.
+    """
     pool, everyone = table.pool, np.arange(len(table.pool.institutions))
     pairs = np.zeros((len(everyone), len(everyone)), np.int64)
     alike = np.zeros_like(pairs)
@@ -116,8 +121,8 @@ def agreement(table: NeighbourTable) -> Agreement:
 def count_ways_of_answering(found: Agreement) -> int:
     """Count the ways of answering: institutions that answer 75 % of near-identical texts alike count once.
 
-    Average-linkage clusters of the share answered differently (Sokal & Michener 1958); two institutions with fewer
-    than 5 near-identical texts count as different, for nothing shows that they are not.
+    They are average-linkage clusters of the share answered differently (Sokal & Michener 1958). Two institutions with
+    fewer than 5 near-identical texts count as different, because nothing shows that they agree.
     """
     count = len(found.pairs)
     if count < 2:
@@ -128,11 +133,11 @@ def count_ways_of_answering(found: Agreement) -> int:
 
 
 def excess_transfer(table: NeighbourTable) -> Floats:
-    """How much better the best other institution answers each one's inputs than it would by chance; (S,) in [-1, 1].
+    """Transfer from the best other institution to each institution, beyond chance; (S,) in [-1, 1].
 
-    ``max_s P[u, s]`` less the mean of the same maximum after u's answers were dealt to its inputs at random, 20 times:
-    a permutation null (Fisher 1935) that keeps how often u gives each answer. nan for institutions of fewer than 10
-    demonstrations, and where there is no other.
+    ``max_s P[u, s]`` less the mean of the same maximum over 20 random permutations of u's answers: a permutation null
+    (Fisher 1935) that keeps the frequency of each answer of u. nan for institutions of fewer than 10 demonstrations,
+    and where there is no other institution.
     """
     pool, everyone = table.pool, np.arange(len(table.pool.institutions))
     excess = np.full(len(everyone), np.nan)
@@ -148,10 +153,10 @@ def excess_transfer(table: NeighbourTable) -> Floats:
 
 
 def rehearse(table: NeighbourTable, progress: Progress = silent) -> Rehearsals:
-    """Let every institution of 10 demonstrations or more play the new one with 0, 4 and 16 labels, two supports each.
+    """Hold out every institution of 10 demonstrations or more with 0, 4 and 16 labels, two random supports each.
 
-    Queries, up to 60, share no text with the half of its demonstrations that labels are drawn from, so that all
-    numbers of an institution are of the same queries.
+    Queries, up to 60, share no text with the half of its demonstrations that labels are drawn from. So all numbers of
+    an institution are measured on the same queries.
     """
     count = len(table.pool.institutions)
     arms = np.full((count, len(LABELS), len(ARMS)), np.nan)
@@ -161,8 +166,8 @@ def rehearse(table: NeighbourTable, progress: Progress = silent) -> Rehearsals:
         progress("rehearsing", number, count)
         halves = _halves(table.pool, number)
         if count > 1 and halves:
-            played = [_arms_right(table, number, support, query, transfer) for support, query in halves]
-            arms[number] = np.mean(played, axis=0)
+            scores = [_arms_right(table, number, support, query, transfer) for support, query in halves]
+            arms[number] = np.mean(scores, axis=0)
             own[number] = np.mean([_own_right(table.pool, support, query) for support, query in halves], axis=0)
     progress("rehearsing", count, count)
     found = _crossfitted(arms), arms[:, :, ARMS.index(NEAREST)], own[:, :-1], own[:, -1]
@@ -170,16 +175,19 @@ def rehearse(table: NeighbourTable, progress: Progress = silent) -> Rehearsals:
 
 
 def _halves(pool: Pool, institution: int) -> list[tuple[Rows, Rows]]:
-    """Half of an institution's rows as labels in random order, and queries of other texts, for each seed."""
+    """For each seed, half of an institution's rows as labels, in random order, and queries with other texts.
+
+    Empty for an institution that is too small, or without such queries.
+    """
     size = len(pool.rows[institution])
     if size < MINIMUM_DEMONSTRATIONS:
         return []
-    made = [split(pool, institution, size // 2, QUERIES, seed) for seed in SEEDS]
-    return made if all(len(query) for _, query in made) else []
+    halves = [split(pool, institution, size // 2, QUERIES, seed) for seed in SEEDS]
+    return halves if all(len(query) for _, query in halves) else []
 
 
 def _arms_right(table: NeighbourTable, institution: int, support: Rows, query: Rows, transfer: Floats) -> Floats:
-    """Share right of every arm with 0, 4 and 16 labels; (len(LABELS), len(ARMS))."""
+    """Share of queries that every arm answers right with 0, 4 and 16 labels; (len(LABELS), len(ARMS))."""
     everyone = np.arange(len(table.pool.institutions))
     others = everyone[everyone != institution]
     episodes = [Episode(institution, labels, support[:labels], query, others) for labels in LABELS]
@@ -187,26 +195,30 @@ def _arms_right(table: NeighbourTable, institution: int, support: Rows, query: R
 
 
 def _own_right(pool: Pool, support: Rows, query: Rows) -> Floats:
-    """Share right by a vote of the 8 nearest among more and more own labels, and all; (len(LADDER) + 1,)."""
+    """Share of queries answered right by a vote of the 8 nearest own labels; (len(LADDER) + 1,).
+
+    Among the first 4, 8, 16 … 1024 labels (nan where there are fewer), and among all.
+    """
     similarity = similarities(pool.vectors[query], pool.vectors[support])
     answer, truth = pool.answer[support], pool.answer[query]
     right = []
     for labels in (*LADDER, len(support)):
         first = nearest_first(similarity[:, :labels], SHOTS)
-        told = vote(np.take_along_axis(similarity, first, axis=1), answer[first])
-        right.append((told == truth).mean() if labels <= len(support) else np.nan)
+        voted = vote(np.take_along_axis(similarity, first, axis=1), answer[first])
+        right.append((voted == truth).mean() if labels <= len(support) else np.nan)
     return np.array(right)
 
 
 def _crossfitted(arms: Floats) -> Floats:
-    """Score of each institution by the arm that is best at the others, as the guard would choose; (S, len(LABELS)).
+    """Score of each institution by the arm that scores best for the others; (S, len(LABELS)).
 
-    The arm is chosen apart without labels and with some; choosing it at the others only keeps the score honest.
+    As in the guard, one arm is chosen for no labels and one for some labels. An institution's own scores do not choose
+    its arm, so its score is unbiased.
     """
     learned = np.full(arms.shape[:2], np.nan)
-    played = np.flatnonzero(~np.isnan(arms[:, 0, 0]))
-    for number in played:
-        others = played[played != number]
+    held_out = np.flatnonzero(~np.isnan(arms[:, 0, 0]))
+    for number in held_out:
+        others = held_out[held_out != number]
         for places in ([0], list(range(1, len(LABELS)))):
             best = best_arm([arms[other, place] for other in others for place in places])
             learned[number, places] = arms[number, places, ARMS.index(best)]

@@ -1,4 +1,4 @@
-"""One institution's turn at playing the new one: what every selector shows for its queries, and what that scores."""
+"""Held-out runs: every selector chooses for the queries of one held-out institution, and is scored."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,38 +24,44 @@ from metachain.learning.ranking import twins
 from metachain.learning.transfer import redundancy, screening
 from metachain.selection.baselines import bm25_weights, word_counts
 
-__all__ = ["Bench", "Choice", "Draw", "Row", "Turn", "Turns", "scored"]
+__all__ = ["Choice", "HeldOutRun", "HeldOutRunner", "Row", "SharedMeasurements", "SubsetRun", "scored"]
+
+EVALUATION_STREAM = 1000
+"""Seed that keeps evaluation's random draws apart from the guard's rehearsals."""
 
 Rows = NDArray[np.intp]
+Row = result.Score
+Score = Callable[[Rows, Shown, Sequence[str]], dict[str, dict[str, float]]]
 
 
-class Bench:
-    """Grounds for institutions that play the new one. Transfer is pairwise: measured once, read for every past."""
+class SharedMeasurements:
+    """Measurements that all held-out runs share. Transfer is pairwise: it is measured once and read for every past."""
 
     def __init__(
         self, table: NeighbourTable, words: csr_array, twin: NDArray[np.int64], transfer: NDArray[np.float64]
     ) -> None:
         self.table = table
         """All institutions."""
-        self._words, self._twin, self.transfer = words, twin, transfer
+        self.transfer = transfer
         """(S, S) from ``prior.transfer_matrix``."""
-        self._kept: dict[tuple[int, ...], PastKnowledge] = {}
+        self._words, self._twin = words, twin
+        self._knowledge: dict[tuple[int, ...], PastKnowledge] = {}
 
     @classmethod
     def of(cls, table: NeighbourTable) -> Self:
-        """Measure what is shared; every row of the pool must have been looked up in ``table``."""
+        """Measure all institutions of a pool, every row of which was looked up in ``table``."""
         texts = [normalise_text(one.input) for one in table.pool.demonstrations]
         return cls(table, word_counts(texts), twins(table.pool.demonstrations), transfer_matrix(table))
 
     def knowledge(self, past: Rows) -> PastKnowledge:
         """Knowledge from the institutions ``past`` (S,); learned once for each set of institutions."""
         key = tuple(past.tolist())
-        if key not in self._kept:
-            self._kept[key] = self.learn(past)
-        return self._kept[key]
+        if key not in self._knowledge:
+            self._knowledge[key] = self.learn(past)
+        return self._knowledge[key]
 
     def learn(self, past: Rows) -> PastKnowledge:
-        """The same, learned anew and not kept."""
+        """Learn from the institutions ``past`` (S,) anew, without keeping the result."""
         rows = np.flatnonzero(np.isin(self.table.pool.owner, past))
         return PastKnowledge(
             self.table,
@@ -69,15 +75,9 @@ class Bench:
         )
 
 
-EVALUATION_STREAM = 1000
-"""Keeps evaluation's random draws apart from the guard's rehearsals."""
-Row = result.Score
-Score = Callable[[Rows, Shown, Sequence[str]], dict[str, dict[str, float]]]
-
-
 @dataclass(frozen=True)
 class Choice:
-    """What one selector shows for the queries of one institution."""
+    """Demonstrations that one selector shows for the queries of one institution."""
 
     selector: str
     labels: int
@@ -88,73 +88,75 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Draw:
-    """An institution's turn with only so many past institutions, drawn by a seed."""
+class SubsetRun:
+    """A held-out run with fewer past institutions, drawn by a seed."""
 
     target: int
+    """Number of the institution held out."""
     seed: int
     size: int
+    """Number of past institutions."""
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What came of an institution's turn."""
+class HeldOutRun:
+    """Result of holding out one institution."""
 
     target: int
-    """Its number."""
+    """Number of the institution held out."""
     lesson: GuardResult
-    """What was learned for it."""
+    """Result of the guard on its past institutions."""
     choices: list[Choice]
     forecasts: list[Forecast]
     scores: dict[str, list[Row]]
-    """Rows by reader; none where a model reads them later."""
+    """Rows for each reader; empty where a model reads them later."""
 
 
 @dataclass(frozen=True)
-class Turns:
-    """All that any institution's turn needs. Its methods are pure, so they may run in any process, in any order."""
+class HeldOutRunner:
+    """Holds out institutions. Its methods are pure, so they may run in any process, in any order."""
 
-    bench: Bench
+    measurements: SharedMeasurements
     pasts: Sequence[Rows]
-    """Of each institution."""
+    """For each institution, the numbers of the past institutions that it learns from."""
     plan: Plan
     readers: tuple[str, ...]
-    """Who answers at once."""
+    """Readers that answer during the run."""
 
     @cached_property
     def scorer(self) -> Scorer:
-        """What suits the outputs; made where it is used, as it remembers much."""
-        return scorer_for(self.bench.table.pool, self.plan.metric)
+        """Scorer that suits the outputs; each process makes its own, as its caches are large."""
+        return scorer_for(self.measurements.table.pool, self.plan.metric)
 
-    def with_all(self, targets: Sequence[int]) -> list[Turn]:
-        """Runs of institutions that all learn from the same past ones; learning is done once."""
-        known = self.bench.learn(self.pasts[targets[0]])
-        return [self._turn(known, target, self.plan.seeds, self.readers) for target in targets]
+    def with_all(self, targets: Sequence[int]) -> list[HeldOutRun]:
+        """Run institutions that all learn from the same past ones; learning is done once."""
+        known = self.measurements.learn(self.pasts[targets[0]])
+        return [self._run(known, target, self.plan.seeds, self.readers) for target in targets]
 
-    def with_fewer(self, draw: Draw) -> Turn:
-        """Run of an institution with fewer past institutions, read by the first reader only."""
-        name = self.bench.table.pool.institutions[draw.target]
-        known = self.bench.learn(fewer_past(self.pasts[draw.target], draw.size, name, draw.seed))
-        return self._turn(known, draw.target, [draw.seed], self.readers[:1])
+    def with_fewer(self, subset: SubsetRun) -> HeldOutRun:
+        """Run an institution with fewer past institutions, read by the first reader only."""
+        name = self.measurements.table.pool.institutions[subset.target]
+        known = self.measurements.learn(fewer_past(self.pasts[subset.target], subset.size, name, subset.seed))
+        return self._run(known, subset.target, [subset.seed], self.readers[:1])
 
-    def _turn(self, known: PastKnowledge, target: int, seeds: Iterable[int], readers: Sequence[str]) -> Turn:
+    def _run(self, known: PastKnowledge, target: int, seeds: Iterable[int], readers: Sequence[str]) -> HeldOutRun:
         choices: list[Choice] = []
         forecasts: list[Forecast] = []
         for seed in seeds:
             for trial in self._trials(known, target, seed):
                 for selector, select in self._selectors(trial):
                     if selector == OURS:
-                        shown, sure = _foreseen(trial)
-                        forecasts += sure
+                        shown, forecasts_of_trial = _shown_and_forecasts(trial)
+                        forecasts += forecasts_of_trial
                     else:
                         shown = select(trial)
                     name, episode = known.table.pool.institutions[target], trial.episode
                     choices.append(Choice(selector, episode.labels, name, seed, episode.query, shown))
         rows = scored(choices, self.scorer, readers) if readers else {}
-        return Turn(target, known.lesson, choices, forecasts, rows)
+        return HeldOutRun(target, known.lesson, choices, forecasts, rows)
 
     def _trials(self, known: PastKnowledge, target: int, seed: int) -> Iterator[Trial]:
-        """Trials of one random support, one for each number of labels that the institution has."""
+        """Yield the trials of one random support, one for each number of labels that the institution has."""
         plan, pool = self.plan, known.table.pool
         support, query = split(pool, target, max(plan.labels), plan.queries, EVALUATION_STREAM, seed)
         if not len(query):
@@ -167,7 +169,7 @@ class Turns:
                 yield Trial(queries, episode.taught(k), plan.shots, rng)
 
     def _selectors(self, trial: Trial) -> Iterator[tuple[str, Callable[[Trial], Shown]]]:
-        """Selectors to compare in a trial: without labels there is no ``support`` to select from."""
+        """Yield the selectors to compare in a trial; without labels there is no ``support`` to select from."""
         for name, select in selectors_named(self.plan.compared).items():
             if name != "support" or trial.episode.labels:
                 yield name, select
@@ -185,8 +187,8 @@ def scored(choices: Iterable[Choice], score: Score, readers: Sequence[str]) -> d
     return found
 
 
-def _foreseen(trial: Trial) -> tuple[Shown, list[Forecast]]:
-    """Demonstrations of ``metachain`` and their probabilities; texts are seldom right to the letter and have none."""
+def _shown_and_forecasts(trial: Trial) -> tuple[Shown, list[Forecast]]:
+    """Demonstrations of ``metachain`` and their probabilities; texts are seldom exactly right and get none."""
     pool, query = trial.knowledge.table.pool, trial.episode.query
     shown, probability = shown_with_probability(trial)
     if pool.meaning is not None:

@@ -23,7 +23,7 @@ from metachain.learning.index import similarities
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import DEFAULT
 from metachain.learning.prior import GuardResult
-from metachain.learning.ranking import maximal_marginal_relevance, nearest_first
+from metachain.learning.ranking import at_places, maximal_marginal_relevance, nearest_first
 from metachain.learning.transfer import with_listed
 
 __all__ = ["INFORMED", "SELECTORS", "HeldOutQueries", "PastKnowledge", "Shown", "Trial", "shown_with_probability"]
@@ -40,10 +40,10 @@ Shown = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class PastKnowledge:
-    """Everything learned from a set of past institutions; it depends on no queries and no labels."""
+    """Everything learned from a set of past institutions; independent of queries and labels."""
 
     table: NeighbourTable
-    """All institutions, the held-out ones too."""
+    """Neighbours within all institutions, the held-out ones included."""
     past: Rows
     """(S,) institution numbers."""
     redundancy: NDArray[np.float64]
@@ -52,11 +52,11 @@ class PastKnowledge:
     """(S,) from ``transfer.screening``."""
     lesson: GuardResult
     bm25: csr_array
-    """(N, V) from ``baselines.bm25_weights`` of the past."""
+    """(N, V) from ``baselines.bm25_weights``, with the past institutions as corpus."""
     words: csr_array
     """(N, V) from ``baselines.word_counts``."""
     twin: NDArray[np.int64]
-    """(N,) first row with the same text and answer."""
+    """(N,) first row with the same text and answer (``ranking.twins``)."""
 
     @property
     def log_weights(self) -> NDArray[np.float64]:
@@ -69,24 +69,24 @@ class PastKnowledge:
         return np.flatnonzero(np.isin(self.table.pool.owner, self.past))
 
     def dense(self, rows: Rows) -> NDArray[np.float32]:
-        """Dense part of some rows' vectors, of unit length."""
+        """Dense part (…, d) of the vectors of rows of any shape, scaled to unit length."""
         part: NDArray[np.float32] = self.table.pool.vectors[rows][..., :-LEXICAL_DIMENSIONS] * np.float32(np.sqrt(2))
         return part
 
 
 @dataclass(frozen=True)
 class HeldOutQueries:
-    """Queries of an episode beside the past; independent of how many labels are known."""
+    """Queries of an episode and knowledge from its past institutions; independent of the number of labels."""
 
     knowledge: PastKnowledge
     episode: Episode
     """With all labels."""
     closeness: Callable[[Rows, Rows], Floats] | None = None
-    """Closeness, in [0, 1], of the answers of rows (n, m) to those of rows (n,); None for right or wrong."""
+    """Closeness (n, m), in [0, 1], of the answers of rows (n, m) to those of rows (n,); None for right or wrong."""
 
     @cached_property
     def nearest_dense(self) -> Rows:
-        """(n, 20) nearest past rows by the dense embedding alone."""
+        """(n, 20) nearest past rows by the dense embedding only."""
         known = self.knowledge
         near = similarities(known.dense(self.episode.query), known.dense(known.rows))
         return _largest(near, known.rows, FETCHED_FOR_DIVERSITY)
@@ -115,13 +115,13 @@ class Trial:
         return self.queries.knowledge
 
     def with_labels(self, past: Rows) -> Rows:
-        """The labels beside m past rows for each query; (n, k + m)."""
+        """The k labels, followed by m past rows, for each query; (n, k + m)."""
         support, n = self.episode.support, len(self.episode.query)
         return np.concatenate([np.broadcast_to(support, (n, len(support))), past], axis=1)
 
     @cached_property
     def candidates(self) -> Candidates:
-        """The labels and every past institution's nearest, without repetitions."""
+        """The labels and the nearest demonstrations of every past institution, without repetitions."""
         return episode_candidates(self.knowledge.table, self.episode, self.knowledge.twin)
 
     def best(self, rows: Rows, score: Floats) -> Shown:
@@ -129,7 +129,7 @@ class Trial:
         return np.take_along_axis(rows, nearest_first(score, self.shots), axis=1)
 
     def cosine(self, rows: Rows) -> Floats:
-        """Dense cosine of candidate rows (n, m) to their query."""
+        """Cosine (n, m) of the dense vectors of candidate rows (n, m) and of their query."""
         known = self.knowledge
         cosine: Floats = np.einsum("nd,nmd->nm", known.dense(self.episode.query), known.dense(rows))
         return cosine
@@ -141,7 +141,7 @@ def zero(trial: Trial) -> Shown:
 
 
 def random(trial: Trial) -> Shown:
-    """Uniformly from past and support."""
+    """Uniform random draw from past and support."""
     rows = np.concatenate([trial.episode.support, trial.knowledge.rows])
     n, width = len(trial.episode.query), min(trial.shots, len(rows))
     return np.stack([trial.rng.choice(rows, width, replace=False) for _ in range(n)])
@@ -172,18 +172,18 @@ def mmr(trial: Trial) -> Shown:
 
 
 def hybrid(trial: Trial) -> Shown:
-    """Nearest by hybrid similarity over past and support."""
+    """Nearest neighbours by hybrid similarity over past and support."""
     return trial.best(trial.candidates.rows, trial.candidates.similarity)
 
 
 def support(trial: Trial) -> Shown:
-    """Nearest by hybrid similarity among the institution's own labels."""
+    """Nearest neighbours by hybrid similarity among the institution's own labels."""
     k = len(trial.episode.support)
     return trial.best(trial.candidates.rows[:, :k], trial.candidates.similarity[:, :k])
 
 
 def metachain(trial: Trial) -> Shown:
-    """Learned and adapted, or plain nearest neighbours where the guard says so."""
+    """The full method: learned and adapted, or plain nearest neighbours where the guard decides so."""
     return shown_with_probability(trial)[0]
 
 
@@ -195,24 +195,24 @@ def shown_with_probability(trial: Trial) -> tuple[Shown, NDArray[np.float64]]:
 
 
 def listed(trial: Trial) -> Shown:
-    """``metachain`` with a list of all answers of the institution, from all its demonstrations."""
+    """``metachain`` with a list of all answers of the institution, taken from all its demonstrations."""
     pool, target = trial.knowledge.table.pool, trial.episode.institution
     given = pool.answer[pool.owner == target]
     return _learned(trial, len(trial.episode.support), np.isin(np.arange(len(pool.answers)), given))[0]
 
 
 def prior(trial: Trial) -> Shown:
-    """Learned but not adapted: the labels may be shown but teach nothing."""
+    """Learned but not adapted: the labels may be shown, but nothing is learned from them."""
     return _learned(trial, 0)[0]
 
 
 def scratch(trial: Trial) -> Shown:
-    """The same posterior over one pool of all past demonstrations, without institutions to learn from."""
+    """The same posterior over all past demonstrations as one institution: without meta-learning."""
     return _plausible(trial, len(trial.episode.support), learned=True, pooled=True)[0]
 
 
 def oracle(trial: Trial) -> Shown:
-    """Nearest among the candidates with the right answer, or the closest to it: the ceiling."""
+    """Nearest of the candidates with the right answer, or with the closest answer: an upper bound."""
     found, query = trial.candidates, trial.episode.query
     if trial.queries.closeness:
         right = trial.queries.closeness(query, found.rows)
@@ -226,7 +226,7 @@ SELECTORS: Mapping[str, Callable[[Trial], Shown]] = {
     one.__name__: one for one in (zero, random, bm25, semantic, mmr, hybrid, support, prior, scratch, metachain, oracle)
 }
 INFORMED: Mapping[str, Callable[[Trial], Shown]] = {"listed": listed}
-"""Selectors with knowledge of the new institution beyond its labels; compared only where asked for."""
+"""Selectors with knowledge of the new institution beyond its labels; compared only on request."""
 
 
 def _learned(trial: Trial, k: int, listed: Listed = None) -> tuple[Shown, NDArray[np.float64]]:
@@ -236,7 +236,10 @@ def _learned(trial: Trial, k: int, listed: Listed = None) -> tuple[Shown, NDArra
 def _plausible(
     trial: Trial, k: int, *, learned: bool, pooled: bool = False, listed: Listed = None
 ) -> tuple[Shown, NDArray[np.float64]]:
-    """Rows shown after learning from k labels, and the probability of their answers; (n, shots) each."""
+    """Rows shown after learning from k labels, -1 for none, and the probability of their answers; (n, shots) each.
+
+    ``pooled`` takes all past institutions as one; ``listed`` (C,) marks the answers in the institution's list.
+    """
     known, candidates = trial.knowledge, trial.candidates
     pool = known.table.pool
     taught = trial.episode.taught(k)
@@ -253,11 +256,10 @@ def _plausible(
         texts=pool.meaning is not None,
         vectors=lambda places: pool.vectors[np.take_along_axis(candidates.rows, places, axis=1)],
     )
-    shown = np.where(places < 0, -1, np.take_along_axis(candidates.rows, np.maximum(places, 0), axis=1))
-    return shown, np.where(places < 0, 0.0, np.take_along_axis(probability, np.maximum(places, 0), axis=1))
+    return at_places(candidates.rows, places, -1), at_places(probability, places, 0.0)
 
 
 def _largest(score: Floats, rows: Rows, k: int) -> Rows:
-    """Rows of the k largest scores (n, N), in no order."""
+    """Rows with the k largest of the scores (n, N) for each query, in no order; (n, min(k, N))."""
     width = min(k, len(rows))
     return rows[np.argpartition(-score, width - 1, axis=1)[:, :width]]

@@ -1,4 +1,4 @@
-"""The meta-learner: a prior from past institutions, a posterior for a new one, and which labels to ask for next."""
+"""Meta-learning: a prior from training institutions, a posterior for a target institution, active learning."""
 
 from typing import TYPE_CHECKING
 

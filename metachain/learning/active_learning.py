@@ -1,8 +1,8 @@
-"""What to label next: the few texts whose answers would teach most about the rest.
+"""Active learning: the few texts that teach most about the others once they are labelled.
 
-Experimental design for Gaussian processes (active learning by expected error over all queries: Cohn, Ghahramani &
-Jordan 1996, "Active Learning with Statistical Models", eq. 9; Seo et al. 2000, "Gaussian Process Regression: Active
-Data Selection and Test Point Rejection"), with half of the truth's covariance taken from past institutions.
+Experimental design for Gaussian processes by expected error over all queries (Cohn, Ghahramani & Jordan 1996, "Active
+Learning with Statistical Models", eq. 9; Seo et al. 2000, "Gaussian Process Regression: Active Data Selection and Test
+Point Rejection"). Half of the covariance of the true answers is estimated from past institutions.
 """
 
 from collections import Counter
@@ -30,11 +30,11 @@ from metachain.progress import Progress, silent
 __all__ = ["Suggestion", "suggest_labels"]
 
 TEXTS_AT_ONCE = 1024
-
+"""Number of texts embedded in one call."""
 KIN = 0.3
-"""Co-treatment above which the answer to one text is said to speak for another."""
+"""Co-treatment, in [0, 1], from which the answer to one text counts as informative about another."""
 SETTLED = 0.9
-"""Share of past institutions' replies from which an answer counts as agreed upon."""
+"""Share of past institutions' replies from which they count as agreeing on an answer."""
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class Suggestion:
 
     text: str
     gain: float
-    """Share, in [0, 1], that its label removes of the error expected to remain after all labels before it."""
+    """Share, in [0, 1], of the error expected after all earlier labels that its label removes."""
     reason: str
     """One sentence a person understands."""
 
@@ -53,22 +53,32 @@ class Suggestion:
 def suggest_labels(
     library: Library, posterior: Posterior, texts: Sequence[str], budget: int, *, progress: Progress = silent
 ) -> tuple[Suggestion, ...]:
-    """Choose the ``budget`` texts whose labels teach most, the most useful first.
+    """Choose the ``budget`` texts that are most useful to label, the best first.
 
-    Texts that the institution has labelled in the library are not suggested again, texts that differ in letter case
-    and white space only are one text, and one that is given n times counts n times among those to be answered. The
-    answers play no part in the choice, so asking for one text, labelling it and asking again is the same as asking
-    for all at once. Raises DataError that names the position of a text that is blank or no text.
+    Texts that the institution has labelled in the library are not suggested again. Texts that differ only in letter
+    case and white space are one text; a text given n times counts as n queries. The choice does not depend on the
+    answers, so asking for one text, labelling it and asking again gives the same as asking for all at once. Raises
+    DataError that names the position of a text that is blank or no text.
     """
     if not isinstance(budget, int) or isinstance(budget, bool) or budget < 0:
         raise DataError(f"budget must be a whole number of labels, 0 or more, got {budget!r}")
-    given = _checked(texts)
+    given = _checked_texts(texts)
     state = load_institution(posterior.prior, library, posterior.institution)
     return _suggestions(state, library.encoder, posterior.prior, given, budget, progress)
 
 
+@dataclass(frozen=True, slots=True)
+class _GivenTexts:
+    """Texts to choose from, each once."""
+
+    spelling: dict[str, str]
+    """For each normalised text, its first spelling in alphabetical order."""
+    count: Counter[str]
+    """For each normalised text, the number of times it was given."""
+
+
 def _suggestions(
-    state: InstitutionState, encoder: Encoder, prior: Prior, given: "_Given", budget: int, progress: Progress
+    state: InstitutionState, encoder: Encoder, prior: Prior, given: _GivenTexts, budget: int, progress: Progress
 ) -> tuple[Suggestion, ...]:
     labelled = {normalise_text(one.input): one.input for one in state.support.demonstrations}
     spelling = {**labelled, **given.spelling}
@@ -93,14 +103,7 @@ def _suggestions(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    spelling: dict[str, str]
-    """From the normalised form to the first spelling in alphabetical order."""
-    count: Counter[str]
-
-
-def _checked(texts: Sequence[str]) -> _Given:
+def _checked_texts(texts: Sequence[str]) -> _GivenTexts:
     if isinstance(texts, str):
         raise DataError("texts must be a list of texts, got a single string")
     spelling: dict[str, str] = {}
@@ -110,11 +113,11 @@ def _checked(texts: Sequence[str]) -> _Given:
         name = normalise_text(text)
         count[name] += 1
         spelling[name] = min(text, spelling.get(name, text))
-    return _Given(spelling, count)
+    return _GivenTexts(spelling, count)
 
 
 def _profile(encoder: Encoder, state: InstitutionState, texts: Sequence[str], progress: Progress) -> Profile:
-    """Reply profile of n ≥ 1 texts. Nothing of them is kept: they are not demonstrations yet."""
+    """Reply profile of n ≥ 1 texts. Their vectors are not stored: the texts are not demonstrations yet."""
     dense = []
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         progress("embedding", start, len(texts))

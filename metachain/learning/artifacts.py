@@ -1,4 +1,4 @@
-"""What past institutions teach about a new one before it has given any label."""
+"""Stored artefacts: priors and posteriors, saved in a library and read back."""
 
 from dataclasses import asdict
 from typing import Any
@@ -24,15 +24,17 @@ __all__ = [
     "save_posterior",
     "save_prior",
 ]
+
 PRIOR_FORMAT = "metachain-prior/3"
+POSTERIOR_FORMAT = "metachain-posterior/4"
 PRIOR = "prior"
-"""What a library calls everybody's."""
+"""Name of the library's common prior."""
 OWN_PRIOR = "prior of "
-"""What a library calls that of one institution, before its name."""
+"""Start of the name of one institution's own prior; the institution's name follows."""
 
 
 def save_prior(library: Library, prior: Prior, institution: str | None = None) -> None:
-    """Store everybody's prior, or that of one institution, in the library (JSON and npz), replacing the one before."""
+    """Store the common prior, or one institution's own, in the library (JSON and npz), replacing the one before."""
     settings = asdict(prior.lesson.settings) if prior.lesson.settings else None
     header = {
         "format": PRIOR_FORMAT,
@@ -49,14 +51,14 @@ def save_prior(library: Library, prior: Prior, institution: str | None = None) -
 
 
 def has_learned(library: Library) -> bool:
-    """Whether there is any prior in the library, everybody's or an institution's own."""
+    """True if the library holds any prior, the common one or an institution's own."""
     return any(name == PRIOR or name.startswith(OWN_PRIOR) for name in library.learned())
 
 
 def load_prior(library: Library, institution: str | None = None) -> Prior:
-    """Read the prior that is an institution's own, else everybody's.
+    """Read an institution's own prior, else the common one.
 
-    Raises NotFoundError where there is none, LibraryError for another encoder's.
+    Raises NotFoundError where there is none, LibraryError for another format or encoder, or a damaged one.
     """
     if institution is not None:
         check_text("institution", institution)
@@ -84,19 +86,9 @@ def load_prior(library: Library, institution: str | None = None) -> Prior:
     return prior
 
 
-def _loaded(library: Library, institution: str | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    try:
-        return library.load(name_of(institution))
-    except NotFoundError:
-        return library.load(name_of(None))
-
-
 def name_of(institution: str | None) -> str:
-    """What a library calls the prior of an institution; None: everybody's."""
+    """Name under which a library stores the prior of an institution; None for the common prior."""
     return PRIOR if institution is None else f"{OWN_PRIOR}{institution}"
-
-
-POSTERIOR_FORMAT = "metachain-posterior/4"
 
 
 def save_posterior(library: Library, posterior: Posterior) -> None:
@@ -122,7 +114,7 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
     }
     if fitted.listed is not None:
         arrays["listed"] = fitted.listed
-    library.save(_name(posterior.institution), header, arrays)
+    library.save(_posterior_name(posterior.institution), header, arrays)
 
 
 def load_posterior(library: Library, institution: str) -> Posterior:
@@ -130,7 +122,7 @@ def load_posterior(library: Library, institution: str) -> Posterior:
     check_text("institution", institution)
     prior = load_prior(library, institution)
     try:
-        header, arrays = library.load(_name(institution))
+        header, arrays = library.load(_posterior_name(institution))
     except NotFoundError:
         raise NotFoundError(
             f"the library has no posterior for {institution!r}; "
@@ -149,5 +141,12 @@ def load_posterior(library: Library, institution: str) -> Posterior:
         raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error
 
 
-def _name(institution: str) -> str:
+def _loaded(library: Library, institution: str | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    try:
+        return library.load(name_of(institution))
+    except NotFoundError:
+        return library.load(name_of(None))
+
+
+def _posterior_name(institution: str) -> str:
     return f"posterior of {institution}"

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and how to make them."""
+"""Calibration of probabilities: learned, applied and measured."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,8 +24,9 @@ __all__ = [
 
 BINS = 10
 FEWEST = 50
-"""Probabilities that a calibration is learned from at least; with fewer they are left as they are."""
+"""Minimum number of probabilities to learn a calibration from; with fewer, probabilities stay as they are."""
 EDGE = 1e-4
+"""Distance from 0 and 1 to which probabilities are clipped before the logit."""
 
 Floats = NDArray[np.float64]
 
@@ -35,10 +36,11 @@ class Bin:
     """Probabilities of one tenth of the unit interval."""
 
     probability: float
-    """Their mean."""
+    """Mean probability."""
     right: float
-    """Share that came true."""
+    """Share of the answers that were right."""
     n: int
+    """Number of probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,16 @@ class Calibration:
     """``σ(a + g logit p)`` in place of p (Platt 1999, "Probabilistic Outputs for Support Vector Machines")."""
 
     intercept: float = 0.0
+    """a."""
     slope: float = 1.0
+    """g ≥ 0."""
 
     @classmethod
     def learn(cls, probability: Floats, right: NDArray[np.bool_]) -> Self:
-        """Fit a and g to n probabilities and whether each came true; unchanged where n < 50 or all fared alike.
+        """Fit a and g to n probabilities; ``right`` (n,) marks those that came true.
 
-        Unchanged too where g would be negative: what fits better must not be said to be less probable.
+        Probabilities stay unchanged where n < 50, where all or none came true, and where g would be negative: a higher
+        probability must not be calibrated to a lower one.
         """
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes half a second
 
@@ -71,8 +76,19 @@ class Calibration:
 UNCALIBRATED = Calibration()
 
 
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Probabilities of the answers shown for some queries, with a given number of labels."""
+
+    labels: int
+    probability: NDArray[np.float64]
+    """(m,) probability that each answer is right, in [0, 1]."""
+    right: NDArray[np.bool_]
+    """(m,) marks answers that are right."""
+
+
 def reliability(probability: Floats, right: NDArray[np.bool_]) -> tuple[Bin, ...]:
-    """Ten bins of n probabilities in [0, 1], less the empty ones: a reliability diagram (DeGroot & Fienberg 1983)."""
+    """Reliability diagram (DeGroot & Fienberg 1983): ten bins of n probabilities in [0, 1], without empty bins."""
     place = np.minimum((probability * BINS).astype(int), BINS - 1)
     inside = [place == number for number in range(BINS)]
     return tuple(Bin(float(probability[b].mean()), float(right[b].mean()), int(b.sum())) for b in inside if b.any())
@@ -84,39 +100,23 @@ def expected_calibration_error(bins: tuple[Bin, ...]) -> float:
     return sum(one.n * abs(one.right - one.probability) for one in bins) / total if total else 0.0
 
 
-def _log_odds(probability: Floats) -> Floats:
-    odds: Floats = logit(np.clip(probability, EDGE, 1 - EDGE))
-    return odds
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Of the answers shown for some queries, with so many labels."""
-
-    labels: int
-    probability: NDArray[np.float64]
-    """(m,) that an answer is right, in [0, 1]."""
-    right: NDArray[np.bool_]
-    """(m,) whether it is."""
-
-
 def forecast(
     labels: int, answers: NDArray[np.integer], probability: NDArray[np.float64], truth: NDArray[np.integer]
 ) -> Forecast:
-    """Take each answer once a query, however often it is shown for it.
+    """Make a forecast in which each answer counts once for a query, even if several demonstrations carry it.
 
-    ``answers`` (n, shots) answer number of what is shown, -1 where nothing is; ``probability`` (n, shots) of these;
-    ``truth`` (n,) the right answers.
+    ``answers`` (n, shots) answer numbers of the demonstrations shown, -1 for none; ``probability`` (n, shots) their
+    probabilities; ``truth`` (n,) numbers of the right answers.
     """
     once = (answers >= 0) & ~repeated(answers)
     return Forecast(labels, probability[once], (answers == truth[:, None])[once])
 
 
 def calibration(forecasts: Sequence[Forecast]) -> list[dict[str, Any]]:
-    """Whether probabilities are right; one row a label count with any, fewest first.
+    """Calibration error and reliability diagram for each number of labels, fewest first; without empty ones.
 
-    ``{"labels", "ece", "n", "bins"}``: expected calibration error of n probabilities, and the bins of the reliability
-    diagram, ``{"probability", "right", "n"}`` each, all as ``metachain.learning.calibration`` has them.
+    Rows are ``{"labels", "ece", "n", "bins"}``: ``expected_calibration_error`` of n probabilities, and the bins of
+    ``reliability``, ``{"probability", "right", "n"}`` each.
     """
     rows = []
     for labels in sorted({one.labels for one in forecasts}):
@@ -127,3 +127,8 @@ def calibration(forecasts: Sequence[Forecast]) -> list[dict[str, Any]]:
         row = {"labels": labels, "ece": expected_calibration_error(bins), "n": sum(one.n for one in bins)}
         rows.append({**row, "bins": [asdict(one) for one in bins]})
     return [row for row in rows if row["n"]]
+
+
+def _log_odds(probability: Floats) -> Floats:
+    odds: Floats = logit(np.clip(probability, EDGE, 1 - EDGE))
+    return odds

@@ -23,12 +23,12 @@ __all__ = ["Candidates", "Profiles", "choose", "episode_candidates", "episode_fi
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 RowNumbers = Callable[[Rows], Rows]
-"""A number for each row, of any shape; undefined for negative rows."""
+"""Maps row numbers of any shape to a number each; undefined for negative rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Demonstrations that n queries may be shown: own labels first, then the nearest of each past institution."""
+    """Demonstrations to choose from for n queries: own labels first, then the nearest of each past institution."""
 
     rows: Rows
     """(n, m) row numbers, -1 for none."""
@@ -46,10 +46,10 @@ class Candidates:
         answer: RowNumbers,
         twin: RowNumbers | None = None,
     ) -> Self:
-        """Put own labels (n, k) beside the neighbours in S institutions.
+        """Join own labels (n, k) and the neighbours in S institutions.
 
-        ``answer`` gives the answer number of rows. ``twin`` gives rows of the same text and answer one number
-        (``ranking.twins``): only the first of them stays. None keeps them all.
+        ``answer`` gives the answer number of rows. ``twin`` gives rows of the same text and answer the same number
+        (``ranking.twins``), and only the first of them is kept; None keeps them all.
         """
         near_rows, near_similarity = near.flat()
         rows = np.concatenate([own, near_rows], axis=1)
@@ -60,7 +60,7 @@ class Candidates:
 
 
 def plausibility(candidates: Candidates, fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
-    """Probability (n, m) that the institution gives each candidate's answer to its query; 0 for none.
+    """Probability (n, m) that the target institution gives each candidate's answer to the query; 0 for none.
 
     ``texts`` is the reply profile of the queries. ``kernel`` (n, k) from ``co_treatment_kernel`` saves computing it
     again.
@@ -104,10 +104,10 @@ def episode_profiles(table: NeighbourTable, episode: Episode, *, pooled: bool = 
     """Reply profiles of an episode's support and queries; ``pooled`` takes all past institutions as one."""
     pool = table.pool
     both = (table.near(rows, episode.past) for rows in (episode.support, episode.query))
-    made = (
+    profiles = (
         reply_profile(_as_one(near) if pooled else near, pool.answer, len(pool.answers), pool.meaning) for near in both
     )
-    return Profiles(*made)
+    return Profiles(*profiles)
 
 
 def episode_fit(
@@ -118,7 +118,7 @@ def episode_fit(
     settings: Settings,
     listed: Listed = None,
 ) -> Fit:
-    """Posterior of an episode's institution given its support; ``log_weights`` (S,) of the past institutions."""
+    """Posterior of an episode's institution given its support; ``log_weights`` (S,) are of the past institutions."""
     return fit(profiles.support, table.pool.answer[episode.support], log_weights, settings, listed)
 
 
@@ -132,6 +132,7 @@ def episode_candidates(table: NeighbourTable, episode: Episode, twin: NDArray[np
 
 
 def _as_one(near: Neighbours) -> Neighbours:
+    """Neighbours in all institutions taken as one; (n, 1, R)."""
     rows, similarity = near.flat()
     first = nearest_first(similarity, NEIGHBOURS)
     pooled = np.take_along_axis(rows, first, axis=1), np.take_along_axis(similarity, first, axis=1)

@@ -1,4 +1,4 @@
-"""Held-out episodes: a past institution plays the new one, and is answered from the others."""
+"""Held-out episodes: a past institution takes the place of the target; the others are its training institutions."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -26,29 +26,31 @@ __all__ = [
 ]
 
 TRANSFER_ITEMS = 220
+"""Maximum number of an institution's demonstrations for its row of the transfer matrix."""
 FEWEST = 2
-"""Least number of institutions for learning, and of dissimilar ones for an episode beside these alone."""
+"""Minimum number of institutions for learning, and of dissimilar ones for an episode with these only."""
 ALIKE_TRANSFER = 0.6
-"""Transfer from which two institutions count as answering alike."""
+"""Mutual transfer, in [0, 1], from which two institutions count as answering alike."""
 LABELS = (0, 4, 16)
 SEEDS = (0, 1)
 QUERIES = 60
+"""Maximum number of queries in an episode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One past institution plays the new one: rows of a pool."""
+    """One past institution, held out as the target: its labels and queries as rows of a pool."""
 
     institution: int
     """Number of the institution held out."""
     labels: int
-    """Number of labels asked for; an institution with few demonstrations has fewer in ``support``."""
+    """Nominal number of labels; ``support`` has fewer for an institution with few demonstrations."""
     support: Rows
     """(k,) rows of its labels."""
     query: Rows
-    """(n,) rows of its queries, with other texts than the support's."""
+    """(n,) rows of its queries; no text of the support is among them."""
     past: Rows
-    """(S,) numbers of the institutions it learns from, without itself."""
+    """(S,) numbers of its training institutions, without itself."""
 
     def taught(self, labels: int) -> Self:
         """Return the episode with the first ``labels`` labels only."""
@@ -56,12 +58,12 @@ class Episode:
 
 
 def rng_for(name: str, *seeds: int) -> np.random.Generator:
-    """Random state of an institution's name, so that the presence of others changes nothing."""
+    """Random state seeded by an institution's name, so that it doesn't depend on which others are present."""
     return np.random.default_rng([*name.encode(), *seeds])
 
 
 def transfer_items(pool: Pool, institution: int) -> Rows:
-    """Rows of an institution for its row of the transfer matrix: up to 220, drawn by its name."""
+    """Rows of an institution for its row of the transfer matrix: at most 220, drawn by its name."""
     return rng_for(pool.institutions[institution]).permutation(pool.rows[institution])[:TRANSFER_ITEMS]
 
 
@@ -72,16 +74,16 @@ def split(pool: Pool, institution: int, labels: int, queries: int, *seeds: int) 
     ``seeds``.
     """
     shuffled = rng_for(pool.institutions[institution], *seeds).permutation(pool.rows[institution])
-    held = min(labels, len(shuffled) // 2)
-    support, rest = shuffled[:held], shuffled[held:]
+    count = min(labels, len(shuffled) // 2)
+    support, rest = shuffled[:count], shuffled[count:]
     return support, rest[~np.isin(pool.text[rest], pool.text[support])][:queries]
 
 
 def episodes_of(pool: Pool, institution: int, past: Rows) -> list[Episode]:
-    """Episodes of one institution beside the institutions ``past``: each number of labels, two random supports.
+    """Episodes of one institution that learns from the institutions ``past``: each number of labels, two supports.
 
-    Supports are nested: the 4 labels are the first of the 16. Empty for an institution with too few demonstrations or
-    texts.
+    Supports are random and nested: the 4 labels are the first of the 16. Empty for an institution with too
+    few demonstrations or texts.
     """
     found = []
     for seed in SEEDS:
@@ -92,10 +94,10 @@ def episodes_of(pool: Pool, institution: int, past: Rows) -> list[Episode]:
 
 
 def episodes_beside(pool: Pool, institution: int, others: Rows, agreement: NDArray[np.float64]) -> list[Episode]:
-    """Episodes of one institution beside all ``others`` (m,), and beside those that answer differently.
+    """Episodes of one institution that learns from all ``others`` (m,), and from dissimilar ones only.
 
-    ``agreement`` (m,) in [0, 1] is the transfer between each of them and the institution, both ways. The second kind
-    needs two dissimilar institutions: nobody knows whether a new institution will resemble one that is there.
+    ``agreement`` (m,) in [0, 1] is the mean transfer between each of them and the institution, both ways. The second
+    kind is there because a new institution may resemble none in the library; it needs two dissimilar institutions.
     """
     unlike = others[agreement < ALIKE_TRANSFER]
     companies = [others, unlike] if FEWEST <= len(unlike) < len(others) else [others]
@@ -103,7 +105,7 @@ def episodes_beside(pool: Pool, institution: int, others: Rows, agreement: NDArr
 
 
 def all_episodes(pool: Pool, transfer: NDArray[np.float64], past: Rows) -> list[Episode]:
-    """``episodes_beside`` of each of the institutions ``past``, beside the others of them.
+    """``episodes_beside`` of each of the institutions ``past``; the others among them are its training institutions.
 
     ``transfer`` (S, S) from ``prior.transfer_matrix``. Empty for fewer than two institutions.
     """

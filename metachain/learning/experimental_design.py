@@ -1,4 +1,4 @@
-"""Which points to observe so that a kriging predictor errs least elsewhere, chosen greedily."""
+"""Experimental design: a greedy choice of the points that reduce the error of a kriging predictor most."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
@@ -14,16 +14,21 @@ from metachain.learning.transfer import familiarity
 __all__ = ["Covariance", "Departures", "InnerProducts", "design"]
 
 SCALE = 3.0
-"""c, the variance that the predictor ascribes to answers; from 3 to 10 it hardly matters on development hospitals."""
+"""c, the predictor's variance of answers; values from 3 to 10 give nearly the same on development hospitals."""
 REFERENCES = 1000
+"""Maximum number of texts that the error is summed over."""
 PAIRS = 10_000_000
-"""Kernel entries held at most: with very many texts the error is summed over fewer of them."""
+"""Maximum number of kernel entries in memory: with very many texts the error is summed over fewer of them."""
+WRITTEN_OUT = 4_000_000
+"""Maximum number of dense entries computed at a time."""
+UNANIMOUS = 1e-12
+"""Mean of |ρ|², as a share of |a|², below which ρ is only rounding error: past institutions answer alike."""
 
 Floats = NDArray[np.float64]
 
 
 class Covariance(Protocol):
-    """Of n points, computed where it is asked for: nothing n × n is held."""
+    """Covariance of n points, computed on request, so that no n × n matrix is in memory."""
 
     @property
     def own(self) -> Floats:
@@ -51,18 +56,73 @@ class InnerProducts:
         return products
 
 
-@dataclass(frozen=True, slots=True)
-class _Observed:
-    """One observation x: the predictor's weight of it at every text, and the truth's covariance with it before."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Departures:
+    """``E(x, x') = ρ(x)·ρ(x') + ψ(x)·ψ(x')`` of n texts.
 
-    weight: Floats
-    """(n,) ``K(·, x) / (K(x, x) + 0.3)``."""
-    pivot: float
-    """``K(x, x) + 0.3``."""
-    error: Floats
-    """(n,) ``E(·, x)``."""
-    own: float
-    """``E(x, x)``."""
+    Half of it is the covariance of past institutions' departures from the consensus,
+    ``ρ(x) = concat_s a_s(x) (g_s(x, ·) - m(x, ·))``. The other half allows for departures not seen yet; they are alike
+    where answers are alike (ψ, ``reply_profile.co_treatment_features``).
+
+    ``a_s = √(w_s f_s)`` over the root mean square of ρ, ``w_s = exp(ℓ⁰_s)`` from ``transfer.prior_log_weights``, f_s
+    familiarity with x, m the prior mean before any label. ρ(x)·ρ(x') is the empirical covariance of
+    answers over past institutions: an empirical Bayes prior. ρ is as dense as m and never written out: with
+    ``T = concat_s a_s g_s``, which is sparse, and ``A = a ⊗ m``, it is ``T·T' - T·A' - A·T' + (a·a') (m·m')``.
+    """
+
+    replies: csr_array
+    """(n, S·C) T."""
+    trust: Floats
+    """(n, S) a."""
+    expected: Floats
+    """(n, C) m."""
+    kin: csr_array
+    """(n, ·) ψ."""
+
+    @classmethod
+    def of(cls, profile: Profile, log_weights: Floats) -> Self:
+        """Compute it for the texts of a profile; ``log_weights`` (S,) from ``transfer.prior_log_weights``."""
+        texts, institutions, _ = profile.entries
+        trust = np.sqrt(np.exp(log_weights) * familiarity(profile))
+        entries = profile.replies.data * trust[texts, institutions], profile.replies.indices, profile.replies.indptr
+        replies = csr_array(entries, shape=profile.replies.shape)
+        expected = consensus(profile, attention(profile, log_weights))
+        departures = cls(replies, trust, expected, co_treatment_features(profile))
+        size, most = float(departures._departing.mean()), float((trust**2).sum(axis=1).mean())
+        share = 1 / np.sqrt(size) if size > UNANIMOUS * most else 0.0
+        return replace(departures, replies=replies * share, trust=trust * share)
+
+    @property
+    def own(self) -> Floats:
+        """``E(x, x)``; (n,)."""
+        return self._departing + InnerProducts(self.kin).own
+
+    def between(self, rows: NDArray[np.intp]) -> Floats:
+        """``E(x, x')`` of r of the texts, x, and all texts, x'; (r, n)."""
+        replies, trust, expected = self.replies[rows], self.trust[rows], self.expected[rows]
+        covariance = InnerProducts(self.kin).between(rows)
+        covariance += (trust @ self.trust.T) * (expected @ self.expected.T)
+        needed = np.unique(replies.indices).astype(np.intp)
+        narrow = replies[:, needed]
+        for some in _steps(len(self.trust), len(needed)):
+            covariance[:, some] -= narrow @ _common(self.trust[some], self.expected[some], needed)
+        columns = np.arange(replies.shape[1])
+        for some in _steps(len(rows), len(columns)):
+            departing = replies[some].T.toarray() - _common(trust[some], expected[some], columns)
+            covariance[some] += (self.replies @ departing).T
+        return covariance
+
+    @property
+    def _departing(self) -> Floats:
+        """``|ρ(x)|²``; (n,)."""
+        texts = np.repeat(np.arange(len(self.trust)), np.diff(self.replies.indptr))
+        institutions, answers = np.divmod(self.replies.indices, self.expected.shape[1])
+        both = self.replies.data * (
+            self.replies.data - 2 * self.trust[texts, institutions] * self.expected[texts, answers]
+        )
+        common = (self.trust**2).sum(axis=1) * (self.expected**2).sum(axis=1)
+        length: Floats = np.maximum(common + np.bincount(texts, both, len(self.trust)), 0.0)
+        return length
 
 
 def design(
@@ -70,13 +130,13 @@ def design(
 ) -> list[tuple[int, float]]:
     """Choose up to ``budget`` texts to observe, one after the other, each with the share of the error it removes.
 
-    The predictor krigs with ``K = c κ``, κ of ``kin``, and noise 0.3; the truth departs from the prior mean with
-    covariance E, of ``errors``. Observing x leaves ``E ← (I - k eᵀ) E (I - k eᵀ)ᵀ`` with
-    ``k = K(·, x) / (K(x, x) + 0.3)`` and e the unit vector of x, and ``K ← K - K(·, x) K(x, ·) / (K(x, x) + 0.3)``. The
-    text chosen lowers the remaining error ``Σ_q n_q E(q, q)`` most, by
-    ``Σ_q n_q [2 k_q E(q, x) - k_q² E(x, x)]``. If the truth varied as the predictor thinks, E(q, x) = K(q, x) and an
-    answer's own variance K(x, x) + 0.3, that would be ``Σ_q n_q K(q, x)² / (K(x, x) + 0.3)``, integrated variance
-    reduction (Seo et al. 2000). ``counts`` (n,) how often text q counts. Texts that aren't ``free`` have been observed
+    The predictor is kriging with ``K = c κ``, κ from ``kin``, and noise 0.3. The true answers depart from the prior
+    mean with covariance E, from ``errors``. Observing x leaves ``E ← (I - k eᵀ) E (I - k eᵀ)ᵀ`` with
+    ``k = K(·, x) / (K(x, x) + 0.3)`` and e the unit vector of x, and ``K ← K - K(·, x) K(x, ·) / (K(x, x) + 0.3)``.
+    Each step chooses the text that lowers the remaining error ``Σ_q n_q E(q, q)`` most, by
+    ``Σ_q n_q [2 k_q E(q, x) - k_q² E(x, x)]``. If the predictor's covariance were the true one, E(q, x) = K(q, x) with
+    K(x, x) + 0.3 as an answer's own variance, that would be ``Σ_q n_q K(q, x)² / (K(x, x) + 0.3)``, integrated
+    variance reduction (Seo et al. 2000). ``counts`` (n,) are the n_q. Texts that are not ``free`` (n,) were observed
     before. Ties go to the lower row.
     """
     state = _State(kin, errors, counts)
@@ -93,8 +153,25 @@ def design(
     return chosen
 
 
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """One observation x: its weight in the prediction of every text, and the true covariance before it."""
+
+    weight: Floats
+    """(n,) ``K(·, x) / (K(x, x) + 0.3)``."""
+    pivot: float
+    """``K(x, x) + 0.3``."""
+    error: Floats
+    """(n,) ``E(·, x)``."""
+    own: float
+    """``E(x, x)``."""
+
+
 class _State:
-    """K and E after the observations so far: between references and all texts in full, else column by column."""
+    """K and E after the observations so far.
+
+    In full between the reference texts and all texts; other columns are computed on request.
+    """
 
     def __init__(self, kin: Covariance, errors: Covariance, counts: Floats) -> None:
         self._kin, self._errors = kin, errors
@@ -116,7 +193,7 @@ class _State:
         return removed / remaining if remaining > 0 else np.zeros_like(removed)
 
     def observe(self, x: int) -> None:
-        """Take the answer to text x as known."""
+        """Update K and E as if the answer to text x were known."""
         column, error = self._columns(x)
         pivot, own = float(column[x] + NOISE), float(error[x])
         weight = column / pivot
@@ -138,90 +215,18 @@ class _State:
 
 
 def _spread(n: int) -> NDArray[np.intp]:
-    """Rows that the error is summed over: all n, or as many as can be afforded, evenly spaced."""
+    """Rows that the error is summed over: all n, or as many evenly spaced ones as fit in memory."""
     afforded = max(1, min(n, REFERENCES, PAIRS // max(n, 1)))
     return np.linspace(0, n - 1, afforded).round().astype(np.intp)
 
 
-HELD = 4_000_000
-"""Numbers of the texts' common replies that are written out at a time."""
-
-UNANIMOUS = 1e-12
-"""Mean of |ρ|², as a share of |a|², under which it is all rounding: past institutions answer alike."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Departures:
-    """``E(x, x') = ρ(x)·ρ(x') + ψ(x)·ψ(x')`` of n texts.
-
-    Half as past institutions depart from the consensus, ``ρ(x) = concat_s a_s(x) (g_s(x, ·) - m(x, ·))``, half in ways
-    not seen yet, alike where answers are alike (ψ, ``profile.co_treatment_features``).
-
-    ``a_s = √(w_s f_s)`` over the root mean square of ρ, ``w_s = exp(ℓ⁰_s)`` from ``transfer.prior_log_weights``, f_s
-    familiarity with x, m the prior mean before any label. ρ(x)·ρ(x') is the covariance of answers between institutions,
-    as past ones show it: an empirical Bayes prior. ρ is as dense as m and never written out: with ``T = concat_s a_s
-    g_s``, which is sparse, and ``A = a ⊗ m``, it is ``T·T' - T·A' - A·T' + (a·a') (m·m')``.
-    """
-
-    told: csr_array
-    """(n, S·C) T."""
-    trust: Floats
-    """(n, S) a."""
-    expected: Floats
-    """(n, C) m."""
-    kin: csr_array
-    """(n, ·) ψ."""
-
-    @classmethod
-    def of(cls, profile: Profile, log_weights: Floats) -> Self:
-        """Of the texts of a profile; ``log_weights`` (S,) from ``transfer.prior_log_weights``."""
-        texts, institutions, _ = profile.entries
-        trust = np.sqrt(np.exp(log_weights) * familiarity(profile))
-        entries = profile.replies.data * trust[texts, institutions], profile.replies.indices, profile.replies.indptr
-        told = csr_array(entries, shape=profile.replies.shape)
-        expected = consensus(profile, attention(profile, log_weights))
-        departures = cls(told, trust, expected, co_treatment_features(profile))
-        size, most = float(departures._departing.mean()), float((trust**2).sum(axis=1).mean())
-        share = 1 / np.sqrt(size) if size > UNANIMOUS * most else 0.0
-        return replace(departures, told=told * share, trust=trust * share)
-
-    @property
-    def own(self) -> Floats:
-        """``E(x, x)``; (n,)."""
-        return self._departing + InnerProducts(self.kin).own
-
-    def between(self, rows: NDArray[np.intp]) -> Floats:
-        """``E(x, x')`` of some of the texts, x, and all; (r, n)."""
-        told, trust, expected = self.told[rows], self.trust[rows], self.expected[rows]
-        covariance = InnerProducts(self.kin).between(rows)
-        covariance += (trust @ self.trust.T) * (expected @ self.expected.T)
-        needed = np.unique(told.indices).astype(np.intp)
-        narrow = told[:, needed]
-        for some in _steps(len(self.trust), len(needed)):
-            covariance[:, some] -= narrow @ _common(self.trust[some], self.expected[some], needed)
-        columns = np.arange(told.shape[1])
-        for some in _steps(len(rows), len(columns)):
-            departing = told[some].T.toarray() - _common(trust[some], expected[some], columns)
-            covariance[some] += (self.told @ departing).T
-        return covariance
-
-    @property
-    def _departing(self) -> Floats:
-        """``|ρ(x)|²``; (n,)."""
-        texts = np.repeat(np.arange(len(self.trust)), np.diff(self.told.indptr))
-        institutions, answers = np.divmod(self.told.indices, self.expected.shape[1])
-        both = self.told.data * (self.told.data - 2 * self.trust[texts, institutions] * self.expected[texts, answers])
-        common = (self.trust**2).sum(axis=1) * (self.expected**2).sum(axis=1)
-        length: Floats = np.maximum(common + np.bincount(texts, both, len(self.trust)), 0.0)
-        return length
-
-
 def _common(trust: Floats, expected: Floats, columns: NDArray[np.intp]) -> Floats:
-    """Some of the numbers of A of m texts, one text a column; (len(columns), m)."""
+    """Some ``columns`` of A for m texts, transposed: one text a column; (len(columns), m)."""
     institutions, answers = np.divmod(columns, expected.shape[1])
     return np.ascontiguousarray(trust.T)[institutions] * np.ascontiguousarray(expected.T)[answers]
 
 
 def _steps(texts: int, numbers: int) -> list[slice]:
-    step = max(1, HELD // max(1, numbers))
+    """Slices of the texts, such that a slice with so many numbers a text fits in memory."""
+    step = max(1, WRITTEN_OUT // max(1, numbers))
     return [slice(start, start + step) for start in range(0, texts, step)]

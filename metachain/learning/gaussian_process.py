@@ -1,8 +1,8 @@
-"""Residual kriging: the exact Gaussian posterior of what a new institution answers, given its few labels.
+"""Residual kriging: the exact Gaussian posterior of a new institution's answers, given its few labels.
 
-The prior mean is what past institutions reply, reweighted by the evidence of the labels; the residuals of the labels
-are spread with the co-treatment kernel. Gaussian-process regression as in Rasmussen & Williams 2006, eq. 2.25-2.27
-and 5.10-5.12.
+The prior mean is the reweighted replies of past institutions; the labels are evidence for the weights. The residuals of
+the labels are spread with the co-treatment kernel. Gaussian-process regression as in Rasmussen & Williams 2006, eq.
+2.25-2.27 and 5.10-5.12.
 """
 
 from dataclasses import dataclass
@@ -50,48 +50,48 @@ __all__ = [
 NOISE = 0.3
 EVIDENCE_TEMPERATURE = 0.5
 UNLABELLED_TEMPERATURE = 0.1
-"""Of the coverage softmax where there are no labels: then the nearest institution is the safer one to listen to."""
+"""Temperature of the coverage softmax without labels: then more weight for the nearest institution is safer."""
 PLAUSIBILITY_FLOOR = 0.001
 USAGE_PSEUDO_COUNT = 0.5
 VOTE_FLOOR = 0.02
 UNLISTED = 1e-4
 TEXT_TEMPERATURE = 0.6
-"""Of the cosine between a text answer and what is expected."""
+"""Temperature of the cosine between a text answer and the expected one."""
 CERTAIN = 1e-9
-"""Share left for all other answers, under which nothing is known of them."""
+"""Expected share of all other answers below which nothing is known about them."""
 
 Floats = NDArray[np.float64]
 Answers = NDArray[np.int64]
 Listed = NDArray[np.bool_] | None
 Scores = NDArray[np.float64] | None
-"""(k,) in [0, 1]: the probability that each answer is what the institution would say; None where all are labels (1)."""
+"""(k,) in [0, 1]: probability that the institution would give each answer; None where all are labels (1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is learned once per library."""
+    """Settings of the posterior, learned once for each library."""
 
     belief: float
-    """b ≥ 0: how far the labels move whom to believe."""
+    """b ≥ 0: strength with which the labels change the weights of past institutions."""
     scale: float
     """c ≥ 0: variance of the answers around the prior mean."""
     slip: float
     """ε in (0, 1): probability that an institution answers against its own habit."""
     intercept: float = 0.0
-    """c₀ ≥ 0: how alike an institution's answers are whatever the text, beside κ; for those that give few answers."""
+    """c₀ ≥ 0: similarity of an institution's answers to any two texts, added to κ; for those that give few answers."""
     usage: float = 0.3
-    """Exponent of how often the labels use an answer."""
+    """Exponent of the usage of an answer in the labels."""
     vote: float = 0.2
     """Exponent of the plain nearest neighbours' vote."""
 
 
 PLAIN = Settings(belief=0.0, scale=0.0, slip=0.05)
-"""How plausibility is reckoned where plain nearest neighbours do the choosing."""
+"""Settings that compute plausibility where plain nearest neighbours choose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One institution's k labels and scored answers, digested: all that prediction needs."""
+    """Posterior of one institution from k labels and scored answers: everything that prediction needs."""
 
     settings: Settings
     standing: Floats
@@ -99,42 +99,44 @@ class Fit:
     features: csr_array
     """(k, S·C) co-treatment features of the support."""
     evidence: Floats
-    """(k, S)."""
+    """(k, S) log evidence of each label for each institution, from ``evidence``."""
     weights: Floats
     """(k, C): ``(c (κ + c₀) + 0.3 I)⁻¹ r``; (k, d) where answers are texts."""
     usage: Floats
     """(C,) log ratios from ``usage``."""
     listed: Listed = None
-    """(C,) the answers that the institution gives at all; None where no list is known."""
+    """(C,) marks the answers in the institution's list; None where no list is known."""
 
 
 def evidence(support: Profile, answer: Answers, slip: float, score: Scores = None) -> Floats:
-    """``exp((cov_s(x_i) - 1) / 0.5) log(ε + (1 - ε) g_s(x_i, y_i))``: how label i speaks for institution s.
+    """``exp((cov_s(x_i) - 1) / 0.5) log(ε + (1 - ε) g_s(x_i, y_i))``: evidence of label i for institution s.
 
-    An answer scored s_i speaks ``|2 s_i - 1|`` times as loudly: above ½ for those that give it, below ½ for those that
-    don't (1 - g in place of g). So a score of 1 is a label, and ½ says nothing about whom to believe. It is the virtual
-    evidence of Pearl 1988 ("Probabilistic Reasoning in Intelligent Systems", 2.2.2), tempered so that nothing is also
-    said where institutions differ in how well they know the text. Returns (k, S), at most 0.
+    The evidence of an answer scored s_i is multiplied by ``|2 s_i - 1|``. A score above ½ is evidence for institutions
+    that give the answer, one below ½ for those that don't (1 - g in place of g). So a score of 1 is a label, and ½ is
+    no evidence. This is the virtual evidence of Pearl 1988 ("Probabilistic Reasoning in Intelligent Systems", 2.2.2),
+    tempered so that ½ is no evidence also where institutions differ in how well they know the text. Returns (k, S), at
+    most 0.
     """
     share = replies_to(support, answer)
     if score is None:
         likelihood: Floats = np.log(slip + (1 - slip) * share)
         return familiarity(support, EVIDENCE_TEMPERATURE) * likelihood
     agreement = np.where(score[:, None] < 0.5, 1 - share, share)
-    told: Floats = np.abs(2 * score - 1)[:, None] * np.log(slip + (1 - slip) * agreement)
-    return familiarity(support, EVIDENCE_TEMPERATURE) * told
+    likelihood = np.abs(2 * score - 1)[:, None] * np.log(slip + (1 - slip) * agreement)
+    return familiarity(support, EVIDENCE_TEMPERATURE) * likelihood
 
 
 def local_log_weights(standing: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
     """``ℓ_s(x) = ℓ⁰_s + 2 b Σ_i κ(x, x_i) evidence_is``: log weight of each institution near each text.
 
-    ``kernel`` (n, k) between the texts and the support, with zeros where a label must not speak for itself; (n, S).
+    ``kernel`` (n, k) between the texts and the support, with zeros where a label must not count for itself. Returns
+    (n, S).
     """
     return standing + 2 * belief * kernel @ evidence
 
 
 def institution_shares(fitted: Fit) -> Floats:
-    """``mean_i softmax_s(ℓ_s(x_i))``: the share of each past institution in what is expected near the labels; (S,).
+    """``mean_i softmax_s(ℓ_s(x_i))``: share of each past institution in the expectation near the labels; (S,).
 
     Without labels it is ``softmax_s(ℓ⁰_s)``. Sums to 1.
     """
@@ -159,15 +161,15 @@ def prior_mean(texts: Profile, log_weights: Floats, labels: int) -> Floats:
 
 
 def residuals(mean: Floats, answer: Answers, meaning: Meaning = None, score: Scores = None) -> Floats:
-    """``r_i = t_i - m(x_i)`` for the prior mean (k, C) at the support, told nothing of label i itself; (k, C).
+    """``r_i = t_i - m(x_i)`` for the prior mean m (k, C) at the support, computed without label i; (k, C).
 
-    Of a label ``t_i = e_{y_i}``. Of an answer scored s it is Jeffrey's rule (1965, "The Logic of Decision", ch. 11):
-    ``t = s e_y + (1 - s) m_{-y} / (1 - m_y)``, the answer as probable as its score says, and the rest left to the other
-    answers in proportion to what was expected of them; where nothing was, to nobody. So ``r = (s - m_y) / (1 - m_y)``
-    times what it would be of a label: 0 where the score is what was expected.
+    For a label ``t_i = e_{y_i}``. For an answer scored s the target follows Jeffrey's rule (1965, "The Logic of
+    Decision", ch. 11): ``t = s e_y + (1 - s) m_{-y} / (1 - m_y)``. The answer gets its score as probability; the other
+    answers share the rest in proportion to their expectation, or get nothing where it is zero. So r is
+    ``(s - m_y) / (1 - m_y)`` times the residual of a label: 0 where the score equals the expectation.
 
-    Where answers are texts φ(y_i), of ``meaning`` (C, d), takes the place of e_{y_i}, and the length of m's component
-    along it, if positive, that of m_y; a score below it takes away from that component alone; (k, d).
+    Where answers are texts, φ(y_i) from ``meaning`` (C, d) replaces e_{y_i}, and the length of m's component along it,
+    if positive, replaces m_y; a score below m_y reduces that component only; (k, d).
     """
     if meaning is not None:
         target: Floats = meaning[answer].astype(np.float64)
@@ -186,7 +188,7 @@ def residuals(mean: Floats, answer: Answers, meaning: Meaning = None, score: Sco
 
 
 def without_diagonal(kernel: Floats) -> Floats:
-    """Copy (k, k) with zeros where a label would speak for itself."""
+    """Copy of a kernel (k, k) with a zero diagonal, so that no label counts for itself."""
     return kernel - np.diag(np.diag(kernel))
 
 
@@ -198,7 +200,7 @@ def solve(kernel: Floats, r: Floats, settings: Settings) -> Floats:
 
 
 def propagate(kernel: Floats, weights: Floats, settings: Settings) -> Floats:
-    """``c (κ(x, X) + c₀) w``: what the residuals of the labels say of each text; (n, C), or (n, d)."""
+    """``c (κ(x, X) + c₀) w``: correction of the prior mean by the labels' residuals; (n, C), or (n, d)."""
     return settings.scale * (kernel + settings.intercept) @ weights
 
 
@@ -210,11 +212,11 @@ def fit(
     listed: Listed = None,
     score: Scores = None,
 ) -> Fit:
-    """Digest k labels: ``support`` their profile over S institutions, ``answer`` (k,) their answer numbers.
+    """Compute the posterior from k labels.
 
-    ``standing`` (S,) from ``transfer.prior_log_weights``; ``listed`` (C,) marks the answers that the institution gives
-    at all, where that is known. With a ``score`` (k,) the rows are scored answers, of which those with score 1 are
-    labels.
+    ``support`` is their reply profile over S institutions, ``answer`` (k,) their answer numbers. ``standing`` (S,) from
+    ``transfer.prior_log_weights``; ``listed`` (C,) marks the answers in the institution's list, where it is known. With
+    a ``score`` (k,) the rows are scored answers, and those with score 1 are labels.
     """
     features = co_treatment_features(support)
     if not len(answer):
@@ -222,26 +224,26 @@ def fit(
         unused = np.zeros(support.answers)
         return Fit(settings, standing, features, np.zeros((0, len(standing))), empty, unused, listed)
     kernel = (features @ features.T).toarray()
-    spoken = evidence(support, answer, settings.slip, score)
-    log_weights = local_log_weights(standing, without_diagonal(kernel), spoken, settings.belief)
+    label_evidence = evidence(support, answer, settings.slip, score)
+    log_weights = local_log_weights(standing, without_diagonal(kernel), label_evidence, settings.belief)
     mean = prior_mean(support, log_weights, len(answer))
     r = residuals(mean, answer, support.meaning, score)
     weights = solve(kernel, r, settings)
     used = usage(support, answer, standing, None if score is None else mean + r)
-    return Fit(settings, standing, features, spoken, weights, used, listed)
+    return Fit(settings, standing, features, label_evidence, weights, used, listed)
 
 
 def co_treatment_kernel(fitted: Fit, texts: Profile) -> Floats:
-    """``κ(x, X)``: how alike past institutions treat each text and each label; (n, k) in [0, 1]."""
+    """``κ(x, X)``: similarity of past institutions' replies to each text and each label; (n, k) in [0, 1]."""
     kernel: Floats = (co_treatment_features(texts) @ fitted.features.T).toarray()
     return kernel
 
 
 def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
-    """``V(x, ·) = m(x, ·) + c (κ(x, X) + c₀) (c (κ(X, X) + c₀) + 0.3 I)⁻¹ r``: what each text will be answered.
+    """``V(x, ·) = m(x, ·) + c (κ(x, X) + c₀) (c (κ(X, X) + c₀) + 0.3 I)⁻¹ r``: expected answer to each text.
 
     ``kernel`` (n, k) from ``co_treatment_kernel`` saves computing it again. Returns (n, C), rows sum to about 1; where
-    answers are texts the unit vector that is expected, not scaled to unit length, (n, d).
+    answers are texts, the expected unit vector, itself not of unit length, (n, d).
     """
     kernel = co_treatment_kernel(fitted, texts) if kernel is None else kernel
     log_weights = local_log_weights(fitted.standing, kernel, fitted.evidence, fitted.settings.belief)
@@ -249,18 +251,18 @@ def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats
     return mean + propagate(kernel, fitted.weights, fitted.settings)
 
 
-def usage(support: Profile, answer: Answers, standing: Floats, told: Floats | None = None) -> Floats:
-    """``log((n_y + 0.5) / (e_y + 0.5))``: whether an answer is used more than past institutions would use it.
+def usage(support: Profile, answer: Answers, standing: Floats, targets: Floats | None = None) -> Floats:
+    """``log((n_y + 0.5) / (e_y + 0.5))``: use of each answer, relative to its use by past institutions.
 
-    n_y counts y among the labels (k,), e_y is how often the plain consensus expects it there. Answers that the
-    consensus expects and the labels never show are held to be out of use. ``told`` (k, C) are the targets t_i of
-    ``residuals``, which are counted in place of labels where some are scored answers. Returns (C,) log ratios, 0
-    without labels. Texts are hardly used twice, so theirs are 0.
+    n_y is the count of y among the labels (k,), e_y its count in the plain consensus for the same texts. An answer that
+    the consensus expects and no label shows gets a negative ratio. ``targets`` (k, C) are the t_i of ``residuals``,
+    counted in place of labels where some are scored answers. Returns (C,) log ratios, 0 without labels, and 0 where
+    answers are texts, as these seldom occur twice.
     """
     if support.meaning is not None:
         return np.zeros(support.answers)
     expected = consensus(support, attention(support, standing)).sum(axis=0)
-    counted = np.bincount(answer, minlength=support.answers) if told is None else told.sum(axis=0)
+    counted = np.bincount(answer, minlength=support.answers) if targets is None else targets.sum(axis=0)
     ratio: Floats = np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT))
     return ratio
 
@@ -268,12 +270,12 @@ def usage(support: Profile, answer: Answers, standing: Floats, told: Floats | No
 def fits_of_answers(
     expected: Floats, usage: Floats, texts: Profile, answer: Answers, settings: Settings, listed: Listed = None
 ) -> Floats:
-    """``max(V(x, y), 0.001) exp(usage_y)^0.3 (v(x, y) + 0.02)^0.2``: how well answers fit; (n, m), positive.
+    """``max(V(x, y), 0.001) exp(usage_y)^0.3 (v(x, y) + 0.02)^0.2``: fit of answers to texts; (n, m), positive.
 
-    ``answer`` (n, m) are the answers asked about, negative ones without meaning; ``expected`` V (n, C) from
-    ``predict``, ``usage`` (C,) log ratios, v the vote of plain nearest neighbours: a product of experts (Hinton 2002)
-    in which the last two have a small say. An answer that isn't ``listed`` (C,), where a list is known, counts a
-    ten-thousandth. Where answers are texts, ``exp(cos(V(x), φ(y)) / 0.6)``: how near each is to what is expected.
+    ``answer`` (n, m) are answer numbers; results for negative ones are undefined. ``expected`` is V (n, C) from
+    ``predict``, ``usage`` (C,) the log ratios, v the vote of plain nearest neighbours: a product of experts (Hinton
+    2002), the last two with small exponents. Where a list is known, an answer that isn't ``listed`` (C,) counts a
+    ten-thousandth. Where answers are texts, ``exp(cos(V(x), φ(y)) / 0.6)``, the closeness to the expected answer.
     """
     answer = np.maximum(answer, 0)
     if texts.meaning is not None:
@@ -282,10 +284,10 @@ def fits_of_answers(
         rounded = np.round(np.array(cosine, float).reshape(answer.shape), SIMILARITY_DECIMALS)
         alike: Floats = np.exp(rounded / TEXT_TEMPERATURE)
         return alike
-    told, vote = np.take_along_axis(expected, answer, axis=1), np.take_along_axis(texts.vote, answer, axis=1)
+    mean_share, vote = np.take_along_axis(expected, answer, axis=1), np.take_along_axis(texts.vote, answer, axis=1)
     experts = np.exp(settings.usage * usage[answer]) * (vote + VOTE_FLOOR) ** settings.vote
     known = 1.0 if listed is None else np.where(listed[answer], 1.0, UNLISTED)
-    fits: Floats = np.maximum(told, PLAUSIBILITY_FLOOR) * experts * known
+    fits: Floats = np.maximum(mean_share, PLAUSIBILITY_FLOOR) * experts * known
     return fits
 
 

@@ -1,4 +1,4 @@
-"""The guard: leave one institution out, try every arm, and let learning in only where it pays."""
+"""The guard: leave one institution out, try every arm, and admit learning only where it improves the score."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,6 +8,7 @@ from itertools import groupby, product
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.learning.calibration import forecast
 from metachain.learning.candidates import (
     Candidates,
     Profiles,
@@ -32,7 +33,7 @@ from metachain.learning.gaussian_process import (
 )
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import Policy
-from metachain.learning.ranking import plausible_answers, repeated
+from metachain.learning.ranking import at_places, plausible_answers
 from metachain.learning.reply_profile import co_treatment_features
 from metachain.learning.transfer import prior_log_weights
 from metachain.scoring.metrics import bag_f1
@@ -44,12 +45,12 @@ SCALES = (0.0, 0.03, 0.1, 0.3, 1.0)
 SLIPS = (0.05, 0.2)
 INTERCEPTS = (0.0, 10.0)
 CONSTANT = 1.0
-"""Scale from which an intercept is worth trying."""
+"""Scale from which arms with an intercept are tried."""
 SURENESS = 1e-6
-"""So much does the probability of the right answer add to an arm's score: it settles ties, and nothing else."""
+"""Weight of the right answer's probability in an arm's score: it only breaks ties."""
 SHOTS = 8
 NEAREST = None
-"""The arm that learns nothing: plain nearest neighbours."""
+"""Arm without learning: plain nearest neighbours."""
 
 ARMS: tuple[Settings | None, ...] = (
     NEAREST,
@@ -60,19 +61,20 @@ ARMS: tuple[Settings | None, ...] = (
     ),
 )
 KERNELS = {(arm.scale, arm.intercept): arm for arm in ARMS if arm}
+"""One arm for each scale and intercept: arms that share these share their matrices."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 POLICY = Policy(shots=SHOTS)
-"""The policy that the arms are compared under."""
+"""Policy under which the arms are compared."""
 
 
 def arm_scores(table: NeighbourTable, episode: Episode, transfer: Floats) -> Floats:
-    """How well each arm serves an episode's queries; (len(ARMS),) in [0, 1].
+    """Score of each arm on an episode's queries; (len(ARMS),), in [0, 1] but for the tie-break.
 
-    Share of the queries answered right, of two that tie the surer arm a millionth higher; where answers are texts, mean
-    token F1 of the outputs shown to the right ones.
+    Share of the queries answered right, plus a millionth of the mean probability of the right answer to break ties.
+    Where answers are texts, mean token F1 between the outputs shown and the right ones.
     """
     pool, truth = table.pool, table.pool.answer[episode.query]
     profiles = episode_profiles(table, episode)
@@ -97,13 +99,13 @@ def arm_scores(table: NeighbourTable, episode: Episode, transfer: Floats) -> Flo
 
 
 def mean_scores(scores: Sequence[Floats], sums: Floats | float = 0.0, further: int = 0) -> Floats:
-    """Mean over ``scores`` and ``further`` ones that ``sums`` is the sum of; (len(ARMS),) as each, nan without any."""
+    """Mean of ``scores``, (len(ARMS),) each, and of ``further`` ones with the sum ``sums``; nan without any."""
     count = len(scores) + further
     return np.asarray((np.sum(scores, axis=0) + sums) / count) if count else np.full(len(ARMS), np.nan)
 
 
 def best_arm(scores: Sequence[Floats], sums: Floats | float = 0.0, further: int = 0) -> Settings | None:
-    """Arm with the best of ``mean_scores``; the plainer of two that tie, NEAREST without any."""
+    """Arm with the best of ``mean_scores``; the simpler one where two tie, NEAREST without any scores."""
     means = np.round(mean_scores(scores, sums, further), 9)
     return NEAREST if np.isnan(means).any() else ARMS[int(means.argmax())]
 
@@ -111,7 +113,7 @@ def best_arm(scores: Sequence[Floats], sums: Floats | float = 0.0, further: int 
 def shown_probabilities(
     table: NeighbourTable, episode: Episode, transfer: Floats, settings: Settings
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Probability of every answer shown for an episode's queries, and whether it is right; (m,) each.
+    """Probability of every answer shown for an episode's queries, and a mark for right answers; (m,) each.
 
     An answer that is shown several times for a query counts once.
     """
@@ -120,10 +122,9 @@ def shown_probabilities(
     candidates = _candidates(table, episode)
     probability = plausibility(candidates, fitted, profiles.query)
     first = _shown(table, candidates, probability, learned=True)
-    answers = np.where(first < 0, -1, np.take_along_axis(candidates.answer, first, axis=1))
-    once = (answers >= 0) & ~repeated(answers)
-    right = answers == table.pool.answer[episode.query][:, None]
-    return np.take_along_axis(probability, first, axis=1)[once], right[once]
+    answers, truth = at_places(candidates.answer, first, -1), table.pool.answer[episode.query]
+    found = forecast(episode.labels, answers, at_places(probability, first, 0.0), truth)
+    return found.probability, found.right
 
 
 def _candidates(table: NeighbourTable, episode: Episode) -> Candidates:
@@ -133,7 +134,7 @@ def _candidates(table: NeighbourTable, episode: Episode) -> Candidates:
 
 
 def _shown(table: NeighbourTable, candidates: Candidates, probability: Floats, *, learned: bool) -> Rows:
-    """Places of the candidates shown, best first, -1 for none; (n, 8)."""
+    """Places of the candidates shown for each query, best first, -1 for none; (n, 8)."""
     pool = table.pool
     first, _ = choose(
         POLICY,
@@ -148,13 +149,13 @@ def _shown(table: NeighbourTable, candidates: Candidates, probability: Floats, *
 
 
 def _voted(candidates: Candidates, first: Rows) -> Rows:
-    """Answers of plain nearest neighbours among the candidates shown; (n,) answer numbers."""
-    answer = np.where(first < 0, -1, np.take_along_axis(candidates.answer, first, axis=1))
-    return vote(np.take_along_axis(candidates.similarity, first, axis=1), answer)
+    """Answer of plain nearest neighbours to each query, by a vote of the candidates shown; (n,) answer numbers."""
+    nearest = np.take_along_axis(candidates.similarity, first, axis=1)
+    return vote(nearest, at_places(candidates.answer, first, -1))
 
 
 def _mean_shown(worth: Floats, candidates: Candidates, first: Rows) -> float:
-    """Mean worth (n, m) of the candidates shown, the best one counting as much as all together."""
+    """Mean ``worth`` (n, m) of the candidates shown: half for the best of each query, half for all of them."""
     place = np.maximum(first, 0)
     there = (first >= 0) & (np.take_along_axis(candidates.answer, place, axis=1) >= 0)
     shown = np.take_along_axis(worth, place, axis=1)
@@ -163,6 +164,7 @@ def _mean_shown(worth: Floats, candidates: Candidates, first: Rows) -> float:
 
 
 def _share_right(fits: Floats, truth: NDArray[np.int64]) -> float:
+    """Share of queries with the right answer ``truth`` (n,) as best fit (n, C), plus the tie-break."""
     sure = fits[np.arange(len(truth)), truth] / fits.sum(axis=1)
     return float((fits.argmax(axis=1) == truth).mean() + SURENESS * sure.mean())
 
@@ -170,7 +172,7 @@ def _share_right(fits: Floats, truth: NDArray[np.int64]) -> float:
 def _fits_by_arm(
     profiles: Profiles, answer: NDArray[np.int64], weights: Floats, asked: NDArray[np.int64]
 ) -> Iterator[tuple[Settings, Floats]]:
-    """Yield how well the answers ``asked`` (n, m) fit by every learning arm, sharing all that arms have in common."""
+    """Yield every learning arm with the fit of the answers ``asked`` (n, m), computing shared parts once."""
     support, query = profiles.support, profiles.query
     features = co_treatment_features(support)
     own = (features @ features.T).toarray()
@@ -178,9 +180,11 @@ def _fits_by_arm(
     used = usage(support, answer, weights)
     smoothers = {key: propagate(across, solve(own, np.eye(len(own)), arm), arm) for key, arm in KERNELS.items()}
     for (belief, slip), arms in groupby(filter(None, ARMS), key=lambda arm: (arm.belief, arm.slip)):
-        spoken = evidence(support, answer, slip)
-        mean = prior_mean(query, local_log_weights(weights, across, spoken, belief), len(answer))
-        near = prior_mean(support, local_log_weights(weights, without_diagonal(own), spoken, belief), len(answer))
+        label_evidence = evidence(support, answer, slip)
+        mean = prior_mean(query, local_log_weights(weights, across, label_evidence, belief), len(answer))
+        near = prior_mean(
+            support, local_log_weights(weights, without_diagonal(own), label_evidence, belief), len(answer)
+        )
         r = residuals(near, answer, support.meaning)
         for arm in arms:
             expected = mean + smoothers[arm.scale, arm.intercept] @ r

@@ -1,4 +1,4 @@
-"""Nearest neighbours within each institution: exact, and of a large pool at half precision."""
+"""Nearest neighbours within each institution: exact, or at half precision in a large pool."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +15,16 @@ from metachain.learning.pool import Pool
 __all__ = ["LARGE", "InstitutionIndex", "Neighbours", "similarities"]
 
 LARGE = 50_000
-"""Rows from which on a pool is scanned at half precision, in one call for all institutions."""
+"""Number of rows from which a pool is scanned at half precision, in one call for all institutions."""
 ROWS_A_STEP = 65_536
+"""Number of rows added to the index in one call."""
 SIMILARITY_DECIMALS = 5
-"""Similarities are rounded before they are compared, so that the last bits of a matrix product decide nothing."""
+"""Decimals to which similarities are rounded, so that the last bits of a matrix product decide nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Of each of n texts and S institutions the R nearest demonstrations, nearest first."""
+    """The R nearest demonstrations to each of n texts in each of S institutions, nearest first."""
 
     rows: NDArray[np.int64]
     """(n, S, R) rows of the pool, -1 where an institution has fewer than R."""
@@ -36,13 +37,13 @@ class Neighbours:
         return type(self)(self.rows[texts][:, columns], self.similarity[texts][:, columns])
 
     def flat(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Rows and similarity without the distinction of institutions; (n, S·R) each."""
+        """Rows and similarity over all institutions together; (n, S·R) each."""
         n, s, r = self.rows.shape
         return self.rows.reshape(n, s * r), self.similarity.reshape(n, s * r)
 
 
 class InstitutionIndex:
-    """Search within each institution of a pool, on the pool's own vectors: nobody else's are ever looked at.
+    """Search within each institution of a pool. It reads only the vectors of this pool.
 
     Safe to share among threads.
     """
@@ -51,13 +52,13 @@ class InstitutionIndex:
         self._rows = pool.rows
         self._owner = pool.owner
         self._all = pool.vectors
-        # A pool is sorted by institution, so that each has a slice of it.
+        # A pool is sorted by institution, so each institution is a slice of it.
         self._vectors = [pool.vectors[rows[0] : rows[-1] + 1] for rows in pool.rows]
         self._is_large = len(pool.vectors) >= large
         self._building = Lock()
 
     def near(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
-        """``nearest`` for few texts: a large pool is read once, at half precision, whatever the number of institutions.
+        """``nearest`` for few texts: a large pool is read once for all institutions, at half precision.
 
         O(N d) for each text. Similarities of unit vectors in a large pool are off by 2⁻¹¹ at most.
         """
@@ -67,7 +68,7 @@ class InstitutionIndex:
             scan = self._scan
         institutions = np.arange(len(self._rows))[:, None]
         known = np.zeros(institutions.shape, np.float32)
-        # Each institution is a list of an inverted file, and one call asks every list for its own nearest.
+        # Each institution is one list of an inverted file; one call finds the nearest of every list.
         found = [
             scan.search_preassigned(np.tile(np.float32(vector), (len(institutions), 1)), r, institutions, known)
             for vector in vectors
@@ -83,9 +84,9 @@ class InstitutionIndex:
         rows = np.full((n, len(self._rows), r), -1, np.int64)
         similarity = np.full((n, len(self._rows), r), -np.inf, np.float32)
         vectors = np.ascontiguousarray(vectors, np.float32)
-        for number, (own, held) in enumerate(zip(self._rows, self._vectors, strict=True)):
-            width = min(r, len(held))
-            near, positions = faiss.knn(vectors, held, width, metric=faiss.METRIC_INNER_PRODUCT)
+        for number, (own, within) in enumerate(zip(self._rows, self._vectors, strict=True)):
+            width = min(r, len(within))
+            near, positions = faiss.knn(vectors, within, width, metric=faiss.METRIC_INNER_PRODUCT)
             similarity[:, number, :width] = near
             rows[:, number, :width] = own[0] + positions
         return _in_order(rows, similarity)
@@ -97,7 +98,7 @@ class InstitutionIndex:
         lists.add(np.zeros((len(self._rows), size), np.float32))
         half = faiss.ScalarQuantizer.QT_fp16
         scan = faiss.IndexIVFScalarQuantizer(lists, size, len(self._rows), half, faiss.METRIC_INNER_PRODUCT, False)
-        scan.is_trained = True  # there is nothing to learn about halves, and which list a row goes to is known
+        scan.is_trained = True  # half precision needs no training, and the list of each row is known
         for start in range(0, len(self._all), ROWS_A_STEP):
             some = np.ascontiguousarray(self._all[start : start + ROWS_A_STEP])
             numbers, owners = np.arange(start, start + len(some)), self._owner[start : start + len(some)]

@@ -1,4 +1,4 @@
-"""The target institution's own labels and feedback, beside the shared past, in one state of the library."""
+"""State of the target institution: its own labels and feedback, and the shared past that it may use."""
 
 from collections import ChainMap
 from collections.abc import Sequence
@@ -28,14 +28,15 @@ from metachain.library.sharing import Shared
 __all__ = ["InstitutionState", "SharedPastCache", "allowed_sources", "load_institution", "load_past"]
 
 SEARCHED_TOGETHER = 16
-"""Texts searched in one call: FAISS multiplies matrices from 20 on, whose last bits depend on the other rows."""
+"""Number of texts searched in one call. From 20 on FAISS multiplies matrices; then the last bits of a text's
+similarities depend on the other texts."""
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class InstitutionState:
-    """One institution's own demonstrations and scored answers beside the past it may use. Never changed."""
+    """One institution's own demonstrations and scored answers, and the past that it may use. Immutable."""
 
     institution: str
     moment: State
@@ -44,20 +45,20 @@ class InstitutionState:
     """Permissions of the institution at that moment."""
     past: SharedPast
     pool: Pool
-    """The past's, with numbers for the institution's own answers after all others."""
+    """Pool of the past; the institution's own answers are numbered after all others."""
     support: Pool
-    """(k rows) its own demonstrations; answers numbered as in ``pool``."""
+    """Its k own demonstrations; answers are numbered as in ``pool``."""
     scored: tuple[ScoredAnswer, ...]
     vectors: NDArray[np.float32]
     """(m, d) hybrid vectors of the support's inputs, then of the scored answers' inputs."""
     near: Neighbours
     """Neighbours of these m inputs in every past institution."""
     list_given: tuple[str, ...]
-    """The institution's list of all answers it gives; empty without a list."""
+    """List of all answers that the institution gives; empty without a list."""
     listed: Listed
-    """(C,) marks answers of ``pool`` in that list or among its own; None without a list."""
+    """(C,) marks the answers of ``pool`` in that list or in its own demonstrations; None without a list."""
     digest: str
-    """SHA-256 of the prior and of all that a posterior is computed from."""
+    """SHA-256 of the prior and of all other inputs of a posterior."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -75,7 +76,7 @@ class InstitutionState:
         return twins(self.support.demonstrations, ChainMap({}, self.past.first), len(self.past.twin))
 
     def demonstration(self, row: int) -> Demonstration:
-        """Demonstration of a row: the past's rows, then the support's."""
+        """Demonstration of a row; the rows of the past come first, then those of the support."""
         past = self.pool.demonstrations
         return past[row] if row < len(past) else self.support.demonstrations[row - len(past)]
 
@@ -90,53 +91,53 @@ class InstitutionState:
         return taken(rows, self.pool.answer, self.support.answer)
 
     def twins_of(self, rows: Rows) -> Rows:
-        """First row of the same text and answer (n, j), of rows (n, j); undefined for -1."""
+        """First row (n, j) with the same text and answer as each of rows (n, j); undefined for -1."""
         return taken(rows, self.past.twin, self._own_twin)
 
 
 class SharedPastCache:
-    """One shared past for all institutions that may use the same institutions of the same prior. Thread-safe.
+    """Cache of shared pasts: one for all institutions with access to the same sources of the same prior. Thread-safe.
 
-    Permissions are checked anew for each institution. A past from before a change of the sharing rules, or from before
-    something was forgotten, is dropped.
+    Permissions are checked anew for each institution. Pasts read before a change of the sharing rules, or before
+    something was forgotten, are dropped.
     """
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, int, int, tuple[str, ...]], SharedPast] = {}
+        self._pasts: dict[tuple[str, int, int, tuple[str, ...]], SharedPast] = {}
         self._reading = Lock()
 
     def load(
         self, prior: Prior, version: str, library: Library, institution: str, forgotten: int
     ) -> tuple[Shared, SharedPast]:
-        """``load_past``, from the cache where possible.
+        """Load as ``load_past`` does, from the cache where possible.
 
-        ``version`` is the prior's, ``forgotten`` the counter of a state of the library that was read before.
+        ``version`` is the prior's version, ``forgotten`` the library's counter of erasures, read before this call.
         """
         shared, names = allowed_sources(prior, library, institution)
         moment = version, shared.rules, forgotten
         key = (*moment, names)
         with self._reading:
-            found = self._held.get(key)
+            found = self._pasts.get(key)
             if found is None:
                 found = _read(library, institution, names)
-                _ = found.twin  # computed once, before threads ask
-                self._held = {known: one for known, one in self._held.items() if known[:3] == moment} | {key: found}
+                _ = found.twin  # computed here once, before several threads need it
+                self._pasts = {known: one for known, one in self._pasts.items() if known[:3] == moment} | {key: found}
         return shared, found
 
 
 def load_past(prior: Prior, library: Library, institution: str) -> tuple[Shared, SharedPast]:
-    """Permissions of an institution now, and the past that it may learn from.
+    """Present permissions of an institution, and the past that it may learn from.
 
-    The past holds the prior's institutions that share their demonstrations with it, less itself. Raises NotFoundError
-    where there are none, and SharingError where an institution that the prior was learned from shares not even its
-    statistics.
+    The past holds the prior's institutions that share their demonstrations with it, without itself. Raises
+    NotFoundError where there are none, and SharingError where an institution that the prior was learned from does not
+    even share its statistics.
     """
     shared, names = allowed_sources(prior, library, institution)
     return shared, _read(library, institution, names)
 
 
 def allowed_sources(prior: Prior, library: Library, institution: str) -> tuple[Shared, tuple[str, ...]]:
-    """Permissions of an institution now, and the prior's institutions that share demonstrations with it.
+    """Present permissions of an institution, and the prior's institutions that share demonstrations with it.
 
     Raises SharingError as ``load_past`` does.
     """
@@ -160,17 +161,14 @@ def load_institution(
     known: InstitutionState | None = None,
     moment: State | None = None,
 ) -> InstitutionState:
-    """Read the state of an institution; raises what ``load_past`` does.
+    """Read the state of an institution. Raises the errors of ``load_past``.
 
     ``past`` is a result of ``load_past`` to use again. ``known`` is an earlier state of the same institution and past:
-    its texts are neither embedded nor searched for again. ``moment`` is the library's state, read before.
+    its texts are neither embedded nor searched again. ``moment`` is the library's state, read before this call.
     """
     moment = moment or library.state(institution)
     shared, past_read = past or load_past(prior, library, institution)
-    try:
-        own = library.demonstrations(institution)
-    except NotFoundError:
-        own = ()
+    own = _own(library, institution)
     support = make_pool(own, _vectors(past_read, library, own, known), past_read.pool.answers)
     texts = past_read.pool.meaning is not None
     scored = scored_answers(
@@ -185,8 +183,6 @@ def load_institution(
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
     listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
-    digest = sha256(repr((past_read.digest(prior.hash()), list_given, scored)).encode())
-    include(digest, own)
     return InstitutionState(
         institution,
         moment,
@@ -199,8 +195,29 @@ def load_institution(
         near,
         list_given,
         listed,
-        digest.hexdigest(),
+        _digest(past_read, prior, list_given, scored, own),
     )
+
+
+def _own(library: Library, institution: str) -> Sequence[Demonstration]:
+    """Demonstrations of an institution; empty where the library has none."""
+    try:
+        return library.demonstrations(institution)
+    except NotFoundError:
+        return ()
+
+
+def _digest(
+    past: SharedPast,
+    prior: Prior,
+    list_given: Sequence[str],
+    scored: Sequence[ScoredAnswer],
+    own: Sequence[Demonstration],
+) -> str:
+    """Digest of everything that a posterior is computed from (``InstitutionState.digest``)."""
+    digest = sha256(repr((past.digest(prior.hash()), list_given, scored)).encode())
+    include(digest, own)
+    return digest.hexdigest()
 
 
 def _read(library: Library, institution: str, names: tuple[str, ...]) -> SharedPast:
@@ -223,7 +240,7 @@ def _purpose(library: Library) -> str:
 def _vectors(
     past: SharedPast, library: Library, asked: Sequence[Demonstration], known: InstitutionState | None
 ) -> NDArray[np.float32]:
-    """Hybrid vectors (n, d) of n inputs; those of ``known`` are taken over."""
+    """Hybrid vectors (n, d) of n inputs; those in ``known`` are used again."""
     if not asked:
         return np.zeros((0, past.pool.vectors.shape[1]), np.float32)
     texts = [normalise_text(one.input) for one in asked]
@@ -237,7 +254,7 @@ def _vectors(
 def _nearest(
     past: SharedPast, asked: Sequence[Demonstration], vectors: NDArray[np.float32], known: InstitutionState | None
 ) -> Neighbours:
-    """Neighbours of n inputs: the same whether searched alone, together or taken from ``known``."""
+    """Neighbours of n inputs; those in ``known`` are used again. They don't depend on the other inputs."""
     texts = [normalise_text(one.input) for one in asked]
     found: dict[str, tuple[Rows, NDArray[np.float32]]] = {}
     if known is not None:

@@ -1,4 +1,4 @@
-"""A pool of demonstrations together with the neighbours of those rows that learning and evaluation ask about."""
+"""Table of neighbours for the rows of a pool that learning and evaluation need."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,19 +24,19 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class NeighbourTable:
-    """Rows of a pool looked up in every institution of it, once, so that any of them can play the new one."""
+    """Neighbours of a pool's rows in every institution, searched once, so that any institution can be held out."""
 
     pool: Pool
     neighbours: Neighbours
-    """Of the rows looked up, in the order of ``position``."""
+    """Neighbours of the rows looked up, in the order of ``position``."""
     position: Rows
-    """(N,) where each row of the pool stands among those looked up, -1 where it was not."""
+    """(N,) place of each row of the pool among those looked up, -1 for a row that was not."""
 
     @classmethod
     def of(cls, pool: Pool, rows: Rows, progress: Progress = silent, index: InstitutionIndex | None = None) -> Self:
         """Look up ``rows`` (any order, duplicates allowed) in every institution of the pool, or of an ``index``.
 
-        The index is one of the pool's first institutions, whose rows are the pool's first.
+        The ``index`` holds the pool's first institutions only; their rows are the pool's first.
         """
         wanted = np.unique(rows)
         index = index or InstitutionIndex(pool)
@@ -52,7 +52,7 @@ class NeighbourTable:
 
     @cached_property
     def dense_only(self) -> Self:
-        """The same rows looked up by dense embedding alone, without the letters' half of the similarity."""
+        """The same rows looked up by dense embedding only, without the lexical half of the similarity."""
         vectors = self.pool.vectors * np.float32(np.sqrt(2))
         vectors[:, -LEXICAL_DIMENSIONS:] = 0
         return self.of(replace(self.pool, vectors=vectors), np.flatnonzero(self.position >= 0))

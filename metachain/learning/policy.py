@@ -1,4 +1,4 @@
-"""How demonstrations are shown to one model: how many, chosen by what, in which order."""
+"""Policies: the number, choice and order of the demonstrations shown to one model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ from metachain.learning.ranking import (
 __all__ = ["CANDIDATES", "DEFAULT", "Policy", "Vectors"]
 
 SPARE_FOR_DIVERSITY = 4
-"""How many times as many candidates as are shown are looked at where diversity counts."""
+"""Number of candidates considered for each one shown, where diversity counts."""
 
 Floats = NDArray[np.floating]
 Vectors = Callable[[NDArray[np.intp]], NDArray[np.float32]]
@@ -30,20 +30,20 @@ Vectors = Callable[[NDArray[np.intp]], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A setting of selection. Raises DataError where a number is out of its range."""
+    """Settings of selection. Raises DataError where a number is out of its range."""
 
     shots: int = 8
-    """At most how many demonstrations, 0 or more."""
+    """Maximum number of demonstrations, 0 or more."""
     weight: float | None = None
-    """Of plausibility against nearness, 0 or more: 0 is plain nearest neighbours. None: as the guard says, 10 or 0."""
+    """Weight of plausibility, 0 or more: 0 is plain nearest neighbours. None: 10 or 0, as the guard decides."""
     kept_share: float | None = None
-    """Share, in [0, 1], of the best plausibility shown under which nothing is. None: 0.8 of labels, 0.5 of texts."""
+    """Minimum plausibility, as a share in [0, 1] of the best one shown. None: 0.8 for labels, 0.5 for texts."""
     diversity: float = 0.0
-    """In [0, 1]: how much a demonstration's likeness to those chosen already counts against it (MMR's 1 - λ)."""
+    """Weight, in [0, 1], of similarity to the demonstrations already chosen, which counts against one (MMR's 1 - λ)."""
     best_first: bool = False
-    """Whether the best stands first in the prompt, and not next to the query."""
+    """True to put the best first in the prompt, and not next to the query."""
     demoted: frozenset[tuple[str, str]] = frozenset()
-    """Institution and id of demonstrations that are never shown, as they mislead the model."""
+    """Institution and id of demonstrations that are never shown because they mislead the model."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -58,7 +58,7 @@ class Policy:
             raise DataError(f"a policy's diversity must be a number from 0 to 1, got {self.diversity!r}")
 
     def weighs(self, *, learned: bool) -> float:
-        """Weight of plausibility: this policy's own, else what goes with the guard's verdict."""
+        """Weight of plausibility: this policy's own, else 10 where the guard admits learning and 0 where not."""
         if self.weight is not None:
             return self.weight
         return PLAUSIBILITY_WEIGHT if learned else 0.0
@@ -75,9 +75,10 @@ class Policy:
     ) -> tuple[NDArray[np.intp], Floats]:
         """Choose at most ``shots`` of m candidates for each of n queries.
 
-        ``similarity`` and ``plausibility`` are (n, m), -inf and 0 where there is no candidate. ``learned`` says
-        whether the guard lets learning choose. Returns positions (n, min(shots, m)), best first and -1 for none, and
-        scores (n, m), which are the similarity where plausibility has no weight.
+        ``similarity`` and ``plausibility`` are (n, m), -inf and 0 where there is no candidate. ``learned`` is True
+        where the guard admits learning, ``texts`` where answers are texts; ``vectors`` is used for diversity only.
+        Returns positions (n, min(shots, m)), best first and -1 for none, and scores (n, m), which are the similarity
+        where plausibility has no weight.
         """
         weight = self.weighs(learned=learned)
         score = utility(similarity, plausibility, weight)
@@ -93,7 +94,7 @@ class Policy:
         return plausible_alone(first, plausibility, least_share(texts, self.kept_share)), score
 
     def __str__(self) -> str:
-        """Say in a few words what it does."""
+        """Describe the policy in a few words."""
         if not self.shots:
             return "no demonstrations"
         by = (
@@ -109,14 +110,17 @@ class Policy:
         return f"{self.shots} {by}{share}{diverse}, best {'first' if self.best_first else 'last'}{demoted}"
 
     def to_json(self) -> dict[str, Any]:
-        """Turn it into plain JSON."""
+        """Return the policy as plain JSON."""
         return {**asdict(self), "demoted": sorted(map(list, self.demoted))}
 
     @classmethod
-    def from_json(cls, held: Mapping[str, Any]) -> Self:
-        """Read it back. Raises KeyError, TypeError or ValueError where it is damaged, DataError where out of range."""
-        demoted = frozenset((institution, id) for institution, id in held["demoted"])
-        return cls(**{**held, "demoted": demoted})
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Read a policy from ``to_json``.
+
+        Raises KeyError, TypeError or ValueError where it is damaged, DataError where a number is out of range.
+        """
+        demoted = frozenset((institution, id) for institution, id in record["demoted"])
+        return cls(**{**record, "demoted": demoted})
 
 
 DEFAULT = Policy()
@@ -139,4 +143,4 @@ CANDIDATES: tuple[Policy, ...] = (
     Policy(8, PLAUSIBILITY_WEIGHT, best_first=True),
     Policy(16, PLAUSIBILITY_WEIGHT),
 )
-"""What is tried for a model, the shorter prompts before the longer: of two that do as well, the shorter is kept."""
+"""Policies tried for a model, shorter prompts first: of two that score alike, the shorter one is kept."""

@@ -1,4 +1,4 @@
-"""Past institutions' demonstrations as arrays."""
+"""Pool: demonstrations of institutions as arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,6 @@ from metachain.errors import DataError
 from metachain.scoring.metrics import are_texts, word_bags
 
 __all__ = ["Pool", "Stacked", "make_pool", "taken"]
-
 
 Number = TypeVar("Number", bound=np.number[Any])
 
@@ -42,9 +41,9 @@ class Stacked:
 def taken(
     rows: NDArray[np.integer], first: Union[NDArray[Number], "Stacked"], further: NDArray[Number]
 ) -> NDArray[Number]:
-    """Rows, whose numbers have any shape, of ``first`` (N, …) or after them of ``further`` (k, …).
+    """Take rows of ``first`` (N, …), followed by ``further`` (k, …), by number; ``rows`` may have any shape.
 
-    A negative number stands for any row. Raises IndexError where there is no row at all.
+    The result for a negative number is undefined. Raises IndexError where there is no row at all.
     """
     is_further = rows >= len(first)
     found: NDArray[Any] = first[np.where(is_further, 0, np.maximum(rows, 0))]
@@ -54,25 +53,25 @@ def taken(
 
 @dataclass(frozen=True)
 class Pool:
-    """n demonstrations of S institutions with C distinct answers, in an order that doesn't depend on how they came."""
+    """n demonstrations of S institutions with C distinct answers, in an order independent of the input order."""
 
     demonstrations: tuple[Demonstration, ...]
     vectors: NDArray[np.float32]
     """(n, d) hybrid vectors of the inputs."""
     institutions: tuple[str, ...]
     owner: NDArray[np.int64]
-    """(n,) number of the institution that each row belongs to."""
+    """(n,) number of each row's institution."""
     answers: tuple[str, ...]
     answer: NDArray[np.int64]
     """(n,) number of each row's answer."""
     inherited: tuple[NDArray[np.float32] | Stacked | None] | None = field(default=None, repr=False)
-    """``meaning`` taken over from a narrower pool, in a tuple of one; None to compute it."""
+    """``meaning`` from a pool with fewer answers, in a tuple of one; None to compute it."""
 
     @cached_property
     def meaning(self) -> NDArray[np.float32] | Stacked | None:
         """(C, 512) unit vector of each answer where the demonstrations' answers are texts; None where they are labels.
 
-        They are hashed character n-grams (``similarity.lexical_vectors``): nothing is fitted, so nothing leaks.
+        Hashed character n-grams (``similarity.lexical_vectors``): nothing is fitted, so no data leak between pools.
         """
         if self.inherited is not None:
             return self.inherited[0]
@@ -82,7 +81,7 @@ class Pool:
 
     @cached_property
     def bags(self) -> csr_array:
-        """(C, V) words of each answer (``metrics.word_bags``)."""
+        """(C, V) word counts of each answer (``metrics.word_bags``)."""
         return word_bags(self.answers)
 
     @cached_property
@@ -94,20 +93,20 @@ class Pool:
 
     @cached_property
     def gives(self) -> NDArray[np.bool_]:
-        """(S, C) which answers each institution gives at all."""
+        """(S, C) marks the answers that each institution gives."""
         given = np.zeros((len(self.institutions), len(self.answers)), bool)
         given[self.owner, self.answer] = True
         return given
 
     @cached_property
     def rows(self) -> tuple[NDArray[np.intp], ...]:
-        """For each institution the rows that belong to it."""
+        """Rows of each institution."""
         return tuple(np.flatnonzero(self.owner == number) for number in range(len(self.institutions)))
 
     def followed_by(self, own: Self) -> Self:
-        """These rows and then those of another institution, whose answers are numbered on from these.
+        """Return this pool followed by the rows of another institution.
 
-        ``own`` was made with ``answers`` of this pool. Whether answers are texts is what it is here.
+        ``own`` was made with the ``answers`` of this pool. Its answers are texts if they are texts here.
         """
         return replace(
             self,
@@ -121,9 +120,9 @@ class Pool:
         )
 
     def answering(self, answers: Sequence[str]) -> Self:
-        """The same, with numbers for further answers: ``answers`` begins with those that it has.
+        """Return the same pool with numbers for further answers; ``answers`` begins with those of this pool.
 
-        The answers' vectors are taken over.
+        The vectors of the answers are used again.
         """
         further, meaning = tuple(answers)[len(self.answers) :], self.meaning
         if meaning is not None and further:
@@ -136,8 +135,8 @@ def make_pool(
 ) -> Pool:
     """Sort demonstrations by institution and id, and number institutions and answers, in alphabetical order.
 
-    ``vectors`` (n, d) belong to ``demonstrations`` row by row. ``answers`` are distinct ones that come first, in their
-    own order. Raises DataError where there are more or fewer vectors than demonstrations.
+    ``vectors`` (n, d) belong to ``demonstrations`` row by row. ``answers`` are distinct and are numbered first,
+    in their own order. Raises DataError where there are more or fewer vectors than demonstrations.
     """
     if len(demonstrations) != len(vectors):
         raise DataError(f"{len(demonstrations)} demonstrations but {len(vectors)} vectors")
@@ -158,7 +157,7 @@ def make_pool(
 
 
 def _ordered(vectors: NDArray[np.float32], order: Sequence[int]) -> NDArray[np.float32]:
-    """Rows in an order; where they are in it already, the very array, of which a second would take gigabytes."""
+    """Rows in an order. Where they are in it already, the same array is returned: a copy would take gigabytes."""
     numbers = np.asarray(order, np.intp)
     in_order = np.array_equal(numbers, np.arange(len(numbers)))
     return np.ascontiguousarray(vectors if in_order else vectors[numbers])

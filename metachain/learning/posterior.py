@@ -1,4 +1,4 @@
-"""The posterior: everything known about one institution after its labels and scores. Exact, in milliseconds."""
+"""The posterior of one institution, from its labels and scored answers. Exact, in milliseconds."""
 
 from dataclasses import dataclass
 
@@ -16,43 +16,43 @@ __all__ = ["Posterior", "adapt", "posterior_of"]
 
 @dataclass(frozen=True)
 class Posterior:
-    """One institution's labels and scored answers, digested against a prior's past institutions. Made by ``adapt``."""
+    """Posterior of one institution: a prior updated by its labels and scored answers. Made by ``adapt``."""
 
     institution: str
     prior: Prior
     fit: Fit
     labels: int
-    """k, the number of labels it was adapted to."""
+    """k, the number of labels."""
     digest: str
-    """SHA-256 of the prior and of all that it was computed from; a different one means that the library has changed."""
+    """SHA-256 of the prior and of all other inputs; a different one means that the library has changed."""
     scored: int = 0
-    """Number of scored answers it was adapted to beside the labels."""
+    """Number of scored answers."""
 
     @property
     def evidence(self) -> int:
         """Number of labels and scored answers; with 0 the posterior is the prior.
 
-        An answer scored 1 is as good as a label, so the guard's result and calibration for labelled institutions hold
-        for institutions with scored answers only.
+        An answer scored 1 counts as a label, so the guard's result and calibration with labels also apply to an
+        institution with scored answers only.
         """
         return self.labels + self.scored
 
     @property
     def learned(self) -> bool:
-        """True where the guard lets learning choose."""
+        """True where the guard admits learning."""
         return self.prior.lesson.admits(self.evidence)
 
     @property
     def method(self) -> str:
-        """``metachain`` where the guard lets learning choose, else ``nearest``."""
+        """``metachain`` where the guard admits learning, else ``nearest``."""
         return "metachain" if self.learned else "nearest"
 
 
 def adapt(prior: Prior, library: Library, institution: str, pasts: SharedPastCache | None = None) -> Posterior:
-    """Adapt to an institution; its demonstrations in the library are its labels. Without any this is the prior.
+    """Adapt to an institution; its demonstrations in the library are its labels. Without any, the result is the prior.
 
-    Answers with a bare score count too (``soft_labels.scored_answers``). The past institutions are those of
-    ``institution_state.load_past``, which says what it raises. ``pasts`` are held for several institutions.
+    Answers with a score only count too (``soft_labels.scored_answers``). Past institutions and errors are those of
+    ``institution_state.load_past``. ``pasts`` is a cache for several institutions.
     """
     moment = library.state(institution)
     past = pasts.load(prior, version_of(prior), library, institution, moment.forgotten) if pasts else None
@@ -60,7 +60,7 @@ def adapt(prior: Prior, library: Library, institution: str, pasts: SharedPastCac
 
 
 def posterior_of(prior: Prior, state: InstitutionState) -> Posterior:
-    """Adapt to an institution whose state was read."""
+    """Adapt to an institution, given its state."""
     pool, support = state.pool, state.support
     numbers = [prior.institutions.index(name) for name in pool.institutions]
     profile = reply_profile(state.near, pool.answer, len(pool.answers), pool.meaning)

@@ -1,4 +1,4 @@
-"""What past institutions teach about a new one before it has given any label."""
+"""The prior: everything learned from training institutions (past institutions) before the target has any label."""
 
 import json
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ __all__ = [
 
 VERSION_DIGITS = 16
 MINIMUM = 3
-"""Institutions that a prior is learned from at least, unless the caller says otherwise."""
+"""Default minimum number of institutions to learn from."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -47,55 +47,56 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class GuardResult:
-    """What the guard learned: which arm to use with labels, and whether to trust the consensus without any."""
+    """Result of the guard: the arm to use with labels, and the decision on learning without labels."""
 
     settings: Settings | None
-    """None where plain nearest neighbours did best."""
+    """Settings of the best arm with labels; None where plain nearest neighbours did best."""
     trusts_consensus: bool
     """False where, without labels, plain nearest neighbours did best."""
     scores: Floats
-    """(len(LABELS), len(ARMS)) mean score with 0, 4 and 16 labels rehearsed (``guard.arm_scores``); nan without any."""
+    """(len(LABELS), len(ARMS)) mean score in episodes with 0, 4, 16 labels (``guard.arm_scores``); nan without any."""
     unlabelled: Calibration = UNCALIBRATED
-    """Of the probabilities shown without labels."""
+    """Calibration of the probabilities shown without labels."""
     labelled: Calibration = UNCALIBRATED
-    """Of the probabilities shown with labels."""
+    """Calibration of the probabilities shown with labels."""
 
     def admits(self, labels: int) -> bool:
-        """True where learning chooses with so many labels, False where plain nearest neighbours do."""
+        """True where learning chooses with this number of labels, False where plain nearest neighbours choose."""
         return self.settings is not None if labels else self.trusts_consensus
 
     def calibration(self, labels: int) -> Calibration:
-        """How probabilities shown with so many labels are calibrated."""
+        """Calibration of the probabilities shown with this number of labels."""
         return self.labelled if labels else self.unlabelled
 
 
 @dataclass(frozen=True)
 class Prior:
-    """What a library's institutions teach. Made by ``learn``."""
+    """Everything learned from a library's institutions. Made by ``learn``."""
 
     institutions: tuple[str, ...]
-    """The S institutions whose demonstrations were learned from, in alphabetical order."""
+    """The S institutions that gave their demonstrations, in alphabetical order."""
     transfer: Floats
-    """(S + T, S): how well column s answers row u's inputs, in [0, 1]; the contributors' rows come last."""
+    """(S + T, S) share, in [0, 1], of right answers in column s's replies to row u's inputs; contributors come last."""
     lesson: GuardResult
+    """Result of the guard."""
     fingerprint: str
-    """Of the encoder."""
+    """Fingerprint of the encoder."""
     contributors: tuple[str, ...] = ()
     """The T institutions that gave statistics only, in alphabetical order."""
 
     def hash(self) -> Any:
-        """Return a ``hashlib`` SHA-256 hash of all that a posterior depends on."""
+        """Return a ``hashlib`` SHA-256 hash of everything in the prior that a posterior depends on."""
         found = sha256(repr((self.fingerprint, self.institutions, self.lesson.settings)).encode())
         found.update(self.transfer.tobytes())
         return found
 
 
 def version_of(prior: Prior) -> str:
-    """16 hexadecimal digits, the same for priors that hold the same, learned or read back; O(S²), so keep it."""
+    """Version of a prior: 16 hexadecimal digits, equal for equal priors, learned or read back; O(S²), so keep it."""
     lesson = asdict(prior.lesson)
     scores = lesson.pop("scores")
-    told = [prior.fingerprint, prior.institutions, prior.contributors, lesson]
-    digest = sha256(json.dumps(told, sort_keys=True).encode())
+    parts = [prior.fingerprint, prior.institutions, prior.contributors, lesson]
+    digest = sha256(json.dumps(parts, sort_keys=True).encode())
     digest.update(prior.transfer.tobytes())
     digest.update(scores.tobytes())
     return digest.hexdigest()[:VERSION_DIGITS]
@@ -109,26 +110,26 @@ def learn(
     minimum: int = MINIMUM,
     progress: Progress = silent,
 ) -> Prior:
-    """Learn from what a library's institutions share; no model calls, seconds once texts are embedded.
+    """Learn from the demonstrations and statistics that a library's institutions share.
 
-    That is what any institution may use, however new; with ``institution`` given, what this one may use, less its own.
-    Those that share their statistics alone count in the lesson and are never searched or shown. So do further
-    institutions elsewhere whose ``statistics`` are at hand, if they let this library use them (``metachain share
-    LIBRARY NAME --statistics everyone``). ``minimum`` and what is raised: as ``learned_from`` has it; and SharingError
-    for statistics that are not shared.
+    Makes no model calls, and takes seconds once texts are embedded. Uses what is shared with everyone, also with a new
+    institution; with ``institution`` given, what is shared with this one, without its own. Institutions that share only
+    their statistics count in the guard and are never searched or shown. So do institutions elsewhere with
+    ``statistics``, if a rule lets this library use them (``metachain share LIBRARY NAME --statistics everyone``).
+    ``minimum`` and errors are those of ``learned_from``; also raises SharingError for statistics that are not shared.
     """
     shared = library.sharing.usable_by(institution)
-    held = set(library.institutions()) - {institution}
+    present = set(library.institutions()) - {institution}
     unshared = sorted({one.institution for one in statistics} - shared.statistics)
     if unshared:
         raise SharingError(
             f"no rule of this library lets the statistics of {unshared[0]!r} be learned from; state it: "
             f"metachain share LIBRARY {unshared[0]!r} --statistics everyone"
         )
-    sources = sorted(shared.demonstrations & held)
+    sources = sorted(shared.demonstrations & present)
     given = {one.institution for one in statistics}
-    private = sorted((shared.statistics - shared.demonstrations - given) & held)
-    silent = sorted(held - shared.statistics)
+    private = sorted((shared.statistics - shared.demonstrations - given) & present)
+    silent = sorted(present - shared.statistics)
     if silent and len(sources) + len(private) + len(given) < minimum:
         raise DataError(
             f"learning needs at least {minimum} institutions; {len(silent)} of the library have no rule that lets it "
@@ -146,14 +147,14 @@ def learned_from(
     minimum: int = MINIMUM,
     progress: Progress = silent,
 ) -> Prior:
-    """Learn from the institutions ``sources`` of a library, and from the mere statistics of others.
+    """Learn from the demonstrations of the institutions ``sources`` of a library, and from statistics of others.
 
-    Those others are ``private`` institutions of the library, whose demonstrations are measured and never searched or
-    shown, and institutions elsewhere whose ``statistics`` are at hand. It makes no difference which of the two an
-    institution is, nor in which order they are given. Calibrations are learned from the sources' rehearsals alone.
+    The others are ``private`` institutions of the library, with demonstrations that are measured and never searched or
+    shown, and institutions elsewhere with ``statistics``. The result is the same for either kind, in any order.
+    Calibrations are learned only from the episodes (rehearsals) of the sources.
 
     Raises DataError where sources and contributors together are fewer than ``minimum`` (2 or more), where an
-    institution comes twice, and for statistics that were measured beside other demonstrations or by another method;
+    institution comes twice, and for statistics that were measured against other demonstrations or by another method;
     NotFoundError for an institution that is not in the library.
     """
     contributors = [*private, *(one.institution for one in statistics)]
@@ -172,10 +173,10 @@ def learned_from(
 def statistics_of(
     library: Library, institution: str, sources: Sequence[str] | None = None, *, progress: Progress = silent
 ) -> Contribution:
-    """Measure an institution of a library beside those that share with it: numbers that ``learn`` takes elsewhere.
+    """Measure an institution's statistics against those that share with it, for ``learn`` on another machine.
 
-    ``sources`` names the others where they are not all that share with it. Their demonstrations must be those that the
-    other machine has. Raises NotFoundError where the institution or a source has no demonstrations in the library, and
+    ``sources`` names the sharing institutions to use; None for all. Their demonstrations must be the same as on the
+    other machine. Raises NotFoundError where the institution or a source has no demonstrations in the library, and
     DataError where there is no source.
     """
     library.demonstrations(institution)
@@ -188,7 +189,7 @@ def statistics_of(
 
 
 def sources_of(library: Library, institutions: Sequence[str], progress: Progress = silent) -> Sources:
-    """Index and measure institutions of a library whose demonstrations may be used. Raises DataError for none."""
+    """Index and measure institutions of a library that share their demonstrations. Raises DataError for none."""
     if not institutions:
         raise DataError("there is no institution whose demonstrations may be used; add or share some")
     past = read_shared_past(library, institutions, lambda: library.demonstrations(*institutions), progress)
@@ -197,7 +198,7 @@ def sources_of(library: Library, institutions: Sequence[str], progress: Progress
 
 
 def rows_to_look_up(pool: Pool) -> Rows:
-    """Rows that learning asks about: each institution's items for the transfer matrix and its rehearsals."""
+    """Rows that learning needs: each institution's items for the transfer matrix and for its episodes."""
     rows = [transfer_items(pool, number) for number in range(len(pool.institutions))]
     everyone = np.arange(len(pool.institutions))
     episodes = [one for number in everyone for one in episodes_of(pool, int(number), everyone)]
@@ -206,7 +207,7 @@ def rows_to_look_up(pool: Pool) -> Rows:
 
 
 def transfer_matrix(table: NeighbourTable) -> Floats:
-    """How well institutions' demonstrations answer each other's inputs; (S, S), row u asks and column s answers."""
+    """Transfer matrix (S, S): share, in [0, 1], of the right answers in column s's replies to row u's inputs."""
     everyone = np.arange(len(table.pool.institutions))
     rows = [transfer_items(table.pool, number) for number in range(len(everyone))]
     return np.stack([transfer_row(table.profile(items, everyone), table.pool.answer[items]) for items in rows])
@@ -219,11 +220,11 @@ def run_guard(
     progress: Progress = silent,
     contributions: Sequence[Contribution] = (),
 ) -> GuardResult:
-    """Leave each of the institutions ``past`` out, and find the arm that serves them best.
+    """Hold out each of the institutions ``past``, and find the arm with the best mean score.
 
-    Each is left out twice: alone, and together with those that answer as it does, for nobody knows whether a new
-    institution will resemble any that is there. Rehearsals that ``contributions`` tell of count like these for the
-    arms; they say nothing of probabilities, so calibrations are learned from ``past`` alone.
+    Each is held out twice: alone, and together with those that answer alike, because a new institution may resemble
+    none in the library. The episodes behind ``contributions`` count equally for the arms. They hold no probabilities,
+    so calibrations are learned from ``past`` only.
     """
     episodes = all_episodes(table.pool, transfer, past)
     by_labels: dict[int, list[Floats]] = {labels: [] for labels in LABELS}
@@ -233,7 +234,7 @@ def run_guard(
     progress("rehearsing", len(episodes), len(episodes))
     sums = sum((one.sums for one in contributions), np.zeros((len(LABELS), len(ARMS))))
     further = sum(one.rehearsals for one in contributions)
-    means = [mean_scores(by_labels[labels], told, further) for labels, told in zip(LABELS, sums, strict=True)]
+    means = [mean_scores(by_labels[labels], total, further) for labels, total in zip(LABELS, sums, strict=True)]
     labelled = [score for labels in LABELS[1:] for score in by_labels[labels]]
     settings = best_arm(labelled, sums[1:].sum(axis=0), further * len(LABELS[1:]))
     trusts_consensus = best_arm(by_labels[0], sums[0], further) is not None
@@ -261,10 +262,10 @@ def _check_institutions(sources: Sequence[str], contributors: Sequence[str], min
         if one == other:
             raise DataError(f"{one!r} comes twice: an institution is learned from by its demonstrations or one file")
     if len(everyone) < minimum:
-        held = f"{len(everyone)} ({', '.join(everyone[:8])})" if everyone else "none"
+        found = f"{len(everyone)} ({', '.join(everyone[:8])})" if everyone else "none"
         risk = f", or take the risk with minimum={len(everyone)} (--minimum {len(everyone)})"
         raise DataError(
-            f"learning needs at least {minimum} institutions, with those that give statistics only; there are {held}. "
+            f"learning needs at least {minimum} institutions, with those that give statistics only; there are {found}. "
             f"Add some{risk if len(everyone) >= FEWEST else ''}"
         )
 

@@ -1,6 +1,7 @@
 """Ranking of candidate demonstrations: pure functions over arrays of n queries and m candidates."""
 
 from collections.abc import MutableMapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import normalise_text
 
 __all__ = [
+    "at_places",
     "distinct",
     "maximal_marginal_relevance",
     "nearest_first",
@@ -22,18 +24,23 @@ SIMILARITY_SCALE = 0.1
 PLAUSIBILITY_WEIGHT = 10.0
 KEPT_SHARE = 0.8
 KEPT_SHARE_OF_TEXTS = 0.5
-"""Lower, for texts differ in degree: one that is less plausible contradicts nothing."""
+"""Lower than for labels, as texts differ in degree: a less plausible text contradicts nothing."""
 
 Floats = NDArray[np.floating]
 
 
 def nearest_first(similarity: Floats, k: int) -> NDArray[np.intp]:
-    """Positions of the k largest of each row (n, m), largest first, the earlier where two tie; (n, min(k, m))."""
+    """Positions of the k largest of each row (n, m), largest first, the earlier first where two tie; (n, min(k, m))."""
     return np.argsort(-similarity, axis=1, kind="stable")[:, :k]
 
 
+def at_places(values: NDArray[Any], places: NDArray[np.intp], none: float) -> NDArray[Any]:
+    """Values (n, m) at places (n, k), and ``none`` where a place is -1; (n, k)."""
+    return np.where(places < 0, none, np.take_along_axis(values, places, axis=1))
+
+
 def repeated(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Mark, in each row (n, m), every key that stands further left already."""
+    """Mark, in each row (n, m), every key that also occurs further left."""
     order = np.argsort(keys, axis=1, kind="stable")
     ordered = np.take_along_axis(keys, order, axis=1)
     again = np.zeros(keys.shape, bool)
@@ -46,16 +53,16 @@ def repeated(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
 def distinct(
     rows: NDArray[np.integer], similarity: Floats, twin: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Candidate rows (n, m) and their similarity, with -1 and -inf for what is none or a twin of one further left.
+    """Candidate rows (n, m) and their similarity, with -1 and -inf for no row and for a twin of one further left.
 
-    ``twin`` (n, m) are the rows' numbers from ``twins``, whatever where there is no row.
+    ``twin`` (n, m) are the rows' numbers from ``twins``, and undefined where there is no row.
     """
     dropped = repeated(np.where(rows < 0, -1, twin)) | (rows < 0)
     return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
 
 
 def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Scale how well candidates' answers fit to probabilities over the distinct answers among a text's candidates.
+    """Normalise the fits of candidates' answers to probabilities over the distinct answers of a text's candidates.
 
     ``fits`` (n, m), positive; ``answer`` (n, m) answer number of each candidate, negative where there is none.
     Returns (n, m): the probability of each candidate's answer, 0 where there is none.
@@ -75,10 +82,10 @@ def plausible_first(
     weight: float = PLAUSIBILITY_WEIGHT,
     kept_share: float | None = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Choose candidates that are near *and* carry a plausible answer.
+    """Choose candidates that are near *and* have a plausible answer.
 
-    ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + weight log p``, the best k are kept, less
-    those whose p is under ``kept_share`` (0.8 where None, of ``texts`` 0.5) of the best p kept. Returns positions
+    ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + weight log p``. The best k are kept, except
+    those with p under ``kept_share`` (None: 0.8, or 0.5 for ``texts``) of the best p kept. Returns positions
     (n, min(k, m)), best first and -1 where dropped, and the scores (n, m).
     """
     score = utility(similarity, plausibility, weight)
@@ -93,14 +100,14 @@ def utility(similarity: Floats, plausibility: NDArray[np.float64], weight: float
 
 
 def least_share(texts: bool, kept_share: float | None) -> float:
-    """Share of the best plausibility shown under which nothing is shown."""
+    """Minimum plausibility of a demonstration, as a share of the best one shown."""
     if kept_share is not None:
         return kept_share
     return KEPT_SHARE_OF_TEXTS if texts else KEPT_SHARE
 
 
 def plausible_alone(first: NDArray[np.intp], plausibility: NDArray[np.float64], least: float) -> NDArray[np.intp]:
-    """Positions (n, k), with -1 for those whose plausibility is 0, or under ``least`` times the best of their row."""
+    """Positions (n, k), with -1 where the plausibility is 0, or under ``least`` times the best of the row."""
     kept = np.take_along_axis(plausibility, first, axis=1)
     best = kept.max(axis=1, keepdims=True, initial=0.0)
     return np.where((kept >= least * best) & (kept > 0), first, -1)
@@ -111,9 +118,8 @@ def maximal_marginal_relevance(
 ) -> NDArray[np.intp]:
     """Pick k of m candidates, each near the query and far from those picked.
 
-    ``relevance`` (n, m) cosine to each query; ``candidates`` (n, m, d) unit vectors. Returns positions
-    (n, min(k, m)), in order of picking. Carbonell & Goldstein 1998,
-    with λ = 0.5 as LangChain has it.
+    ``relevance`` (n, m) cosine to each query; ``candidates`` (n, m, d) unit vectors; ``diversity`` is 1 - λ. Returns
+    positions (n, min(k, m)), in order of picking. Carbonell & Goldstein 1998, with λ = 0.5 by default, as in LangChain.
     """
     n, m = relevance.shape
     everyone = np.arange(n)
@@ -132,9 +138,9 @@ def maximal_marginal_relevance(
 def twins(
     demonstrations: Sequence[Demonstration], seen: MutableMapping[tuple[str, str], int] | None = None, first: int = 0
 ) -> NDArray[np.int64]:
-    """Number of the first demonstration with the same input and output, for each; (N,).
+    """For each demonstration, the number of the first one with the same input and output; (N,).
 
-    They are numbered from ``first`` on; ``seen`` holds those before them, and is added to.
+    Demonstrations are numbered from ``first`` on. ``seen`` holds the numbers of earlier ones, and is extended.
     """
     seen = {} if seen is None else seen
     keys = ((normalise_text(one.input), one.output) for one in demonstrations)

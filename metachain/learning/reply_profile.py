@@ -1,4 +1,4 @@
-"""The reply profile: what each past institution's nearest demonstrations answer to a text.
+"""The reply profile: answers of each past institution's nearest demonstrations to a text.
 
 Everything learned is a function of these explicit features (ALPaCA's φ; Harrison, Sharma & Pavone 2018, with answers
 in place of a network's last layer).
@@ -30,6 +30,7 @@ REPLY_TEMPERATURE = 0.06
 COVERAGE_TEMPERATURE = 0.15
 VOTE_TEMPERATURE = 0.2
 VOTERS = 8
+"""Number of nearest demonstrations in the vote of plain nearest neighbours."""
 
 Floats = NDArray[np.float64]
 Meaning = NDArray[np.float32] | Stacked | None
@@ -37,10 +38,10 @@ Meaning = NDArray[np.float32] | Stacked | None
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Replies of S institutions, over C answers, to each of n texts: sparse, at most R answers an institution."""
+    """Replies of S institutions to each of n texts, over C answers: sparse, at most R answers of each institution."""
 
     replies: csr_array
-    """(n, S·C): column ``s·C + y`` holds g_s(x, y), the share of answer y among s's nearest; they sum to 1."""
+    """(n, S·C): column ``s·C + y`` holds g_s(x, y), the share of answer y among s's nearest; sums to 1 over y."""
     coverage: Floats
     """(n, S): similarity of each institution's nearest demonstration, in [-1, 1]."""
     vote: Floats
@@ -48,7 +49,7 @@ class Profile:
     answers: int
     """C."""
     meaning: Meaning = None
-    """(C, d) unit vector of each answer where answers are texts, so that alike ones count as alike; None for labels."""
+    """(C, d) unit vector of each answer where answers are texts, to compare them by cosine; None for labels."""
 
     @property
     def entries(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -82,7 +83,7 @@ def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: in
 
 
 def nearest_vote(neighbours: Neighbours, answer: NDArray[np.int64], answers: int) -> Floats:
-    """What plain nearest neighbours would say: ``softmax_j(h(x, x_j) / 0.2)`` over the 8 nearest of all; (n, C)."""
+    """Vote of plain nearest neighbours: ``softmax_j(h(x, x_j) / 0.2)`` over the 8 nearest of all; (n, C)."""
     rows, similarity = neighbours.flat()
     nearest = _first(similarity, VOTERS)
     rows, similarity = np.take_along_axis(rows, nearest, axis=1), np.take_along_axis(similarity, nearest, axis=1)
@@ -93,7 +94,7 @@ def nearest_vote(neighbours: Neighbours, answer: NDArray[np.int64], answers: int
 
 
 def attention(profile: Profile, log_weights: Floats | float = 0.0, temperature: float = COVERAGE_TEMPERATURE) -> Floats:
-    """``softmax_s(cov_s(x) / 0.15 + log_weights)``: how much each institution is listened to; (n, S), rows sum to 1."""
+    """``softmax_s(cov_s(x) / 0.15 + log_weights)``: weight of each institution for each text; (n, S), rows sum to 1."""
     weights: Floats = softmax(profile.coverage / temperature + log_weights, axis=1)
     return weights
 
@@ -101,9 +102,10 @@ def attention(profile: Profile, log_weights: Floats | float = 0.0, temperature: 
 def co_treatment_features(profile: Profile) -> csr_array:
     """``ψ(x) = concat_s sqrt(softmax_s(cov_s(x) / 0.15) g_s(x, ·))``: (n, S·C), rows of unit length.
 
-    ψ(x)·ψ(x') is the Bhattacharyya coefficient of two texts' replies: near 1 where past institutions answer both
-    alike, whatever they call the answer. Where answers are texts, ``concat_s sqrt(softmax_s(…)) ĝ_s(x)`` with ĝ_s the
-    mean of the replies' unit vectors, scaled to unit length; (n, S·d).
+    ψ(x)·ψ(x') is the Bhattacharyya coefficient of two texts' replies: near 1 where each past institution answers both
+    texts alike, even if institutions name the answer differently. Where answers are texts,
+    ``concat_s sqrt(softmax_s(…)) ĝ_s(x)`` with ĝ_s the mean of the replies' unit vectors, scaled to unit length;
+    (n, S·d).
     """
     if profile.meaning is not None:
         return _mean_replies(profile, profile.meaning)
@@ -130,7 +132,7 @@ def mean_reply(profile: Profile, weights: Floats) -> Floats:
 
 
 def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:
-    """``g_s(x_i, y_i)``: the share of the given answer (n,) in each institution's reply; (n, S) in [0, 1].
+    """``g_s(x_i, y_i)``: share of the given answer (n,) in each institution's reply; (n, S) in [0, 1].
 
     Where answers are texts, a reply counts by the cosine of its unit vector with the given answer's, 0 where negative.
     """
@@ -145,7 +147,7 @@ def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:
 
 
 def _first(similarity: NDArray[np.float32], k: int) -> NDArray[np.intp]:
-    """Places of the ``k`` greatest of each row (n, m), the greatest first, equals in their order; (n, min(k, m))."""
+    """``ranking.nearest_first`` without a full sort: places of the k greatest of each row (n, m); (n, min(k, m))."""
     k = min(k, similarity.shape[1])
     least = np.partition(similarity, -k, axis=1)[:, -k]
     some = [np.flatnonzero(row >= bound) for row, bound in zip(similarity, least, strict=True)]
@@ -160,7 +162,7 @@ def _shares(profile: Profile, weights: Floats) -> tuple[NDArray[np.intp], NDArra
 
 
 def _summed(shares: csr_array, meaning: NDArray[np.float32] | Stacked) -> Floats:
-    """``shares @ meaning`` (m, d), looking at the answers that occur in it (m, C) alone."""
+    """``shares @ meaning`` (m, d) of ``shares`` (m, C), reading only the answers that occur in them."""
     used, places = np.unique(shares.indices, return_inverse=True)
     narrow = csr_array((shares.data, places, shares.indptr), shape=(shares.shape[0], len(used)))
     summed: Floats = narrow @ meaning[used].astype(np.float64)
@@ -168,6 +170,7 @@ def _summed(shares: csr_array, meaning: NDArray[np.float32] | Stacked) -> Floats
 
 
 def _mean_replies(profile: Profile, meaning: NDArray[np.float32] | Stacked) -> csr_array:
+    """``co_treatment_features`` where answers are texts."""
     n, s = profile.coverage.shape
     by_institution = csr_array(profile.replies.reshape((n * s, profile.answers)))
     mean = unit_rows(np.asarray(_summed(by_institution, meaning), np.float32)).reshape(n, s, meaning.shape[1])

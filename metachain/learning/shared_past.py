@@ -18,6 +18,7 @@ from metachain.progress import Progress, silent
 __all__ = ["SharedPast", "include", "pool_of", "read_shared_past"]
 
 CACHE = "shared past"
+"""Key of ``Library.cache``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ class SharedPast:
     def digest(self, learned: Any) -> str:
         """SHA-256 of a prior and these demonstrations, in hexadecimal digits; computed once for each prior.
 
-        ``learned`` is a ``hashlib`` hash that has been fed the prior.
+        ``learned`` is a ``hashlib`` hash of the prior (``Prior.hash``), which is extended.
         """
         key = learned.digest()
         if key not in self._digests:
@@ -65,13 +66,13 @@ def read_shared_past(
 ) -> SharedPast:
     """Read and index the demonstrations of ``institutions``, in alphabetical order.
 
-    ``read`` returns them, at least one. The library keeps the last shared past: it is used again while neither the
-    institutions' demonstrations have changed nor anything was forgotten.
+    ``read`` returns them, at least one. The library keeps the last shared past. It is used again while the
+    institutions' demonstrations are unchanged and nothing was forgotten.
     """
     version = library.content_version(institutions)
-    held = library.cache.get(CACHE)
-    if isinstance(held, SharedPast) and (held.version, held.pool.institutions) == (version, tuple(institutions)):
-        return held
+    kept = library.cache.get(CACHE)
+    if isinstance(kept, SharedPast) and (kept.version, kept.pool.institutions) == (version, tuple(institutions)):
+        return kept
     pool = pool_of(library, read(), progress=progress)
     past = SharedPast(pool, InstitutionIndex(pool), version)
     library.cache[CACHE] = past

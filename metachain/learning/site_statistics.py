@@ -1,4 +1,4 @@
-"""What an institution gives that keeps its demonstrations to itself: numbers, in a file of a few kilobytes."""
+"""Summary statistics of an institution that cannot share demonstrations: numbers, in a file of a few kilobytes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,19 +28,20 @@ from metachain.learning.guard import ARMS, SHOTS, SURENESS, arm_scores
 from metachain.learning.index import InstitutionIndex
 from metachain.learning.neighbours import NEIGHBOURS, NeighbourTable
 from metachain.learning.pool import Pool
+from metachain.learning.shared_past import include
 from metachain.learning.transfer import transfer_row
 from metachain.progress import Progress, silent
 
 __all__ = ["Contribution", "Sources", "contribution_of", "read_contribution"]
 
 FORMAT = "metachain-statistics/1"
-"""Another number whenever the same demonstrations would give other numbers."""
+"""The version rises whenever the same demonstrations would give different statistics."""
 METHOD = sha256(
     repr((ARMS, LABELS, SEEDS, QUERIES, SURENESS, SHOTS, ALIKE_TRANSFER, FEWEST, TRANSFER_ITEMS, NEIGHBOURS)).encode()
 ).hexdigest()
 MOST_REHEARSALS = 2 * len(SEEDS)
 LARGEST_FILE = 1_000_000
-LONGEST_SAID = 60
+LONGEST_SHOWN = 60
 ROUNDING = 1e-9
 
 Floats = NDArray[np.float64]
@@ -48,57 +49,56 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sources:
-    """The S institutions whose demonstrations are shared, indexed and measured once."""
+    """The S institutions that share their demonstrations, indexed and measured once."""
 
     table: NeighbourTable
-    """Of these alone."""
+    """Neighbours within these institutions only."""
     index: InstitutionIndex
     transfer: Floats
-    """(S, S): how well column s answers row u's inputs."""
+    """(S, S) from ``prior.transfer_matrix``."""
     fingerprint: str
-    """Of the encoder."""
+    """Fingerprint of the encoder."""
 
     @property
     def institutions(self) -> tuple[str, ...]:
-        """Their names, in alphabetical order."""
+        """Names of the institutions, in alphabetical order."""
         return self.table.pool.institutions
 
     @cached_property
     def digest(self) -> str:
-        """Of their demonstrations, ids and texts; 64 hexadecimal digits."""
+        """SHA-256 of their demonstrations, ids and texts; 64 hexadecimal digits."""
         digest = sha256()
-        for one in self.table.pool.demonstrations:
-            digest.update(f"\0{one.institution}\0{one.id}\0{one.input}\0{one.output}".encode())
+        include(digest, self.table.pool.demonstrations)
         return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """One institution's statistics beside S shared institutions: no text, no id, no answer. Made by ``statistics_of``.
+    """One institution's statistics relative to S shared institutions: no text, no id, no answer.
 
-    Raises DataError, which names the file and the field, for whatever can't have been measured: a number that is not
-    finite or out of its range, rows that don't fit, statistics of another version's rehearsals.
+    Made by ``statistics_of``. Raises DataError, which names the file and the field, for invalid statistics: a number
+    that is not finite or out of range, rows of a wrong length, statistics from another version of the method.
     """
 
     institution: str
     sources: tuple[str, ...]
-    """The S shared institutions it was measured beside, in alphabetical order."""
+    """The S shared institutions that it was measured against, in alphabetical order."""
     digest: str
-    """Of the shared demonstrations (``Sources.digest``)."""
+    """Digest of the shared demonstrations (``Sources.digest``)."""
     fingerprint: str
-    """Of the encoder."""
+    """Fingerprint of the encoder."""
     method: str
-    """Of the arms and all that says how they rehearse."""
+    """SHA-256 of the arms and all settings of the episodes."""
     items: int
     """Number of its demonstrations that ``transfer`` is a mean over; at most 220."""
     rehearsals: int
-    """Number of its rehearsals with each count of labels; at most 4."""
+    """Number of its episodes (rehearsals) with each number of labels; at most 4."""
     transfer: tuple[float, ...]
-    """(S,) how well each shared institution answers its inputs, in [0, 1]."""
+    """(S,) share, in [0, 1], of its right answers in each shared institution's replies to its inputs."""
     scores: tuple[tuple[float, ...], ...]
-    """(len(LABELS), len(ARMS)) sums over the rehearsals (``guard.arm_scores``), each in [0, rehearsals]."""
+    """(len(LABELS), len(ARMS)) sums over the episodes (``guard.arm_scores``), each in [0, rehearsals]."""
     file: str = field(default="", compare=False)
-    """Where it was read from, for messages."""
+    """File that it was read from, for messages."""
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -118,13 +118,13 @@ class Contribution:
         return np.array(self.scores, np.float64)
 
     def check_beside(self, sources: Sources) -> None:
-        """Raise DataError unless it was measured beside these very demonstrations, with their encoder."""
+        """Raise DataError unless it was measured against exactly these demonstrations, with their encoder."""
         if self.fingerprint != sources.fingerprint:
-            held = f"with {_said(self.fingerprint)}, the library is open with {sources.fingerprint!r}"
-            raise self.refused("fingerprint", f"was measured {held}; measure again with that encoder")
+            used = f"with {_shortened(self.fingerprint)}, the library is open with {sources.fingerprint!r}"
+            raise self.refused("fingerprint", f"was measured {used}; measure again with that encoder")
         if self.sources != sources.institutions:
             apart = sorted(set(self.sources) ^ set(sources.institutions))
-            named = ", ".join(map(_said, apart[:5])) + (f" and {len(apart) - 5} more" if len(apart) > 5 else "")
+            named = ", ".join(map(_shortened, apart[:5])) + (f" and {len(apart) - 5} more" if len(apart) > 5 else "")
             raise self.refused("sources", f"differ from the institutions learned from in {named}; measure again")
         if self.digest != sources.digest:
             raise self.refused(
@@ -132,36 +132,36 @@ class Contribution:
             )
 
     def to_json(self) -> str:
-        """Write it as JSON that a person can read; numbers come back as they were, bit by bit."""
+        """Return the statistics as readable JSON; numbers are read back exactly."""
         record = {"format": FORMAT, **asdict(self)}
         del record["file"]
         return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, file: str = "") -> Self:
-        """Read it back. Raises DataError that names the file and what in it is not what it must be."""
+        """Read statistics from ``to_json``. Raises DataError that names the file and the invalid field."""
         name = file or "the statistics"
         try:
-            record = json.loads(text, parse_constant=_no_number, object_pairs_hook=_each_once)
+            record = json.loads(text, parse_constant=_reject_constant, object_pairs_hook=_record_of)
         except RecursionError:
             raise DataError(f"{name}: not JSON that can be read (nested too deeply)") from None
         except ValueError as error:
             raise DataError(f"{name}: not JSON that can be read ({error})") from None
         if not isinstance(record, dict) or record.get("format") != FORMAT:
-            held = _said(record.get("format")) if isinstance(record, dict) else "none"
-            raise DataError(f"{name}: the format is {held}, expected {FORMAT!r}; make it with: metachain statistics")
+            got = _shortened(record.get("format")) if isinstance(record, dict) else "none"
+            raise DataError(f"{name}: the format is {got}, expected {FORMAT!r}; make it with: metachain statistics")
         fields = cls.__dataclass_fields__.keys() - {"file"}
         odd = fields ^ (record.keys() - {"format"})
         if odd:
             wrong = sorted(odd)[0]
             how = "is missing" if wrong in fields else "is not one that statistics have"
-            raise DataError(f"{name}: field {_said(wrong)} {how}; measure again")
-        return cls(**{key: _frozen(record[key]) for key in fields}, file=file)
+            raise DataError(f"{name}: field {_shortened(wrong)} {how}; measure again")
+        return cls(**{key: _as_tuples(record[key]) for key in fields}, file=file)
 
     def refused(self, name: str, why: str) -> DataError:
-        """Return the error that names the file, the institution where it can be, and the field."""
-        whose = self.file or f"statistics of {_said(self.institution)}"
-        return DataError(f"{whose}: {name!r} {why}")
+        """Return the error for an invalid field; it names the file, or the institution where there is none."""
+        source = self.file or f"statistics of {_shortened(self.institution)}"
+        return DataError(f"{source}: {name!r} {why}")
 
     def _check_names(self) -> None:
         if not isinstance(self.sources, tuple) or not self.sources:
@@ -175,26 +175,28 @@ class Contribution:
         if list(self.sources) != sorted(set(self.sources)):
             raise self.refused("sources", "must be in alphabetical order, each once")
         if self.institution in self.sources:
-            raise self.refused("sources", f"holds {_said(self.institution)} itself, which it was measured beside")
+            raise self.refused("sources", f"holds {_shortened(self.institution)} itself, which it was measured beside")
 
     def _check_count(self, name: str, value: object, least: int, most: int) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise self.refused(name, f"must be a whole number in [{least}, {most}], got {_said(value)}")
+            raise self.refused(name, f"must be a whole number in [{least}, {most}], got {_shortened(value)}")
 
     def _check_numbers(self, name: str, values: object, count: int, most: float) -> None:
         if not isinstance(values, tuple) or len(values) != count:
-            held = f"a list of {len(values)}" if isinstance(values, tuple) else _said(values)
-            raise self.refused(name, f"must hold {count} numbers in each list, got {held}")
+            got = f"a list of {len(values)}" if isinstance(values, tuple) else _shortened(values)
+            raise self.refused(name, f"must hold {count} numbers in each list, got {got}")
         for place, value in enumerate(values):
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
-                raise self.refused(name, f"must hold numbers in [0, {most:g}], got {_said(value)} in place {place}")
+                raise self.refused(
+                    name, f"must hold numbers in [0, {most:g}], got {_shortened(value)} in place {place}"
+                )
 
 
 def contribution_of(sources: Sources, own: Pool, progress: Progress = silent) -> Contribution:
-    """Measure one institution's demonstrations beside shared ones, as ``learn`` measures an institution it may show.
+    """Measure one institution's demonstrations against shared ones, as ``learn`` measures a sharing institution.
 
-    ``own`` is a pool of one institution's demonstrations, made with ``answers`` of the sources' pool. Nobody else may
-    be shown its demonstrations, so which sources are alike is said by its row of the transfer matrix alone.
+    ``own`` is a pool of one institution's demonstrations, made with the ``answers`` of the sources' pool. No other
+    institution may be shown its demonstrations, so only its row of the transfer matrix decides which sources are alike.
     """
     pool = sources.table.pool.followed_by(own)
     number = len(sources.institutions)
@@ -223,7 +225,7 @@ def contribution_of(sources: Sources, own: Pool, progress: Progress = silent) ->
 
 
 def read_contribution(path: str | Path) -> Contribution:
-    """Read a file that ``metachain statistics`` wrote. Raises DataError that names the file and what is wrong in it."""
+    """Read a file that ``metachain statistics`` wrote. Raises DataError that names the file and the fault."""
     try:
         with Path(path).open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)
@@ -238,27 +240,27 @@ def read_contribution(path: str | Path) -> Contribution:
     return Contribution.from_json(text, str(path))
 
 
-def _frozen(value: Any) -> Any:
-    """Lists as tuples, two deep: no field holds deeper ones."""
+def _as_tuples(value: Any) -> Any:
+    """Turn lists into tuples, two levels deep: no field is nested deeper."""
     if not isinstance(value, list):
         return value
     return tuple(tuple(one) if isinstance(one, list) else one for one in value)
 
 
-def _no_number(name: str) -> float:
+def _reject_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")
 
 
-def _each_once(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
+def _record_of(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         raise ValueError("a field is given twice")
     return record
 
 
-def _said(value: object) -> str:
-    """Return what was got, short; what holds other things by its kind alone."""
+def _shortened(value: object) -> str:
+    """Show a value in a message: short, and a container or other object by its type only."""
     if value is not None and not isinstance(value, str | int | float):
         return type(value).__name__
     text = repr(value)
-    return text if len(text) <= LONGEST_SAID else text[:LONGEST_SAID] + "…"
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"

@@ -1,7 +1,7 @@
-"""Forgetting: a demonstration, an institution or a patient leaves the library and everything learned from it.
+"""Machine unlearning: removes a demonstration, an institution or a patient from the library and all that was learned.
 
-What is learned here is a closed-form function of the demonstrations, so learning again without them is exact: the
-result is the same as if they had never been there (machine unlearning in the sense of Cao & Yang 2015).
+Priors and posteriors are closed-form functions of the demonstrations. So learning again without some of them is exact:
+the result is the same as if they had never been there (machine unlearning in the sense of Cao & Yang 2015).
 """
 
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ __all__ = ["Receipt", "forget"]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was forgotten, and what was learned again without it."""
+    """Record of what was forgotten, and of what was learned again without it."""
 
     erased: Erased
-    """As the library keeps it (``Library.receipts``)."""
+    """Record of the erasure, also kept in the library (``Library.receipts``)."""
     scrubbed: bool
-    """False where another process was reading from before, so that the file's log holds old bytes until it is done."""
+    """False if another process was already reading: the file's log keeps old bytes until that process is done."""
     learned_again: tuple[str, ...]
-    """Names of the priors and posteriors that had a part in it and are there again."""
+    """Names of the priors and posteriors that depended on it and were learned again."""
     lost: tuple[str, ...]
-    """Names of what had a part in it and can't be made again here: a model's policy, statistics of elsewhere, lists."""
+    """Names of what depended on it and can't be made again here: models' policies, statistics from elsewhere, lists."""
 
 
 def forget(
@@ -43,12 +43,12 @@ def forget(
 ) -> Receipt:
     """Forget a demonstration by its id (of an ``institution``, where several have it), an institution, or a patient.
 
-    A patient is all demonstrations whose ``metadata.patient`` is that key. ``answer`` is the id of one recorded answer,
-    with its query and correction. When this returns they are gone from the
-    database and its files, with the answers that models gave to or from them, their vectors, and every prior, posterior
-    and policy that they had a part in; priors and posteriors have been learned again from what is left. Interrupted, it
-    has forgotten all or nothing; what was learned may be missing then and is to be learned again. Raises DataError
-    where it is not said what to forget, NotFoundError where there is none of it.
+    A patient is all demonstrations with that key in ``metadata.patient``. ``answer`` is the id of one recorded answer,
+    with its query and correction. On return they are gone from the database and its files, together with their
+    vectors, the models' answers to or from them, and every prior, posterior and policy that depended on them. Priors
+    and posteriors have been learned again from the rest. An interrupted call has forgotten all or nothing; priors and
+    posteriors may then be missing and must be learned again. Raises DataError where the thing to forget is missing or
+    ambiguous, NotFoundError where the library holds none of it.
     """
     doomed = _doomed(library, institution, demonstration, patient, answer)
     priors = {owner: _prior(library, owner) for owner in _owners(library)}
@@ -73,9 +73,9 @@ def forget(
 def _doomed(
     library: Library, institution: str | None, demonstration: str | None, patient: str | None, answer: str | None
 ) -> Doomed:
-    one_of = {"demonstration": demonstration, "patient": patient, "answer": answer}
-    given = [name for name, value in one_of.items() if value is not None]
-    for name, value in {"institution": institution, **one_of}.items():
+    parts = {"demonstration": demonstration, "patient": patient, "answer": answer}
+    given = [name for name, value in parts.items() if value is not None]
+    for name, value in {"institution": institution, **parts}.items():
         if value is not None:
             check_text(name, value)
     if len(given) > 1:
@@ -95,7 +95,7 @@ def _doomed(
 
 
 def _owners(library: Library) -> list[str | None]:
-    """Whose priors there are; None: everybody's."""
+    """Institutions with a prior of their own; None stands for the common prior."""
     own = [name.removeprefix(OWN_PRIOR) for name in library.learned() if name.startswith(OWN_PRIOR)]
     return [*own, *([None] if PRIOR in library.learned() else [])]
 
@@ -104,7 +104,7 @@ def _prior(library: Library, owner: str | None) -> Prior | None:
     try:
         return load_prior(library, owner)
     except LibraryError:
-        return None  # it is of an older format, or damaged: it is learned anew all the same
+        return None  # of an older format, or damaged; it is learned anew in any case
 
 
 def _learn_again(library: Library, owner: str | None, before: Prior | None, progress: Progress) -> None:
@@ -112,7 +112,7 @@ def _learn_again(library: Library, owner: str | None, before: Prior | None, prog
     try:
         prior = learn(library, owner, minimum=min(MINIMUM, count), progress=progress)
     except DataError:
-        return  # too few institutions are left: the receipt says that there is no prior now
+        return  # too few institutions are left; the receipt lists the prior as lost
     save_prior(library, prior, owner)
 
 
@@ -120,5 +120,5 @@ def _adapt_again(library: Library, institution: str) -> None:
     try:
         posterior = adapt(load_prior(library, institution), library, institution)
     except (NotFoundError, SharingError):
-        return  # there is no prior, or nobody is left to be shown
+        return  # no prior is left, or no institution shares any more
     save_posterior(library, posterior)

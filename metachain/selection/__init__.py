@@ -1,4 +1,4 @@
-"""The demonstrations that one query is shown, and why."""
+"""Selection of few-shot examples (demonstrations) for a query, with reasons."""
 
 from typing import TYPE_CHECKING
 

@@ -11,7 +11,7 @@ B = 0.75
 
 
 def word_counts(texts: list[str]) -> csr_array:
-    """How often each word of two or more characters occurs in each of n lower-cased texts; (n, V)."""
+    """Count each word in each of n texts, lower-cased; (n, V)."""
     from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 - takes a second
 
     try:
@@ -23,7 +23,8 @@ def word_counts(texts: list[str]) -> csr_array:
 def bm25_weights(counts: csr_array, corpus: NDArray[np.intp]) -> csr_array:
     """Okapi BM25 weight of each word in each text, so that a query's score is the sum over its words; (n, V).
 
-    ``counts`` (n, V) from ``word_counts``; ``corpus`` the texts that document frequency and mean length are taken from.
+    ``counts`` (n, V) from ``word_counts``; ``corpus`` the rows of the texts that give document frequency and mean
+    length.
     Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework", eq. 3.15, with k1 = 1.5, b = 0.75 and a
     positive idf.
     """

@@ -1,4 +1,4 @@
-"""Choosing demonstrations for an institution in one state of the library."""
+"""Choice of demonstrations for one institution in one state of the library."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,17 @@ from metachain.selection.selection import Chosen, Selection
 __all__ = ["Chooser", "checked_shots"]
 
 KIN = 0.3
-"""Co-treatment from which a label is named in a reason."""
+"""Co-treatment, in [0, 1], from which a reason names a label."""
 
 Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Chooser:
-    """Chooses for one state of an institution. Its results are drafts: only ``Selector`` records and shows them."""
+    """Chooses demonstrations for one state of an institution.
+
+    Its selections are drafts: only ``Selector`` records them, and only recorded selections are shown.
+    """
 
     state: InstitutionState
     posterior: Posterior
@@ -78,12 +81,12 @@ class Chooser:
         ]
 
     def _left_out(self, rows: NDArray[np.int64], without: Collection[Demonstration]) -> NDArray[np.bool_] | None:
-        """Mark candidate rows (n, m) of ``without``, and demoted ones; None where nothing is left out."""
-        held, demoted = frozenset(without), self.policy.demoted
-        if not held and not demoted:
+        """Mark candidate rows (n, m) that must not be shown: ``without``, demoted ones; None without any."""
+        excluded, demoted = frozenset(without), self.policy.demoted
+        if not excluded and not demoted:
             return None
-        some = (self.state.demonstration(row) if row >= 0 else None for row in rows.ravel().tolist())
-        out = [one is not None and (one in held or one.key in demoted) for one in some]
+        candidates = (self.state.demonstration(row) if row >= 0 else None for row in rows.ravel().tolist())
+        out = [one is not None and (one in excluded or one.key in demoted) for one in candidates]
         return np.array(out, bool).reshape(rows.shape)
 
     def _selection(
@@ -108,7 +111,7 @@ class Chooser:
 def _candidates(
     state: InstitutionState, normalised: Sequence[str], vectors: NDArray[np.float32], near: Neighbours
 ) -> Candidates:
-    """Own labels and neighbours of n queries, without the label whose text is the query itself."""
+    """Own labels and neighbours of n queries, without labels that have the query's own text."""
     itself = np.array(normalised, object)[:, None] == state.own_texts[None, :]
     own = np.where(itself, -1, len(state.pool.demonstrations) + np.arange(len(state.own_texts)))
     similarity = similarities(vectors, state.support.vectors)
@@ -119,7 +122,7 @@ def _reason(state: InstitutionState, one: Demonstration, similarity: float, prob
     institution, support = state.institution, state.support.demonstrations
     origin = "your own label" if one.institution == institution else f"from {one.institution}"
     reason = f"{origin}: input {similarity:.0%} similar, answer {probability:.0%} probable here"
-    kernel = kernel[: len(support)]  # without scored answers
+    kernel = kernel[: len(support)]  # the columns after these are scored answers
     if not len(kernel) or kernel.max() < KIN:
         return reason
     kin = support[int(kernel.argmax())]
@@ -128,7 +131,7 @@ def _reason(state: InstitutionState, one: Demonstration, similarity: float, prob
 
 
 def checked_shots(k: int) -> int:
-    """Return a maximum number of demonstrations. Raises DataError where it is no whole number, or negative."""
+    """Check a maximum number of demonstrations. Raises DataError where it is no whole number, or negative."""
     if not isinstance(k, int) or isinstance(k, bool) or k < 0:
         raise DataError(f"k must be a whole number of demonstrations, 0 or more, got {k!r}")
     return k

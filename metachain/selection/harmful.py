@@ -1,4 +1,4 @@
-"""Which demonstrations mislead a model wherever they are shown: found in its outcomes, by regression."""
+"""Demonstrations that mislead a model wherever they are shown, found by regression on its outcomes."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,19 @@ from scipy.sparse import csr_array
 __all__ = ["Exposure", "Harm", "Key", "misleading", "suspects"]
 
 LEAST_QUERIES = 5
-"""Different queries that a demonstration must have been shown for."""
+"""Minimum number of different queries for which a demonstration must have been shown."""
 MOST_EXAMINED = 2000
-"""Demonstrations; those shown most often."""
+"""Maximum number of demonstrations examined: those shown most often."""
 CERTAIN = 4.0
-"""Standard deviations that the harm must be from nothing, as thousands of demonstrations are looked at."""
+"""Standard deviations by which the effect must be below 0, as thousands of demonstrations are tested."""
 LEAST_HARM = 0.25
+"""Least harm to a score, in [0, 1]."""
 PRIOR_SPREAD = 0.2
-"""Standard deviation of what one demonstration is thought, in advance, to add to a score."""
+"""Prior standard deviation of one demonstration's effect on a score."""
 LEAST_NOISE = 0.1
-"""Standard deviation of a score that is expected at the least."""
+"""Minimum standard deviation of the noise in a score."""
 REFITS = 2
-"""The first with all variance taken for noise, the second with what the first leaves."""
+"""Number of fits: the first takes all variance as noise, the second the residual variance of the first."""
 
 Key = tuple[str, str]
 Floats = NDArray[np.float64]
@@ -31,36 +32,37 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """One answer of a model, by what it was shown and what it earned."""
+    """One answer of a model: the demonstrations shown, and the score."""
 
     query: str
     shown: tuple[Key, ...]
-    """Institution and id, in prompt order."""
+    """Institution and id of each demonstration shown, in prompt order."""
     worth: tuple[float, ...]
-    """What an answer would earn that copies each demonstration shown, in [0, 1]."""
+    """Score, in [0, 1], for copying the answer of each demonstration shown."""
     score: float
+    """Score of the model's answer, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """What showing a demonstration does to a score, beyond what the rightness of the answers shown explains."""
+    """Effect on the score of showing a demonstration, beyond the effect of how right the answers shown are."""
 
     effect: float
     """Posterior mean."""
     deviation: float
     """Posterior standard deviation."""
     queries: int
-    """Different queries that it was shown for."""
+    """Number of different queries for which it was shown."""
 
 
 def misleading(exposures: Sequence[Exposure]) -> Mapping[Key, Harm]:
-    """Find demonstrations under which the same queries are answered worse; worst first.
+    """Find demonstrations that make the answers to the same queries worse; most harmful first.
 
-    Scores are compared within each query, so that its difficulty doesn't count, and beside how right the answers shown
-    were (their mean, best, first and last worth, and how many), so that a demonstration isn't blamed for an
-    institution's other convention. The effects of all demonstrations together are Gaussian with standard deviation
-    0.2 in advance (ridge regression; Hoerl & Kennard 1970). Named are those shown for 5 queries or more whose effect is
-    below -0.25, and below 0 by 4 standard deviations.
+    Scores are compared within each query, so that the query's difficulty doesn't count. The regression also controls
+    for how right the answers shown were (mean, best, first and last worth, and their number), so that a demonstration
+    isn't blamed for following another institution's convention. The effects have independent Gaussian priors with
+    standard deviation 0.2 (ridge regression; Hoerl & Kennard 1970). A demonstration is returned if it was shown for 5
+    queries or more and its effect is below -0.25, and below 0 by 4 standard deviations.
     """
     return {
         key: harm
@@ -70,13 +72,13 @@ def misleading(exposures: Sequence[Exposure]) -> Mapping[Key, Harm]:
 
 
 def suspects(exposures: Sequence[Exposure]) -> list[Key]:
-    """Demonstrations that may mislead, shown for as little as one query; the likeliest first."""
+    """Demonstrations that may mislead, shown for one query or more; the likeliest first."""
     harms = {key: harm for key, harm in _harms(exposures, 1).items() if harm.effect < 0}
     return sorted(harms, key=lambda key: (harms[key].effect / harms[key].deviation, key))
 
 
 def _harms(exposures: Sequence[Exposure], least: int) -> Mapping[Key, Harm]:
-    """Effect of every demonstration that was shown for ``least`` queries or more, the worst first."""
+    """Effect of each demonstration that was shown for ``least`` queries or more; the most harmful first."""
     asked: dict[Key, set[str]] = defaultdict(set)
     for one in exposures:
         for key in one.shown:
@@ -93,7 +95,7 @@ def _harms(exposures: Sequence[Exposure], least: int) -> Mapping[Key, Harm]:
 
 
 def _effects(exposures: Sequence[Exposure], examined: Sequence[Key]) -> tuple[Floats, Floats]:
-    """Posterior mean and standard deviation of each demonstration's effect; (D,) each."""
+    """Posterior mean and standard deviation of the effects of D demonstrations; (D,) each."""
     number = {key: place for place, key in enumerate(examined)}
     query: dict[str, int] = {}
     group = np.array([query.setdefault(one.query, len(query)) for one in exposures])
@@ -118,6 +120,7 @@ def _effects(exposures: Sequence[Exposure], examined: Sequence[Key]) -> tuple[Fl
 
 
 def _context(one: Exposure) -> list[float]:
+    """Controls of the regression: shown at all, number shown, and mean, best, first and last worth."""
     worth = one.worth
     if not worth:
         return [0.0] * 6
@@ -125,7 +128,7 @@ def _context(one: Exposure) -> list[float]:
 
 
 def _within(values: Floats, group: NDArray[np.intp]) -> Floats:
-    """Values (n, d) less the mean of their group."""
+    """Values (n, d) less the mean of their group; ``group`` (n,) are group numbers."""
     total = np.zeros((int(group.max()) + 1, values.shape[1]))
     np.add.at(total, group, values)
     centred: Floats = values - (total / np.bincount(group)[:, None])[group]

@@ -1,4 +1,4 @@
-"""The policies that a library has learned, one for each model."""
+"""Learned policies of a library, one for each model."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,19 +15,20 @@ FORMAT = "metachain-policy/1"
 
 @dataclass(frozen=True)
 class LearnedPolicy:
-    """A model's policy, and what it was learned from."""
+    """Learned policy of a model, with the evidence for it."""
 
     model: str
     policy: Policy
     metric: str
+    """Name of the metric."""
     trials: int
-    """Different questions that the model answered."""
+    """Number of different trials that the model answered."""
     questions: int
-    """Queries on which policies were compared."""
+    """Number of queries on which policies were compared."""
     gain: float
-    """Mean score of the policy less that of the default, on queries of past institutions that played the new one."""
+    """Mean score of the policy less that of the default, on queries of held-out past institutions."""
     interval: tuple[float, float]
-    """95 %, paired over queries."""
+    """95 % interval of the gain, paired over queries."""
 
 
 def save_policy(library: Library, learned: LearnedPolicy) -> None:
@@ -37,7 +38,7 @@ def save_policy(library: Library, learned: LearnedPolicy) -> None:
 
 
 def read_policy(library: Library, model: str) -> LearnedPolicy:
-    """Read what was learned for a model. Raises NotFoundError where nothing was, LibraryError where it is damaged."""
+    """Read the learned policy of a model. Raises NotFoundError without one, LibraryError where it is damaged."""
     check_text("model", model)
     try:
         header, _ = library.load(_name(model))
@@ -56,7 +57,7 @@ def read_policy(library: Library, model: str) -> LearnedPolicy:
 
 
 def load_policy(library: Library, model: str) -> Policy:
-    """How demonstrations are shown to a model: as was learned for it, or as usual where nothing was."""
+    """Read the learned policy of a model, or the default policy where none was learned."""
     try:
         return read_policy(library, model).policy
     except NotFoundError:

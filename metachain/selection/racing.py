@@ -1,8 +1,8 @@
-"""A race between arms on the same items: paired comparisons, and losers dropped early.
+"""Race of arms on the same items: paired comparisons, and losers dropped early.
 
-Successive halving (Karnin, Koren & Somekh 2013, "Almost optimal exploration in multi-armed bandits") with all that was
-scored so far kept, and arms that lose for certain dropped between its rounds (Maron & Moore 1994, "Hoeffding races",
-with the paired normal bound of Moore & Lee 1994).
+Successive halving (Karnin, Koren & Somekh 2013, "Almost optimal exploration in multi-armed bandits"). All scores so far
+are kept, and between its rounds arms that lose for certain are dropped (Maron & Moore 1994, "Hoeffding races", with the
+paired normal bound of Moore & Lee 1994).
 """
 
 from collections.abc import Sequence
@@ -15,43 +15,43 @@ from numpy.typing import NDArray
 __all__ = ["Dropped", "most_left", "paired", "still_racing", "winner"]
 
 LEAST_ITEMS = 32
-"""Items before anything is held certain."""
+"""Minimum number of items before an arm is dropped for certain."""
 CERTAIN = 3.0
-"""Standard errors: a one-sided error of 1 in 740 a look, for some hundred looks are taken."""
+"""Standard errors: a one-sided error of 1 in 740 for each of about a hundred comparisons."""
 HALVED_AT = (0.4, 0.65, 0.85)
-"""Shares of the calls."""
+"""Shares of the calls after which the arms are halved."""
 WORTH_HAVING = 0.005
-"""An arm that can't be this much better than one that is preferred to it is dropped."""
+"""Least gain in mean score: an arm that can't beat a preferred arm by this much is dropped."""
 DOUBT = 1.0
-"""Standard errors by which the incumbent must be beaten."""
+"""Standard errors by which the winner must beat the incumbent."""
 SMOOTHING = 1.0
-"""Items of variance 1/4 that each difference is taken to have in advance, so that few equal scores prove nothing."""
+"""Number of prior items of variance 1/4 in each difference, so that a few equal scores prove nothing."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An arm that is out, and why."""
+    """An arm that was dropped, and the reason."""
 
     arm: int
     items: int
-    """After how many items."""
+    """Number of items after which it was dropped."""
     behind: float
     """Mean score of the leader less its own."""
     error: float
     """Standard error of that difference."""
     reason: str
-    """``loses``, ``gains nothing``, or ``halved``: among the worse half when a round's calls were spent."""
+    """``loses``, ``gains nothing``, or ``halved``: in the worse half when a round's calls were spent."""
 
 
 def still_racing(scores: Floats, racing: Sequence[int], most: int, incumbent: int) -> tuple[list[int], list[Dropped]]:
-    """Who races on after n items, and who is dropped.
+    """Split the racing arms after n items: arms that race on, and arms that are dropped.
 
-    ``scores`` (n, A), in [0, 1], of every racing arm on every item; what is in the other columns is not read. Arms
-    come in order of preference. Dropped is an arm that is behind the leader by more than 3 standard errors of the
-    paired difference, or that by that margin can't be 0.005 better than one which is preferred to it and not behind.
-    Of those left the best ``most`` (≥ 2) race on. The ``incumbent`` is compared to the end, unless it gains nothing.
+    ``scores`` (n, A), in [0, 1], of every racing arm on every item; the columns of other arms are not read. Arms are
+    numbered in order of preference. An arm is dropped if it is behind the leader by more than 3 standard errors of the
+    paired difference, or if, by that margin, it can't be 0.005 better than a preferred arm with at least its mean.
+    The best ``most`` (≥ 2) of the others race on. The ``incumbent`` stays to the end, unless it gains nothing.
     """
     racing = list(racing)
     n = len(scores)
@@ -85,9 +85,9 @@ def still_racing(scores: Floats, racing: Sequence[int], most: int, incumbent: in
 
 
 def winner(scores: Floats, racing: Sequence[int], incumbent: int) -> int:
-    """The best arm left, but the incumbent where that isn't behind by more than one standard error.
+    """Best arm left; the incumbent, unless it is behind that arm by more than one standard error.
 
-    ``scores`` as for ``still_racing``. Without any item it is the incumbent.
+    ``scores`` as for ``still_racing``. Without any item the incumbent wins.
     """
     if not len(scores):
         return incumbent
@@ -107,9 +107,9 @@ def paired(one: Floats, other: Floats) -> tuple[float, float]:
 
 
 def most_left(arms: int, spent: int, calls: int) -> int:
-    """How many of ``arms`` may race on, 2 or more: they are halved when 40, 65 and 85 % of the calls are spent.
+    """Number of ``arms`` that may race on, 2 or more: they are halved when 40, 65 and 85 % of the calls are spent.
 
-    The rounds are uneven, as a first halving on few items costs the best arm oftenest.
+    The rounds are uneven: an early halving on few items would drop the best arm most often.
     """
     done = sum(spent >= share * calls for share in HALVED_AT)
     return max(ceil(arms / (1 << done)), 2)

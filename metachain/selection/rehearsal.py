@@ -1,4 +1,4 @@
-"""Rehearsals: held-out episodes in which each policy chooses demonstrations for the queries."""
+"""Held-out episodes (rehearsals) in which each policy chooses demonstrations for the queries."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ from metachain.learning.transfer import prior_log_weights
 __all__ = ["Question", "RehearsalSet"]
 
 KEPT = 512
-"""Episodes whose candidates are kept in memory."""
+"""Number of episodes with candidates kept in memory."""
 STREAM = 2000
-"""Seed that keeps these random draws apart from the guard's and evaluation's."""
+"""Seed that keeps these random draws apart from those of the guard and of evaluation."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -46,10 +46,10 @@ class Question:
 
 
 class RehearsalSet:
-    """Held-out episodes of a library's past institutions, each beside the institutions that it learns from.
+    """Held-out episodes of a library's past institutions.
 
-    ``episodes`` are those of ``episodes.all_episodes`` unless others are given: each institution beside all others, and
-    beside dissimilar ones only; with 0, 4 and 16 labels; two random supports. ``seed`` orders the questions.
+    ``episodes`` are by default those of ``episodes.all_episodes``: each institution learns from all others, and from
+    dissimilar ones only; with 0, 4 and 16 labels; two random supports. ``seed`` orders the questions.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class RehearsalSet:
         self._plausible = lru_cache(KEPT)(self._plausible_candidates)
 
     def questions(self) -> Iterator[Question]:
-        """Every query once in each episode, one institution after the other, so that each prefix is even."""
+        """Yield every query of every episode; institutions take turns, so that each prefix is balanced."""
         by_institution: dict[int, list[Question]] = {}
         for number, episode in enumerate(self._episodes):
             asked = [Question(number, place) for place in range(len(episode.query))]
@@ -79,12 +79,12 @@ class RehearsalSet:
                     yield by_institution[institution][turn]
 
     def asked(self, question: Question) -> Demonstration:
-        """The query with its right answer."""
+        """Return the query with its right answer."""
         episode = self._episodes[question.episode]
         return self._table.pool.demonstrations[int(episode.query[question.place])]
 
     def shown(self, question: Question, policies: Sequence[Policy]) -> list[tuple[Demonstration, ...]]:
-        """Demonstrations that each policy chooses for a question, in prompt order."""
+        """Return the demonstrations that each policy chooses for a question, in prompt order."""
         pool = self._table.pool
         every, probabilities = self._plausible(question.episode)
         one = slice(question.place, question.place + 1)

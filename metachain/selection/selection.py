@@ -1,4 +1,4 @@
-"""What was chosen for one query, in the order it is shown, and why."""
+"""Demonstrations chosen for one query, in prompt order, with scores and reasons."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ __all__ = ["Chosen", "Selection"]
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """One demonstration that is shown, with the numbers that put it there."""
+    """One chosen demonstration, with the numbers behind the choice."""
 
     demonstration: Demonstration
     score: float
@@ -29,15 +29,15 @@ class Selection:
     institution: str
     query: str
     chosen: tuple[Chosen, ...]
-    """Least useful first."""
+    """Chosen demonstrations, least useful first."""
     method: str
-    """Which arm of the guard chose: ``metachain`` or ``nearest`` (plain nearest neighbours)."""
+    """Arm of the guard that chose: ``metachain`` or ``nearest`` (plain nearest neighbours)."""
     best_first: bool = False
-    """Whether the prompt holds them the other way round, the best furthest from the query."""
+    """True where the prompt order is reversed, so that the best is furthest from the query."""
     id: str = field(default="", compare=False)
-    """Of its entry in the library's audit; empty for a draft, which nobody is shown."""
+    """Id of its entry in the library's audit; empty for a draft, which is never shown."""
 
     @property
     def demonstrations(self) -> tuple[Demonstration, ...]:
-        """The demonstrations alone, in prompt order."""
+        """Demonstrations in prompt order."""
         return tuple(one.demonstration for one in (reversed(self.chosen) if self.best_first else self.chosen))

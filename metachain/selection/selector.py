@@ -1,4 +1,4 @@
-"""Chooses the demonstrations of past institutions, and of its own labels, that an institution should be shown."""
+"""Selector: few-shot examples (demonstrations) for one institution, each selection recorded in the audit."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -25,22 +25,22 @@ from metachain.timestamps import now
 __all__ = ["Selector"]
 
 ATTEMPTS = 5
-"""So often a selection is made anew because the rules have changed while it was made."""
+"""Maximum number of attempts at one selection while the sharing rules keep changing."""
 
 
 class Selector:
-    """Selects for one institution: from demonstrations that others share with it, and from its own as they are now.
+    """Selects for one institution from demonstrations that others share with it, and from its own present labels.
 
-    Labels, lists of answers and feedback of the institution count from the next selection on, whoever adds them. So do
-    changes of the sharing rules, the end of a grant, and erasures. Demonstrations that others add later do not count:
-    make another selector for these. ``k`` ≥ 0 is the maximum number of demonstrations, None for the policy's. Where the
-    library has changed since the posterior was computed, the posterior is computed anew from the same prior. Safe to
-    share among threads.
+    Labels, lists of answers and feedback of the institution count from the next selection on, also those that another
+    process adds. So do changes of the sharing rules, the end of a grant, and erasures. Demonstrations that others add
+    later do not count: make another selector for these. ``k`` ≥ 0 is the maximum number of demonstrations, None for the
+    policy's. Where the library has changed since the posterior was computed, the posterior is computed anew from the
+    same prior. Safe to share among threads.
 
-    Selectors with the same ``pasts`` hold demonstrations that are shared with all of them once.
+    Selectors with the same ``pasts`` keep one copy of the demonstrations that all of them share.
 
-    Each selection is an entry of ``library.audit`` before it is returned, permitted at the moment of that entry: where
-    the rules have changed meanwhile, the selector chooses anew.
+    Each selection is recorded in ``library.audit`` before it is returned, and must be permitted at the moment of that
+    record. Where the rules have changed meanwhile, the selector chooses anew.
     """
 
     def __init__(
@@ -63,16 +63,19 @@ class Selector:
         self._now = self._read(library.state(self.institution), posterior)
 
     def posterior(self) -> Posterior:
-        """The institution's posterior in the library's present state."""
+        """Posterior of the institution in the library's present state."""
         return self._current()[1]
 
     def labels(self) -> tuple[str, ...]:
-        """The institution's own known outputs, from its list and its labels, in alphabetical order."""
+        """Known outputs of the institution, from its list and its labels, in alphabetical order."""
         state, _ = self._current()
         return tuple(sorted({*state.list_given, *(one.output for one in state.support.demonstrations)}))
 
     def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
-        """Choose for one query. Raises DataError where it is not a text or k is negative, and what ``show`` does."""
+        """Choose for one query.
+
+        Raises DataError where the query is not a text or k is negative, and the errors of ``show``.
+        """
         return self.show(lambda chooser: [chooser.choose(text, k, without)])[0]
 
     def select_many(
@@ -84,8 +87,9 @@ class Selector:
     def show(self, choose: Callable[[Chooser], Sequence[Selection]]) -> list[Selection]:
         """Record the selections that ``choose`` returns in one transaction, and return them.
 
-        ``choose`` is called again where sharing rules change, or something is forgotten, meanwhile. Raises SharingError
-        where that goes on, and StorageError where the library can't be written and was not opened with ``audit=False``.
+        ``choose`` is called again where the sharing rules change, or something is forgotten, meanwhile. Raises
+        SharingError after 5 such changes, and StorageError where the library can't be written and was not opened with
+        ``audit=False``.
         """
         for _ in range(ATTEMPTS):
             state, posterior = self._current()
@@ -114,14 +118,14 @@ class Selector:
         )
 
     def _permits(self, state: InstitutionState, connection: Connection) -> bool:
-        """True while the rules of a state hold and nothing was forgotten since."""
+        """True while the sharing rules are those of the state and nothing was forgotten since."""
         return _same_rules(state.moment, state_of(connection, self.institution)) and not _has_ended(state)
 
     def _current(self) -> tuple[InstitutionState, Posterior]:
-        """State and posterior of the library now: the same objects while the library's state is the same."""
+        """Present state and posterior; the same objects while the library's state is the same."""
         if not self._is_current():
             with self._renewing:
-                # Read before all else, so that a change in the meantime is seen the next time.
+                # Read the counters first, so that a change during the reading is noticed the next time.
                 moment = self._library.state(self.institution)
                 if not self._is_current(moment):
                     self._now = self._read(moment, self._now[1], self._now[0])
@@ -134,7 +138,7 @@ class Selector:
     def _read(
         self, moment: State, posterior: Posterior, known: InstitutionState | None = None
     ) -> tuple[InstitutionState, Posterior]:
-        """State and posterior at a moment; a past that is still allowed is taken over from the state ``known``."""
+        """Read state and posterior at a moment; a past that is still allowed is taken over from the state ``known``."""
         past: tuple[Shared, SharedPast]
         if known is not None and _same_rules(known.moment, moment) and not _has_ended(known):
             past = known.shared, known.past
@@ -148,7 +152,7 @@ class Selector:
 
 
 def _same_rules(one: State, other: State) -> bool:
-    """True where neither the rules have changed nor anything was forgotten between two moments."""
+    """True where no sharing rule changed and nothing was forgotten between two moments."""
     return (one.rules, one.forgotten) == (other.rules, other.forgotten)
 
 

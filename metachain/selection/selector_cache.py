@@ -1,4 +1,4 @@
-"""One selector for each institution, made at its first query."""
+"""Cache of selectors: one for each institution, made at its first query."""
 
 from threading import Lock
 
@@ -15,11 +15,11 @@ __all__ = ["SelectorCache"]
 
 
 class SelectorCache:
-    """The selectors of a library that has learned, at most one for each institution; safe to share among threads.
+    """Selectors of a library with a prior, at most one for each institution; safe to share among threads.
 
-    A selector is made at an institution's first question, and anew when a prior was stored meanwhile, by whichever
-    process. It sees the institution's later labels and feedback; of other institutions it knows what the library held
-    when it was made.
+    A selector is made at an institution's first query, and anew after this or another process has stored a prior. It
+    uses the institution's later labels and feedback; of other institutions it uses the demonstrations that were in the
+    library when it was made.
     """
 
     def __init__(self, library: Library, k: int | None = None, policy: Policy = DEFAULT) -> None:
@@ -28,27 +28,30 @@ class SelectorCache:
         self._library = library
         self._k = None if k is None else checked_shots(k)
         self._policy = policy
-        self._made: dict[str, tuple[int, Selector]] = {}
-        """With how often a prior had been stored before it was made."""
+        self._selectors: dict[str, tuple[int, Selector]] = {}
+        """For each institution, the number of priors stored before its selector was made, and the selector."""
         self._pasts = SharedPastCache()
         self._making = Lock()
 
     def of(self, institution: str) -> Selector:
-        """The institution's own. Raises NotFoundError where the library has not learned, or does not know it."""
+        """Return the selector of an institution.
+
+        Raises NotFoundError where the library has no prior, or does not know the institution.
+        """
         learned = self._library.state(institution).learned
-        known = self._made.get(institution)
+        known = self._selectors.get(institution)
         if known is None or known[0] < learned:
             with self._making:
-                known = self._made.get(institution)
+                known = self._selectors.get(institution)
                 if known is None or known[0] < learned:
                     posterior = self._posterior(institution)
                     known = learned, Selector(self._library, posterior, self._k, self._policy, self._pasts)
-                    self._made[institution] = known
+                    self._selectors[institution] = known
         return known[1]
 
     def _posterior(self, institution: str) -> Posterior:
-        """What is stored, or made now for an institution that has labels but was never adapted to."""
-        prior = load_prior(self._library, institution)  # first: that nothing was learned at all is another error
+        """Stored posterior, or a new one for an institution that has labels but was never adapted to."""
+        prior = load_prior(self._library, institution)  # first, so that a library without a prior raises its own error
         try:
             return load_posterior(self._library, institution)
         except NotFoundError:

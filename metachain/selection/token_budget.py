@@ -1,4 +1,4 @@
-"""Which demonstrations a prompt has room for, and which take the place of those that are too long."""
+"""Selection within a token budget: shorter demonstrations replace those that are too long."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -13,21 +13,22 @@ from metachain.selection.selector import Selector
 __all__ = ["positions_within", "select_within", "utilities"]
 
 WIDER = 4
-"""How many times as many are asked for where some are too long."""
+"""Factor on the number of demonstrations chosen, to find replacements for those that are too long."""
 
 Count = Callable[[Demonstration], int]
+"""Number of tokens of a demonstration."""
 
 
 def positions_within(
     utility: Sequence[float], tokens: Sequence[int], budget: int, most: int | None = None
 ) -> list[int]:
-    """Choose what to keep of n candidates, so that their tokens are at most ``budget``; positions, ascending.
+    """Choose which of n candidates to keep within ``budget`` tokens; their positions, ascending.
 
-    ``utility`` (n,) and ``tokens`` (n,) are 0 or more. The candidates are gone through by utility per token, the
-    later first where two tie, and each that still fits is kept, up to ``most`` of them; one that doesn't fit is
-    skipped. Where beginning with the most useful one that fits gives more utility in all, that is done instead. So
-    the utility kept is at least half of the largest possible (Martello & Toth 1990, "Knapsack Problems", 2.4), as
-    long as ``most`` isn't in the way. Raises DataError for a negative utility or count.
+    ``utility`` (n,) and ``tokens`` (n,) are 0 or more. The candidates are tried by decreasing utility per token, the
+    later first where two tie. Each that still fits is kept, up to ``most`` of them; others are skipped. A second
+    attempt begins with the most useful candidate that fits, and replaces the first if it keeps more utility. So the
+    utility kept is at least half of the largest possible (Martello & Toth 1990, "Knapsack Problems", 2.4), unless
+    ``most`` limits the number kept. Raises DataError for a negative utility or count.
     """
     if not all(value >= 0 for value in (*utility, *tokens)):
         raise DataError("utilities and counts of tokens must be 0 or more; mend what computes them")
@@ -42,21 +43,21 @@ def positions_within(
 
 
 def utilities(selection: Selection, chosen: Iterable[Chosen]) -> list[float]:
-    """How much each is worth, 0 or more: similarity times plausibility, similarity alone where nothing was learned.
+    """Utility of each, 0 or more: similarity times plausibility, or similarity alone where plain nearest chose.
 
-    The score won't do: it is a logarithm, so it may be negative, and twice the score is not twice the use.
+    The score is no utility: it is a logarithm, so it may be negative, and twice the score is not twice the use.
     """
     learned = selection.method == "metachain"
     return [max(one.similarity, 0.0) * (one.plausibility if learned else 1.0) for one in chosen]
 
 
 def select_within(selector: Selector, text: str, budget: int, tokens: Count) -> Selection:
-    """Choose for one query what takes at most ``budget`` tokens, least useful first; ``tokens`` counts a demonstration.
+    """Choose demonstrations of at most ``budget`` tokens in all for one query, least useful first.
 
-    What is over budget by itself counts as if it were not in the library. What is skipped because the others leave
-    too little room gives its place to the best for its length among the next ``WIDER`` times as many. Where all fit
-    it is ``selector.select(text)``, and it is empty only where nothing that could be shown fits. Of all that is tried,
-    what is shown alone is recorded.
+    ``tokens`` counts the tokens of a demonstration. A demonstration over the budget by itself is ignored. One that the
+    others leave too little room for is replaced by the most useful for its length among four times as many candidates.
+    Where all fit, the result is ``selector.select(text)``; it is empty only where nothing that could be shown fits.
+    Only the final selection is recorded, not the attempts.
     """
     count = cache(tokens)
     return selector.show(lambda chooser: [_within(chooser, text, budget, count)])[0]

@@ -6,7 +6,7 @@ from oracles import BagOfWords, hospitals, scrambled
 from scipy.sparse import csr_array
 
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
-from metachain.evaluation.runner import Bench
+from metachain.evaluation.runner import SharedMeasurements
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.learning.prior import run_guard, transfer_matrix
@@ -33,7 +33,7 @@ def same(one: csr_array, other: csr_array) -> bool:
 
 def test_a_ground_is_of_its_past_alone(study: NeighbourTable) -> None:
     """Weights, lesson and word statistics are those of the past institutions, whatever else the pool holds."""
-    known = Bench.of(study).knowledge(PAST)
+    known = SharedMeasurements.of(study).knowledge(PAST)
     transfer, pool = transfer_matrix(study), study.pool
     assert np.array_equal(known.redundancy, redundancy(transfer, PAST))
     assert np.array_equal(known.screening, screening(transfer, PAST))
@@ -53,7 +53,7 @@ def test_a_ground_is_of_its_past_alone(study: NeighbourTable) -> None:
 
 def test_the_same_past_is_learned_from_once(study: NeighbourTable) -> None:
     """Asking again for the same institutions gives the same known, for others another; ``learn`` keeps nothing."""
-    bench = Bench.of(study)
+    bench = SharedMeasurements.of(study)
     known = bench.knowledge(PAST)
     assert bench.knowledge(PAST.copy()) is known
     assert bench.knowledge(PAST[:3]) is not known

@@ -115,7 +115,7 @@ def test_the_truth_varies_between_some_as_between_all(seed: int) -> None:
     np.testing.assert_allclose(found.own, np.diag(every), atol=1e-9)
     some = np.random.default_rng(seed).permutation(7)[:3]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("metachain.learning.experimental_design.HELD", 1)
+        patch.setattr("metachain.learning.experimental_design.WRITTEN_OUT", 1)
         np.testing.assert_allclose(found.between(some), every[some], atol=1e-9)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from stage import studied
 
 from benchmarks.learning.soft_labels import answers, held_out
-from metachain.evaluation.runner import Bench
+from metachain.evaluation.runner import SharedMeasurements
 from metachain.learning.episodes import split
 from metachain.learning.neighbours import NeighbourTable
 
@@ -15,7 +15,7 @@ NONE = np.zeros(0, np.intp)
 def test_scores_help_and_corrections_help_more() -> None:
     """Sixteen scores, of answers given before anything was known, gain over none, and sixteen corrections more."""
     pool = studied()[0].pool
-    bench = Bench.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
+    bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     right = np.zeros((len(pool.institutions), 3))
     for target in range(len(right)):
         taught = bench.knowledge(np.delete(np.arange(len(right)), target))
