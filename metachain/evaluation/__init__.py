@@ -11,20 +11,12 @@ if TYPE_CHECKING:
     from metachain.evaluation.result import Evaluation
     from metachain.evaluation.summary import worth
 
-__all__ = [
-    "Diagnosis",
-    "Evaluation",
-    "Plan",
-    "diagnose",
-    "evaluate",
-    "worth",
-]
-_HOMES = {
-    "Diagnosis": "diagnosis",
-    "diagnose": "diagnosis",
-    "Evaluation": "result",
-    "evaluate": "leave_one_out",
-    "Plan": "plan",
-    "worth": "summary",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["Diagnosis", "Evaluation", "Plan", "diagnose", "evaluate", "worth"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    diagnosis="Diagnosis diagnose",
+    leave_one_out="evaluate",
+    plan="Plan",
+    result="Evaluation",
+    summary="worth",
+)

@@ -10,24 +10,11 @@ if TYPE_CHECKING:
     from metachain.library.outcomes import Outcome
     from metachain.library.sharing import EVERYONE, NOBODY, Audience, Grant
 
-__all__ = [
-    "EVERYONE",
-    "NOBODY",
-    "Audience",
-    "Grant",
-    "Library",
-    "Outcome",
-    "embed_stored",
-    "ingest_file",
-]
-_HOMES = {
-    "embed_stored": "ingestion",
-    "ingest_file": "ingestion",
-    "Library": "library",
-    "Outcome": "outcomes",
-    "Audience": "sharing",
-    "EVERYONE": "sharing",
-    "Grant": "sharing",
-    "NOBODY": "sharing",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["EVERYONE", "NOBODY", "Audience", "Grant", "Library", "Outcome", "embed_stored", "ingest_file"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    ingestion="embed_stored ingest_file",
+    library="Library",
+    outcomes="Outcome",
+    sharing="EVERYONE NOBODY Audience Grant",
+)
