@@ -5,7 +5,6 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -38,11 +37,7 @@ class DaskChatModel(BaseChatModel):
     n: int | None = None
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, *_: Any, **kwargs: Any
     ) -> ChatResult:
         sent = [message_to_dict(one) for one in messages]
         found = await self.workers.once(_call, self.spec, self.settings, sent, {"stop": stop, **kwargs})
@@ -51,17 +46,10 @@ class DaskChatModel(BaseChatModel):
         (message,) = messages_from_dict([found])
         return ChatResult(generations=[ChatGeneration(message=message)])
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
         raise DataError("a DaskChatModel has asynchronous calls only; give it to a ModelCaller, or use ainvoke")
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """Key of the model in LangChain's cache: the same as in one process."""
         return self.here._get_llm_string(stop, **kwargs)
 
     @property
@@ -114,7 +102,6 @@ def _call(spec: str, settings: Mapping[str, Any], sent: Sequence[Any], kwargs: M
 
 @lru_cache(8)
 def _model(spec: str, settings: tuple[tuple[str, Any], ...]) -> BaseChatModel:
-    """The worker's client, made once."""
     return load_model(spec, **dict(settings))
 
 

@@ -9,7 +9,6 @@ from itertools import count
 from math import isfinite
 from queue import SimpleQueue
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
 from langchain_core.globals import get_llm_cache
@@ -164,9 +163,7 @@ class ModelCaller:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def _ask(self, prompt: Prompt, slot: Slot) -> Answer | None:
@@ -189,7 +186,6 @@ class ModelCaller:
         return None
 
     async def _call(self, prompt: Prompt, slot: Slot) -> Answer:
-        """Call the model once, and charge the call."""
         used: Usage | None = None
         try:
             message = await self._model.ainvoke(list(prompt))

@@ -43,7 +43,8 @@ def extraction_chain(
     They limit the first prompt; the second one is longer. Raises DataError for a schema that is no Pydantic model. A
     run raises AnswerError, a DataError, where the second answer is invalid too.
     """
-    _check_schema(schema)
+    if not isinstance(schema, type) or not issubclass(schema, BaseModel) or schema is BaseModel:
+        raise DataError(f"'schema' must be a Pydantic model, a class derived from pydantic.BaseModel, got {schema!r}")
     chat = chat_runnable(model)
     budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
     select, prompt = prompt_steps(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
@@ -70,11 +71,6 @@ def extraction_chain(
         return _validated_or_refused(await asked.ainvoke(second, config), schema)
 
     return select | RunnableLambda(extract, aextract, name="extract").with_types(output_type=schema)
-
-
-def _check_schema(schema: object) -> None:
-    if not isinstance(schema, type) or not issubclass(schema, BaseModel) or schema is BaseModel:
-        raise DataError(f"'schema' must be a Pydantic model, a class derived from pydantic.BaseModel, got {schema!r}")
 
 
 def _validated(answer: AIMessage, schema: type[Schema]) -> Schema:

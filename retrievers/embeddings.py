@@ -1,6 +1,5 @@
 """LangChain embeddings as an encoder, and an encoder as LangChain embeddings."""
 
-import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,14 +61,6 @@ class EncoderEmbeddings(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         """Embed one text, like a document."""
         return self.embed_documents([text])[0]
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed texts without blocking the event loop."""
-        return await asyncio.to_thread(self.embed_documents, texts)
-
-    async def aembed_query(self, text: str) -> list[float]:
-        """Embed one text without blocking the event loop."""
-        return (await self.aembed_documents([text]))[0]
 
 
 def unit_vectors(given: object, count: int, model: str) -> NDArray[np.float32]:

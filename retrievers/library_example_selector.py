@@ -40,15 +40,8 @@ class LibraryExampleSelector(BaseExampleSelector):
         *,
         policy: Policy = DEFAULT,
     ) -> None:
-        self.input_key = input_key
-        self.output_key = output_key
-        self._library = library
+        self.library, self.input_key, self.output_key = library, input_key, output_key
         self._selectors = SelectorCache(library, k, policy)
-
-    @property
-    def library(self) -> Library:
-        """Library that holds the demonstrations."""
-        return self._library
 
     def of(self, institution: str) -> Selector:
         """Return one institution's selector.
@@ -99,7 +92,7 @@ class LibraryExampleSelector(BaseExampleSelector):
             text_of(example, self.input_key, "the example"),
             text_of(example, self.output_key, "the example"),
         )
-        self._library.add([demonstration])
+        self.library.add([demonstration])
         return demonstration.id
 
     async def aadd_example(self, example: Mapping[str, Any]) -> str:

@@ -86,10 +86,7 @@ class DemonstrationVectorStore(VectorStore):
         return [_copy(rows.documents[row]) for row in found if row is not None]
 
     def similarity_search_with_score_by_vector(
-        self,
-        embedding: Sequence[float],
-        k: int = 4,
-        filter: Filter | None = None,
+        self, embedding: Sequence[float], k: int = 4, filter: Filter | None = None
     ) -> list[tuple[Document, float]]:
         """Find the k documents nearest to a vector that ``filter`` admits, nearest first, with their cosine in [-1, 1].
 

@@ -9,14 +9,7 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import LLMResult
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from metachain.chains.audit_callback import messages_of_result, usage_of
@@ -38,8 +31,7 @@ class Metrics(BaseCallbackHandler):
     run_inline = True
 
     def __init__(self) -> None:
-        registry = CollectorRegistry()
-        self._registry = registry
+        self._registry = registry = CollectorRegistry()
         counter = partial(Counter, registry=registry)
         histogram = partial(Histogram, buckets=SECONDS, registry=registry)
         gauge = partial(Gauge, registry=registry)
@@ -80,9 +72,7 @@ class Metrics(BaseCallbackHandler):
         self.selection_seconds.observe(seconds)
         self.guard.labels(institution).set(method == "metachain")
 
-    def on_chain_start(
-        self, serialized: dict[str, Any], inputs: dict[str, Any], *, run_id: UUID, **kwargs: Any
-    ) -> None:
+    def on_chain_start(self, *args: Any, run_id: UUID, **kwargs: Any) -> None:
         """Note the start of a selection."""
         if kwargs.get("name") == SELECTION_RUN:
             self._begun[run_id] = perf_counter()

@@ -1,6 +1,8 @@
 """Errors for clients: a status, and one sentence with the remedy."""
 
 from collections.abc import Mapping, Sequence
+from traceback import extract_tb
+from types import TracebackType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -21,7 +23,7 @@ from metachain.errors import (
     StorageError,
 )
 
-__all__ = ["Problem", "documented", "error_response", "explain_errors", "status_and_reason"]
+__all__ = ["Problem", "documented", "error_response", "explain_errors", "places_of", "status_and_reason"]
 
 STATUS: Sequence[tuple[type[MetachainError], int]] = (
     (AnswerError, 502),
@@ -80,6 +82,11 @@ def status_and_reason(error: BaseException) -> tuple[int, str]:
     if status_of(error) is not None or is_transient(error):
         return 502, "the model's provider failed; try again later"
     return 500, MEANINGS[500]
+
+
+def places_of(trace: TracebackType | None) -> list[str]:
+    """Places in the code of the last eight frames, without the message, which may quote a text."""
+    return [f"{one.filename}:{one.lineno} {one.name}" for one in extract_tb(trace)[-8:]]
 
 
 def explain_errors(app: FastAPI) -> None:
