@@ -71,10 +71,9 @@ def retry_after(error: BaseException) -> float | None:
         headers = getattr(getattr(one, "response", None), "headers", None)
         if headers is None or not hasattr(headers, "get"):
             continue
-        milliseconds = _number(headers.get("retry-after-ms"))
+        milliseconds, asked = _number(headers.get("retry-after-ms")), headers.get("retry-after")
         if milliseconds is not None:
             return milliseconds / 1000
-        asked = headers.get("retry-after")
         seconds = _number(asked)
         if seconds is None and asked:
             seconds = _until(str(asked))

@@ -23,9 +23,7 @@ class AuditCallback(BaseCallbackHandler):
     """Updates the audit entry of one selection after each model call that shows it."""
 
     def __init__(self, audit: Audit, selection_id: str, demonstration_tokens: int) -> None:
-        self._audit = audit
-        self._id = selection_id
-        self._tokens = demonstration_tokens
+        self._audit, self._id, self._tokens = audit, selection_id, demonstration_tokens
         self._models: dict[UUID, str] = {}
         self._used: dict[str, int] = {}
         self._lock = Lock()

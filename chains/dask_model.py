@@ -91,13 +91,8 @@ def _call(spec: str, settings: Mapping[str, Any], sent: Sequence[Any], kwargs: M
     except MetachainError:
         raise
     except Exception as error:  # noqa: BLE001 - each client has errors of its own
-        failed = {
-            "message": f"{type(error).__name__}: {error}",
-            "status": status_of(error),
-            "seconds": retry_after(error),
-            "transient": is_transient(error),
-        }
-        return {"failed": failed}
+        failed = {"message": f"{type(error).__name__}: {error}", "status": status_of(error)}
+        return {"failed": {**failed, "seconds": retry_after(error), "transient": is_transient(error)}}
 
 
 @lru_cache(8)

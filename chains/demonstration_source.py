@@ -29,7 +29,6 @@ class ShownDemonstration(TypedDict):
     tokens: int
     """Tokens of both turns, as the prompt's budget counts them."""
     institution: NotRequired[str]
-    """Institution of the demonstration."""
     id: NotRequired[str]
     score: NotRequired[float]
     similarity: NotRequired[float]
@@ -42,13 +41,11 @@ class Shown(TypedDict):
 
     selection_id: NotRequired[str]
     """Id of the entry in the library's audit; absent for selectors other than metachain's."""
-
     institution: str
     """The target institution; empty where nobody named one."""
     method: str
     """``metachain``, ``nearest``, or the class name of another selector."""
     input: str
-    """The query."""
     demonstrations: list[ShownDemonstration]
     """In prompt order: the best last, or first where the policy says so."""
 

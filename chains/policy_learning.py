@@ -109,10 +109,10 @@ class OutcomeCollector:
 
         self._caller.answers([prompts[place] for place in missing], store)
         references = {id: trial.asked.output for id, trial in zip(ids, trials, strict=True)}
-        unscored = [one for one in held.values() if one.score is None or one.metric != self._metric_name]
         scored = [
             replace(one, score=self._metric(one.answer, references[one.id]), metric=self._metric_name)
-            for one in unscored
+            for one in held.values()
+            if one.score is None or one.metric != self._metric_name
         ]
         self._library.outcomes.record(scored)
         scores = {one.id: one.score for one in (*held.values(), *scored)}

@@ -52,8 +52,7 @@ def demonstrations_from_faiss(
 
 def documents_of_faiss(store: Any) -> Iterator[Document]:
     """Yield the documents of a LangChain FAISS store, for ``ingest_documents``; DataError for any other store."""
-    for _, document in _documents(store):
-        yield document
+    return (document for _, document in _documents(store))
 
 
 def _documents(store: Any) -> Iterator[tuple[str, Document]]:

@@ -178,12 +178,8 @@ class DemonstrationVectorStore(VectorStore):
         """
         rows = self._rows
         held = rows.held()
-        whole = len(held) == len(rows.alive)
-        write_folder(
-            Path(folder),
-            rows.vectors[: len(held)] if whole else rows.vectors[held],
-            [rows.documents[row] for row in held],
-        )
+        vectors = rows.vectors[: len(held)] if len(held) == len(rows.alive) else rows.vectors[held]
+        write_folder(Path(folder), vectors, [rows.documents[row] for row in held])
 
     @classmethod
     def load(cls, folder: str | Path, embedding: Embeddings) -> Self:

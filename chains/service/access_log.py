@@ -48,15 +48,11 @@ class AccessLog:
                 self._log(scope, id, status, perf_counter() - begun)
 
     def _log(self, scope: Scope, id: str, status: int, seconds: float) -> None:
-        route = _route_of(scope)
+        # The path itself may hold anything, and would give each request a metric of its own.
+        route = str(getattr(scope.get("route"), "path", "unknown"))
         self._metrics.requests.labels(route, scope["method"], status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         key = scope.get("state", {}).get("key")
         fields = {"request": id, "method": scope["method"], "route": route, "status": status}
         caller = {"key": key.id, "institution": key.institution} if key and key.id else {}
         logger.info("answered", extra={**fields, "seconds": round(seconds, 4), **caller})
-
-
-def _route_of(scope: Scope) -> str:
-    """The path's template. The path itself may hold anything, and would give each request a metric of its own."""
-    return str(getattr(scope.get("route"), "path", "unknown"))

@@ -59,8 +59,7 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
     async def invoke(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer one input."""
         _check_body(request, institution, [body.input], [body.config])
-        answered: Response = await handler.invoke(request)
-        return answered
+        return await handler.invoke(request)
 
     async def batch(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer several inputs."""
@@ -68,8 +67,7 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
         if len(body.inputs) > limits.batch:
             raise HTTPException(413, f"a batch has {limits.batch} inputs at most, got {len(body.inputs)}")
         _check_body(request, institution, body.inputs, configs)
-        answered: Response = await handler.batch(request)
-        return answered
+        return await handler.batch(request)
 
     async def stream(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer one input in pieces, as server-sent events."""

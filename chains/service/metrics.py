@@ -66,12 +66,6 @@ class Metrics(BaseCallbackHandler):
         MultiProcessCollector(every)  # type: ignore[no-untyped-call]
         return generate_latest(every)
 
-    def selected(self, institution: str, method: str, seconds: float) -> None:
-        """Count one selection."""
-        self.selections.labels(institution, method).inc()
-        self.selection_seconds.observe(seconds)
-        self.guard.labels(institution).set(method == "metachain")
-
     def on_chain_start(self, *args: Any, run_id: UUID, **kwargs: Any) -> None:
         """Note the start of a selection."""
         if kwargs.get("name") == SELECTION_RUN:
@@ -81,7 +75,10 @@ class Metrics(BaseCallbackHandler):
         """Count a selection."""
         begun = self._begun.pop(run_id, None)
         if begun is not None and isinstance(outputs, Mapping):
-            self.selected(outputs["institution"], outputs["method"], perf_counter() - begun)
+            institution, method = outputs["institution"], outputs["method"]
+            self.selections.labels(institution, method).inc()
+            self.selection_seconds.observe(perf_counter() - begun)
+            self.guard.labels(institution).set(method == "metachain")
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Drop the start of a selection that failed."""
