@@ -104,8 +104,7 @@ class Account:
     """
 
     def __init__(self, budget: CallBudget, spent: Usage | None = None) -> None:
-        self.budget = budget
-        self.spent = Usage() if spent is None else spent
+        self.budget, self.spent = budget, spent or Usage()
         self._under_way: dict[int, Usage] = {}
         self._next = 0
 

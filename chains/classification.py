@@ -99,8 +99,6 @@ def classify(answer: str, allowed: Iterable[str]) -> Classification:
 
 @dataclass(frozen=True)
 class _ClassifyStep:
-    """The step after the selection: the model answers, and its answer is matched with the allowed labels."""
-
     chat: ChatRunnable
     select: SelectDemonstrations
     prompt: Runnable[dict[str, Any], Any]
@@ -178,8 +176,7 @@ def _label_text(answer: Any) -> str:
 def _checked(labels: Iterable[str]) -> Sequence[str]:
     if isinstance(labels, str):
         raise DataError(f"'labels' must be a list of labels, got the text {labels!r}; write [{labels!r}]")
-    checked = list(labels)
-    if not checked:
+    if not (checked := list(labels)):
         raise DataError("'labels' is empty: give at least one, or leave it out to take the institution's own")
     for label in checked:
         if not isinstance(label, str) or not label.strip():

@@ -112,8 +112,6 @@ def source_of(
 
 
 class _ExplainedSource:
-    """Demonstrations of a selector of metachain: with ids and scores, the most useful ones for their length."""
-
     def __init__(self, selector: ExplainingSelector, frame: PromptFrame) -> None:
         self._selector, self._frame = selector, frame
         self.institution = selector.institution
@@ -136,15 +134,12 @@ class _ExplainedSource:
 
 
 class _ExampleSource:
-    """Examples of any other selector. Their utility is unknown, so as many as fit are shown."""
-
     institution = ""
     institution_required = False
     audit: Audit | None = None
 
     def __init__(self, selector: BaseExampleSelector, frame: PromptFrame, input_key: str, output_key: str) -> None:
-        self._selector, self._frame = selector, frame
-        self._input_key, self._output_key = input_key, output_key
+        self._selector, self._frame, self._input_key, self._output_key = selector, frame, input_key, output_key
 
     def labels(self, institution: str) -> tuple[str, ...]:
         return tuple(getattr(self._selector, "labels", ()))
@@ -162,9 +157,8 @@ class _ExampleSource:
         if room is not None:
             places = positions_within([1.0] * len(found), [one["tokens"] for one in found], room)
             found = [found[place] for place in places]
-        return Shown(
-            institution=query.institution, method=type(self._selector).__name__, input=query.text, demonstrations=found
-        )
+        method = type(self._selector).__name__
+        return Shown(institution=query.institution, method=method, input=query.text, demonstrations=found)
 
     def _demonstration(self, example: Mapping[str, Any]) -> ShownDemonstration:
         if not {self._input_key, self._output_key} <= example.keys():

@@ -110,7 +110,6 @@ class FeedbackRecorder(BaseTracer):
         )
 
     def _complete_entry(self, outcome: str, chain: Run, shown: Mapping[str, Any]) -> None:
-        """Add the outcome's id, the model and the tokens to the selection's entry in the audit."""
         if "selection_id" not in shown:
             return
         known = {"demonstration_tokens": sum(one["tokens"] for one in shown["demonstrations"]), **_usage(chain)}
@@ -160,7 +159,6 @@ def _metric(metric: str | Callable[[str, str], object] | None, library: Library)
 
 
 def _within(run: Run) -> Iterator[Run]:
-    """Yield a run and all runs below it."""
     yield run
     for one in run.child_runs:
         yield from _within(one)

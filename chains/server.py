@@ -95,8 +95,7 @@ def create_app(
     for name, chain in served.items():
         add_chain(routes, name, chain, given)
     app.include_router(routes)
-    selecting = selector or LibraryExampleSelector(library)
-    app.include_router(tenant_routes(library, selecting, metrics, given))
+    app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given))
     app.include_router(_operator_routes(library, metrics))
     app.mount("/admin", _admin(served))
     return app

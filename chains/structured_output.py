@@ -90,8 +90,7 @@ def _validated_or_refused(answer: AIMessage, schema: type[Schema]) -> Schema:
 
 def _second_prompt(first: PromptValue, answer: AIMessage, error: ValidationError) -> list[BaseMessage]:
     """Build the prompt, the answer's text (none where it is blank) and the problems found."""
-    text = str(answer.text)
-    answered = [AIMessage(text)] if text.strip() else []
+    answered = [AIMessage(str(answer.text))] if str(answer.text).strip() else []
     wrong = f"That answer can't be used: {_problems(error)}. Answer again, with the corrected JSON alone."
     return [*first.to_messages(), *answered, HumanMessage(wrong)]
 

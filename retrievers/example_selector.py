@@ -103,11 +103,8 @@ class MetaExampleSelector(BaseExampleSelector):
         example. Raises NotFoundError where the library holds no past institution to adapt from; the example is then
         stored all the same.
         """
-        demonstration = Demonstration(
-            self.institution,
-            text_of(example, self.input_key, "the example"),
-            text_of(example, self.output_key, "the example"),
-        )
+        input, output = (text_of(example, key, "the example") for key in (self.input_key, self.output_key))
+        demonstration = Demonstration(self.institution, input, output)
         self.library.add([demonstration])
         if self._selector is None:
             self._selector = self._new_selector()
