@@ -28,7 +28,7 @@ REFUSED = frozenset({429, 503, 529})
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether a retry may help: too many requests (429), a time-out (408), a server error (5xx) or no connection.
+    """True if a retry may help: too many requests (429), a time-out (408), a server error (5xx) or no connection.
 
     Where the error has a status code, the code alone decides.
     """
@@ -39,7 +39,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_unbilled(error: BaseException) -> bool:
-    """Whether the call was refused unread: statuses 400 to 499 except 408, and 503 and 529.
+    """True if the call was refused unread: statuses 400 to 499 except 408, and 503 and 529.
 
     A time-out, a lost connection or another server error may come after the model's work, so it may be billed.
     """

@@ -22,11 +22,10 @@ class Slot:
     """Place of one worker, which makes one call at a time."""
 
     worst: Usage = field(default_factory=Usage)
-    """Worst case of the next call."""
     reservation: int | None = None
     """Number of the reservation in the account; None while no call is under way."""
     closing: bool = False
-    """Whether the worker makes no further call."""
+    """True if the worker makes no further call."""
 
 
 CURRENT_SLOT: ContextVar[Slot] = ContextVar("CURRENT_SLOT")

@@ -76,7 +76,7 @@ class CallBudget:
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether the budget limits tokens or money, and not only the number of calls."""
+        """True if the budget limits tokens or money, and not only the number of calls."""
         return self.tokens is not None or self.money is not None
 
     def cost(self, usage: Usage) -> Fraction:
@@ -87,7 +87,7 @@ class CallBudget:
         return (usage.input_tokens * read + usage.output_tokens * written) / MILLION
 
     def allows(self, usage: Usage) -> bool:
-        """Whether a usage is within every limit."""
+        """True if a usage is within every limit."""
         return (
             (self.calls is None or usage.calls <= self.calls)
             and (self.tokens is None or usage.tokens <= self.tokens)
@@ -114,11 +114,11 @@ class Account:
         return len(self._under_way)
 
     def fits(self, worst: Usage) -> bool:
-        """Whether a call fits if all calls under way use their worst case."""
+        """True if a call fits if all calls under way use their worst case."""
         return self.budget.allows(sum(self._under_way.values(), start=self.spent + worst))
 
     def may_fit(self, worst: Usage) -> bool:
-        """Whether a call fits if all calls under way use no tokens."""
+        """True if a call fits if all calls under way use no tokens."""
         return self.budget.allows(self.spent + worst + Usage(calls=self.under_way))
 
     def reserve(self, worst: Usage) -> int:

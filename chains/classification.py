@@ -105,7 +105,6 @@ class _ClassifyStep:
     labels: Sequence[str] | None
     """The caller's labels; None to take those of the demonstrations and the institution."""
     enumerated: bool
-    """Whether the model gets the labels as structured output."""
 
     def run(self, shown: dict[str, Any], config: RunnableConfig) -> Classification:
         labels = self._allowed(shown)
@@ -137,7 +136,7 @@ def _bare(text: str) -> str:
 
 
 def _structured(chat: ChatRunnable, wanted: bool | None) -> bool:
-    """Whether the model gets the labels as structured output: its class supports it, and its profile does not deny it.
+    """True if the model gets the labels as structured output: its class supports it, and its profile does not deny it.
 
     ``wanted`` overrides the profile. Raises DataError where it is True for a class without structured output.
     """

@@ -30,7 +30,6 @@ class DaskChatModel(BaseChatModel):
     spec: str
     settings: dict[str, Any]
     workers: Any
-    """The ``DaskWorkers`` that make the calls."""
     here: BaseChatModel
     """The same model in this process; it gives names and settings, and is never called."""
     max_tokens: int | None = None

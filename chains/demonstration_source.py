@@ -88,7 +88,6 @@ class DemonstrationSource(Protocol):
     institution: str
     """The only institution that it serves; empty where it serves any."""
     institution_required: bool
-    """Whether each query must name its institution."""
     audit: Audit | None
     """The audit that records selections; None where none are recorded."""
 

@@ -44,9 +44,9 @@ class Answer:
     input_tokens: int
     output_tokens: int
     cached: bool
-    """Whether the answer is from LangChain's cache; then it was no call, and cost nothing."""
+    """True if the answer is from LangChain's cache; then it was no call, and cost nothing."""
     estimated: bool
-    """Whether the tokens are LangChain's approximate count, because the model reported no usage."""
+    """True if the tokens are LangChain's approximate count, because the model reported no usage."""
 
 
 def backoff(failures: int) -> float:

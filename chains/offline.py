@@ -34,7 +34,6 @@ class OfflineChatModel(BaseChatModel):
 
     max_tokens: int | None = None
     """Maximum length of an answer, in words."""
-
     stop: list[str] | None = None
     """Texts that end an answer before them; the ``stop`` of a call replaces them."""
 

@@ -10,7 +10,6 @@ from metachain.selection.selection import Chosen, Selection
 __all__ = ["CountTokens", "ExplainingSelector", "described"]
 
 CountTokens = Callable[[Demonstration], int]
-"""Number of tokens of a demonstration."""
 
 
 @runtime_checkable

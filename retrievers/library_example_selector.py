@@ -29,7 +29,6 @@ class LibraryExampleSelector(BaseExampleSelector):
     """
 
     institution = ""
-    """Empty, because each call names its institution."""
 
     def __init__(
         self,

@@ -20,7 +20,6 @@ __all__ = ["SHARED_FOLDER", "Metrics"]
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable with the folder in which several workers keep their metrics."""
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Buckets of the histograms."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else each metric has a second series
 

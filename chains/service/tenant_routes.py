@@ -218,11 +218,11 @@ class _Endpoints:
         """Select demonstrations as for an answer, and give reasons; the audit records the selection."""
         selection = self.selector.of(institution).select(body.input, body.k)
         all_texts = key_of(request).allows("texts")
-        explained = [
+        why = [
             _why(one, with_texts=all_texts or one.demonstration.institution == institution) for one in selection.chosen
         ]
         return Explained(
-            selection_id=selection.id, institution=institution, method=selection.method, demonstrations=explained
+            selection_id=selection.id, institution=institution, method=selection.method, demonstrations=why
         )
 
     def institutions(self, institution: str = READ) -> Institutions:

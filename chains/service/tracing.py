@@ -19,7 +19,7 @@ UNTRACED = "healthz,readyz,metrics"
 
 
 def is_configured() -> bool:
-    """Whether OpenTelemetry's environment variables name an exporter's address."""
+    """True if OpenTelemetry's environment variables name an exporter's address."""
     return any(os.environ.get(name) for name in ENDPOINTS)
 
 
