@@ -19,50 +19,23 @@ if TYPE_CHECKING:
     from metachain.chains.summarization import summarization_chain
     from metachain.chains.toolkit import MetaChainToolkit
 
-__all__ = [
-    "Answer",
-    "CallBudget",
-    "Classification",
-    "Collected",
-    "DemonstrationMiddleware",
-    "FeedbackRecorder",
-    "Judge",
-    "MetaChainToolkit",
-    "ModelCaller",
-    "OfflineChatModel",
-    "Prices",
-    "Usage",
-    "classification_chain",
-    "collect",
-    "extraction_chain",
-    "few_shot_chain",
-    "few_shot_prompt",
-    "load_model",
-    "openevals_metric",
-    "recorded",
-    "summarization_chain",
-]
-_HOMES = {
-    "CallBudget": "call_budget",
-    "Prices": "call_budget",
-    "Usage": "call_budget",
-    "Classification": "classification",
-    "classification_chain": "classification",
-    "FeedbackRecorder": "feedback",
-    "recorded": "feedback",
-    "few_shot_chain": "few_shot",
-    "few_shot_prompt": "few_shot",
-    "Judge": "judge",
-    "openevals_metric": "judge",
-    "DemonstrationMiddleware": "middleware",
-    "Answer": "model_caller",
-    "ModelCaller": "model_caller",
-    "load_model": "models",
-    "OfflineChatModel": "offline",
-    "Collected": "policy_learning",
-    "collect": "policy_learning",
-    "extraction_chain": "structured_output",
-    "summarization_chain": "summarization",
-    "MetaChainToolkit": "toolkit",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["Answer", "CallBudget", "Classification", "Collected", "DemonstrationMiddleware", "FeedbackRecorder"]
+__all__ += ["Judge", "MetaChainToolkit", "ModelCaller", "OfflineChatModel", "Prices", "Usage", "classification_chain"]
+__all__ += ["collect", "extraction_chain", "few_shot_chain", "few_shot_prompt", "load_model", "openevals_metric"]
+__all__ += ["recorded", "summarization_chain"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    call_budget="CallBudget Prices Usage",
+    classification="Classification classification_chain",
+    feedback="FeedbackRecorder recorded",
+    few_shot="few_shot_chain few_shot_prompt",
+    judge="Judge openevals_metric",
+    middleware="DemonstrationMiddleware",
+    model_caller="Answer ModelCaller",
+    models="load_model",
+    offline="OfflineChatModel",
+    policy_learning="Collected collect",
+    structured_output="extraction_chain",
+    summarization="summarization_chain",
+    toolkit="MetaChainToolkit",
+)

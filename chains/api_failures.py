@@ -28,7 +28,7 @@ REFUSED = frozenset({429, 503, 529})
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether a retry may help: too many requests (429), a time-out (408), a server error (5xx) or no connection.
+    """True if a retry may help: too many requests (429), a time-out (408), a server error (5xx) or no connection.
 
     Where the error has a status code, the code alone decides.
     """
@@ -39,7 +39,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_unbilled(error: BaseException) -> bool:
-    """Whether the call was refused unread: statuses 400 to 499 except 408, and 503 and 529.
+    """True if the call was refused unread: statuses 400 to 499 except 408, and 503 and 529.
 
     A time-out, a lost connection or another server error may come after the model's work, so it may be billed.
     """
@@ -71,10 +71,9 @@ def retry_after(error: BaseException) -> float | None:
         headers = getattr(getattr(one, "response", None), "headers", None)
         if headers is None or not hasattr(headers, "get"):
             continue
-        milliseconds = _number(headers.get("retry-after-ms"))
+        milliseconds, asked = _number(headers.get("retry-after-ms")), headers.get("retry-after")
         if milliseconds is not None:
             return milliseconds / 1000
-        asked = headers.get("retry-after")
         seconds = _number(asked)
         if seconds is None and asked:
             seconds = _until(str(asked))

@@ -1,7 +1,7 @@
 """Completes a selection's entry in the audit with the model's name and its tokens."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -12,45 +12,27 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 
 from metachain.library.audit import Audit
 
-__all__ = ["AuditCallback", "audit_callbacks", "complete_entry", "messages_of_result", "model_name", "usage_of"]
+__all__ = ["AuditCallback", "audit_callbacks", "complete_entry", "messages_of_result", "model_name", "total_usage"]
+__all__ += ["usage_of"]
 
 logger = logging.getLogger(__name__)
+TOKENS = "input_tokens", "output_tokens"
 
 
 class AuditCallback(BaseCallbackHandler):
     """Updates the audit entry of one selection after each model call that shows it."""
 
     def __init__(self, audit: Audit, selection_id: str, demonstration_tokens: int) -> None:
-        self._audit = audit
-        self._id = selection_id
-        self._tokens = demonstration_tokens
+        self._audit, self._id, self._tokens = audit, selection_id, demonstration_tokens
         self._models: dict[UUID, str] = {}
         self._used: dict[str, int] = {}
         self._lock = Lock()
 
-    def on_chat_model_start(
-        self,
-        serialized: dict[str, Any],
-        messages: list[list[BaseMessage]],
-        *,
-        run_id: UUID,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_chat_model_start(self, *args: Any, run_id: UUID, **kwargs: Any) -> None:
         """Note the model's name."""
-        self._models[run_id] = model_name(metadata or {})
+        self._models[run_id] = model_name(kwargs.get("metadata") or {})
 
-    def on_llm_start(
-        self,
-        serialized: dict[str, Any],
-        prompts: list[str],
-        *,
-        run_id: UUID,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Note the name of a model that is no chat model."""
-        self._models[run_id] = model_name(metadata or {})
+    on_llm_start = on_chat_model_start
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Add the model's name, and the tokens of all answers so far."""
@@ -87,11 +69,13 @@ def complete_entry(audit: Audit, selection_id: str, **known: Any) -> None:
 
 def usage_of(messages: Sequence[BaseMessage]) -> dict[str, int]:
     """Total tokens of messages, as ``input_tokens`` and ``output_tokens``; empty where no message reports them."""
-    reported = [one.usage_metadata for one in messages if isinstance(one, AIMessage) and one.usage_metadata]
-    if not reported:
-        return {}
-    read = sum(one.get("input_tokens", 0) for one in reported)
-    return {"input_tokens": read, "output_tokens": sum(one.get("output_tokens", 0) for one in reported)}
+    return total_usage(one.usage_metadata for one in messages if isinstance(one, AIMessage))
+
+
+def total_usage(usages: Iterable[Mapping[str, Any] | None]) -> dict[str, int]:
+    """Total ``input_tokens`` and ``output_tokens`` of some calls; empty where no call reports them."""
+    reported = [one for one in usages if one]
+    return {name: sum(one.get(name, 0) for one in reported) for name in TOKENS if reported}
 
 
 def messages_of_result(result: LLMResult) -> list[BaseMessage]:

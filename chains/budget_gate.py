@@ -22,11 +22,10 @@ class Slot:
     """Place of one worker, which makes one call at a time."""
 
     worst: Usage = field(default_factory=Usage)
-    """Worst case of the next call."""
     reservation: int | None = None
     """Number of the reservation in the account; None while no call is under way."""
     closing: bool = False
-    """Whether the worker makes no further call."""
+    """True if the worker makes no further call."""
 
 
 CURRENT_SLOT: ContextVar[Slot] = ContextVar("CURRENT_SLOT")
@@ -37,10 +36,8 @@ class BudgetGate(BaseRateLimiter):
     """Lets one call through at a time, once the budget has room for it and all rate limiters allow it."""
 
     def __init__(self, account: Account, limiters: Sequence[BaseRateLimiter]) -> None:
-        self._account = account
-        self._limiters = limiters
-        self._lock = asyncio.Lock()
-        self._settled = asyncio.Event()
+        self._account, self._limiters = account, limiters
+        self._lock, self._settled = asyncio.Lock(), asyncio.Event()
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
         """Wait until the call of the current slot may start, and reserve its worst case. Raises NoRoomError."""

@@ -48,9 +48,7 @@ class Usage:
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
-            self.calls + other.calls,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
+            self.calls + other.calls, self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens
         )
 
 
@@ -78,7 +76,7 @@ class CallBudget:
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether the budget limits tokens or money, and not only the number of calls."""
+        """True if the budget limits tokens or money, and not only the number of calls."""
         return self.tokens is not None or self.money is not None
 
     def cost(self, usage: Usage) -> Fraction:
@@ -89,7 +87,7 @@ class CallBudget:
         return (usage.input_tokens * read + usage.output_tokens * written) / MILLION
 
     def allows(self, usage: Usage) -> bool:
-        """Whether a usage is within every limit."""
+        """True if a usage is within every limit."""
         return (
             (self.calls is None or usage.calls <= self.calls)
             and (self.tokens is None or usage.tokens <= self.tokens)
@@ -106,8 +104,7 @@ class Account:
     """
 
     def __init__(self, budget: CallBudget, spent: Usage | None = None) -> None:
-        self.budget = budget
-        self.spent = Usage() if spent is None else spent
+        self.budget, self.spent = budget, spent or Usage()
         self._under_way: dict[int, Usage] = {}
         self._next = 0
 
@@ -117,11 +114,11 @@ class Account:
         return len(self._under_way)
 
     def fits(self, worst: Usage) -> bool:
-        """Whether a call fits if all calls under way use their worst case."""
+        """True if a call fits if all calls under way use their worst case."""
         return self.budget.allows(sum(self._under_way.values(), start=self.spent + worst))
 
     def may_fit(self, worst: Usage) -> bool:
-        """Whether a call fits if all calls under way use no tokens."""
+        """True if a call fits if all calls under way use no tokens."""
         return self.budget.allows(self.spent + worst + Usage(calls=self.under_way))
 
     def reserve(self, worst: Usage) -> int:

@@ -99,15 +99,12 @@ def classify(answer: str, allowed: Iterable[str]) -> Classification:
 
 @dataclass(frozen=True)
 class _ClassifyStep:
-    """The step after the selection: the model answers, and its answer is matched with the allowed labels."""
-
     chat: ChatRunnable
     select: SelectDemonstrations
     prompt: Runnable[dict[str, Any], Any]
     labels: Sequence[str] | None
     """The caller's labels; None to take those of the demonstrations and the institution."""
     enumerated: bool
-    """Whether the model gets the labels as structured output."""
 
     def run(self, shown: dict[str, Any], config: RunnableConfig) -> Classification:
         labels = self._allowed(shown)
@@ -139,7 +136,7 @@ def _bare(text: str) -> str:
 
 
 def _structured(chat: ChatRunnable, wanted: bool | None) -> bool:
-    """Whether the model gets the labels as structured output: its class supports it, and its profile does not deny it.
+    """True if the model gets the labels as structured output: its class supports it, and its profile does not deny it.
 
     ``wanted`` overrides the profile. Raises DataError where it is True for a class without structured output.
     """
@@ -178,8 +175,7 @@ def _label_text(answer: Any) -> str:
 def _checked(labels: Iterable[str]) -> Sequence[str]:
     if isinstance(labels, str):
         raise DataError(f"'labels' must be a list of labels, got the text {labels!r}; write [{labels!r}]")
-    checked = list(labels)
-    if not checked:
+    if not (checked := list(labels)):
         raise DataError("'labels' is empty: give at least one, or leave it out to take the institution's own")
     for label in checked:
         if not isinstance(label, str) or not label.strip():

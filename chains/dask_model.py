@@ -5,7 +5,6 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -31,18 +30,13 @@ class DaskChatModel(BaseChatModel):
     spec: str
     settings: dict[str, Any]
     workers: Any
-    """The ``DaskWorkers`` that make the calls."""
     here: BaseChatModel
     """The same model in this process; it gives names and settings, and is never called."""
     max_tokens: int | None = None
     n: int | None = None
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, *_: Any, **kwargs: Any
     ) -> ChatResult:
         sent = [message_to_dict(one) for one in messages]
         found = await self.workers.once(_call, self.spec, self.settings, sent, {"stop": stop, **kwargs})
@@ -51,17 +45,10 @@ class DaskChatModel(BaseChatModel):
         (message,) = messages_from_dict([found])
         return ChatResult(generations=[ChatGeneration(message=message)])
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
         raise DataError("a DaskChatModel has asynchronous calls only; give it to a ModelCaller, or use ainvoke")
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """Key of the model in LangChain's cache: the same as in one process."""
         return self.here._get_llm_string(stop, **kwargs)
 
     @property
@@ -103,18 +90,12 @@ def _call(spec: str, settings: Mapping[str, Any], sent: Sequence[Any], kwargs: M
     except MetachainError:
         raise
     except Exception as error:  # noqa: BLE001 - each client has errors of its own
-        failed = {
-            "message": f"{type(error).__name__}: {error}",
-            "status": status_of(error),
-            "seconds": retry_after(error),
-            "transient": is_transient(error),
-        }
-        return {"failed": failed}
+        failed = {"message": f"{type(error).__name__}: {error}", "status": status_of(error)}
+        return {"failed": {**failed, "seconds": retry_after(error), "transient": is_transient(error)}}
 
 
 @lru_cache(8)
 def _model(spec: str, settings: tuple[tuple[str, Any], ...]) -> BaseChatModel:
-    """The worker's client, made once."""
     return load_model(spec, **dict(settings))
 
 

@@ -29,7 +29,6 @@ class ShownDemonstration(TypedDict):
     tokens: int
     """Tokens of both turns, as the prompt's budget counts them."""
     institution: NotRequired[str]
-    """Institution of the demonstration."""
     id: NotRequired[str]
     score: NotRequired[float]
     similarity: NotRequired[float]
@@ -42,13 +41,11 @@ class Shown(TypedDict):
 
     selection_id: NotRequired[str]
     """Id of the entry in the library's audit; absent for selectors other than metachain's."""
-
     institution: str
     """The target institution; empty where nobody named one."""
     method: str
     """``metachain``, ``nearest``, or the class name of another selector."""
     input: str
-    """The query."""
     demonstrations: list[ShownDemonstration]
     """In prompt order: the best last, or first where the policy says so."""
 
@@ -91,7 +88,6 @@ class DemonstrationSource(Protocol):
     institution: str
     """The only institution that it serves; empty where it serves any."""
     institution_required: bool
-    """Whether each query must name its institution."""
     audit: Audit | None
     """The audit that records selections; None where none are recorded."""
 
@@ -115,8 +111,6 @@ def source_of(
 
 
 class _ExplainedSource:
-    """Demonstrations of a selector of metachain: with ids and scores, the most useful ones for their length."""
-
     def __init__(self, selector: ExplainingSelector, frame: PromptFrame) -> None:
         self._selector, self._frame = selector, frame
         self.institution = selector.institution
@@ -139,15 +133,12 @@ class _ExplainedSource:
 
 
 class _ExampleSource:
-    """Examples of any other selector. Their utility is unknown, so as many as fit are shown."""
-
     institution = ""
     institution_required = False
     audit: Audit | None = None
 
     def __init__(self, selector: BaseExampleSelector, frame: PromptFrame, input_key: str, output_key: str) -> None:
-        self._selector, self._frame = selector, frame
-        self._input_key, self._output_key = input_key, output_key
+        self._selector, self._frame, self._input_key, self._output_key = selector, frame, input_key, output_key
 
     def labels(self, institution: str) -> tuple[str, ...]:
         return tuple(getattr(self._selector, "labels", ()))
@@ -165,9 +156,8 @@ class _ExampleSource:
         if room is not None:
             places = positions_within([1.0] * len(found), [one["tokens"] for one in found], room)
             found = [found[place] for place in places]
-        return Shown(
-            institution=query.institution, method=type(self._selector).__name__, input=query.text, demonstrations=found
-        )
+        method = type(self._selector).__name__
+        return Shown(institution=query.institution, method=method, input=query.text, demonstrations=found)
 
     def _demonstration(self, example: Mapping[str, Any]) -> ShownDemonstration:
         if not {self._input_key, self._output_key} <= example.keys():

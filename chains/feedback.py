@@ -14,7 +14,7 @@ from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
 from pydantic import BaseModel
 
-from metachain.chains.audit_callback import complete_entry, model_name
+from metachain.chains.audit_callback import complete_entry, model_name, total_usage
 from metachain.chains.classification import Classification
 from metachain.chains.judge import judge_named
 from metachain.chains.select_step import SELECTION_RUN
@@ -28,7 +28,6 @@ __all__ = ["FeedbackRecorder", "Reference", "recorded"]
 
 logger = logging.getLogger(__name__)
 
-TOKENS = "input_tokens", "output_tokens"
 Reference = str | Callable[[Mapping[str, Any]], str | None]
 """Key of the chain's input that holds the right answer, or a function from an input to it (None where unknown)."""
 
@@ -63,14 +62,11 @@ class FeedbackRecorder(BaseTracer):
         if (metric is None) != (reference is None):
             raise DataError("'metric' and 'reference' need each other: give both to score answers, or neither")
         self.raise_error = raise_error
-        self._library = library
-        self._model = model
+        self._library, self._model, self._reference = library, model, reference
         self._metric = _metric(metric, library)
         self._metric_name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
-        self._reference = reference
 
     def _persist_run(self, run: Run) -> None:
-        """Store the answers of an outermost run that has ended."""
         for one in _within(run):
             self.order_map.pop(one.id, None)  # langchain-core never removes them
         try:
@@ -89,12 +85,11 @@ class FeedbackRecorder(BaseTracer):
         for chain, selection in answered:
             id = str(root.id if len(answered) == 1 else chain.id)
             outcome = self._outcome(id, chain, selection)
-            score = None
             try:
-                score = self._score(outcome, selection)
+                outcome = self._scored(outcome, selection)
             except Exception as error:  # noqa: BLE001 - the answer is stored first, then any error of a metric is raised
                 failed = error
-            outcomes.append(outcome if score is None else replace(outcome, score=score, metric=self._metric_name))
+            outcomes.append(outcome)
         self._library.outcomes.record(outcomes)
         for outcome, (chain, selection) in zip(outcomes, answered, strict=True):
             self._complete_entry(outcome.id, chain, selection.outputs or {})
@@ -103,7 +98,6 @@ class FeedbackRecorder(BaseTracer):
 
     def _outcome(self, id: str, chain: Run, selection: Run) -> Outcome:
         shown: Mapping[str, Any] = selection.outputs or {}
-        usages = _usages(chain)
         return Outcome(
             id,
             "chain",
@@ -112,31 +106,27 @@ class FeedbackRecorder(BaseTracer):
             self._model or _model_name(chain),
             tuple((one["institution"], one["id"]) for one in shown["demonstrations"] if "id" in one),
             _text(chain) or "",
-            input_tokens=sum(one.get("input_tokens", 0) for one in usages),
-            output_tokens=sum(one.get("output_tokens", 0) for one in usages),
+            **_usage(chain),
         )
 
     def _complete_entry(self, outcome: str, chain: Run, shown: Mapping[str, Any]) -> None:
-        """Add the outcome's id, the model and the tokens to the selection's entry in the audit."""
         if "selection_id" not in shown:
             return
-        usages = [one for one in _usages(chain) if one]
-        known: dict[str, Any] = {name: sum(one.get(name, 0) for one in usages) for name in TOKENS} if usages else {}
-        known["demonstration_tokens"] = sum(one["tokens"] for one in shown["demonstrations"])
+        known = {"demonstration_tokens": sum(one["tokens"] for one in shown["demonstrations"]), **_usage(chain)}
         complete_entry(self._library.audit, shown["selection_id"], outcome=outcome, model=_model_name(chain), **known)
 
-    def _score(self, outcome: Outcome, selection: Run) -> float | None:
+    def _scored(self, outcome: Outcome, selection: Run) -> Outcome:
         if self._metric is None:
-            return None
+            return outcome
         given: Mapping[str, Any] = selection.inputs
         reference = self._reference(given) if callable(self._reference) else given.get(str(self._reference))
         if reference is None:
-            return None
+            return outcome
         if not isinstance(reference, str):
             raise DataError(
                 f"a reference must be a text, or None where it is not known, got {type(reference).__name__}"
             )
-        return self._metric(outcome.answer, reference)
+        return replace(outcome, score=self._metric(outcome.answer, reference), metric=self._metric_name)
 
 
 def recorded(
@@ -169,7 +159,6 @@ def _metric(metric: str | Callable[[str, str], object] | None, library: Library)
 
 
 def _within(run: Run) -> Iterator[Run]:
-    """Yield a run and all runs below it."""
     yield run
     for one in run.child_runs:
         yield from _within(one)
@@ -211,22 +200,19 @@ def _text(run: Run) -> str | None:
 
 
 def _model_runs(run: Run) -> list[Run]:
-    """Model calls within a run."""
     return [one for one in _within(run) if one.run_type in {"llm", "chat_model"}]
 
 
-def _usages(run: Run) -> list[Mapping[str, Any]]:
-    """Tokens of each model call within a run."""
-    return [_usage(one) for one in _model_runs(run)]
+def _usage(run: Run) -> dict[str, Any]:
+    return total_usage(map(_reported_usage, _model_runs(run)))
 
 
-def _usage(run: Run) -> Mapping[str, Any]:
-    """Tokens of a model call; empty where the model reports none."""
+def _reported_usage(call: Run) -> Mapping[str, Any] | None:
     try:
-        message: Mapping[str, Any] = (run.outputs or {})["generations"][0][0]["message"]["kwargs"]
+        message: Mapping[str, Any] = (call.outputs or {})["generations"][0][0]["message"]["kwargs"]
     except (KeyError, IndexError, TypeError):
-        return {}
-    return message.get("usage_metadata") or {}
+        return None
+    return message.get("usage_metadata")
 
 
 def _model_name(run: Run) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
@@ -54,9 +55,8 @@ class ModelAnswerer:
         answers = self._cache.by_key(keys)
         missing = [place for place, key in enumerate(keys) if key not in answers]
         if len(missing) > self._allowed:
-            kept = (
-                f" ({len(prompts) - len(missing)} answers are kept from before)" if len(missing) < len(prompts) else ""
-            )
+            before = len(prompts) - len(missing)
+            kept = f" ({before} answers are kept from before)" if before else ""
             raise DataError(
                 f"this takes {len(missing)} calls of {self.name}{kept}, --calls allows {self._allowed}: allow more, or "
                 "ask for fewer --selectors, --labels, --seeds or --queries"
@@ -106,21 +106,13 @@ def answering_with(
     ``load_model`` and ``ModelCaller`` do.
     """
     model = load_countable(spec, workers=workers)
-    ModelCaller(model, max_concurrency=max_concurrency, requests_per_second=requests_per_second).close()
+    limits: dict[str, Any] = {"max_concurrency": max_concurrency, "requests_per_second": requests_per_second}
+    ModelCaller(model, **limits).close()
 
     @contextmanager
     def answering(path: Path | None) -> Iterator[ModelAnswerer]:
         with AnswerCache.open(path) as cache, asking("asking") as progress:
-            yield ModelAnswerer(
-                model,
-                spec,
-                cache,
-                calls=calls,
-                instructions=instructions,
-                max_concurrency=max_concurrency,
-                requests_per_second=requests_per_second,
-                progress=progress,
-            )
+            yield ModelAnswerer(model, spec, cache, calls=calls, instructions=instructions, progress=progress, **limits)
 
     return answering
 

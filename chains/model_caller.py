@@ -9,7 +9,6 @@ from itertools import count
 from math import isfinite
 from queue import SimpleQueue
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
 from langchain_core.globals import get_llm_cache
@@ -45,9 +44,9 @@ class Answer:
     input_tokens: int
     output_tokens: int
     cached: bool
-    """Whether the answer is from LangChain's cache; then it was no call, and cost nothing."""
+    """True if the answer is from LangChain's cache; then it was no call, and cost nothing."""
     estimated: bool
-    """Whether the tokens are LangChain's approximate count, because the model reported no usage."""
+    """True if the tokens are LangChain's approximate count, because the model reported no usage."""
 
 
 def backoff(failures: int) -> float:
@@ -164,9 +163,7 @@ class ModelCaller:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def _ask(self, prompt: Prompt, slot: Slot) -> Answer | None:
@@ -189,7 +186,6 @@ class ModelCaller:
         return None
 
     async def _call(self, prompt: Prompt, slot: Slot) -> Answer:
-        """Call the model once, and charge the call."""
         used: Usage | None = None
         try:
             message = await self._model.ainvoke(list(prompt))

@@ -20,6 +20,7 @@ EXTRAS = {
     "openai": ("langchain_openai", "openai"),
 }
 """Each provider's package and the extra that installs it."""
+INSTALL = "pip install 'metachain[{}]'"
 VERTEX_PLACE = {"project": "GOOGLE_CLOUD_PROJECT", "location": "GOOGLE_CLOUD_LOCATION"}
 EXAMPLES = "'anthropic:claude-haiku-4-5', 'openai:gpt-4o-mini' or 'ollama:llama3'"
 
@@ -57,7 +58,7 @@ def _from_provider(provider: str, name: str, kwargs: dict[str, Any]) -> BaseChat
     package, extra = EXTRAS.get(provider, (None, ""))
     # Checked here, because without the package LangChain would use Ollama's old class in langchain-community.
     if package is not None and find_spec(package) is None:
-        raise DataError(f"{spec!r} needs a package that is not installed: {_install(extra)}")
+        raise DataError(f"{spec!r} needs a package that is not installed: {INSTALL.format(extra)}")
     if provider == "google_anthropic_vertex" or (provider == "google_genai" and kwargs.get("vertexai")):
         kwargs = _placed(spec, kwargs)
     if provider == "ollama" and "max_retries" in kwargs:
@@ -65,7 +66,7 @@ def _from_provider(provider: str, name: str, kwargs: dict[str, Any]) -> BaseChat
     try:
         model: BaseChatModel = init_chat_model(name, model_provider=provider, **kwargs)
     except ImportError as error:
-        install = f" {_install(extra)}" if extra else ""
+        install = f" {INSTALL.format(extra)}" if extra else ""
         raise DataError(f"{spec!r} needs a package that is not installed. {error}{install}") from error
     except ValueError as error:
         if not str(error).startswith("Unsupported provider"):
@@ -75,10 +76,6 @@ def _from_provider(provider: str, name: str, kwargs: dict[str, Any]) -> BaseChat
             f"no provider is called {provider!r}; 'offline', 'vertex' and these are known: {known}"
         ) from None
     return model
-
-
-def _install(extra: str) -> str:
-    return f"pip install 'metachain[{extra}]'"
 
 
 def _placed(spec: str, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -87,14 +87,15 @@ class OutcomeCollector:
         metric_name: str,
         instructions: str = "",
     ) -> None:
-        self._library, self._caller = library, caller
-        self._model, self._metric, self._metric_name = model, metric, metric_name
-        self._instructions = instructions
+        self._library, self._caller, self._model = library, caller, model
+        self._metric, self._metric_name, self._instructions = metric, metric_name, instructions
         self.answered_before = 0
 
     def ask(self, trials: Sequence[Trial]) -> list[float | None]:
         """Score the model's answer to each trial, in [0, 1]; None where the budget has no room for the call."""
-        prompts = [self._prompt(trial) for trial in trials]
+        shown = [tuple((one.input, one.output) for one in trial.shown) for trial in trials]
+        queries = [trial.asked.input for trial in trials]
+        prompts = [messages_of(prompt, self._instructions) for prompt in zip(shown, queries, strict=True)]
         ids = [_id(self._model, prompt) for prompt in prompts]
         held = self._library.outcomes.by_id(ids)
         self._caller.charge(sum((Usage(1, one.input_tokens, one.output_tokens) for one in held.values()), Usage()))
@@ -109,18 +110,14 @@ class OutcomeCollector:
 
         self._caller.answers([prompts[place] for place in missing], store)
         references = {id: trial.asked.output for id, trial in zip(ids, trials, strict=True)}
-        unscored = [one for one in held.values() if one.score is None or one.metric != self._metric_name]
         scored = [
             replace(one, score=self._metric(one.answer, references[one.id]), metric=self._metric_name)
-            for one in unscored
+            for one in held.values()
+            if one.score is None or one.metric != self._metric_name
         ]
         self._library.outcomes.record(scored)
         scores = {one.id: one.score for one in (*held.values(), *scored)}
         return [scores.get(id) for id in ids]
-
-    def _prompt(self, trial: Trial) -> list[BaseMessage]:
-        shown = tuple((one.input, one.output) for one in trial.shown)
-        return messages_of((shown, trial.asked.input), self._instructions)
 
     def _outcome(self, id: str, trial: Trial, answer: Answer) -> Outcome:
         return Outcome(

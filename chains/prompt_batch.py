@@ -31,9 +31,8 @@ class PromptBatch(Generic[Answered]):
         concurrency: int,
         arrived: Callable[[tuple[int, Answered]], None],
     ) -> None:
-        self._ask = ask
+        self._ask, self._arrived = ask, arrived
         self._waiting = iter(enumerate(prompts))
-        self._arrived = arrived
         self._slots = [Slot() for _ in range(concurrency)]
         self._workers: list[asyncio.Task[None]] = []
         self._deadline: asyncio.TimerHandle | None = None

@@ -107,7 +107,8 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
                 f"the chain serves a whole library, so each call must name the institution: name it in the input, "
                 f"{{{key!r}: …, 'institution': 'st-marys'}}, or in config={{'configurable': {{'institution': …}}}}"
             )
-        return Query(given[key], institution, _variables(given, institution))
+        variables = {name: value for name, value in given.items() if name != INSTITUTION}
+        return Query(given[key], institution, variables | ({INSTITUTION: institution} if institution else {}))
 
 
 def institution_asking(given: Mapping[str, Any], config: RunnableConfig, own: str = "") -> str:
@@ -128,9 +129,3 @@ def institution_asking(given: Mapping[str, Any], config: RunnableConfig, own: st
         got = ", ".join(f"{place} says {name!r}" for place, name in named.items())
         raise DataError(f"the institution is not clear: {got}; leave it out of the input, or correct it")
     return next(iter(named.values()), "")
-
-
-def _variables(given: Mapping[str, Any], institution: str) -> dict[str, Any]:
-    """Variables for other selectors: the whole input, and the institution where one is named."""
-    rest = {name: value for name, value in given.items() if name != INSTITUTION}
-    return {**rest, INSTITUTION: institution} if institution else rest

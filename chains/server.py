@@ -1,6 +1,6 @@
 """A library behind a URL: chains by LangServe's protocol, and REST routes for adaptation and feedback."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from html import escape
 from typing import Any
@@ -36,7 +36,7 @@ __all__ = ["Limits", "create_app"]
 
 RESERVED = frozenset({"adapt", "admin", "explain", "feedback", "healthz", "institutions", "label", "metrics", "readyz"})
 METRICS_TYPE = "text/plain; version=0.0.4"
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 HEAD = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>metachain</title>'
@@ -69,7 +69,9 @@ def create_app(
     """
     given, metrics = limits or Limits(), Metrics()
     closing: list[Callable[[], None]] = []
-    _check_names(chains)
+    for name in chains:
+        if not name.isidentifier() or name in RESERVED:
+            raise DataError(f"a chain's name must be a plain one such as 'classify', and not {name!r}")
     app = FastAPI(
         title="metachain",
         version=__version__,
@@ -93,22 +95,15 @@ def create_app(
     for name, chain in served.items():
         add_chain(routes, name, chain, given)
     app.include_router(routes)
-    selecting = selector or LibraryExampleSelector(library)
-    app.include_router(tenant_routes(library, selecting, metrics, given))
+    app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given))
     app.include_router(_operator_routes(library, metrics))
     app.mount("/admin", _admin(served))
     return app
 
 
-def _check_names(names: Iterable[str]) -> None:
-    for name in names:
-        if not name.isidentifier() or name in RESERVED:
-            raise DataError(f"a chain's name must be a plain one such as 'classify', and not {name!r}")
-
-
 def _middleware(library: Library, metrics: Metrics, limits: Limits, *, unauthenticated: bool) -> list[Middleware]:
     """Make the middleware, from the outermost to the innermost."""
-    hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK))] if unauthenticated else []
+    hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)] if unauthenticated else []
     busy = "the server is busy; try again in a second"
     many = "too many requests of this key at once; wait for their answers"
     return [

@@ -43,7 +43,8 @@ def extraction_chain(
     They limit the first prompt; the second one is longer. Raises DataError for a schema that is no Pydantic model. A
     run raises AnswerError, a DataError, where the second answer is invalid too.
     """
-    _check_schema(schema)
+    if not isinstance(schema, type) or not issubclass(schema, BaseModel) or schema is BaseModel:
+        raise DataError(f"'schema' must be a Pydantic model, a class derived from pydantic.BaseModel, got {schema!r}")
     chat = chat_runnable(model)
     budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
     select, prompt = prompt_steps(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
@@ -72,11 +73,6 @@ def extraction_chain(
     return select | RunnableLambda(extract, aextract, name="extract").with_types(output_type=schema)
 
 
-def _check_schema(schema: object) -> None:
-    if not isinstance(schema, type) or not issubclass(schema, BaseModel) or schema is BaseModel:
-        raise DataError(f"'schema' must be a Pydantic model, a class derived from pydantic.BaseModel, got {schema!r}")
-
-
 def _validated(answer: AIMessage, schema: type[Schema]) -> Schema:
     return schema.model_validate_json(json_within(str(answer.text)))
 
@@ -94,8 +90,7 @@ def _validated_or_refused(answer: AIMessage, schema: type[Schema]) -> Schema:
 
 def _second_prompt(first: PromptValue, answer: AIMessage, error: ValidationError) -> list[BaseMessage]:
     """Build the prompt, the answer's text (none where it is blank) and the problems found."""
-    text = str(answer.text)
-    answered = [AIMessage(text)] if text.strip() else []
+    answered = [AIMessage(str(answer.text))] if str(answer.text).strip() else []
     wrong = f"That answer can't be used: {_problems(error)}. Answer again, with the corrected JSON alone."
     return [*first.to_messages(), *answered, HumanMessage(wrong)]
 

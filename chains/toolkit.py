@@ -76,7 +76,7 @@ class MetaChainToolkit(BaseToolkit):
     k: int = Field(default=8, ge=1, le=MOST)
     """Maximum number of demonstrations where the model gives no number."""
     feedback: bool = False
-    """Whether the model may record feedback: its corrections become demonstrations for all users of the institution."""
+    """True if the model may record feedback: its corrections become demonstrations for all users of the institution."""
     _selectors: SelectorCache = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:

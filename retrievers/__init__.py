@@ -14,32 +14,17 @@ if TYPE_CHECKING:
     from metachain.retrievers.stored_demonstrations import StoredDemonstrations
     from metachain.retrievers.vector_store import DemonstrationVectorStore
 
-__all__ = [
-    "DemonstrationRetriever",
-    "DemonstrationVectorStore",
-    "EncoderEmbeddings",
-    "LangChainEncoder",
-    "LibraryExampleSelector",
-    "MetaExampleSelector",
-    "StoredDemonstrations",
-    "demonstrations_from_faiss",
-    "document_of",
-    "documents_of_faiss",
-    "ingest_documents",
-    "semantic_example_selector",
-]
-_HOMES = {
-    "demonstrations_from_faiss": "community",
-    "documents_of_faiss": "community",
-    "semantic_example_selector": "community",
-    "document_of": "documents",
-    "ingest_documents": "documents",
-    "EncoderEmbeddings": "embeddings",
-    "LangChainEncoder": "embeddings",
-    "MetaExampleSelector": "example_selector",
-    "LibraryExampleSelector": "library_example_selector",
-    "DemonstrationRetriever": "retriever",
-    "StoredDemonstrations": "stored_demonstrations",
-    "DemonstrationVectorStore": "vector_store",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["DemonstrationRetriever", "DemonstrationVectorStore", "EncoderEmbeddings", "LangChainEncoder"]
+__all__ += ["LibraryExampleSelector", "MetaExampleSelector", "StoredDemonstrations", "demonstrations_from_faiss"]
+__all__ += ["document_of", "documents_of_faiss", "ingest_documents", "semantic_example_selector"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    community="demonstrations_from_faiss documents_of_faiss semantic_example_selector",
+    documents="document_of ingest_documents",
+    embeddings="EncoderEmbeddings LangChainEncoder",
+    example_selector="MetaExampleSelector",
+    library_example_selector="LibraryExampleSelector",
+    retriever="DemonstrationRetriever",
+    stored_demonstrations="StoredDemonstrations",
+    vector_store="DemonstrationVectorStore",
+)

@@ -27,10 +27,8 @@ def semantic_example_selector(
     """
     if not demonstrations:
         raise DataError("a FAISS store can't be made of no demonstrations; give at least one")
-    examples = [
-        {"input": one.input, "output": one.output, "institution": one.institution, "id": one.id}
-        for one in demonstrations
-    ]
+    names = ("input", "output", "institution", "id")
+    examples = [{name: getattr(one, name) for name in names} for one in demonstrations]
     return SemanticSimilarityExampleSelector.from_examples(
         examples, embeddings, _faiss_class(), k=k, input_keys=["input"], example_keys=["input", "output"]
     )
@@ -52,8 +50,7 @@ def demonstrations_from_faiss(
 
 def documents_of_faiss(store: Any) -> Iterator[Document]:
     """Yield the documents of a LangChain FAISS store, for ``ingest_documents``; DataError for any other store."""
-    for _, document in _documents(store):
-        yield document
+    return (document for _, document in _documents(store))
 
 
 def _documents(store: Any) -> Iterator[tuple[str, Document]]:

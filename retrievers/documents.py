@@ -14,7 +14,7 @@ from metachain.library.ingestion import Ingested, ingest
 from metachain.library.library import Library
 from metachain.library.sharing import Grant
 
-__all__ = ["document_of", "document_rows", "from_document", "ingest_documents", "record_of_document"]
+__all__ = ["document_of", "from_document", "ingest_documents"]
 
 
 def ingest_documents(
@@ -38,36 +38,11 @@ def ingest_documents(
     nothing is stored. ``share`` is as in ``Library.add``. For a FAISS store of langchain-community, pass
     ``documents_of_faiss(store)``.
     """
-    rows = document_rows(documents, institution_key, output_key, input_key)
+    rows = _rows(documents, institution_key, output_key, input_key)
     target = Path(rejected) if rejected is not None else None
     return ingest(
         library, rows, institution=institution, strict=strict, share=share, rejected=target, source="the documents"
     )
-
-
-def document_rows(
-    documents: Iterable[Document],
-    institution_key: str = "institution",
-    output_key: str = "output",
-    input_key: str = "input",
-) -> Iterator[Row]:
-    """Yield documents as rows, numbered from 1. Raises DataError for an item that is no document."""
-    for number, document in enumerate(documents, start=1):
-        if not isinstance(document, Document):
-            raise DataError(f"item {number} must be a LangChain Document, got {type(document).__name__}")
-        yield Row(number, record_of_document(document, institution_key, output_key, input_key), unit="row")
-
-
-def record_of_document(document: Document, institution_key: str, output_key: str, input_key: str) -> Mapping[str, Any]:
-    """Make a record of a document, as described in ``ingest_documents``; missing fields are left out."""
-    metadata = document.metadata
-    fields = {institution_key: "institution", output_key: "output", input_key: "input"}
-    record: dict[str, Any] = {"input": document.page_content}
-    record |= {fields[key]: value for key, value in metadata.items() if key in fields}
-    if isinstance(metadata.get("id"), str):
-        record["id"] = metadata["id"]
-    record["metadata"] = {key: value for key, value in metadata.items() if key not in fields and key != "id"}
-    return record
 
 
 def from_document(
@@ -90,7 +65,7 @@ def from_document(
             f"{', '.join(map(repr, metadata)) or 'nothing'}; name other keys with institution_key=, output_key="
         )
     try:
-        return parse_record(record_of_document(document, institution_key, output_key, input_key))
+        return parse_record(_record(document, institution_key, output_key, input_key))
     except DataError as error:
         raise DataError(f"document {label!r} of the store: {error}") from None
 
@@ -110,3 +85,22 @@ def document_of(demonstration: Demonstration) -> Document:
         )
     name = str(uuid5(NAMESPACE_OID, "\0".join(demonstration.key)))
     return Document(id=name, page_content=demonstration.input, metadata={**demonstration.metadata, **ours})
+
+
+def _rows(documents: Iterable[Document], *keys: str) -> Iterator[Row]:
+    for number, document in enumerate(documents, start=1):
+        if not isinstance(document, Document):
+            raise DataError(f"item {number} must be a LangChain Document, got {type(document).__name__}")
+        yield Row(number, _record(document, *keys), unit="row")
+
+
+def _record(document: Document, institution_key: str, output_key: str, input_key: str) -> Mapping[str, Any]:
+    """Make a record of a document, as described in ``ingest_documents``; missing fields are left out."""
+    metadata = document.metadata
+    fields = {institution_key: "institution", output_key: "output", input_key: "input"}
+    record: dict[str, Any] = {"input": document.page_content}
+    record |= {fields[key]: value for key, value in metadata.items() if key in fields}
+    if isinstance(metadata.get("id"), str):
+        record["id"] = metadata["id"]
+    record["metadata"] = {key: value for key, value in metadata.items() if key not in fields and key != "id"}
+    return record

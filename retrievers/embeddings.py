@@ -1,6 +1,5 @@
 """LangChain embeddings as an encoder, and an encoder as LangChain embeddings."""
 
-import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,8 +29,7 @@ class LangChainEncoder:
             raise DataError(f"'embeddings' must be a LangChain Embeddings object, got {type(embeddings).__name__}")
         if not isinstance(fingerprint, str) or not fingerprint.strip():
             raise DataError(f"'fingerprint' must name the embedding model, got {fingerprint!r}")
-        self.fingerprint = fingerprint
-        self._embeddings = embeddings
+        self.fingerprint, self._embeddings = fingerprint, embeddings
         self._dimensions: int | None = None
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -41,8 +39,7 @@ class LangChainEncoder:
         """
         given = list(texts) or [PROBE]
         rows = unit_vectors(self._embeddings.embed_documents(given), len(given), self.fingerprint)
-        if self._dimensions is None:
-            self._dimensions = rows.shape[1]
+        self._dimensions = self._dimensions or rows.shape[1]
         if rows.shape[1] != self._dimensions:
             raise _refusal(self.fingerprint, f"vectors of {rows.shape[1]} numbers, earlier ones had {self._dimensions}")
         return rows[: len(texts)]
@@ -62,14 +59,6 @@ class EncoderEmbeddings(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         """Embed one text, like a document."""
         return self.embed_documents([text])[0]
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed texts without blocking the event loop."""
-        return await asyncio.to_thread(self.embed_documents, texts)
-
-    async def aembed_query(self, text: str) -> list[float]:
-        """Embed one text without blocking the event loop."""
-        return (await self.aembed_documents([text]))[0]
 
 
 def unit_vectors(given: object, count: int, model: str) -> NDArray[np.float32]:

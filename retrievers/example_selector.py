@@ -43,18 +43,9 @@ class MetaExampleSelector(BaseExampleSelector):
         *,
         policy: Policy = DEFAULT,
     ) -> None:
-        self.input_key = input_key
-        self.output_key = output_key
-        self._library = library
-        self._posterior = posterior
-        self._k = k
-        self._policy = policy
+        self.library, self.input_key, self.output_key = library, input_key, output_key
+        self._posterior, self._k, self._policy = posterior, k, policy
         self._selector = self._new_selector()
-
-    @property
-    def library(self) -> Library:
-        """Library that holds the demonstrations."""
-        return self._library
 
     @property
     def institution(self) -> str:
@@ -112,12 +103,9 @@ class MetaExampleSelector(BaseExampleSelector):
         example. Raises NotFoundError where the library holds no past institution to adapt from; the example is then
         stored all the same.
         """
-        demonstration = Demonstration(
-            self.institution,
-            text_of(example, self.input_key, "the example"),
-            text_of(example, self.output_key, "the example"),
-        )
-        self._library.add([demonstration])
+        input, output = (text_of(example, key, "the example") for key in (self.input_key, self.output_key))
+        demonstration = Demonstration(self.institution, input, output)
+        self.library.add([demonstration])
         if self._selector is None:
             self._selector = self._new_selector()
         return demonstration.id
@@ -141,18 +129,17 @@ class MetaExampleSelector(BaseExampleSelector):
 
     def _empty_selection(self, text: str) -> Selection:
         """Selection from an empty library; the audit records it like any other."""
-        found = Selection(self.institution, text, (), "nearest", id=new_id())
-        sharing = self._library.sharing
+        found, sharing = Selection(self.institution, text, (), "nearest", id=new_id()), self.library.sharing
         rules, prior = sharing.usable_by(self.institution).rules, version_of(self._posterior.prior)
         entry = AuditEntry(found.id, now(), found.institution, sharing.purpose, found.method, (), rules, prior)
-        self._library.audit.record([entry])
+        self.library.audit.record([entry])
         return found
 
     def _new_selector(self) -> Selector | None:
         """Selector over the library; it also sees labels and feedback that are added later. None for an empty one."""
-        if not self._library.institutions():
+        if not self.library.institutions():
             return None
-        return Selector(self._library, self._posterior, self._k, self._policy)
+        return Selector(self.library, self._posterior, self._k, self._policy)
 
 
 def text_of(values: Mapping[str, Any], key: str, where: str) -> str:

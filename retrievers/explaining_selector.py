@@ -1,16 +1,15 @@
 """Protocol of the example selectors that explain their selections."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from metachain.data.demonstration import Demonstration
 from metachain.library.library import Library
-from metachain.selection.selection import Selection
+from metachain.selection.selection import Chosen, Selection
 
-__all__ = ["CountTokens", "ExplainingSelector"]
+__all__ = ["CountTokens", "ExplainingSelector", "described"]
 
 CountTokens = Callable[[Demonstration], int]
-"""Number of tokens of a demonstration."""
 
 
 @runtime_checkable
@@ -35,3 +34,11 @@ class ExplainingSelector(Protocol):
 
         With a ``budget``, the demonstrations take at most that many tokens, as ``tokens`` counts them.
         """
+
+
+def described(chosen: Chosen) -> dict[str, Any]:
+    """Describe a selected demonstration as JSON: its texts, scores and reason."""
+    one = chosen.demonstration
+    texts = {"id": one.id, "institution": one.institution, "input": one.input, "output": one.output}
+    scores = {"score": chosen.score, "similarity": chosen.similarity, "plausibility": chosen.plausibility}
+    return {**texts, **scores, "reason": chosen.reason}

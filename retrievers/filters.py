@@ -25,6 +25,7 @@ A document without the key meets ``$ne`` and ``$nin`` only.
 ABSENT = 0
 """Code of a document without the key."""
 OPERATORS = ("$eq", "$ne", "$in", "$nin")
+KNOWN = ", ".join(OPERATORS)
 
 
 class MetadataColumns:
@@ -52,7 +53,7 @@ class MetadataColumns:
         admitted = np.ones(count, np.bool_)
         for key, wanted in condition.items():
             if not isinstance(key, str) or key.startswith("$"):
-                raise DataError(f"'filter' must name keys of the metadata, got {key!r}; compare values with {_known()}")
+                raise DataError(f"'filter' must name keys of the metadata, got {key!r}; compare values with {KNOWN}")
             codes, numbers = self._column(key, count)
             for operator, values in _comparisons(key, wanted):
                 admitted &= _among(numbers, values, operator in ("$in", "$eq"))[codes]
@@ -93,7 +94,7 @@ def _comparisons(key: str, wanted: object) -> list[tuple[str, list[Any]]]:
     found: list[tuple[str, list[Any]]] = []
     for operator, value in wanted.items():
         if operator not in OPERATORS:
-            raise DataError(f"'filter' compares {key!r} with {operator!r}; the known comparisons are {_known()}")
+            raise DataError(f"'filter' compares {key!r} with {operator!r}; the known comparisons are {KNOWN}")
         several = operator in ("$in", "$nin")
         if several and not isinstance(value, list | tuple | set | frozenset):
             raise DataError(f"'filter' must give {operator} of {key!r} a list, got {type(value).__name__}")
@@ -117,7 +118,3 @@ def _comparable(value: object) -> Hashable:
         return ("json", json.dumps(value, sort_keys=True))
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"'filter' must compare with what JSON can hold ({error})") from None
-
-
-def _known() -> str:
-    return ", ".join(OPERATORS)

@@ -29,7 +29,6 @@ class LibraryExampleSelector(BaseExampleSelector):
     """
 
     institution = ""
-    """Empty, because each call names its institution."""
 
     def __init__(
         self,
@@ -40,15 +39,8 @@ class LibraryExampleSelector(BaseExampleSelector):
         *,
         policy: Policy = DEFAULT,
     ) -> None:
-        self.input_key = input_key
-        self.output_key = output_key
-        self._library = library
+        self.library, self.input_key, self.output_key = library, input_key, output_key
         self._selectors = SelectorCache(library, k, policy)
-
-    @property
-    def library(self) -> Library:
-        """Library that holds the demonstrations."""
-        return self._library
 
     def of(self, institution: str) -> Selector:
         """Return one institution's selector.
@@ -64,11 +56,7 @@ class LibraryExampleSelector(BaseExampleSelector):
     def explain_for(
         self, institution: str, text: str, budget: int | None = None, tokens: CountTokens | None = None
     ) -> Selection:
-        """Select for one input of an institution, and give each demonstration's scores and reason.
-
-        With a ``budget``, the demonstrations take at most that many tokens, as ``tokens`` counts them. Raises
-        NotFoundError as ``of`` does.
-        """
+        """Select and give reasons, as ``ExplainingSelector`` specifies. Raises NotFoundError as ``of`` does."""
         selector = self.of(institution)
         if budget is None or tokens is None:
             return selector.select(text)
@@ -94,12 +82,10 @@ class LibraryExampleSelector(BaseExampleSelector):
         Raises DataError where a key is missing, blank or no string, and StorageError where the library can't store the
         example.
         """
-        demonstration = Demonstration(
-            text_of(example, "institution", "the example"),
-            text_of(example, self.input_key, "the example"),
-            text_of(example, self.output_key, "the example"),
-        )
-        self._library.add([demonstration])
+        keys = ("institution", self.input_key, self.output_key)
+        institution, input, output = (text_of(example, key, "the example") for key in keys)
+        demonstration = Demonstration(institution, input, output)
+        self.library.add([demonstration])
         return demonstration.id
 
     async def aadd_example(self, example: Mapping[str, Any]) -> str:

@@ -1,13 +1,13 @@
 """Demonstrations as LangChain documents, for applications that use retrievers."""
 
 import asyncio
-from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
+from metachain.retrievers.explaining_selector import described
 from metachain.selection.selection import Chosen
 from metachain.selection.selector import Selector
 
@@ -41,14 +41,5 @@ class DemonstrationRetriever(BaseRetriever):
 
 
 def _document(one: Chosen) -> Document:
-    demonstration = one.demonstration
-    metadata: dict[str, Any] = {
-        "id": demonstration.id,
-        "institution": demonstration.institution,
-        "output": demonstration.output,
-        "score": one.score,
-        "similarity": one.similarity,
-        "plausibility": one.plausibility,
-        "reason": one.reason,
-    }
-    return Document(demonstration.input, metadata=metadata)
+    metadata = described(one)
+    return Document(metadata.pop("input"), metadata=metadata)

@@ -44,7 +44,9 @@ def write_folder(folder: Path, vectors: Vectors, documents: Sequence[Document]) 
             np.save(binary, vectors, allow_pickle=False)
             _to_disk(binary)
         with files["documents"].open("w", encoding="ascii", newline="\n") as lines:
-            lines.writelines(_line(one) for one in documents)
+            for one in documents:
+                held = {"id": one.id, "text": one.page_content, "metadata": one.metadata}
+                lines.write(json.dumps(held) + "\n")
             _to_disk(lines)
         named = {kind: {"file": path.name, "sha256": _digest(path)} for kind, path in files.items()}
         write_text(json.dumps({"format": FORMAT, **named}), folder / MANIFEST)
@@ -111,10 +113,6 @@ def _names(folder: Path) -> list[str]:
     elif folder.is_dir() and not all(NAME.fullmatch(path.name) for path in folder.iterdir()):
         raise DataError(f"{folder} holds other things than a vector store; give an empty folder, or a new one")
     return []
-
-
-def _line(document: Document) -> str:
-    return json.dumps({"id": document.id, "text": document.page_content, "metadata": document.metadata}) + "\n"
 
 
 def _document(line: str) -> Document:

@@ -72,7 +72,7 @@ class StoredDemonstrations:
         return tuple(map(self._demonstration, self.store.get_by_ids(ids)))
 
     def _takes_vectors(self) -> bool:
-        """Whether the store can search by vector; then a query is embedded once, and not once an institution."""
+        """True if the store can search by vector; then a query is embedded once, and not once an institution."""
         return type(self.store).similarity_search_by_vector is not VectorStore.similarity_search_by_vector
 
     def _search_arguments(self, institution: str) -> dict[str, Any]:

@@ -30,7 +30,6 @@ class Rows:
     documents: list[Document]
     """n or more documents; those from n on belong to later snapshots."""
     columns: MetadataColumns
-    """Metadata of the documents, for filters."""
     places: dict[str, int]
     """Row of each id in the newest snapshot. Older snapshots share it, and so may find a later document."""
     alive: NDArray[np.bool_]

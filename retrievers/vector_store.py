@@ -86,10 +86,7 @@ class DemonstrationVectorStore(VectorStore):
         return [_copy(rows.documents[row]) for row in found if row is not None]
 
     def similarity_search_with_score_by_vector(
-        self,
-        embedding: Sequence[float],
-        k: int = 4,
-        filter: Filter | None = None,
+        self, embedding: Sequence[float], k: int = 4, filter: Filter | None = None
     ) -> list[tuple[Document, float]]:
         """Find the k documents nearest to a vector that ``filter`` admits, nearest first, with their cosine in [-1, 1].
 
@@ -181,12 +178,8 @@ class DemonstrationVectorStore(VectorStore):
         """
         rows = self._rows
         held = rows.held()
-        whole = len(held) == len(rows.alive)
-        write_folder(
-            Path(folder),
-            rows.vectors[: len(held)] if whole else rows.vectors[held],
-            [rows.documents[row] for row in held],
-        )
+        vectors = rows.vectors[: len(held)] if len(held) == len(rows.alive) else rows.vectors[held]
+        write_folder(Path(folder), vectors, [rows.documents[row] for row in held])
 
     @classmethod
     def load(cls, folder: str | Path, embedding: Embeddings) -> Self:

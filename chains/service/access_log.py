@@ -1,14 +1,13 @@
 """One log line and one count for each request, and the answer to unexpected errors."""
 
 import logging
-import traceback
 from time import perf_counter
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metachain.chains.service.metrics import Metrics
-from metachain.chains.service.problems import error_response, status_and_reason
+from metachain.chains.service.problems import error_response, places_of, status_and_reason
 
 __all__ = ["AccessLog"]
 
@@ -40,28 +39,20 @@ class AccessLog:
                 await self._app(scope, receive, sending)
             except Exception as error:  # noqa: BLE001 - the client gets an answer, and the log gets the place
                 found, reason = status_and_reason(error)
-                logger.error("failed", extra={"request": id, "error": type(error).__name__, "at": _places(error)})
+                logger.error(
+                    "failed", extra={"request": id, "error": type(error).__name__, "at": places_of(error.__traceback__)}
+                )
                 if not status:
                     await error_response(found, reason)(scope, receive, sending)
             finally:
                 self._log(scope, id, status, perf_counter() - begun)
 
     def _log(self, scope: Scope, id: str, status: int, seconds: float) -> None:
-        route = _route_of(scope)
+        # The path itself may hold anything, and would give each request a metric of its own.
+        route = str(getattr(scope.get("route"), "path", "unknown"))
         self._metrics.requests.labels(route, scope["method"], status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         key = scope.get("state", {}).get("key")
         fields = {"request": id, "method": scope["method"], "route": route, "status": status}
         caller = {"key": key.id, "institution": key.institution} if key and key.id else {}
         logger.info("answered", extra={**fields, "seconds": round(seconds, 4), **caller})
-
-
-def _route_of(scope: Scope) -> str:
-    """The path's template. The path itself may hold anything, and would give each request a metric of its own."""
-    route = scope.get("route")
-    return str(getattr(route, "path", "unknown"))
-
-
-def _places(error: BaseException) -> list[str]:
-    """Places in the code of the last eight frames, without the message, which may quote a text."""
-    return [f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)[-8:]]

@@ -54,8 +54,7 @@ class Authentication:
 
 def _secret_of(headers: Headers) -> str | None:
     """The key in a request, valid or not; None where there is none."""
-    given = headers.get("x-api-key")
-    if given is not None:
+    if (given := headers.get("x-api-key")) is not None:
         return given
     scheme, _, rest = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":

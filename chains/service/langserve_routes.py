@@ -34,10 +34,7 @@ SCHEMA_ERRORS = documented(401, 403, 429, 503, 504)
 EVENT = {
     "type": "object",
     "description": "A server-sent event; data is JSON: the run's id, a piece of the answer, or an error.",
-    "properties": {
-        "event": {"enum": ["metadata", "data", "error", "end"]},
-        "data": {"type": "string"},
-    },
+    "properties": {"event": {"enum": ["metadata", "data", "error", "end"]}, "data": {"type": "string"}},
     "required": ["event"],
 }
 
@@ -62,8 +59,7 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
     async def invoke(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer one input."""
         _check_body(request, institution, [body.input], [body.config])
-        answered: Response = await handler.invoke(request)
-        return answered
+        return await handler.invoke(request)
 
     async def batch(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer several inputs."""
@@ -71,8 +67,7 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
         if len(body.inputs) > limits.batch:
             raise HTTPException(413, f"a batch has {limits.batch} inputs at most, got {len(body.inputs)}")
         _check_body(request, institution, body.inputs, configs)
-        answered: Response = await handler.batch(request)
-        return answered
+        return await handler.batch(request)
 
     async def stream(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer one input in pieces, as server-sent events."""
@@ -193,15 +188,10 @@ async def _streamed(answered: EventSourceResponse) -> Events:
     events: Any = answered.body_iterator
     first = await anext(events, None)
     if first is not None and first.get("event") == "error":
-        await _raise_error(events)
+        async for _ in events:  # LangServe raises the error itself
+            pass
+        raise HTTPException(500, "the stream failed")
     return Events(_sent(first, events))
-
-
-async def _raise_error(events: AsyncIterator[dict[str, Any]]) -> None:
-    """Read on after an error event, where LangServe raises the error itself."""
-    async for _ in events:
-        pass
-    raise HTTPException(500, "the stream failed")
 
 
 async def _sent(first: dict[str, Any] | None, events: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:

@@ -41,7 +41,6 @@ class Limits:
     """Maximum seconds of one request, with its body and its answer; then it is answered 504, or its stream is cut."""
 
     def __post_init__(self) -> None:
-        """Raise DataError for a number that is not above 0."""
         for one in fields(self):
             given = getattr(self, one.name)
             if not (isinstance(given, int | float) and isfinite(given) and given > 0):

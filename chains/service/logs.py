@@ -5,6 +5,8 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+from metachain.chains.service.problems import places_of
+
 __all__ = ["LOG_CONFIG", "JsonLines"]
 
 
@@ -23,12 +25,7 @@ class JsonLines(JsonFormatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name in logging
         """Format an exception without its message."""
         kind, _, trace = ei
-        places = []
-        while trace is not None:
-            code = trace.tb_frame.f_code
-            places.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
-            trace = trace.tb_next
-        return "; ".join([kind.__name__, *places[-8:]])
+        return "; ".join([kind.__name__, *places_of(trace)])
 
 
 LOG_CONFIG: dict[str, Any] = {

@@ -9,14 +9,7 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import LLMResult
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from metachain.chains.audit_callback import messages_of_result, usage_of
@@ -27,7 +20,6 @@ __all__ = ["SHARED_FOLDER", "Metrics"]
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable with the folder in which several workers keep their metrics."""
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Buckets of the histograms."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else each metric has a second series
 
@@ -38,8 +30,7 @@ class Metrics(BaseCallbackHandler):
     run_inline = True
 
     def __init__(self) -> None:
-        registry = CollectorRegistry()
-        self._registry = registry
+        self._registry = registry = CollectorRegistry()
         counter = partial(Counter, registry=registry)
         histogram = partial(Histogram, buckets=SECONDS, registry=registry)
         gauge = partial(Gauge, registry=registry)
@@ -74,15 +65,7 @@ class Metrics(BaseCallbackHandler):
         MultiProcessCollector(every)  # type: ignore[no-untyped-call]
         return generate_latest(every)
 
-    def selected(self, institution: str, method: str, seconds: float) -> None:
-        """Count one selection."""
-        self.selections.labels(institution, method).inc()
-        self.selection_seconds.observe(seconds)
-        self.guard.labels(institution).set(method == "metachain")
-
-    def on_chain_start(
-        self, serialized: dict[str, Any], inputs: dict[str, Any], *, run_id: UUID, **kwargs: Any
-    ) -> None:
+    def on_chain_start(self, *args: Any, run_id: UUID, **kwargs: Any) -> None:
         """Note the start of a selection."""
         if kwargs.get("name") == SELECTION_RUN:
             self._begun[run_id] = perf_counter()
@@ -91,7 +74,10 @@ class Metrics(BaseCallbackHandler):
         """Count a selection."""
         begun = self._begun.pop(run_id, None)
         if begun is not None and isinstance(outputs, Mapping):
-            self.selected(outputs["institution"], outputs["method"], perf_counter() - begun)
+            institution, method = outputs["institution"], outputs["method"]
+            self.selections.labels(institution, method).inc()
+            self.selection_seconds.observe(perf_counter() - begun)
+            self.guard.labels(institution).set(method == "metachain")
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Drop the start of a selection that failed."""

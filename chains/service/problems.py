@@ -1,6 +1,8 @@
 """Errors for clients: a status, and one sentence with the remedy."""
 
 from collections.abc import Mapping, Sequence
+from traceback import extract_tb
+from types import TracebackType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,31 +11,23 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from metachain import errors
 from metachain.chains.api_failures import is_transient, status_of
-from metachain.errors import (
-    AnswerError,
-    DataError,
-    LibraryError,
-    MetachainError,
-    ModelError,
-    NotFoundError,
-    SharingError,
-    StorageError,
-)
+from metachain.errors import MetachainError
 
-__all__ = ["Problem", "documented", "error_response", "explain_errors", "status_and_reason"]
+__all__ = ["Problem", "documented", "error_response", "explain_errors", "places_of", "status_and_reason"]
 
 STATUS: Sequence[tuple[type[MetachainError], int]] = (
-    (AnswerError, 502),
-    (DataError, 422),
-    (NotFoundError, 404),
-    (SharingError, 403),
-    (StorageError, 503),
-    (ModelError, 502),
-    (LibraryError, 503),
+    (errors.AnswerError, 502),
+    (errors.DataError, 422),
+    (errors.NotFoundError, 404),
+    (errors.SharingError, 403),
+    (errors.StorageError, 503),
+    (errors.ModelError, 502),
+    (errors.LibraryError, 503),
 )
 """Statuses of error classes; the first class that fits counts."""
-KEPT_FROM_CLIENTS = (StorageError, LibraryError)
+KEPT_FROM_CLIENTS = (errors.StorageError, errors.LibraryError)
 """Errors with messages that name places on the server's disk."""
 MEANINGS = {
     400: "the request is not valid HTTP",
@@ -80,6 +74,11 @@ def status_and_reason(error: BaseException) -> tuple[int, str]:
     if status_of(error) is not None or is_transient(error):
         return 502, "the model's provider failed; try again later"
     return 500, MEANINGS[500]
+
+
+def places_of(trace: TracebackType | None) -> list[str]:
+    """Places in the code of the last eight frames, without the message, which may quote a text."""
+    return [f"{one.filename}:{one.lineno} {one.name}" for one in extract_tb(trace)[-8:]]
 
 
 def explain_errors(app: FastAPI) -> None:

@@ -26,7 +26,6 @@ class StrictRoute(APIRoute):
 
 
 def _parse(body: bytes) -> Any:
-    """Read strict JSON. Raises HTTPException 422."""
     try:
         read = orjson.loads(body)
     except orjson.JSONDecodeError as error:

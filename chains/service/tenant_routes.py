@@ -19,6 +19,7 @@ from metachain.learning.gaussian_process import institution_shares
 from metachain.learning.institution_state import load_institution
 from metachain.learning.posterior import Posterior, posterior_of
 from metachain.library.library import Added, Library
+from metachain.retrievers.explaining_selector import described
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
 from metachain.selection.selection import Chosen
 
@@ -185,7 +186,8 @@ class _Endpoints:
         _at_most(self.limits.batch, len(body.examples), "examples")
         _at_most(self.limits.texts, len(body.answers), "answers")
         prior = load_prior(self.library, institution)
-        added = self.library.add(_demonstration(institution, one) for one in body.examples)
+        examples = (Demonstration(institution, one.input, one.output, one.id, one.metadata) for one in body.examples)
+        added = self.library.add(examples)
         if body.answers:
             self.library.list_answers(institution, body.answers)
         state = load_institution(prior, self.library, institution)
@@ -208,18 +210,19 @@ class _Endpoints:
         """Suggest the texts to label next."""
         _at_most(self.limits.texts, len(body.texts), "texts")
         found = suggest_labels(self.library, self.selector.of(institution).posterior(), body.texts, body.budget)
-        suggested = [Suggested(input=one.text, removes=one.gain, reason=one.reason) for one in found]
-        return Suggestions(suggestions=suggested)
+        return Suggestions(
+            suggestions=[Suggested(input=one.text, removes=one.gain, reason=one.reason) for one in found]
+        )
 
     def explain(self, request: Request, body: Asked, institution: str = EXPLAIN) -> Explained:
         """Select demonstrations as for an answer, and give reasons; the audit records the selection."""
         selection = self.selector.of(institution).select(body.input, body.k)
         all_texts = key_of(request).allows("texts")
-        explained = [
+        why = [
             _why(one, with_texts=all_texts or one.demonstration.institution == institution) for one in selection.chosen
         ]
         return Explained(
-            selection_id=selection.id, institution=institution, method=selection.method, demonstrations=explained
+            selection_id=selection.id, institution=institution, method=selection.method, demonstrations=why
         )
 
     def institutions(self, institution: str = READ) -> Institutions:
@@ -231,10 +234,6 @@ class _Endpoints:
 def _at_most(most: int, got: int, what: str) -> None:
     if got > most:
         raise HTTPException(413, f"at most {most} {what} are taken at once, got {got}; send the rest later")
-
-
-def _demonstration(institution: str, one: Example) -> Demonstration:
-    return Demonstration(institution, one.input, one.output, one.id, one.metadata)
 
 
 def _adapted(posterior: Posterior, past: Sequence[str], added: Added) -> Adapted:
@@ -252,17 +251,7 @@ def _adapted(posterior: Posterior, past: Sequence[str], added: Added) -> Adapted
 
 
 def _why(one: Chosen, *, with_texts: bool) -> Why:
-    shown = one.demonstration
-    return Why(
-        id=shown.id,
-        institution=shown.institution,
-        input=shown.input if with_texts else None,
-        output=shown.output if with_texts else None,
-        score=one.score,
-        similarity=one.similarity,
-        plausibility=one.plausibility,
-        reason=one.reason,
-    )
+    return Why(**described(one) | ({} if with_texts else {"input": None, "output": None}))
 
 
 def _institution(library: Library, selector: LibraryExampleSelector, name: str) -> Institution:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import FastAPI
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 
 from metachain.chains.audit_callback import messages_of_result, model_name, usage_of
@@ -20,7 +19,7 @@ UNTRACED = "healthz,readyz,metrics"
 
 
 def is_configured() -> bool:
-    """Whether OpenTelemetry's environment variables name an exporter's address."""
+    """True if OpenTelemetry's environment variables name an exporter's address."""
     return any(os.environ.get(name) for name in ENDPOINTS)
 
 
@@ -62,9 +61,7 @@ class Spans(BaseCallbackHandler):
         """Send the remaining spans."""
         self._provider.shutdown()
 
-    def on_chain_start(
-        self, serialized: dict[str, Any], inputs: dict[str, Any], *, run_id: UUID, **kwargs: Any
-    ) -> None:
+    def on_chain_start(self, *args: Any, run_id: UUID, **kwargs: Any) -> None:
         """Start the span of a selection."""
         if kwargs.get("name") == SELECTION_RUN:
             self._open[run_id] = self._tracer.start_span(SELECTION_RUN)
@@ -72,23 +69,17 @@ class Spans(BaseCallbackHandler):
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End the span of a selection, with the institution, the method, the id and the number of demonstrations."""
         if run_id in self._open:
-            self._end(
-                run_id,
-                {
-                    "metachain.institution": outputs["institution"],
-                    "metachain.method": outputs["method"],
-                    "metachain.selection_id": outputs.get("selection_id", ""),
-                    "metachain.demonstrations": len(outputs["demonstrations"]),
-                },
-            )
+            facts = {"institution": outputs["institution"], "method": outputs["method"]}
+            facts |= {"selection_id": outputs.get("selection_id", ""), "demonstrations": len(outputs["demonstrations"])}
+            self._end(run_id, {f"metachain.{name}": value for name, value in facts.items()})
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """End the span of a selection that failed."""
+        """End the span of a selection or a model call that failed."""
         self._end(run_id, {"error.type": type(error).__name__})
 
-    def on_chat_model_start(
-        self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
-    ) -> None:
+    on_llm_error = on_chain_error
+
+    def on_chat_model_start(self, *args: Any, run_id: UUID, **kwargs: Any) -> None:
         """Start the span of a model call."""
         attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model_name(kwargs.get("metadata") or {})}
         self._open[run_id] = self._tracer.start_span("chat", attributes=attributes)
@@ -97,10 +88,6 @@ class Spans(BaseCallbackHandler):
         """End the span of a model call, with its tokens."""
         used = usage_of(messages_of_result(response))
         self._end(run_id, {f"gen_ai.usage.{name}": tokens for name, tokens in used.items()})
-
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """End the span of a model call that failed."""
-        self._end(run_id, {"error.type": type(error).__name__})
 
     def _end(self, run_id: UUID, attributes: dict[str, Any]) -> None:
         span = self._open.pop(run_id, None)

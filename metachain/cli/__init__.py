@@ -22,42 +22,14 @@ if TYPE_CHECKING:
         print_verdict,
     )
 
-__all__ = [
-    "ModelOptions",
-    "answering_by_model",
-    "asking",
-    "learn_policy",
-    "main",
-    "one_line",
-    "out",
-    "print_diagnosis",
-    "print_evaluation",
-    "print_institutions",
-    "print_lesson",
-    "print_receipt",
-    "print_selection",
-    "print_summary",
-    "print_verdict",
-    "short",
-    "working",
-]
-_HOMES = {
-    "main": "app",
-    "ModelOptions": "chat_model",
-    "answering_by_model": "chat_model",
-    "learn_policy": "chat_model",
-    "asking": "console",
-    "one_line": "console",
-    "out": "console",
-    "short": "console",
-    "working": "console",
-    "print_diagnosis": "tables",
-    "print_evaluation": "tables",
-    "print_institutions": "tables",
-    "print_lesson": "tables",
-    "print_receipt": "tables",
-    "print_selection": "tables",
-    "print_summary": "tables",
-    "print_verdict": "tables",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["ModelOptions", "answering_by_model", "asking", "learn_policy", "main", "one_line", "out", "print_diagnosis"]
+__all__ += ["print_evaluation", "print_institutions", "print_lesson", "print_receipt", "print_selection"]
+__all__ += ["print_summary", "print_verdict", "short", "working"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    app="main",
+    chat_model="ModelOptions answering_by_model learn_policy",
+    console="asking one_line out short working",
+    tables="print_diagnosis print_evaluation print_institutions print_lesson print_receipt print_selection "
+    "print_summary print_verdict",
+)

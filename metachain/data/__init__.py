@@ -10,22 +10,12 @@ if TYPE_CHECKING:
     from metachain.data.jsonl import read_answers, read_demonstrations, read_inputs
     from metachain.data.synthetic import WorldSettings, generate_world
 
-__all__ = [
-    "Demonstration",
-    "WorldSettings",
-    "generate_world",
-    "named_columns",
-    "read_answers",
-    "read_demonstrations",
-    "read_inputs",
-]
-_HOMES = {
-    "named_columns": "columns",
-    "Demonstration": "demonstration",
-    "read_answers": "jsonl",
-    "read_demonstrations": "jsonl",
-    "read_inputs": "jsonl",
-    "WorldSettings": "synthetic",
-    "generate_world": "synthetic",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["Demonstration", "WorldSettings", "generate_world", "named_columns", "read_answers", "read_demonstrations"]
+__all__ += ["read_inputs"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    columns="named_columns",
+    demonstration="Demonstration",
+    jsonl="read_answers read_demonstrations read_inputs",
+    synthetic="WorldSettings generate_world",
+)

@@ -8,22 +8,10 @@ if TYPE_CHECKING:
     from metachain.embedding.encoder import Encoder, MiniLM, SentenceTransformerEncoder
     from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, normalise_text, text_sha256
 
-__all__ = [
-    "Encoder",
-    "MiniLM",
-    "SentenceTransformerEncoder",
-    "hybrid_vectors",
-    "lexical_vectors",
-    "normalise_text",
-    "text_sha256",
-]
-_HOMES = {
-    "Encoder": "encoder",
-    "MiniLM": "encoder",
-    "SentenceTransformerEncoder": "encoder",
-    "hybrid_vectors": "similarity",
-    "lexical_vectors": "similarity",
-    "normalise_text": "similarity",
-    "text_sha256": "similarity",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["Encoder", "MiniLM", "SentenceTransformerEncoder", "hybrid_vectors", "lexical_vectors", "normalise_text"]
+__all__ += ["text_sha256"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    encoder="Encoder MiniLM SentenceTransformerEncoder",
+    similarity="hybrid_vectors lexical_vectors normalise_text text_sha256",
+)

@@ -14,30 +14,16 @@ if TYPE_CHECKING:
     from metachain.evaluation.scorers import Answerer
     from metachain.evaluation.summary import worth
 
-__all__ = [
-    "ABLATIONS",
-    "READERS",
-    "Answerer",
-    "Diagnosis",
-    "Evaluation",
-    "Plan",
-    "check_comparable",
-    "check_seconds",
-    "diagnose",
-    "evaluate",
-    "worth",
-]
-_HOMES = {
-    "ABLATIONS": "ablation",
-    "Diagnosis": "diagnosis",
-    "check_seconds": "diagnosis",
-    "diagnose": "diagnosis",
-    "check_comparable": "leave_one_out",
-    "evaluate": "leave_one_out",
-    "Plan": "plan",
-    "READERS": "readers",
-    "Evaluation": "result",
-    "Answerer": "scorers",
-    "worth": "summary",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["ABLATIONS", "READERS", "Answerer", "Diagnosis", "Evaluation", "Plan", "check_comparable", "check_seconds"]
+__all__ += ["diagnose", "evaluate", "worth"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    ablation="ABLATIONS",
+    diagnosis="Diagnosis check_seconds diagnose",
+    leave_one_out="check_comparable evaluate",
+    plan="Plan",
+    readers="READERS",
+    result="Evaluation",
+    scorers="Answerer",
+    summary="worth",
+)

@@ -15,50 +15,18 @@ if TYPE_CHECKING:
     from metachain.learning.soft_labels import scored_answers
     from metachain.learning.unlearning import Receipt, forget
 
-__all__ = [
-    "ARMS",
-    "LABELS",
-    "NEAREST",
-    "Contribution",
-    "Posterior",
-    "Prior",
-    "Receipt",
-    "Suggestion",
-    "adapt",
-    "forget",
-    "learn",
-    "learned_from",
-    "load_posterior",
-    "load_prior",
-    "mean_scores",
-    "read_contribution",
-    "save_posterior",
-    "save_prior",
-    "scored_answers",
-    "statistics_of",
-    "suggest_labels",
-]
-_HOMES = {
-    "Suggestion": "active_learning",
-    "suggest_labels": "active_learning",
-    "load_posterior": "artifacts",
-    "load_prior": "artifacts",
-    "save_posterior": "artifacts",
-    "save_prior": "artifacts",
-    "LABELS": "episodes",
-    "ARMS": "guard",
-    "NEAREST": "guard",
-    "mean_scores": "guard",
-    "Posterior": "posterior",
-    "adapt": "posterior",
-    "Prior": "prior",
-    "learn": "prior",
-    "learned_from": "prior",
-    "statistics_of": "prior",
-    "Contribution": "site_statistics",
-    "read_contribution": "site_statistics",
-    "scored_answers": "soft_labels",
-    "Receipt": "unlearning",
-    "forget": "unlearning",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["ARMS", "LABELS", "NEAREST", "Contribution", "Posterior", "Prior", "Receipt", "Suggestion", "adapt"]
+__all__ += ["forget", "learn", "learned_from", "load_posterior", "load_prior", "mean_scores", "read_contribution"]
+__all__ += ["save_posterior", "save_prior", "scored_answers", "statistics_of", "suggest_labels"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    active_learning="Suggestion suggest_labels",
+    artifacts="load_posterior load_prior save_posterior save_prior",
+    episodes="LABELS",
+    guard="ARMS NEAREST mean_scores",
+    posterior="Posterior adapt",
+    prior="Prior learn learned_from statistics_of",
+    site_statistics="Contribution read_contribution",
+    soft_labels="scored_answers",
+    unlearning="Receipt forget",
+)

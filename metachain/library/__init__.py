@@ -13,38 +13,15 @@ if TYPE_CHECKING:
     from metachain.library.outcomes import Outcome
     from metachain.library.sharing import EVERYONE, NOBODY, Audience, Grant
 
-__all__ = [
-    "EVERYONE",
-    "NOBODY",
-    "Audience",
-    "AuditEntry",
-    "Grant",
-    "Ingested",
-    "Library",
-    "Outcome",
-    "cached_vectors",
-    "embed_stored",
-    "file_rows",
-    "ingest",
-    "ingest_file",
-    "is_library",
-    "without_password",
-]
-_HOMES = {
-    "AuditEntry": "audit",
-    "is_library": "connect",
-    "without_password": "connect",
-    "cached_vectors": "embedding_cache",
-    "Ingested": "ingestion",
-    "embed_stored": "ingestion",
-    "file_rows": "ingestion",
-    "ingest": "ingestion",
-    "ingest_file": "ingestion",
-    "Library": "library",
-    "Outcome": "outcomes",
-    "EVERYONE": "sharing",
-    "NOBODY": "sharing",
-    "Audience": "sharing",
-    "Grant": "sharing",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["EVERYONE", "NOBODY", "Audience", "AuditEntry", "Grant", "Ingested", "Library", "Outcome", "cached_vectors"]
+__all__ += ["embed_stored", "file_rows", "ingest", "ingest_file", "is_library", "without_password"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    audit="AuditEntry",
+    connect="is_library without_password",
+    embedding_cache="cached_vectors",
+    ingestion="Ingested embed_stored file_rows ingest ingest_file",
+    library="Library",
+    outcomes="Outcome",
+    sharing="EVERYONE NOBODY Audience Grant",
+)

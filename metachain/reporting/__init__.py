@@ -7,10 +7,5 @@ from metachain._lazy import lazily
 if TYPE_CHECKING:
     from metachain.reporting.report import write_report
 
-__all__ = [
-    "write_report",
-]
-_HOMES = {
-    "write_report": "report",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["write_report"]
+__getattr__, __dir__ = lazily(__name__, report="write_report")

@@ -10,24 +10,11 @@ if TYPE_CHECKING:
     from metachain.scoring.named_metrics import metric_named
     from metachain.scoring.reader import answer
 
-__all__ = [
-    "METRICS",
-    "Metric",
-    "answer",
-    "are_texts",
-    "exact_match",
-    "json_schema",
-    "metric_named",
-    "suited_metric",
-]
-_HOMES = {
-    "json_schema": "json_metric",
-    "METRICS": "metrics",
-    "Metric": "metrics",
-    "are_texts": "metrics",
-    "exact_match": "metrics",
-    "suited_metric": "metrics",
-    "metric_named": "named_metrics",
-    "answer": "reader",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["METRICS", "Metric", "answer", "are_texts", "exact_match", "json_schema", "metric_named", "suited_metric"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    json_metric="json_schema",
+    metrics="METRICS Metric are_texts exact_match suited_metric",
+    named_metrics="metric_named",
+    reader="answer",
+)

@@ -10,24 +10,10 @@ if TYPE_CHECKING:
     from metachain.selection.selection import Chosen, Selection
     from metachain.selection.selector import Selector
 
-__all__ = [
-    "Chosen",
-    "LearnedPolicy",
-    "Policy",
-    "Selection",
-    "Selector",
-    "load_policy",
-    "read_policy",
-    "save_policy",
-]
-_HOMES = {
-    "LearnedPolicy": "learned_policies",
-    "Policy": "learned_policies",
-    "load_policy": "learned_policies",
-    "read_policy": "learned_policies",
-    "save_policy": "learned_policies",
-    "Chosen": "selection",
-    "Selection": "selection",
-    "Selector": "selector",
-}
-__getattr__ = lazily(__name__, _HOMES)
+__all__ = ["Chosen", "LearnedPolicy", "Policy", "Selection", "Selector", "load_policy", "read_policy", "save_policy"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    learned_policies="LearnedPolicy Policy load_policy read_policy save_policy",
+    selection="Chosen Selection",
+    selector="Selector",
+)
