@@ -1,4 +1,4 @@
-"""How long work reports where it is."""
+"""Progress reports of long work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class ModelProgress:
-    """How far a model has answered, and what that has used, in this and in all runs that the budget counts."""
+    """Progress of a model's answers, with the usage of this run and of all runs that the budget counts."""
 
     done: int
     total: int
     calls: int
     tokens: int
     money: float | None
-    """None where no prices are known."""
+    """None if no prices are known."""
 
 
 ModelProgressCallback = Callable[[ModelProgress], None]
@@ -29,4 +29,4 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 def silent_model(asked: ModelProgress) -> None:
-    """Report nothing of a model either."""
+    """Report nothing."""

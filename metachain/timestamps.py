@@ -1,4 +1,4 @@
-"""Moments in UTC, as a library keeps them: texts of one width, so that they compare as they are sorted."""
+"""Times in UTC as a library stores them: texts of one width, so that their order is the order of time."""
 
 from datetime import UTC, datetime
 
@@ -10,24 +10,24 @@ FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def now() -> str:
-    """The present one, to the second."""
+    """The current time, to the second."""
     return format_moment(datetime.now(UTC))
 
 
 def format_moment(at: datetime) -> str:
-    """A moment that has a time zone, as ISO 8601."""
+    """A time with a time zone, in ISO 8601."""
     return at.astimezone(UTC).strftime(FORM)
 
 
 def parse_moment(words: str) -> datetime:
-    """Back from ``format_moment``."""
+    """Parse a text of ``format_moment``."""
     return datetime.strptime(words, FORM).replace(tzinfo=UTC)
 
 
 def parse_moment_option(option: str, words: str, also: str = "") -> datetime:
-    """What an option of the command line says: a day or a moment, in UTC unless it says otherwise.
+    """Day or time given to an option of the command line, in UTC unless it names another zone.
 
-    Raises DataError for anything else; ``also`` is what the option takes beside it.
+    Raises DataError for anything else; the message begins its list of accepted values with ``also``.
     """
     try:
         found = datetime.fromisoformat(words)

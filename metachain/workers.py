@@ -1,4 +1,4 @@
-"""Where work is done that can be done apart: in this process, or wherever else functions can be sent."""
+"""Workers for independent pieces of work: this process, or the workers of a Dask cluster."""
 
 import asyncio
 import signal
@@ -23,79 +23,79 @@ Result = TypeVar("Result")
 
 
 class Workers(Protocol):
-    """What does the same to many items."""
+    """Applies one function to many items."""
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Results in the order of the items, each handed on as soon as it and those before it are there.
+        """Results in the order of the items, each as soon as it and the earlier ones are ready.
 
-        ``function`` is pure and may hold much, for it is sent to a worker once; items are small. All are picklable.
+        ``function`` is pure; it may hold much data, as each worker receives it once. Items are small. The function,
+        the items and the results can be pickled.
         """
 
 
 class Here:
-    """This process, one item after the other, each when its result is asked for."""
+    """This process; an item is computed when its result is requested."""
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Do what the built-in ``map`` does."""
+        """The built-in ``map``."""
         return map(function, items)
 
 
 HERE = Here()
-
 LOCAL = "local"
 SECONDS_TO_CONNECT = 10
 ITEMS_AHEAD = 4
-"""Of each thread: so many are sent before the first one's result is handed on."""
+"""Number of items per thread that are sent before the first result is returned."""
 TAKE = "take"
 BEFORE, TRIM = "distributed.nanny.pre-spawn-environ", "MALLOC_TRIM_THRESHOLD_"
-"""What Dask sets in the environment of workers; glibc, told when to give memory back, gives every large array's back
-and has the system clear it again for the next, which takes longer."""
+"""Dask's setting of the workers' environment, and a variable in it that makes glibc return the memory of every large
+array to the system, which slows down the next one."""
 
 
 class LostError(ConnectionError):
-    """A worker was lost, and with it what it did: nobody knows how far it came."""
+    """A worker was lost during a call, so it is unknown how far the call came."""
 
 
 class DaskWorkers:
-    """The workers of a cluster, which all have this version of metachain.
+    """Workers of a Dask cluster that all have this version of metachain.
 
-    What is sent to them and back is pickled by Dask and never stored. Whoever reaches the scheduler can run code on the
-    workers: it belongs in a network that you trust, or behind TLS.
+    Dask pickles functions, items and results, and never stores them. Anyone who can reach the scheduler can run code on
+    the workers, so run it in a network that you trust, or behind TLS.
     """
 
     def __init__(self, client: "Client") -> None:
-        """``client`` of a cluster. Raises DataError for one without workers, or whose metachain is another."""
+        """Raise DataError if the cluster of ``client`` has no workers, or workers with another metachain."""
         self._client = client
         self._executor: Any = client.get_executor(pure=False)
         _check(client)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Do what ``Workers.map`` says. What a lost worker had is done again by another.
+        """Results as of ``Workers.map``; the items of a lost worker are computed again by another.
 
-        Raises DataError where the cluster is lost, where a worker dies again and again, and for what can't be pickled.
+        Raises DataError if the cluster is lost, if workers die repeatedly, or if something can't be pickled.
         """
         import dask.config  # noqa: PLC0415
 
-        with _told(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-            # No scattered data, which is lost with its workers: a task's result is computed again.
-            held = self._client.submit(_kept, function, pure=False)
+        with _our_errors(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            # Scattered data would be lost with its worker; the result of a task is computed again.
+            held = self._client.submit(_unchanged, function, pure=False)
             most = ITEMS_AHEAD * max(sum(self._client.nthreads().values()), 1)
             ahead: deque[Any] = deque()
             for item in items:
-                ahead.append(self._client.submit(_done, held, item, pure=False))
+                ahead.append(self._client.submit(_call, held, item, pure=False))
                 if len(ahead) == most:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
 
     async def once(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function in a worker, at most once: where the worker is lost, that it began is known to the scheduler.
+        """Call a function in a worker, at most once: the scheduler knows of the start even if the worker is lost.
 
-        What it gives is of msgpack's kinds (texts, numbers, lists, dictionaries): it lies at the scheduler before the
-        worker is done, so that it is not lost with the worker. Raises LostError where the call is.
+        The result consists of msgpack's types (texts, numbers, lists, dictionaries). It is stored at the scheduler
+        before the worker finishes, so it is not lost with the worker. Raises LostError if the call is lost.
         """
-        # The client waits for the scheduler, and this loop is not its own.
-        queue = await asyncio.to_thread(self._begun)
+        # The client blocks while it waits for the scheduler.
+        queue = await asyncio.to_thread(self._new_queue)
         try:
             sent = await asyncio.to_thread(self._executor.submit, _once, queue.name, function, arguments)
             return await asyncio.wrap_future(sent)
@@ -107,7 +107,7 @@ class DaskWorkers:
         finally:
             queue.close()
 
-    def _begun(self) -> Any:
+    def _new_queue(self) -> Any:
         from distributed import Queue  # noqa: PLC0415
 
         queue = Queue(f"metachain-{uuid4().hex}", client=self._client)
@@ -117,10 +117,10 @@ class DaskWorkers:
 
 @contextmanager
 def workers_at(address: str) -> Iterator[Workers]:
-    """Whoever works at an address: ``tcp://HOST:PORT`` of a scheduler, ``local``, or nothing for this process alone.
+    """Workers at an address: ``tcp://HOST:PORT`` of a scheduler, ``local``, or "" for this process.
 
-    ``local`` starts one worker process for each core, ``local:4`` four, which listen on 127.0.0.1 alone and end with
-    the block. Raises DataError where distributed is not installed, nobody answers, or there are no workers.
+    ``local`` starts one worker process for each core, ``local:4`` starts four; they listen on 127.0.0.1 only and end
+    with the block. Raises DataError if distributed is not installed, no scheduler answers, or there are no workers.
     """
     if not address:
         yield HERE
@@ -141,32 +141,32 @@ def workers_at(address: str) -> Iterator[Workers]:
 
 
 def local_cluster(workers: int | None = None) -> Any:
-    """A ``LocalCluster`` of so many processes of one thread each (None: one for each core) on 127.0.0.1 alone.
+    """A ``LocalCluster`` of processes with one thread each (None: one for each core), on 127.0.0.1 only.
 
-    Ctrl-C, which a terminal sends to all processes of a command, is for this one: it closes the others.
+    The processes ignore Ctrl-C, which a terminal sends to all processes of a command; this process closes them.
     """
     import dask.config  # noqa: PLC0415
     from distributed import LocalCluster  # noqa: PLC0415
 
     given = {name: value for name, value in dask.config.get(BEFORE).items() if name != TRIM}
-    resource_tracker.ensure_running()  # it would unblock what is blocked where it is started
-    with dask.config.set({BEFORE: given}), ThreadPoolExecutor(1, initializer=_deaf) as deaf:
-        made = deaf.submit(
+    resource_tracker.ensure_running()  # if the blocking thread started it, it would unblock Ctrl-C
+    with dask.config.set({BEFORE: given}), ThreadPoolExecutor(1, initializer=_block_interrupts) as executor:
+        cluster = executor.submit(
             LocalCluster,
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
-            # Else its server of counters warns where the usual port is taken.
+            # Otherwise its metrics server warns if the usual port is taken.
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs="CRITICAL",
         )
-        return made.result()
+        return cluster.result()
 
 
-def _deaf() -> None:
-    """Keep Ctrl-C from this thread, the threads that it starts, and the processes that they do."""
+def _block_interrupts() -> None:
+    """Block Ctrl-C in this thread, in threads that it starts, and in their processes."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
@@ -188,8 +188,7 @@ def _check(client: "Client") -> None:
         where = client.scheduler.address if client.scheduler else "ADDRESS"
         raise DataError(f"the Dask scheduler has no workers; start some: dask worker {where}") from None
     ours = _version()
-    found: dict[str, Any] = client.run(_version, on_error="return")
-    for name, theirs in found.items():
+    for name, theirs in client.run(_version, on_error="return").items():
         if theirs != ours:
             raise DataError(
                 f"the Dask worker {name} has no metachain {ours} ({theirs}); install the same version on all of them"
@@ -197,21 +196,19 @@ def _check(client: "Client") -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Turn errors of the cluster into ours; those of what it did come through as they are."""
-    from distributed import CancelledError as Lost  # noqa: PLC0415
-    from distributed import KilledWorker  # noqa: PLC0415
-    from distributed.comm import CommClosedError  # noqa: PLC0415
+def _our_errors() -> Iterator[None]:
+    """Turn errors of the cluster into ours; errors of the function pass unchanged."""
+    import distributed  # noqa: PLC0415
 
     try:
         yield
     except MetachainError:
         raise
-    except KilledWorker as error:
+    except distributed.KilledWorker as error:
         raise DataError(
             f"Dask workers died {error.allowed_failures + 1} times doing the same; see whether their memory suffices"
         ) from error
-    except (Lost, CancelledError, CommClosedError) as error:
+    except (distributed.CancelledError, CancelledError, distributed.comm.CommClosedError) as error:
         raise DataError("the Dask cluster was lost; what was stored is kept, run again when it is back") from error
 
 
@@ -219,17 +216,17 @@ def _version() -> str:
     return str(import_module("metachain").__version__)
 
 
-def _kept(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
-    """Let the scheduler hold a function, and each worker get it once."""
+def _unchanged(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
+    """Result of a task by which the scheduler holds a function, so that each worker receives it once."""
     return function
 
 
-def _done(function: Callable[[Item], Result], item: Item) -> Result:
+def _call(function: Callable[[Item], Result], item: Item) -> Result:
     return function(item)
 
 
 def _once(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """Do what nobody has begun to do; what somebody has done and was lost with is there."""
+    """Call the function if no worker began the call; return the stored result if one finished it and was lost."""
     from distributed import Queue  # noqa: PLC0415
 
     queue = Queue(name)

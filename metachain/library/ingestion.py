@@ -187,12 +187,7 @@ class _Intake:
     """Passes rows into ``Library.add`` and collects the rejected ones."""
 
     def __init__(
-        self,
-        rows: Iterable[Row],
-        institution: str | None,
-        strict: bool,
-        source: str,
-        file: RejectedFile | None,
+        self, rows: Iterable[Row], institution: str | None, strict: bool, source: str, file: RejectedFile | None
     ) -> None:
         self.rejected = 0
         self.reasons: list[str] = []

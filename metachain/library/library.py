@@ -1,9 +1,7 @@
-# Longer than 300 lines: the one public face of the library; each method is documented and delegates.
 """The persistent collection of institutions and their demonstrations, in an SQLite file or in PostgreSQL."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
@@ -34,7 +32,7 @@ from metachain.library.demonstrations import (
 from metachain.library.engine import KEEPER, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
-from metachain.library.revisions import State, revision, state_of, total_revision
+from metachain.library.revisions import State, state_of, total_revision
 from metachain.library.sharing import Grant, Sharing
 from metachain.library.vector_index import build
 from metachain.library.vector_search import Near, checked_query, nearest
@@ -63,13 +61,9 @@ class Library:
         self._artifacts = Artifacts(engine)
         self._gate = gate
         self.outcomes = Outcomes(engine)
-        """Answers of models and their scores."""
         self.sharing = Sharing(engine, purpose)
-        """Sharing rules between institutions."""
         self.audit = Audit(engine, recording=audit)
-        """Log of the demonstrations that each institution was shown."""
         self.keys = Keys(engine)
-        """API keys for a server of the library."""
         self.cache: dict[str, object] = {}
         """Objects made from the library's content, by name; each user checks that its own is current."""
 
@@ -103,9 +97,7 @@ class Library:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -119,11 +111,7 @@ class Library:
         return self._vectors.encoder
 
     def add(
-        self,
-        demonstrations: Iterable[Demonstration],
-        *,
-        share: Grant | None = None,
-        refused: Refused | None = None,
+        self, demonstrations: Iterable[Demonstration], *, share: Grant | None = None, refused: Refused | None = None
     ) -> Added:
         """Store demonstrations in one transaction: on return all of them are on disk, on an error none is.
 
@@ -172,7 +160,7 @@ class Library:
 
     def scrub(self) -> bool:
         """Remove the bytes of deleted rows from the database's files; returns False if a reader prevented it."""
-        self._vectors.remove_file()
+        self._vectors.file.remove()
         return scrub(self._engine)
 
     def receipts(self) -> list[Erased]:
@@ -191,8 +179,7 @@ class Library:
 
     def revision(self, institution: str) -> int:
         """Number of changes of an institution's demonstrations, list of answers and outcomes; 0 or more."""
-        check_text("institution", institution)
-        return revision(self._engine, institution)
+        return self.state(institution).revision
 
     def content_version(self, institutions: Iterable[str]) -> tuple[int, int]:
         """Two counters that grow with each change of these institutions, and with each erasure in the library."""

@@ -24,16 +24,14 @@ class Migration:
     version: int
     """Schema version after the step."""
     adds: str
-    """Additions of the version, in words."""
     step: Callable[[Connection], None]
 
 
 def migrate(connection: Connection, version: int) -> None:
     """Migrate a library from ``version`` (0: an empty database) to ``SCHEMA_VERSION``, within a transaction."""
-    if version:
-        for one in MIGRATIONS:
-            if one.version > version:
-                one.step(connection)
+    for one in MIGRATIONS:
+        if 0 < version < one.version:
+            one.step(connection)
     tables.create_all(connection)
 
 
@@ -63,16 +61,9 @@ def _add_hashes_and_patients(connection: Connection) -> None:
     )
     rows = connection.execute(select(columns.institution, columns.id, columns.input, columns["metadata"])).all()
     for batch in batched(rows, ROWS_AT_ONCE):
-        changes = [
-            {
-                "row_institution": row[0],
-                "row_id": row[1],
-                "new_sha256": text_sha256(row[2]),
-                "new_patient": patient_of(row[3]),
-            }
-            for row in batch
-        ]
-        connection.execute(change, changes)
+        names = ("row_institution", "row_id", "new_sha256", "new_patient")
+        changes = ((row[0], row[1], text_sha256(row[2]), patient_of(row[3])) for row in batch)
+        connection.execute(change, [dict(zip(names, values, strict=True)) for values in changes])
     for index in demonstrations.indexes:
         index.create(connection, checkfirst=True)
 

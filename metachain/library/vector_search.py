@@ -172,13 +172,7 @@ def approximately(
 
 
 def exactly(
-    connection: Connection,
-    fingerprint: str,
-    names: Sequence[str],
-    vector: NDArray[np.float32],
-    k: int,
-    *,
-    placed: bool,
+    connection: Connection, fingerprint: str, names: Sequence[str], vector: NDArray[np.float32], k: int, *, placed: bool
 ) -> list[Key]:
     """The exact nearest; ``placed`` says that the encoder's vectors are in the table ``placed``."""
     connection.execute(text("SELECT set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true)"))
