@@ -5,6 +5,7 @@ department a system follows one of four conventions, and unrelated systems may f
 learn from therefore depends on the department.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ class _Style:
     order: tuple[int, ...]
     separator: str
     glue: str
-    case: str
+    case: Callable[[str], str]
     prefixed: bool
     words: dict[str, str]
 
@@ -62,14 +63,14 @@ def _catalogue() -> tuple[_Item, ...]:
 
 
 CATALOGUE = _catalogue()
+NAMES = np.array([item.name_number for item in CATALOGUE])
 LARGEST_INSTITUTION = len(CATALOGUE)
 
 
 def _check_count(name: str, value: object, least: int, most: int | None = None) -> None:
-    if isinstance(value, int) and not isinstance(value, bool) and least <= value and (most is None or value <= most):
-        return
-    limits = f"at least {least}" if most is None else f"in [{least}, {most}]"
-    raise DataError(f"{name!r} must be a whole number {limits}, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        limits = f"at least {least}" if most is None else f"in [{least}, {most}]"
+        raise DataError(f"{name!r} must be a whole number {limits}, got {value!r}")
 
 
 def _check_number(name: str, value: object, most: float) -> None:
@@ -187,10 +188,9 @@ def _codes(
     settings: WorldSettings, rng: np.random.Generator, conventions: NDArray[np.intp], misleading: bool
 ) -> NDArray[np.intp]:
     """Code number of each item at one hospital; (items,) in [0, CODES)."""
+    exceptional = (rng.random(NAMES.max() + 1) < settings.exceptions)[NAMES]
+    other = rng.integers(1, CONVENTIONS, NAMES.max() + 1)[NAMES]
     department = np.array([item.department for item in CATALOGUE])
-    name = np.array([item.name_number for item in CATALOGUE])
-    exceptional = (rng.random(name.max() + 1) < settings.exceptions)[name]
-    other = rng.integers(1, CONVENTIONS, name.max() + 1)[name]
     convention = (conventions[department] + np.where(exceptional, other, 0)) % CONVENTIONS
     slot = SLOT_TABLE[convention, np.arange(LARGEST_INSTITUTION)]
     noisy = rng.random(LARGEST_INSTITUTION) < settings.noise
@@ -209,9 +209,8 @@ def _codes(
 
 def _unrelated_codes(settings: WorldSettings, number: int) -> NDArray[np.intp]:
     """Code number of each item at a hospital that draws a random code for each name; (items,) in [0, CODES)."""
-    name = np.array([item.name_number for item in CATALOGUE])
-    drawn = _stream(settings, UNRELATED, number).integers(CODES, size=name.max() + 1)
-    return np.asarray(drawn[name], np.intp)
+    drawn = _stream(settings, UNRELATED, number).integers(CODES, size=NAMES.max() + 1)
+    return np.asarray(drawn[NAMES], np.intp)
 
 
 def _slot(item: _Item, convention: int) -> int:
@@ -239,7 +238,7 @@ def _style(system: np.random.Generator, own: np.random.Generator) -> _Style:
         order=((0, 1, 2), (0, 2, 1), (2, 0, 1))[system.integers(3)],
         separator=(" ", ", ", " - ")[system.integers(3)],
         glue=(" ", "", "-")[system.integers(3)],
-        case=("upper", "lower", "title")[system.integers(3)],
+        case=(str.upper, str.lower, str.title)[system.integers(3)],
         prefixed=bool(system.integers(2)),
         words={word: forms[own.integers(len(forms))] for word, forms in ABBREVIATIONS.items()},
     )
@@ -256,7 +255,7 @@ def _house_wording(item: _Item, style: _Style) -> str:
     text = style.separator.join(parts[place] for place in style.order)
     if style.prefixed:
         text = f"{DEPARTMENTS[item.department].prefix} {text}"
-    return {"upper": text.upper(), "lower": text.lower(), "title": text.title()}[style.case]
+    return style.case(text)
 
 
 def _numbered(names: tuple[str, ...], number: int) -> str:

@@ -103,10 +103,7 @@ class SentenceTransformerEncoder:
         """Name of the model and a checksum of the names and contents of its files."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed n texts; (n, d) float32 rows of unit length.
-
-        Raises DataError if the model can't be loaded.
-        """
+        """Embed n texts; (n, d) float32 rows of unit length. Raises DataError if the model can't be loaded."""
         with self._loading:
             if self._model is None:
                 self._model = self._load()

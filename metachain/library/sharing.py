@@ -4,10 +4,10 @@ Sharing is off by default.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, product
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, or_, select
 
@@ -36,7 +36,7 @@ class Audience:
     def __post_init__(self) -> None:
         """Raise DataError for an unknown kind, for missing, superfluous or blank names."""
         named = self.kind in {"group", "institution"}
-        if self.kind not in {"everyone", "group", "institution", "nobody"} or bool(self.names) != named:
+        if self.kind not in get_args(Kind) or bool(self.names) != named:
             raise DataError(f"an audience is everyone, nobody, or the names of groups or institutions; got {self}")
         for name in self.names:
             check_text(self.kind, name)
@@ -71,7 +71,7 @@ class Grant:
 
     def __post_init__(self) -> None:
         """Raise DataError for an unknown use, a blank purpose, or a time without a time zone."""
-        if self.use not in {"demonstrations", "statistics"}:
+        if self.use not in get_args(Use):
             raise DataError(f"a grant's use must be 'demonstrations' or 'statistics', got {self.use!r}")
         for purpose in self.purposes:
             check_text("purpose", purpose)
@@ -95,7 +95,7 @@ class Shared:
     """Institutions from which its prior may learn: the former, and those that share only statistics."""
     rules: int
     """Version of the rules: the number of their changes."""
-    until: str | None = field(default=None)
+    until: str | None = None
     """Earliest end of one of the grants, in the form of ``Sharing.now``; None if none ends."""
 
 
@@ -162,7 +162,15 @@ class Sharing:
         if institution is not None:
             check_text("institution", institution)
         with reading(self._engine, KEEPER) as connection:
-            return _read_shared(connection, institution, self.purpose, self.now())
+            found = connection.execute(granting(institution, self.purpose, self.now())).all()
+            changes = select(func.max(counters.c.number)).where(counters.c.name == "rules")
+            version = connection.execute(changes).scalar() or 0
+        return Shared(
+            frozenset(row.institution for row in found if row.use == "demonstrations"),
+            frozenset(row.institution for row in found),
+            version,
+            min((row.until for row in found if row.until), default=None),
+        )
 
     def allowing(self, institution: str) -> Select[tuple[str]]:
         """Subquery of the institutions whose demonstrations an institution may be shown now."""
@@ -181,9 +189,8 @@ def granting(institution: str | None, purpose: str, at: str) -> Select[Any]:
 
 def set_default_grant(connection: Connection, institutions: Iterable[str], grant: Grant) -> None:
     """Set a grant for those institutions that have never stated one."""
-    names = sorted(set(institutions))
-    stated = set(connection.execute(select(grants.c.institution).distinct()).scalars())
-    unstated = [name for name in names if name not in stated]
+    stated = connection.execute(select(grants.c.institution).distinct()).scalars()
+    unstated = sorted(set(institutions).difference(stated))
     for name in unstated:
         upsert(connection, grants, _rows(name, [grant]))
     if unstated:
@@ -199,17 +206,6 @@ def _is_addressed_to(institution: str | None) -> ColumnElement[bool]:
         everyone,
         and_(grants.c.audience == "institution", grants.c.name == institution),
         and_(grants.c.audience == "group", grants.c.name.in_(memberships)),
-    )
-
-
-def _read_shared(connection: Connection, institution: str | None, purpose: str, at: str) -> Shared:
-    found = connection.execute(granting(institution, purpose, at)).all()
-    version = connection.execute(select(func.max(counters.c.number)).where(counters.c.name == "rules")).scalar() or 0
-    return Shared(
-        frozenset(row.institution for row in found if row.use == "demonstrations"),
-        frozenset(row.institution for row in found),
-        version,
-        min((row.until for row in found if row.until), default=None),
     )
 
 
