@@ -65,8 +65,7 @@ def dataset_rows(
     needed column is missing or does not hold strings, and if the dataset's files can't be read. A ``DatasetDict`` is
     refused too: its splits are read one at a time.
     """
-    datasets = import_extra("datasets", "datasets")
-    arrow = import_extra("pyarrow", "datasets")
+    datasets, arrow = import_extra("datasets", "datasets"), import_extra("pyarrow", "datasets")
     if isinstance(dataset, (datasets.DatasetDict, datasets.IterableDatasetDict)):
         raise DataError(f"this dataset has splits, read one of them: {', '.join(dataset)}")
     if not isinstance(dataset, (datasets.Dataset, datasets.IterableDataset)):
@@ -102,8 +101,7 @@ def is_dataset(path: Path) -> bool:
 
 def saved_dataset(path: Path) -> Any:
     """Open a folder written by ``save_to_disk``. Needs the extra ``datasets``. Raises DataError for another folder."""
-    datasets = import_extra("datasets", "datasets")
-    arrow = import_extra("pyarrow", "datasets")
+    datasets, arrow = import_extra("datasets", "datasets"), import_extra("pyarrow", "datasets")
     try:
         return datasets.load_from_disk(str(path.absolute()))
     except (OSError, ValueError, LookupError, TypeError, arrow.ArrowException) as error:
@@ -124,11 +122,9 @@ def table_rows(columns: Mapping[str, Sequence[Any]], first: int) -> Iterator[Row
     ``first`` is the number of the first row.
     """
     for number, cells in enumerate(zip(*columns.values(), strict=True), start=first):
-        unread = next((cell for cell in cells if isinstance(cell, Exception)), None)
-        if unread is not None:
-            yield Row(number, None, f"a cell can't be read ({unread})", unit="row")
-            continue
         try:
+            if unread := [cell for cell in cells if isinstance(cell, Exception)]:
+                raise DataError(f"a cell can't be read ({unread[0]})")
             yield Row(number, record_from_cells(dict(zip(columns, cells, strict=True))), unit="row")
         except DataError as error:
             yield Row(number, None, str(error), unit="row")
@@ -140,7 +136,9 @@ def _column_cells(array: Any) -> list[Any]:
         cells = array.to_pylist()
     except ValueError:
         cells = [_cell(one) for one in array]
-    return [_from_pairs(cell) for cell in cells] if str(array.type).startswith("map<") else cells
+    if not str(array.type).startswith("map<"):
+        return cells
+    return [dict(cell) if isinstance(cell, list) else cell for cell in cells]
 
 
 def _cell(one: Any) -> Any:
@@ -150,12 +148,7 @@ def _cell(one: Any) -> Any:
         return error
 
 
-def _from_pairs(cell: Any) -> Any:
-    return dict(cell) if isinstance(cell, list) else cell
-
-
 def _label_names(cells: Sequence[Any], label: Any) -> Sequence[Any]:
-    """Cells of one column, with class labels replaced by their names."""
     if label is None:
         return cells
     return [None if cell is None or cell < 0 else label.int2str(cell) for cell in cells]

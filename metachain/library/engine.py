@@ -96,11 +96,8 @@ def place_of(engine: Engine) -> str:
 def _set_viewer(connection: Connection, viewer: Viewer | None) -> None:
     if viewer is None or not is_postgresql(connection):
         return
-    settings = {
-        "keeper": "yes" if viewer.institution is None else "",
-        "asks": viewer.institution or "",
-        "purpose": viewer.purpose,
-    }
+    keeper = "yes" if viewer.institution is None else ""
+    settings = {"keeper": keeper, "asks": viewer.institution or "", "purpose": viewer.purpose}
     set_each = ", ".join(f"set_config('metachain.{name}', :{name}, true)" for name in settings)
     connection.execute(text(f"SELECT {set_each}"), settings)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from metachain.data.arrow import dataset_rows, is_dataset, parquet_rows, saved_dataset
 from metachain.data.columns import EMPTY
-from metachain.data.delimited import delimited_rows
+from metachain.data.delimited import DELIMITERS, delimited_rows
 from metachain.data.demonstration import Demonstration
 from metachain.data.jsonl import json_rows
 from metachain.data.rows import MAX_REPORTED, Rejected, RejectedFile, Row, from_record, reasons_listed
@@ -50,7 +50,6 @@ class Ingested:
     duplicates: int
     """Number of rows that were already there, or came twice; they stay unchanged."""
     rejected: int
-    """Number of rejected rows."""
     reasons: tuple[str, ...]
     """Reasons of the first five rejected rows, with their numbers."""
     institutions: frozenset[str]
@@ -165,7 +164,6 @@ def embed_stored(library: Library, institutions: Iterable[str], progress: Progre
 
 
 def _report_page(progress: Progress, before: int, total: int, stage: str, done: int, _: int) -> None:
-    """Report the progress within a page."""
     progress(stage, before + done, total)
 
 
@@ -178,9 +176,7 @@ def _rows(
         return parquet_rows(path, columns, institution, progress)
     if kind == "dataset":
         return dataset_rows(saved_dataset(path), columns, institution, progress)
-    if kind == "tsv":
-        return delimited_rows(path, columns, institution, progress, delimiters="\t")
-    return delimited_rows(path, columns, institution, progress)
+    return delimited_rows(path, columns, institution, progress, "\t" if kind == "tsv" else DELIMITERS)
 
 
 class _Intake:

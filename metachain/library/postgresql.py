@@ -143,13 +143,12 @@ def _enable_row_security(connection: Connection) -> None:
     for table in protected:
         if table.name in guarded:
             continue
-        for kind in ("ENABLE", "FORCE"):
-            connection.execute(text(f"ALTER TABLE {table.name} {kind} ROW LEVEL SECURITY"))
-        connection.execute(
-            text(f"CREATE POLICY keeper ON {table.name} USING (current_setting('metachain.keeper', true) = 'yes')")
-        )
-        connection.execute(
-            text(f"CREATE POLICY own ON {table.name} USING (institution = current_setting('metachain.asks', true))")
-        )
+        for statement in (
+            f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY",
+            f"ALTER TABLE {table.name} FORCE ROW LEVEL SECURITY",
+            f"CREATE POLICY keeper ON {table.name} USING (current_setting('metachain.keeper', true) = 'yes')",
+            f"CREATE POLICY own ON {table.name} USING (institution = current_setting('metachain.asks', true))",
+        ):
+            connection.execute(text(statement))
         if table in SHAREABLE:
             connection.execute(text(f"CREATE POLICY shared ON {table.name} FOR SELECT USING ({SHARED})"))

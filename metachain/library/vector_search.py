@@ -213,17 +213,14 @@ def _exactly_in_sqlite(
     )
     best: list[list[Key]] = [[] for _ in vectors]
     for page in connection.execute(query).partitions(ROWS_AT_ONCE):
-        rows = [
-            row for row in page if len(row.vector) == vectors.shape[1] and abs(np.linalg.norm(row.vector) - 1) < 1e-3
-        ]
+        fits = (row for row in page if len(row.vector) == vectors.shape[1])
+        rows = [row for row in fits if abs(np.linalg.norm(row.vector) - 1) < 1e-3]
         if not rows:
             continue
         similarity = np.rint(STEP * (vectors @ np.stack([row.vector for row in rows]).T))
         for number, steps in enumerate(similarity):
             least = np.partition(steps, -k)[-k] if k < len(steps) else -np.inf
-            some = [
-                (rows[place].institution, rows[place].id, steps[place] / STEP)
-                for place in np.flatnonzero(steps >= least)
-            ]
-            best[number] = sorted([*best[number], *some], key=lambda key: (-key[2], *key[:2]))[:k]
+            for place in np.flatnonzero(steps >= least):
+                best[number].append((rows[place].institution, rows[place].id, steps[place] / STEP))
+            best[number] = sorted(best[number], key=lambda key: (-key[2], *key[:2]))[:k]
     return best
