@@ -136,9 +136,9 @@ def _column_cells(array: Any) -> list[Any]:
         cells = array.to_pylist()
     except ValueError:
         cells = [_cell(one) for one in array]
-    if not str(array.type).startswith("map<"):
-        return cells
-    return [dict(cell) if isinstance(cell, list) else cell for cell in cells]
+    if str(array.type).startswith("map<"):
+        cells = [dict(cell) if isinstance(cell, list) else cell for cell in cells]
+    return list(cells)
 
 
 def _cell(one: Any) -> Any:

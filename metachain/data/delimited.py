@@ -31,8 +31,7 @@ def delimited_rows(
     DataError if the file can't be read, or if a needed column is missing.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    with open_text(path, progress, newline="") as file:
-        lines = iter(file)
+    with open_text(path, progress, newline="") as lines:
         skipped, first = next(((number, line) for number, line in enumerate(lines) if line.strip()), (0, ""))
         if not first:
             return

@@ -9,12 +9,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from metachain.errors import DataError
 from metachain.progress import Progress
 
-__all__ = ["TextFile", "encoding_error", "escaped", "open_text"]
+__all__ = ["encoding_error", "escaped", "open_text"]
 
 LINES_A_REPORT = 1000
 STAGE = "reading (bytes)"
@@ -36,33 +35,9 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 """Lone surrogates, which stand for undecodable bytes; valid text has none."""
 
 
-class TextFile:
-    """Lines of one open file, with a progress report."""
-
-    def __init__(self, lines: io.TextIOWrapper, raw: IO[bytes], progress: Progress) -> None:
-        self.lines = lines
-        self._raw = raw
-        self._progress = progress
-        self._size = os.fstat(raw.fileno()).st_size if raw.seekable() else 0
-
-    def __iter__(self) -> Iterator[str]:
-        """All lines with their ends; progress is reported every thousand lines."""
-        number = 0
-        for number, line in enumerate(self.lines, start=1):
-            yield line
-            if number % LINES_A_REPORT == 0:
-                self.report()
-        self.report()
-
-    def report(self) -> None:
-        """Report the number of bytes read; silent for a pipe, which has no known size."""
-        if self._size:
-            self._progress(STAGE, self._raw.tell(), self._size)
-
-
 @contextmanager
-def open_text(path: Path, progress: Progress, newline: str) -> Iterator[TextFile]:
-    """Open a text file in UTF-8 or the encoding of its byte order mark, decompressing gzip.
+def open_text(path: Path, progress: Progress, newline: str) -> Iterator[Iterator[str]]:
+    """Lines of a text file in UTF-8 or the encoding of its byte order mark, with their ends; gzip is decompressed.
 
     Undecodable bytes become lone surrogates (``encoding_error`` finds them). Raises DataError that names the file if it
     can't be read, is cut short, or is not a text file.
@@ -78,7 +53,7 @@ def open_text(path: Path, progress: Progress, newline: str) -> Iterator[TextFile
                 raise DataError(f"{path} seems to be UTF-16 without a byte order mark; save it as UTF-8")
             errors = "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"
             with io.TextIOWrapper(packed, encoding, errors, newline) as lines:
-                yield TextFile(lines, raw, progress)
+                yield _reported(lines, raw, progress)
     except UnicodeDecodeError:
         raise DataError(
             f"{path} ends in the middle of a character: the file is incomplete or damaged; copy it again"
@@ -89,6 +64,17 @@ def open_text(path: Path, progress: Progress, newline: str) -> Iterator[TextFile
         ) from None
     except OSError as error:
         raise DataError(f"can't read {path}: {error.strerror or error}") from None
+
+
+def _reported(lines: io.TextIOWrapper, raw: io.BufferedReader, progress: Progress) -> Iterator[str]:
+    """The lines; the number of bytes read is reported, except for a pipe, which has no known size."""
+    size = os.fstat(raw.fileno()).st_size if raw.seekable() else 0
+    for number, line in enumerate(lines, start=1):
+        yield line
+        if size and number % LINES_A_REPORT == 0:
+            progress(STAGE, raw.tell(), size)
+    if size:
+        progress(STAGE, raw.tell(), size)
 
 
 def _gunzipped(raw: io.BufferedReader) -> io.BufferedReader:

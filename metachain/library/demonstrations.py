@@ -181,6 +181,5 @@ def _admissible(
 
 
 def _row_of(one: Demonstration) -> dict[str, Any]:
-    """Column values of a demonstration, with the derived ones."""
     own = {name: getattr(one, name) for name in ("institution", "id", "input", "output", "patient")}
     return {**own, "metadata": dict(one.metadata), "text_sha256": text_sha256(one.input)}

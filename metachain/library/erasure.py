@@ -160,7 +160,6 @@ def _conditions(doomed: Doomed) -> list[ColumnElement[bool]]:
 
 
 def _affected_outcomes(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Outcomes that hold an erased text or answer."""
     keys = {(row.institution, row.id) for row in gone}
     asked = {(row.institution, row.text_sha256) for row in gone}
     corrected = {row._mapping["metadata"].get("feedback") for row in gone}
@@ -199,7 +198,7 @@ def _affected_artifacts(
 
 
 def _delete_vectors(connection: Connection, hashes: set[str]) -> int:
-    """Delete the vectors of texts that no demonstration has any more; returns their number."""
+    """Delete the vectors of texts that no demonstration has any more."""
     deleted = 0
     for batch in batched(sorted(hashes), KEYS_A_QUERY):
         held = select(demonstrations.c.text_sha256).where(demonstrations.c.text_sha256.in_(batch))

@@ -56,6 +56,9 @@ class Library:
         audit: bool = True,
         workers: Workers = HERE,
     ) -> None:
+        self.place = place_of(engine)
+        """Path or address of the library; the address without its password."""
+        self.encoder = encoder
         self._engine = engine
         self._vectors = Vectors(engine, encoder, workers)
         self._artifacts = Artifacts(engine)
@@ -84,8 +87,7 @@ class Library:
         With ``create=False`` no library is made. ``purpose`` is the use of other institutions' demonstrations; grants
         that are limited to other purposes do not count. Every new demonstration passes the ``gate``, such as
         ``metachain.deidentification.gate.Gate("redact")``. Each selection is recorded in ``audit`` unless that is
-        False. ``workers`` embed large numbers of texts. Raises NotFoundError, LibraryError, StorageError or DataError;
-        each message names the place and says what to do.
+        False. ``workers`` embed large numbers of texts. Raises NotFoundError, LibraryError, StorageError or DataError.
         """
         return cls(open_engine(place, create=create), encoder or MiniLM(), purpose, gate, audit=audit, workers=workers)
 
@@ -99,16 +101,6 @@ class Library:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def place(self) -> str:
-        """Path or address of the library; the address without its password."""
-        return place_of(self._engine)
-
-    @property
-    def encoder(self) -> Encoder:
-        """Encoder of this library's texts."""
-        return self._vectors.encoder
 
     def add(
         self, demonstrations: Iterable[Demonstration], *, share: Grant | None = None, refused: Refused | None = None
@@ -151,8 +143,7 @@ class Library:
     def erase(self, doomed: Doomed) -> Erased | None:
         """Delete demonstrations and everything that may depend on them (``erasure.erase``), in one transaction.
 
-        The learned artifacts are then gone; ``metachain.learning.unlearning.forget`` erases and learns again. Returns
-        None if there was nothing to erase.
+        The learned artifacts are then gone; ``metachain.learning.unlearning.forget`` erases and learns again.
         """
         self.cache.clear()
         with writing(self._engine, KEEPER, alone=True) as connection:
@@ -246,8 +237,7 @@ class Library:
         if that is given, and to texts that this encoder has embedded. The database searches, so no vectors of others
         are loaded. The search uses the index (``index``); it is exact without an index, when few demonstrations
         qualify, and in an SQLite file. Fewer than ``k`` come back only if fewer may be used. Ties are ordered by
-        institution and id. Raises DataError for vectors that are not finite numbers of shape (n, d), or a ``k`` below
-        1.
+        institution and id. Raises DataError for vectors that are not finite and of shape (n, d), or ``k`` < 1.
         """
         names = set(among)
         for name in (institution, *names):
@@ -261,14 +251,12 @@ class Library:
     def stream(self, institution: str) -> Iterator[Demonstration]:
         """Demonstrations of one institution, ordered by id, read page by page without a lock."""
         check_text("institution", institution)
-        last = ""
-        while True:
+        after: str | None = ""
+        while after is not None:
             with reading(self._engine, KEEPER) as connection:
-                page = load_page(connection, institution, last)
-            if not page:
-                return
+                page = load_page(connection, institution, after)
             yield from page
-            last = page[-1].id
+            after = page[-1].id if page else None
 
     def vectors(self, demonstrations: Sequence[Demonstration], progress: Progress = silent) -> NDArray[np.float32]:
         """Dense unit vectors (n, d) of the demonstrations' inputs; each text is embedded only once and then stored."""
@@ -277,10 +265,7 @@ class Library:
     def hybrid_vectors(
         self, demonstrations: Sequence[Demonstration], progress: Progress = silent
     ) -> NDArray[np.float32]:
-        """Hybrid vectors (n, d + 512) of the demonstrations' inputs (``similarity.hybrid_vectors``).
-
-        Vectors of 2,000 texts or more are cached in a file beside an SQLite library.
-        """
+        """Hybrid vectors (n, d + 512) of the demonstrations' inputs (``vectors.Vectors.hybrid``)."""
         return self._vectors.hybrid([one.input for one in demonstrations], progress)
 
     def save(

@@ -34,7 +34,7 @@ class Vectors:
     """Vectors of one library and one encoder."""
 
     def __init__(self, engine: Engine, encoder: Encoder, workers: Workers = HERE) -> None:
-        self.encoder = encoder
+        self._encoder = encoder
         self._engine = engine
         self._embeddings = EmbeddingCache(engine, encoder, workers)
         path = None if is_postgresql(engine) else Path(f"{engine.url.database}-vectors.npz")
@@ -45,9 +45,12 @@ class Vectors:
         return self._embeddings.vectors(texts, progress)
 
     def hybrid(self, texts: Sequence[str], progress: Progress = silent) -> VectorArray:
-        """Hybrid vectors (n, d + 512) of n texts (``similarity.hybrid_vectors``)."""
+        """Hybrid vectors (n, d + 512) of n texts (``similarity.hybrid_vectors``).
+
+        Vectors of 2,000 texts or more are cached in a file beside an SQLite library.
+        """
         if not texts:
-            return hybrid_vectors(self.encoder.encode([]), lexical_vectors([]))
+            return hybrid_vectors(self._encoder.encode([]), lexical_vectors([]))
         many = len(texts) >= FEWEST_IN_FILE
         keys = np.array([text_sha256(text) for text in texts], "S64")
         held, rows = self.file.read() if many else NOTHING_HELD
