@@ -161,7 +161,7 @@ def _institution(
     return [
         Demonstration(
             institution=_numbered(INSTITUTION_NAMES, number),
-            input=_common_wording(CATALOGUE[place]) if common[place] else _house_wording(CATALOGUE[place], style),
+            input=" ".join(CATALOGUE[place].words).upper() if common[place] else _own_wording(CATALOGUE[place], style),
             output=_code_text(int(codes[place])),
             metadata={**marks, "department": DEPARTMENTS[CATALOGUE[place].department].name},
         )
@@ -174,14 +174,13 @@ def _conventions(settings: WorldSettings) -> NDArray[np.intp]:
 
     About two systems share each convention in use, so that a new system can nearly always learn from another.
     """
-    rows = []
-    for department in range(len(DEPARTMENTS)):
+    rows = np.empty((len(DEPARTMENTS), settings.systems), np.intp)
+    for department, row in enumerate(rows):
         rng = _stream(settings, CONVENTION, department)
         in_use = rng.permutation(CONVENTIONS)[: max(2, settings.systems // 2)]
         own = in_use[rng.permutation(settings.systems) % len(in_use)]
-        departs = rng.random(settings.systems) < settings.divergence
-        rows.append(np.where(departs, own, in_use[0]))
-    return np.array(rows)
+        row[:] = np.where(rng.random(settings.systems) < settings.divergence, own, in_use[0])
+    return rows
 
 
 def _codes(
@@ -230,7 +229,7 @@ SLOT_TABLE = np.array([[_slot(item, convention) for item in CATALOGUE] for conve
 
 def _code_text(code: int) -> str:
     department, slot = divmod(code, SLOTS)
-    return f"{2000 + 100 * department + 10 * slot}"
+    return str(2000 + 100 * department + 10 * slot)
 
 
 def _style(system: np.random.Generator, own: np.random.Generator) -> _Style:
@@ -244,11 +243,7 @@ def _style(system: np.random.Generator, own: np.random.Generator) -> _Style:
     )
 
 
-def _common_wording(item: _Item) -> str:
-    return " ".join(item.words).upper()
-
-
-def _house_wording(item: _Item, style: _Style) -> str:
+def _own_wording(item: _Item, style: _Style) -> str:
     parts = [" ".join(style.words.get(word, word) for word in part.split()) for part in item.words]
     if parts[1][0].isdigit():
         parts[1] = parts[1].replace(" ", style.glue)

@@ -74,8 +74,7 @@ class Keys:
             check_text("institution", institution)
         known = (ADMIN, METRICS) if institution is None else tuple(SCOPES)
         allowed = frozenset(scopes) or frozenset((ADMIN,) if institution is None else DEFAULT_SCOPES)
-        unknown = sorted(allowed.difference(known))
-        if unknown:
+        if unknown := sorted(allowed.difference(known)):
             kind = "a key without an institution" if institution is None else "an institution's key"
             raise DataError(f"a scope of {kind} is one of {', '.join(known)}; got {', '.join(map(repr, unknown))}")
         key = Key(secrets.token_hex(6), institution, allowed, now(), None if until is None else format_moment(until))

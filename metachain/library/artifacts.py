@@ -83,7 +83,7 @@ def list_answers(artifacts: Artifacts, institution: str, answers: Iterable[str])
 
 
 def listed_answers(artifacts: Artifacts, institution: str) -> tuple[str, ...]:
-    """List of answers in alphabetical order; empty if there is none. Raises LibraryError if it is damaged."""
+    """See ``Library.listed_answers``. Raises LibraryError if the list is damaged."""
     check_text("institution", institution)
     try:
         header, _ = artifacts.load(f"{ANSWERS}{institution}")

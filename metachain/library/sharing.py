@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby, product
 from typing import Any, Literal, Self, get_args
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, or_, select
+from sqlalchemy import Connection, Engine, Select, and_, delete, func, or_, select
 
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError
@@ -107,7 +107,7 @@ class Sharing:
             check_text("purpose", purpose)
         self._engine = engine
         self.purpose = purpose
-        """Purpose for which the library is opened; if empty, only grants for any purpose count."""
+        """If empty, only grants for any purpose count."""
 
     @staticmethod
     def now() -> str:
@@ -180,11 +180,17 @@ class Sharing:
 
 def granting(institution: str | None, purpose: str, at: str) -> Select[Any]:
     """Query of the rows ``(institution, use, until)`` of the grants valid for an institution, purpose and time."""
-    return select(grants.c.institution, grants.c.use, grants.c.until).where(
-        grants.c.purpose.in_(["", purpose]),
-        or_(grants.c.until.is_(None), grants.c.until > at),
-        _is_addressed_to(institution),
-    )
+    addressed = grants.c.audience == "everyone"
+    if institution is not None:
+        memberships = select(groups.c.name).where(groups.c.institution == institution)
+        addressed = or_(
+            addressed,
+            and_(grants.c.audience == "institution", grants.c.name == institution),
+            and_(grants.c.audience == "group", grants.c.name.in_(memberships)),
+        )
+    ends = or_(grants.c.until.is_(None), grants.c.until > at)
+    query = select(grants.c.institution, grants.c.use, grants.c.until)
+    return query.where(grants.c.purpose.in_(["", purpose]), ends, addressed)
 
 
 def set_default_grant(connection: Connection, institutions: Iterable[str], grant: Grant) -> None:
@@ -197,18 +203,6 @@ def set_default_grant(connection: Connection, institutions: Iterable[str], grant
         bump_counter(connection, "rules")
 
 
-def _is_addressed_to(institution: str | None) -> ColumnElement[bool]:
-    everyone = grants.c.audience == "everyone"
-    if institution is None:
-        return everyone
-    memberships = select(groups.c.name).where(groups.c.institution == institution)
-    return or_(
-        everyone,
-        and_(grants.c.audience == "institution", grants.c.name == institution),
-        and_(grants.c.audience == "group", grants.c.name.in_(memberships)),
-    )
-
-
 def _rows(institution: str, granted: Sequence[Grant]) -> list[dict[str, Any]]:
     return [
         {
@@ -218,7 +212,7 @@ def _rows(institution: str, granted: Sequence[Grant]) -> list[dict[str, Any]]:
             "purpose": purpose,
             "use": one.use,
             "audience": one.to.kind,
-            "until": format_moment(one.until) if one.until else None,
+            "until": one.until and format_moment(one.until),
         }
         for number, one in enumerate(granted)
         for name, purpose in product(sorted(set(one.to.names)) or [""], sorted(set(one.purposes)) or [""])
@@ -229,5 +223,4 @@ def _grant(rows: list[Any]) -> Grant:
     first = rows[0]
     names = tuple(sorted({row.name for row in rows} - {""}))
     purposes = tuple(sorted({row.purpose for row in rows} - {""}))
-    until = parse_moment(first.until) if first.until else None
-    return Grant(Audience(first.audience, names), first.use, purposes, until)
+    return Grant(Audience(first.audience, names), first.use, purposes, first.until and parse_moment(first.until))

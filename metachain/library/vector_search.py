@@ -160,12 +160,10 @@ def approximately(
         "enable_sort": "off",
         "enable_seqscan": "off",
     }
-    connection.execute(
-        text("SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items()))
-    )
-    near = INDEX_SCAN.format(placed=PLACED_VECTORS, size=len(vector)) + TOP_K.format(
-        step=STEP, source="SELECT * FROM near"
-    )
+    changes = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    connection.execute(text(f"SELECT {changes}"))
+    scanned = INDEX_SCAN.format(placed=PLACED_VECTORS, size=len(vector))
+    near = scanned + TOP_K.format(step=STEP, source="SELECT * FROM near")
     # The fingerprint is written into the statement, so that the planner recognises this encoder's partial index.
     statement = text(near).bindparams(bindparam("fingerprint", type_=Text(), literal_execute=True))
     return _keys(connection, statement, {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k})
@@ -177,9 +175,8 @@ def exactly(
     """The exact nearest; ``placed`` says that the encoder's vectors are in the table ``placed``."""
     connection.execute(text("SELECT set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true)"))
     given: dict[str, Any] = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k}
-    if not placed:
-        given["size"] = len(vector)
-    return _keys(connection, text(TOP_K.format(step=STEP, source=PLACED_VECTORS if placed else JOINED_VECTORS)), given)
+    source, more = (PLACED_VECTORS, {}) if placed else (JOINED_VECTORS, {"size": len(vector)})
+    return _keys(connection, text(TOP_K.format(step=STEP, source=source)), given | more)
 
 
 def _keys(connection: Connection, statement: TextClause, given: dict[str, Any]) -> list[Key]:
