@@ -47,23 +47,19 @@ class _Style:
     words: dict[str, str]
 
 
-def _catalogue() -> tuple[_Item, ...]:
-    names = [
-        (department, kind, name)
-        for department, charges in enumerate(DEPARTMENTS)
-        for kind, members in enumerate(charges.kinds)
-        for name in members
-    ]
-    return tuple(
-        _Item(department, kind, detail, number, (name, size, word))
-        for number, (department, kind, name) in enumerate(names)
-        for detail, word in enumerate(DEPARTMENTS[department].details)
-        for size in DEPARTMENTS[department].sizes
-    )
-
-
-CATALOGUE = _catalogue()
-NAMES = np.array([item.name_number for item in CATALOGUE])
+_NAMES = [
+    (department, kind, name)
+    for department, charges in enumerate(DEPARTMENTS)
+    for kind, members in enumerate(charges.kinds)
+    for name in members
+]
+CATALOGUE = tuple(
+    _Item(department, kind, detail, number, (name, size, word))
+    for number, (department, kind, name) in enumerate(_NAMES)
+    for detail, word in enumerate(DEPARTMENTS[department].details)
+    for size in DEPARTMENTS[department].sizes
+)
+NAME_OF_ITEM = np.array([item.name_number for item in CATALOGUE])
 LARGEST_INSTITUTION = len(CATALOGUE)
 
 
@@ -187,8 +183,8 @@ def _codes(
     settings: WorldSettings, rng: np.random.Generator, conventions: NDArray[np.intp], misleading: bool
 ) -> NDArray[np.intp]:
     """Code number of each item at one hospital; (items,) in [0, CODES)."""
-    exceptional = (rng.random(NAMES.max() + 1) < settings.exceptions)[NAMES]
-    other = rng.integers(1, CONVENTIONS, NAMES.max() + 1)[NAMES]
+    exceptional = (rng.random(len(_NAMES)) < settings.exceptions)[NAME_OF_ITEM]
+    other = rng.integers(1, CONVENTIONS, len(_NAMES))[NAME_OF_ITEM]
     department = np.array([item.department for item in CATALOGUE])
     convention = (conventions[department] + np.where(exceptional, other, 0)) % CONVENTIONS
     slot = SLOT_TABLE[convention, np.arange(LARGEST_INSTITUTION)]
@@ -208,8 +204,8 @@ def _codes(
 
 def _unrelated_codes(settings: WorldSettings, number: int) -> NDArray[np.intp]:
     """Code number of each item at a hospital that draws a random code for each name; (items,) in [0, CODES)."""
-    drawn = _stream(settings, UNRELATED, number).integers(CODES, size=NAMES.max() + 1)
-    return np.asarray(drawn[NAMES], np.intp)
+    drawn = _stream(settings, UNRELATED, number).integers(CODES, size=len(_NAMES))
+    return np.asarray(drawn[NAME_OF_ITEM], np.intp)
 
 
 def _slot(item: _Item, convention: int) -> int:

@@ -25,12 +25,13 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 GZIP = b"\x1f\x8b"
+DAMAGED = "the file is incomplete or damaged; copy it again"
 OTHER_FORMATS = {
     b"PAR1": "a Parquet file; give --format parquet",
     b"PK\x03\x04": "an Excel workbook or another zip archive; save it as CSV",
     b"SQLi": "an SQLite file; export it as CSV",
 }
-"""First bytes of other formats, and the advice for each."""
+"""First four bytes of other formats, and the advice for each."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Lone surrogates, which stand for undecodable bytes; valid text has none."""
 
@@ -45,9 +46,8 @@ def open_text(path: Path, progress: Progress, newline: str) -> Iterator[Iterator
     try:
         with path.open("rb") as raw, _gunzipped(raw) as packed:
             start = packed.peek(4)[:4]
-            for sign, what in OTHER_FORMATS.items():
-                if start.startswith(sign):
-                    raise DataError(f"{path} is {what}")
+            if start in OTHER_FORMATS:
+                raise DataError(f"{path} is {OTHER_FORMATS[start]}")
             encoding = next((name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark)), "utf-8")
             if encoding == "utf-8" and len(start) > 1 and (start[0] == 0) != (start[1] == 0):
                 raise DataError(f"{path} seems to be UTF-16 without a byte order mark; save it as UTF-8")
@@ -55,13 +55,9 @@ def open_text(path: Path, progress: Progress, newline: str) -> Iterator[Iterator
             with io.TextIOWrapper(packed, encoding, errors, newline) as lines:
                 yield _reported(lines, raw, progress)
     except UnicodeDecodeError:
-        raise DataError(
-            f"{path} ends in the middle of a character: the file is incomplete or damaged; copy it again"
-        ) from None
+        raise DataError(f"{path} ends in the middle of a character: {DAMAGED}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{path} can't be unpacked ({error}): the file is incomplete or damaged; copy it again"
-        ) from None
+        raise DataError(f"{path} can't be unpacked ({error}): {DAMAGED}") from None
     except OSError as error:
         raise DataError(f"can't read {path}: {error.strerror or error}") from None
 

@@ -85,8 +85,8 @@ class MiniLM:
 class SentenceTransformerEncoder:
     """Any sentence-transformers model on this machine, given by its folder or by the name of its download.
 
-    Nothing is downloaded. PyTorch runs the model on ``device``. Queries and demonstrations are embedded alike, without a
-    prompt. Nothing is loaded before the first ``encode``; threads may share an encoder.
+    PyTorch runs the model on ``device``. Queries and demonstrations are embedded in the same way, without a prompt.
+    Nothing is downloaded, or loaded before the first ``encode``; threads may share an encoder.
     """
 
     def __init__(self, model: str | Path, device: str = "cpu") -> None:

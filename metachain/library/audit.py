@@ -110,14 +110,9 @@ class Audit:
 
         Returns False if there is no such entry: it was pruned, or never recorded.
         """
-        given = {
-            "outcome": outcome,
-            "model": model,
-            "demonstration_tokens": demonstration_tokens,
-            "input_tokens": input_tokens,
-            "output_tokens": output_tokens,
-        }
-        known = {name: value for name, value in given.items() if value is not None}
+        tokens = {"demonstration_tokens": demonstration_tokens, "input_tokens": input_tokens}
+        facts = {"outcome": outcome, "model": model, **tokens, "output_tokens": output_tokens}
+        known = {name: value for name, value in facts.items() if value is not None}
         if not self.recording or not known:
             return False
         with writing(self._engine) as connection:

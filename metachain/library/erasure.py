@@ -135,7 +135,7 @@ def scrub(engine: Engine) -> bool:
         return True
     with engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
-        timeout = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+        (timeout,) = raw.execute("PRAGMA busy_timeout").fetchone()
         raw.execute(f"PRAGMA busy_timeout = {WAIT_FOR_READERS_MS}")
         busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         raw.execute(f"PRAGMA busy_timeout = {timeout}")
@@ -182,7 +182,6 @@ def _affected_outcomes(connection: Connection, doomed: Doomed, gone: Sequence[Ro
 def _affected_artifacts(
     connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]], lost: Sequence[Row[Any]]
 ) -> list[str]:
-    """Names of artifacts that depend on the erased demonstrations or the lost outcomes."""
     keys = {(row.institution, row.id) for row in gone}
     learned = LEARNED if keys or doomed.whole_institution else ()
     named = {f"{POLICY}{row.model}" for row in lost} | {f"{POSTERIOR}{row.institution}" for row in lost}

@@ -12,23 +12,12 @@ from sqlalchemy import Engine
 from metachain.data.demonstration import Demonstration, check_text
 from metachain.embedding.encoder import Encoder, MiniLM
 from metachain.errors import DataError
+from metachain.library import demonstrations as stored
 from metachain.library.api_keys import Keys
 from metachain.library.artifacts import Artifacts, list_answers, listed_answers
 from metachain.library.audit import Audit
 from metachain.library.connect import open_engine
-from metachain.library.demonstrations import (
-    Added,
-    AdmissionGate,
-    Refused,
-    apply_gate,
-    count_by_institution,
-    insert_correction,
-    insert_demonstrations,
-    institutions_with,
-    load_demonstrations,
-    load_page,
-    load_shared,
-)
+from metachain.library.demonstrations import Added, AdmissionGate, Refused
 from metachain.library.engine import KEEPER, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
@@ -113,7 +102,7 @@ class Library:
         for each of these instead, and the others are stored.
         """
         with writing(self._engine, KEEPER, alone=True) as connection:
-            return insert_demonstrations(connection, self._gate, demonstrations, share, refused)
+            return stored.insert_demonstrations(connection, self._gate, demonstrations, share, refused)
 
     def record_feedback(
         self, selection_id: str | UUID, score: float | None = None, *, correction: str | None = None
@@ -133,11 +122,11 @@ class Library:
         id = str(selection_id)
         if correction is not None:
             check_text("correction", correction)
-            correction = apply_gate(self._gate, Demonstration("any", "any", correction)).output
+            correction = stored.apply_gate(self._gate, Demonstration("any", "any", correction)).output
         with writing(self._engine, KEEPER, alone=correction is not None) as connection:
             changed = apply_feedback(connection, id, score, correction)
             if changed is not None and correction is not None:
-                insert_correction(connection, self._gate, changed, correction)
+                stored.insert_correction(connection, self._gate, changed, correction)
         return changed or self.outcomes.get(id)
 
     def erase(self, doomed: Doomed) -> Erased | None:
@@ -162,7 +151,7 @@ class Library:
     def holders(self, id: str) -> tuple[str, ...]:
         """Institutions that have a demonstration with this id, in alphabetical order."""
         with reading(self._engine, KEEPER) as connection:
-            return institutions_with(connection, id)
+            return stored.institutions_with(connection, id)
 
     def learned(self) -> tuple[str, ...]:
         """Names of all stored artifacts and lists of answers, in alphabetical order."""
@@ -190,7 +179,7 @@ class Library:
     def counts(self) -> dict[str, int]:
         """Number of demonstrations by institution, in alphabetical order."""
         with reading(self._engine, KEEPER) as connection:
-            return count_by_institution(connection)
+            return stored.count_by_institution(connection)
 
     def institutions(self) -> tuple[str, ...]:
         """Names of all institutions, in alphabetical order."""
@@ -205,7 +194,7 @@ class Library:
         for name in institutions:
             check_text("institution", name)
         with reading(self._engine, KEEPER) as connection:
-            return load_demonstrations(connection, institutions)
+            return stored.load_demonstrations(connection, institutions)
 
     def shared_demonstrations(self, institution: str, among: Iterable[str] = ()) -> tuple[Demonstration, ...]:
         """Demonstrations that others share with an institution now, ordered by institution and id.
@@ -217,7 +206,7 @@ class Library:
         for name in (institution, *names):
             check_text("institution", name)
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
-            return load_shared(connection, institution, self.sharing.allowing(institution), names)
+            return stored.load_shared(connection, institution, self.sharing.allowing(institution), names)
 
     def index(self) -> int:
         """Build the PostgreSQL index of ``nearest`` for this encoder; returns the number of indexed demonstrations.
@@ -254,7 +243,7 @@ class Library:
         after: str | None = ""
         while after is not None:
             with reading(self._engine, KEEPER) as connection:
-                page = load_page(connection, institution, after)
+                page = stored.load_page(connection, institution, after)
             yield from page
             after = page[-1].id if page else None
 

@@ -48,8 +48,11 @@ class Outcome:
             check_text(name, getattr(self, name))
         for name in ("answer", "metric"):
             object.__setattr__(self, name, storable(getattr(self, name)))
-        if self.score is not None:
-            object.__setattr__(self, "score", _checked_score(self.score))
+        score: object = self.score
+        if score is not None:
+            if not isinstance(score, Real) or not 0 <= float(score) <= 1:
+                raise DataError(f"a score must be a number from 0 to 1, got {score!r}; scale it, or leave it out")
+            object.__setattr__(self, "score", float(score))
         if self.correction is not None:
             check_text("correction", self.correction)
 
@@ -133,12 +136,6 @@ def _update_score(connection: Connection, scored: Outcome) -> None:
     changed = {name: getattr(scored, name) for name in ("score", "metric", "correction")}
     connection.execute(update(table).where(table.c.id == scored.id).values(changed))
     bump_revision(connection, [scored.institution])
-
-
-def _checked_score(score: object) -> float:
-    if not isinstance(score, Real) or not 0 <= float(score) <= 1:
-        raise DataError(f"a score must be a number from 0 to 1, got {score!r}; scale it, or leave it out")
-    return float(score)
 
 
 def _absent(id: str) -> NotFoundError:
