@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import resource_tracker
+from operator import call
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import uuid4
 
@@ -82,7 +83,7 @@ class DaskWorkers:
             most = ITEMS_AHEAD * max(sum(self._client.nthreads().values()), 1)
             ahead: deque[Any] = deque()
             for item in items:
-                ahead.append(self._client.submit(_call, held, item, pure=False))
+                ahead.append(self._client.submit(call, held, item, pure=False))
                 if len(ahead) == most:
                     yield ahead.popleft().result()
             while ahead:
@@ -190,9 +191,8 @@ def _check(client: "Client") -> None:
     ours = _version()
     for name, theirs in client.run(_version, on_error="return").items():
         if theirs != ours:
-            raise DataError(
-                f"the Dask worker {name} has no metachain {ours} ({theirs}); install the same version on all of them"
-            )
+            missing = f"the Dask worker {name} has no metachain {ours} ({theirs})"
+            raise DataError(f"{missing}; install the same version on all of them")
 
 
 @contextmanager
@@ -205,9 +205,8 @@ def _our_errors() -> Iterator[None]:
     except MetachainError:
         raise
     except distributed.KilledWorker as error:
-        raise DataError(
-            f"Dask workers died {error.allowed_failures + 1} times doing the same; see whether their memory suffices"
-        ) from error
+        times = error.allowed_failures + 1
+        raise DataError(f"Dask workers died {times} times doing the same; see whether their memory suffices") from error
     except (distributed.CancelledError, CancelledError, distributed.comm.CommClosedError) as error:
         raise DataError("the Dask cluster was lost; what was stored is kept, run again when it is back") from error
 
@@ -219,10 +218,6 @@ def _version() -> str:
 def _unchanged(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
     """Result of a task by which the scheduler holds a function, so that each worker receives it once."""
     return function
-
-
-def _call(function: Callable[[Item], Result], item: Item) -> Result:
-    return function(item)
 
 
 def _once(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

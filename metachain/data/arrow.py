@@ -14,8 +14,6 @@ __all__ = ["check_type", "dataset_rows", "import_extra", "is_dataset", "parquet_
 
 TEXTS = ("institution", "input", "output", "id")
 ROWS_A_BATCH = 1000
-DATASET_FILES = ("state.json", "dataset_dict.json")
-"""Files by which a folder written by ``save_to_disk`` is recognised."""
 
 
 def import_extra(module: str, name: str) -> Any:
@@ -96,7 +94,7 @@ def dataset_rows(
 
 def is_dataset(path: Path) -> bool:
     """True for a folder written by ``save_to_disk``."""
-    return any((path / sign).is_file() for sign in DATASET_FILES)
+    return any((path / sign).is_file() for sign in ("state.json", "dataset_dict.json"))
 
 
 def saved_dataset(path: Path) -> Any:

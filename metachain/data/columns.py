@@ -49,10 +49,8 @@ def match_columns(
     listed = f"it has: {', '.join(map(repr, names)) or 'none'}"
     if missing := [theirs for theirs in {**required, **columns}.values() if theirs not in names]:
         advice = "; or give --institution NAME" if "institution" in missing else ""
-        raise DataError(
-            f"no column(s) {', '.join(map(repr, missing))}; {listed}. "
-            f"Name the columns, as in --column input=COLUMN{advice}"
-        )
+        absent = ", ".join(map(repr, missing))
+        raise DataError(f"no column(s) {absent}; {listed}. Name the columns, as in --column input=COLUMN{advice}")
     if twice := [theirs for theirs in found.values() if names.count(theirs) > 1]:
         raise DataError(f"column {twice[0]!r} appears twice; {listed}. Give each column its own name")
     return found

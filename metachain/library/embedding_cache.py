@@ -25,8 +25,6 @@ __all__ = ["EmbeddingCache", "cache_engine", "cached_vectors"]
 
 KEYS_A_QUERY = 500
 TEXTS_A_COMMIT = 1024
-LENGTH_TOLERANCE = 1e-3
-"""Deviation of a stored vector's length from 1 below which it counts as intact."""
 
 
 class EmbeddingCache:
@@ -107,8 +105,8 @@ def _checked_vectors(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float
 
 
 def _is_unit_vector(vector: NDArray[np.float32]) -> bool:
-    """True for a vector of unit length. A zero vector counts as damaged: a lost page of the file looks like it."""
-    return abs(float(np.linalg.norm(vector)) - 1) < LENGTH_TOLERANCE
+    """True if the length is 1 within 0.001. A zero vector counts as damaged: a lost page of the file looks like it."""
+    return abs(float(np.linalg.norm(vector)) - 1) < 1e-3
 
 
 def cached_vectors(

@@ -124,6 +124,5 @@ def _as_our_error(error: BaseException | None, engine: Engine) -> LibraryError |
 
 
 def _damaged(engine: Engine, reason: object) -> LibraryError:
-    return LibraryError(
-        f"{place_of(engine)} is not a readable library ({reason}); restore it from a copy or give another path"
-    )
+    place = place_of(engine)
+    return LibraryError(f"{place} is not a readable library ({reason}); restore it from a copy or give another path")

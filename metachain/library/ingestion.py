@@ -43,12 +43,10 @@ REJECTED_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """Result of an import."""
+    """Result of an import. ``stored`` and ``duplicates`` are as in ``demonstrations.Added``."""
 
     stored: int
-    """Number of new demonstrations."""
     duplicates: int
-    """Number of rows that were already there, or came twice; they stay unchanged."""
     rejected: int
     reasons: tuple[str, ...]
     """Reasons of the first five rejected rows, with their numbers."""
@@ -79,7 +77,7 @@ def ingest_file(
     """
     rows = file_rows(path, format, columns, institution, progress)
     return ingest(
-        library, rows, institution=institution, strict=strict, share=share, rejected=rejected, source=str(path)
+        library, rows, institution=institution, strict=strict, share=share, rejected=rejected, source=f"{path}"
     )
 
 

@@ -29,9 +29,8 @@ def migrate(connection: Connection, version: int) -> None:
 def refuse_newer(version: int, place: str) -> None:
     """Raise LibraryError if a newer metachain wrote the library."""
     if version > SCHEMA_VERSION:
-        raise LibraryError(
-            f"{place} was written by a newer metachain (schema {version}, this one reads {SCHEMA_VERSION}); upgrade"
-        )
+        schemas = f"schema {version}, this one reads {SCHEMA_VERSION}"
+        raise LibraryError(f"{place} was written by a newer metachain ({schemas}); upgrade")
 
 
 def _add_hashes_and_patients(connection: Connection) -> None:
