@@ -11,14 +11,14 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class ModelProgress:
-    """Progress of a model's answers, and the usage in all runs that the budget counts, this one included."""
+    """Progress of a model's answers, with the usage of this run and of all runs that the budget counts."""
 
     done: int
     total: int
     calls: int
     tokens: int
     money: float | None
-    """Money spent, in the currency of the prices; None where no prices are known."""
+    """None if no prices are known."""
 
 
 ModelProgressCallback = Callable[[ModelProgress], None]
@@ -29,4 +29,4 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 def silent_model(asked: ModelProgress) -> None:
-    """Ignore a model's progress."""
+    """Report nothing."""

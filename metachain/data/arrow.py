@@ -14,8 +14,6 @@ __all__ = ["check_type", "dataset_rows", "import_extra", "is_dataset", "parquet_
 
 TEXTS = ("institution", "input", "output", "id")
 ROWS_A_BATCH = 1000
-DATASET_FILES = ("state.json", "dataset_dict.json")
-"""Files by which a folder written by ``save_to_disk`` is recognised."""
 
 
 def import_extra(module: str, name: str) -> Any:
@@ -65,8 +63,7 @@ def dataset_rows(
     needed column is missing or does not hold strings, and if the dataset's files can't be read. A ``DatasetDict`` is
     refused too: its splits are read one at a time.
     """
-    datasets = import_extra("datasets", "datasets")
-    arrow = import_extra("pyarrow", "datasets")
+    datasets, arrow = import_extra("datasets", "datasets"), import_extra("pyarrow", "datasets")
     if isinstance(dataset, (datasets.DatasetDict, datasets.IterableDatasetDict)):
         raise DataError(f"this dataset has splits, read one of them: {', '.join(dataset)}")
     if not isinstance(dataset, (datasets.Dataset, datasets.IterableDataset)):
@@ -97,13 +94,12 @@ def dataset_rows(
 
 def is_dataset(path: Path) -> bool:
     """True for a folder written by ``save_to_disk``."""
-    return any((path / sign).is_file() for sign in DATASET_FILES)
+    return any((path / sign).is_file() for sign in ("state.json", "dataset_dict.json"))
 
 
 def saved_dataset(path: Path) -> Any:
     """Open a folder written by ``save_to_disk``. Needs the extra ``datasets``. Raises DataError for another folder."""
-    datasets = import_extra("datasets", "datasets")
-    arrow = import_extra("pyarrow", "datasets")
+    datasets, arrow = import_extra("datasets", "datasets"), import_extra("pyarrow", "datasets")
     try:
         return datasets.load_from_disk(str(path.absolute()))
     except (OSError, ValueError, LookupError, TypeError, arrow.ArrowException) as error:
@@ -124,11 +120,9 @@ def table_rows(columns: Mapping[str, Sequence[Any]], first: int) -> Iterator[Row
     ``first`` is the number of the first row.
     """
     for number, cells in enumerate(zip(*columns.values(), strict=True), start=first):
-        unread = next((cell for cell in cells if isinstance(cell, Exception)), None)
-        if unread is not None:
-            yield Row(number, None, f"a cell can't be read ({unread})", unit="row")
-            continue
         try:
+            if unread := [cell for cell in cells if isinstance(cell, Exception)]:
+                raise DataError(f"a cell can't be read ({unread[0]})")
             yield Row(number, record_from_cells(dict(zip(columns, cells, strict=True))), unit="row")
         except DataError as error:
             yield Row(number, None, str(error), unit="row")
@@ -140,7 +134,9 @@ def _column_cells(array: Any) -> list[Any]:
         cells = array.to_pylist()
     except ValueError:
         cells = [_cell(one) for one in array]
-    return [_from_pairs(cell) for cell in cells] if str(array.type).startswith("map<") else cells
+    if str(array.type).startswith("map<"):
+        cells = [dict(cell) if isinstance(cell, list) else cell for cell in cells]
+    return list(cells)
 
 
 def _cell(one: Any) -> Any:
@@ -150,12 +146,7 @@ def _cell(one: Any) -> Any:
         return error
 
 
-def _from_pairs(cell: Any) -> Any:
-    return dict(cell) if isinstance(cell, list) else cell
-
-
 def _label_names(cells: Sequence[Any], label: Any) -> Sequence[Any]:
-    """Cells of one column, with class labels replaced by their names."""
     if label is None:
         return cells
     return [None if cell is None or cell < 0 else label.int2str(cell) for cell in cells]

@@ -19,8 +19,8 @@ def named_columns(pairs: Iterable[str]) -> dict[str, str]:
     """Parse texts such as ``input=description`` into a mapping of our fields to columns. Raises DataError otherwise."""
     columns: dict[str, str] = {}
     for pair in pairs:
-        ours, sign, theirs = pair.partition("=")
-        if not sign or not theirs or ours in columns:
+        ours, _, theirs = pair.partition("=")
+        if not theirs or ours in columns:
             raise DataError(f"--column takes FIELD=COLUMN, each field once, such as input=description; got {pair!r}")
         columns[ours] = theirs
     check_columns(columns)
@@ -49,10 +49,8 @@ def match_columns(
     listed = f"it has: {', '.join(map(repr, names)) or 'none'}"
     if missing := [theirs for theirs in {**required, **columns}.values() if theirs not in names]:
         advice = "; or give --institution NAME" if "institution" in missing else ""
-        raise DataError(
-            f"no column(s) {', '.join(map(repr, missing))}; {listed}. "
-            f"Name the columns, as in --column input=COLUMN{advice}"
-        )
+        absent = ", ".join(map(repr, missing))
+        raise DataError(f"no column(s) {absent}; {listed}. Name the columns, as in --column input=COLUMN{advice}")
     if twice := [theirs for theirs in found.values() if names.count(theirs) > 1]:
         raise DataError(f"column {twice[0]!r} appears twice; {listed}. Give each column its own name")
     return found
@@ -84,12 +82,9 @@ def record_from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fold_metadata(record: dict[str, Any]) -> dict[str, Any]:
     """Move fields named ``metadata.x`` into the metadata."""
-    own = [name for name in record if name.startswith(METADATA)]
-    if own:
-        more = {name.removeprefix(METADATA): record.pop(name) for name in own}
-        given = record.get("metadata", {})
-        if not isinstance(given, Mapping):
-            return record
+    more = {name.removeprefix(METADATA): record.pop(name) for name in list(record) if name.startswith(METADATA)}
+    given = record.get("metadata", {})
+    if more and isinstance(given, Mapping):
         record["metadata"] = {**given, **more}
     return record
 

@@ -4,7 +4,6 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Self
 
 from metachain.data.columns import EMPTY, match_columns, record_from_cells
 from metachain.data.rows import Row
@@ -12,27 +11,11 @@ from metachain.data.text_files import encoding_error, open_text
 from metachain.errors import DataError
 from metachain.progress import Progress, silent
 
-__all__ = ["delimited_rows"]
+__all__ = ["DELIMITERS", "delimited_rows"]
 
 LONGEST_FIELD = 16 * 2**20
 """In characters; a longer field suggests a missing quotation mark."""
 DELIMITERS = ",;\t|"
-
-
-class _Lines:
-    """Lines of a file; ``taken`` holds the lines of the current row."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self.taken: list[str] = []
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        self.taken.append(line)
-        return line
 
 
 def delimited_rows(
@@ -48,13 +31,14 @@ def delimited_rows(
     DataError if the file can't be read, or if a needed column is missing.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    with open_text(path, progress, newline="") as file:
-        lines = iter(file)
+    with open_text(path, progress, newline="") as lines:
         skipped, first = next(((number, line) for number, line in enumerate(lines) if line.strip()), (0, ""))
         if not first:
             return
-        taken = _Lines(chain([first], lines))
-        reader = csv.reader(taken, delimiter=max(delimiters, key=first.count), strict=True)
+        taken: list[str] = []
+        reader = csv.reader(
+            _noted(chain([first], lines), taken), delimiter=max(delimiters, key=first.count), strict=True
+        )
         names = _header(reader, taken, path)
         try:
             found = match_columns(names, columns, institution)
@@ -62,25 +46,32 @@ def delimited_rows(
             raise DataError(f"{path}: {error}") from None
         places = {ours: names.index(theirs) for ours, theirs in found.items()}
         while True:
-            taken.taken.clear()
+            taken.clear()
             number = skipped + reader.line_num + 1
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield Row(number, None, _reason(error, number, skipped + reader.line_num), "".join(taken.taken))
+                yield Row(number, None, _reason(error, number, skipped + reader.line_num), "".join(taken))
                 continue
             if any(map(str.strip, cells)):
-                yield _row(number, cells, "".join(taken.taken), places, len(names))
+                yield _row(number, cells, "".join(taken), places, len(names))
 
 
-def _header(reader: Iterator[list[str]], taken: _Lines, path: Path) -> list[str]:
+def _noted(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
+    """The lines; each is appended to ``taken``, which holds the lines of the current row."""
+    for line in lines:
+        taken.append(line)
+        yield line
+
+
+def _header(reader: Iterator[list[str]], taken: Sequence[str], path: Path) -> list[str]:
     try:
         names = next(reader)
     except csv.Error as error:
         raise DataError(f"{path}: the header can't be read ({error})") from None
-    if reason := encoding_error("".join(taken.taken)):
+    if reason := encoding_error("".join(taken)):
         raise DataError(f"{path}: the header is {reason}")
     return [name.strip() for name in names]
 

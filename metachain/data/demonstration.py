@@ -9,6 +9,7 @@ from typing import Any
 from metachain.errors import DataError
 
 __all__ = ["Demonstration", "check_text", "json_object", "parse_record", "patient_of", "storable"]
+
 REQUIRED_FIELDS = ("institution", "input", "output")
 KNOWN_FIELDS = frozenset({*REQUIRED_FIELDS, "id", "metadata"})
 
@@ -28,12 +29,13 @@ class Demonstration:
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("institution", "input", "output"):
+        for name in REQUIRED_FIELDS:
             check_text(name, getattr(self, name))
         if self.metadata != {}:
             _check_metadata(self.metadata)
         if self.id == "":
-            object.__setattr__(self, "id", _derived_id(self.institution, self.input, self.output))
+            texts = "\0".join((self.institution, self.input, self.output))
+            object.__setattr__(self, "id", sha256(texts.encode()).hexdigest()[:20])
         else:
             check_text("id", self.id)
 
@@ -115,8 +117,3 @@ def _check_metadata(value: object) -> None:
 def _kind(value: object) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
     return "null" if value is None else names.get(type(value), type(value).__name__)
-
-
-def _derived_id(*texts: str) -> str:
-    digest = sha256("\0".join(texts).encode())
-    return digest.hexdigest()[:20]

@@ -96,9 +96,9 @@ def _parse_answer(line: str) -> str:
 
 
 def _row(number: int, text: str, columns: Mapping[str, str]) -> Row:
-    if reason := encoding_error(text):
-        return Row(number, None, reason, text)
     try:
+        if reason := encoding_error(text):
+            raise DataError(reason)
         record = json_object(text)
     except DataError as error:
         return Row(number, None, str(error), text)

@@ -1,24 +1,21 @@
 """Rows of a file or a table on their way into a library, and the file of rejected rows."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from metachain.data.demonstration import Demonstration, parse_record
 from metachain.data.text_files import escaped
 from metachain.errors import DataError, StorageError
-from metachain.files import check_writable
+from metachain.files import check_writable, replacing
 
 __all__ = ["MAX_REPORTED", "Rejected", "RejectedFile", "Row", "from_record", "reasons_listed"]
 
 MAX_REPORTED = 5
-"""Bad rows that an error lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +23,14 @@ class Row:
     """One row as a reader found it."""
 
     number: int
-    """Number of its first line, or of the row in a format without lines; from 1."""
+    """Number of its first line, or of the row in a format without lines (see ``unit``); from 1."""
     record: Mapping[str, Any] | None
     """Values by our field names; None if the row can't be read."""
     reason: str = ""
     """Reason why the row can't be read; else empty."""
     raw: str = ""
     """Text of the row; empty in a format without text."""
-    unit: str = "line"
-    """Unit of ``number``: "line" or "row"."""
+    unit: Literal["line", "row"] = "line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +70,25 @@ class RejectedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._unfinished = path.resolve().with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._stack = ExitStack()
         self._file: TextIOWrapper | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is None:
-            return
+    def __exit__(self, *error: Any) -> None:
         try:
-            self._file.close()
-            if kind is None:
-                os.replace(self._unfinished, self.path.resolve())
+            self._stack.__exit__(*error)
         except OSError as failure:
             raise self._failed(failure) from failure
-        finally:
-            with suppress(OSError):
-                self._unfinished.unlink()
 
     def begin(self) -> TextIOWrapper:
         """Open the file. Raises StorageError with the path and the reason if it can't be written."""
         if self._file is None:
             check_writable(self.path)
             try:
-                self._file = self._unfinished.open("w", encoding="utf-8", newline="\n")
+                unfinished = self._stack.enter_context(replacing(self.path))
+                self._file = self._stack.enter_context(unfinished.open("w", encoding="utf-8", newline="\n"))
             except OSError as error:
                 raise self._failed(error) from error
         return self._file

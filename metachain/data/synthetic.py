@@ -5,6 +5,7 @@ department a system follows one of four conventions, and unrelated systems may f
 learn from therefore depends on the department.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,35 +42,31 @@ class _Style:
     order: tuple[int, ...]
     separator: str
     glue: str
-    case: str
+    case: Callable[[str], str]
     prefixed: bool
     words: dict[str, str]
 
 
-def _catalogue() -> tuple[_Item, ...]:
-    names = [
-        (department, kind, name)
-        for department, charges in enumerate(DEPARTMENTS)
-        for kind, members in enumerate(charges.kinds)
-        for name in members
-    ]
-    return tuple(
-        _Item(department, kind, detail, number, (name, size, word))
-        for number, (department, kind, name) in enumerate(names)
-        for detail, word in enumerate(DEPARTMENTS[department].details)
-        for size in DEPARTMENTS[department].sizes
-    )
-
-
-CATALOGUE = _catalogue()
+_NAMES = [
+    (department, kind, name)
+    for department, charges in enumerate(DEPARTMENTS)
+    for kind, members in enumerate(charges.kinds)
+    for name in members
+]
+CATALOGUE = tuple(
+    _Item(department, kind, detail, number, (name, size, word))
+    for number, (department, kind, name) in enumerate(_NAMES)
+    for detail, word in enumerate(DEPARTMENTS[department].details)
+    for size in DEPARTMENTS[department].sizes
+)
+NAME_OF_ITEM = np.array([item.name_number for item in CATALOGUE])
 LARGEST_INSTITUTION = len(CATALOGUE)
 
 
 def _check_count(name: str, value: object, least: int, most: int | None = None) -> None:
-    if isinstance(value, int) and not isinstance(value, bool) and least <= value and (most is None or value <= most):
-        return
-    limits = f"at least {least}" if most is None else f"in [{least}, {most}]"
-    raise DataError(f"{name!r} must be a whole number {limits}, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        limits = f"at least {least}" if most is None else f"in [{least}, {most}]"
+        raise DataError(f"{name!r} must be a whole number {limits}, got {value!r}")
 
 
 def _check_number(name: str, value: object, most: float) -> None:
@@ -160,7 +157,7 @@ def _institution(
     return [
         Demonstration(
             institution=_numbered(INSTITUTION_NAMES, number),
-            input=_common_wording(CATALOGUE[place]) if common[place] else _house_wording(CATALOGUE[place], style),
+            input=" ".join(CATALOGUE[place].words).upper() if common[place] else _own_wording(CATALOGUE[place], style),
             output=_code_text(int(codes[place])),
             metadata={**marks, "department": DEPARTMENTS[CATALOGUE[place].department].name},
         )
@@ -173,24 +170,22 @@ def _conventions(settings: WorldSettings) -> NDArray[np.intp]:
 
     About two systems share each convention in use, so that a new system can nearly always learn from another.
     """
-    rows = []
-    for department in range(len(DEPARTMENTS)):
+    rows = np.empty((len(DEPARTMENTS), settings.systems), np.intp)
+    for department, row in enumerate(rows):
         rng = _stream(settings, CONVENTION, department)
         in_use = rng.permutation(CONVENTIONS)[: max(2, settings.systems // 2)]
         own = in_use[rng.permutation(settings.systems) % len(in_use)]
-        departs = rng.random(settings.systems) < settings.divergence
-        rows.append(np.where(departs, own, in_use[0]))
-    return np.array(rows)
+        row[:] = np.where(rng.random(settings.systems) < settings.divergence, own, in_use[0])
+    return rows
 
 
 def _codes(
     settings: WorldSettings, rng: np.random.Generator, conventions: NDArray[np.intp], misleading: bool
 ) -> NDArray[np.intp]:
     """Code number of each item at one hospital; (items,) in [0, CODES)."""
+    exceptional = (rng.random(len(_NAMES)) < settings.exceptions)[NAME_OF_ITEM]
+    other = rng.integers(1, CONVENTIONS, len(_NAMES))[NAME_OF_ITEM]
     department = np.array([item.department for item in CATALOGUE])
-    name = np.array([item.name_number for item in CATALOGUE])
-    exceptional = (rng.random(name.max() + 1) < settings.exceptions)[name]
-    other = rng.integers(1, CONVENTIONS, name.max() + 1)[name]
     convention = (conventions[department] + np.where(exceptional, other, 0)) % CONVENTIONS
     slot = SLOT_TABLE[convention, np.arange(LARGEST_INSTITUTION)]
     noisy = rng.random(LARGEST_INSTITUTION) < settings.noise
@@ -209,9 +204,8 @@ def _codes(
 
 def _unrelated_codes(settings: WorldSettings, number: int) -> NDArray[np.intp]:
     """Code number of each item at a hospital that draws a random code for each name; (items,) in [0, CODES)."""
-    name = np.array([item.name_number for item in CATALOGUE])
-    drawn = _stream(settings, UNRELATED, number).integers(CODES, size=name.max() + 1)
-    return np.asarray(drawn[name], np.intp)
+    drawn = _stream(settings, UNRELATED, number).integers(CODES, size=len(_NAMES))
+    return np.asarray(drawn[NAME_OF_ITEM], np.intp)
 
 
 def _slot(item: _Item, convention: int) -> int:
@@ -231,7 +225,7 @@ SLOT_TABLE = np.array([[_slot(item, convention) for item in CATALOGUE] for conve
 
 def _code_text(code: int) -> str:
     department, slot = divmod(code, SLOTS)
-    return f"{2000 + 100 * department + 10 * slot}"
+    return str(2000 + 100 * department + 10 * slot)
 
 
 def _style(system: np.random.Generator, own: np.random.Generator) -> _Style:
@@ -239,24 +233,20 @@ def _style(system: np.random.Generator, own: np.random.Generator) -> _Style:
         order=((0, 1, 2), (0, 2, 1), (2, 0, 1))[system.integers(3)],
         separator=(" ", ", ", " - ")[system.integers(3)],
         glue=(" ", "", "-")[system.integers(3)],
-        case=("upper", "lower", "title")[system.integers(3)],
+        case=(str.upper, str.lower, str.title)[system.integers(3)],
         prefixed=bool(system.integers(2)),
         words={word: forms[own.integers(len(forms))] for word, forms in ABBREVIATIONS.items()},
     )
 
 
-def _common_wording(item: _Item) -> str:
-    return " ".join(item.words).upper()
-
-
-def _house_wording(item: _Item, style: _Style) -> str:
+def _own_wording(item: _Item, style: _Style) -> str:
     parts = [" ".join(style.words.get(word, word) for word in part.split()) for part in item.words]
     if parts[1][0].isdigit():
         parts[1] = parts[1].replace(" ", style.glue)
     text = style.separator.join(parts[place] for place in style.order)
     if style.prefixed:
         text = f"{DEPARTMENTS[item.department].prefix} {text}"
-    return {"upper": text.upper(), "lower": text.lower(), "title": text.title()}[style.case]
+    return style.case(text)
 
 
 def _numbered(names: tuple[str, ...], number: int) -> str:

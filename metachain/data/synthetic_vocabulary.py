@@ -26,171 +26,111 @@ class Department:
     sizes: tuple[str, ...]
 
 
-PHARMACY = Department(
-    "pharmacy",
-    "rx",
-    (
-        ("aspirin", "ibuprofen", "acetaminophen", "naproxen", "diclofenac"),
-        ("amoxicillin", "cefazolin", "doxycycline", "vancomycin", "clindamycin"),
-        ("insulin", "levothyroxine", "prednisone"),
-        ("heparin", "warfarin", "enoxaparin"),
-        ("methotrexate", "cisplatin", "paclitaxel"),
-    ),
-    ("tablet", "capsule", "injection", "oral solution"),
-    ("5 mg", "40 mg", "250 mg"),
-)
-LABORATORY = Department(
-    "laboratory",
-    "lab",
-    (
-        ("glucose", "creatinine", "potassium", "albumin", "sodium"),
-        ("hemoglobin", "platelet count", "reticulocytes", "hematocrit", "white cell count"),
-        ("bacterial culture", "fungal culture", "gram stain"),
-        ("hepatitis antibody", "rubella antibody", "complement assay"),
-        ("lithium level", "digoxin level", "opiate confirmation"),
-    ),
-    ("serum", "blood", "urine", "spinal fluid"),
-    ("quantitative", "screening", "repeat"),
-)
-IMAGING = Department(
-    "imaging",
-    "rad",
-    (
-        ("chest", "ribs", "clavicle", "sternum", "shoulder blade"),
-        ("knee", "ankle", "wrist", "elbow", "hip"),
-        ("brain", "orbits", "sinuses"),
-        ("abdomen", "pelvis", "kidneys"),
-        ("lumbar spine", "cervical spine", "thoracic spine"),
-    ),
-    ("x-ray", "ultrasound", "computed tomography", "magnetic resonance"),
-    ("with contrast", "without contrast", "limited"),
-)
-SUPPLIES = Department(
-    "supplies",
-    "sup",
-    (
-        ("gauze dressing", "foam dressing", "elastic bandage", "adhesive tape", "cotton pad"),
-        ("foley catheter", "suction catheter", "feeding tube", "drainage bag", "urine meter"),
-        ("bone screw", "hip stem", "locking plate"),
-        ("pacing lead", "vascular stent", "heart valve ring"),
-        ("wrist splint", "knee brace", "cervical collar"),
-    ),
-    ("sterile", "single use", "titanium", "custom made"),
-    ("small", "medium", "large"),
-)
-SURGERY = Department(
-    "surgery",
-    "or",
-    (
-        ("appendectomy", "hernia repair", "gallbladder removal", "bowel resection", "gastric bypass"),
-        ("knee replacement", "hip replacement", "rotator cuff repair", "carpal tunnel release", "ankle fusion"),
-        ("hysterectomy", "tubal ligation", "ovarian cyst removal"),
-        ("cataract removal", "corneal graft", "eyelid repair"),
-        ("skin graft", "scar revision", "breast reconstruction"),
-    ),
-    ("open", "elective", "laparoscopic", "robot assisted"),
-    ("first hour", "each additional hour", "minor"),
-)
-ROOM = Department(
-    "room",
-    "rm",
-    (
-        ("medical bed", "surgical bed", "observation bed", "overflow bed", "recovery bed"),
-        ("oncology bed", "orthopedic bed", "renal bed", "stroke bed", "trauma bed"),
-        ("intensive care bed", "coronary care bed", "burn care bed"),
-        ("nursery bassinet", "neonatal isolette", "pediatric crib"),
-        ("psychiatric bed", "detoxification bed", "hospice bed"),
-    ),
-    ("shared", "private", "isolation", "telemetry"),
-    ("per day", "half day", "late discharge"),
-)
-THERAPY = Department(
-    "therapy",
-    "tx",
-    (
-        ("gait training", "therapeutic exercise", "balance training", "stretching", "stair practice"),
-        ("hot pack", "massage", "electrical stimulation", "traction", "ultrasound massage"),
-        ("swallowing training", "speech drill", "voice training"),
-        ("daily living skills", "hand skills", "kitchen safety"),
-        ("chest percussion", "nebulizer treatment", "breathing exercise"),
-    ),
-    ("individual", "bedside", "group", "evaluation"),
-    ("15 min", "30 min", "60 min"),
-)
-EMERGENCY = Department(
-    "emergency",
-    "er",
-    (
-        ("triage visit", "urgent visit", "trauma visit", "return visit", "telephone visit"),
-        ("laceration closure", "abscess drainage", "foreign body removal", "burn care", "tick removal"),
-        ("shoulder reduction", "finger reduction", "fracture casting"),
-        ("intubation", "chest tube", "central line"),
-        ("fluid infusion", "blood transfusion", "antidote infusion"),
-    ),
-    ("walk in", "by ambulance", "after hours", "resuscitation bay"),
-    ("level 1", "level 3", "level 5"),
-)
-CARDIOLOGY = Department(
-    "cardiology",
-    "card",
-    (
-        ("electrocardiogram", "rhythm strip", "signal averaging", "event recorder", "long strip"),
-        ("blood pressure monitor", "tilt table", "pulse recording", "vein mapping", "leg pressure index"),
-        ("echocardiogram", "doppler flow", "bubble study"),
-        ("coronary angiogram", "right heart catheterization", "balloon dilation"),
-        ("pacemaker check", "defibrillator check", "loop recorder check"),
-    ),
-    ("resting", "follow up", "exercise stress", "drug stress"),
-    ("complete", "tracing only", "interpretation"),
-)
-DEPARTMENTS = (PHARMACY, LABORATORY, IMAGING, SUPPLIES, SURGERY, ROOM, THERAPY, EMERGENCY, CARDIOLOGY)
+def _department(block: str) -> Department:
+    (name, prefix), *kinds, details, sizes = (tuple(line.split(", ")) for line in block.strip().splitlines())
+    return Department(name, prefix, tuple(kinds), details, sizes)
 
-ABBREVIATIONS: dict[str, tuple[str, ...]] = {
-    "additional": ("additional", "addl", "add"),
-    "antibody": ("antibody", "ab", "antibdy"),
-    "bandage": ("bandage", "bndg", "band"),
-    "bed": ("bed", "bd", "rm/bed"),
-    "blood": ("blood", "bld", "bl"),
-    "capsule": ("capsule", "cap", "cp"),
-    "catheter": ("catheter", "cath", "cthtr"),
-    "check": ("check", "chk", "interrogation"),
-    "closure": ("closure", "clos", "clsr"),
-    "complete": ("complete", "cmpl", "comp"),
-    "computed": ("computed", "comp'd", "cmptd"),
-    "contrast": ("contrast", "cont", "contr"),
-    "culture": ("culture", "cult", "cx"),
-    "dressing": ("dressing", "drsg", "dsg"),
-    "electrocardiogram": ("electrocardiogram", "ecg", "ekg"),
-    "echocardiogram": ("echocardiogram", "echo", "echocardio"),
-    "evaluation": ("evaluation", "eval", "ev"),
-    "exercise": ("exercise", "exer", "ex"),
-    "individual": ("individual", "indiv", "1:1"),
-    "infusion": ("infusion", "infus", "ivf"),
-    "injection": ("injection", "inj", "vial"),
-    "laparoscopic": ("laparoscopic", "lap", "scope"),
-    "large": ("large", "lg", "lrg"),
-    "level": ("level", "lvl", "lv"),
-    "magnetic": ("magnetic", "mag", "mgn"),
-    "medium": ("medium", "med", "md"),
-    "private": ("private", "pvt", "priv"),
-    "quantitative": ("quantitative", "quant", "qn"),
-    "removal": ("removal", "rmvl", "rem"),
-    "repair": ("repair", "rpr", "rep"),
-    "replacement": ("replacement", "repl", "rplc"),
-    "screening": ("screening", "scrn", "scr"),
-    "small": ("small", "sm", "sml"),
-    "solution": ("solution", "soln", "sol"),
-    "spine": ("spine", "spn", "sp"),
-    "sterile": ("sterile", "strl", "ster"),
-    "tablet": ("tablet", "tab", "tb"),
-    "training": ("training", "trng", "train"),
-    "treatment": ("treatment", "trmt", "tmt"),
-    "ultrasound": ("ultrasound", "us", "sono"),
-    "visit": ("visit", "vst", "vis"),
-    "with": ("with", "w/", "w"),
-    "without": ("without", "w/o", "wo"),
-    "x-ray": ("x-ray", "xr", "xray"),
-}
+
+_DEPARTMENTS = """
+pharmacy, rx
+aspirin, ibuprofen, acetaminophen, naproxen, diclofenac
+amoxicillin, cefazolin, doxycycline, vancomycin, clindamycin
+insulin, levothyroxine, prednisone
+heparin, warfarin, enoxaparin
+methotrexate, cisplatin, paclitaxel
+tablet, capsule, injection, oral solution
+5 mg, 40 mg, 250 mg
+
+laboratory, lab
+glucose, creatinine, potassium, albumin, sodium
+hemoglobin, platelet count, reticulocytes, hematocrit, white cell count
+bacterial culture, fungal culture, gram stain
+hepatitis antibody, rubella antibody, complement assay
+lithium level, digoxin level, opiate confirmation
+serum, blood, urine, spinal fluid
+quantitative, screening, repeat
+
+imaging, rad
+chest, ribs, clavicle, sternum, shoulder blade
+knee, ankle, wrist, elbow, hip
+brain, orbits, sinuses
+abdomen, pelvis, kidneys
+lumbar spine, cervical spine, thoracic spine
+x-ray, ultrasound, computed tomography, magnetic resonance
+with contrast, without contrast, limited
+
+supplies, sup
+gauze dressing, foam dressing, elastic bandage, adhesive tape, cotton pad
+foley catheter, suction catheter, feeding tube, drainage bag, urine meter
+bone screw, hip stem, locking plate
+pacing lead, vascular stent, heart valve ring
+wrist splint, knee brace, cervical collar
+sterile, single use, titanium, custom made
+small, medium, large
+
+surgery, or
+appendectomy, hernia repair, gallbladder removal, bowel resection, gastric bypass
+knee replacement, hip replacement, rotator cuff repair, carpal tunnel release, ankle fusion
+hysterectomy, tubal ligation, ovarian cyst removal
+cataract removal, corneal graft, eyelid repair
+skin graft, scar revision, breast reconstruction
+open, elective, laparoscopic, robot assisted
+first hour, each additional hour, minor
+
+room, rm
+medical bed, surgical bed, observation bed, overflow bed, recovery bed
+oncology bed, orthopedic bed, renal bed, stroke bed, trauma bed
+intensive care bed, coronary care bed, burn care bed
+nursery bassinet, neonatal isolette, pediatric crib
+psychiatric bed, detoxification bed, hospice bed
+shared, private, isolation, telemetry
+per day, half day, late discharge
+
+therapy, tx
+gait training, therapeutic exercise, balance training, stretching, stair practice
+hot pack, massage, electrical stimulation, traction, ultrasound massage
+swallowing training, speech drill, voice training
+daily living skills, hand skills, kitchen safety
+chest percussion, nebulizer treatment, breathing exercise
+individual, bedside, group, evaluation
+15 min, 30 min, 60 min
+
+emergency, er
+triage visit, urgent visit, trauma visit, return visit, telephone visit
+laceration closure, abscess drainage, foreign body removal, burn care, tick removal
+shoulder reduction, finger reduction, fracture casting
+intubation, chest tube, central line
+fluid infusion, blood transfusion, antidote infusion
+walk in, by ambulance, after hours, resuscitation bay
+level 1, level 3, level 5
+
+cardiology, card
+electrocardiogram, rhythm strip, signal averaging, event recorder, long strip
+blood pressure monitor, tilt table, pulse recording, vein mapping, leg pressure index
+echocardiogram, doppler flow, bubble study
+coronary angiogram, right heart catheterization, balloon dilation
+pacemaker check, defibrillator check, loop recorder check
+resting, follow up, exercise stress, drug stress
+complete, tracing only, interpretation
+"""
+"""For each department: name and prefix, the five kinds, the details, the sizes."""
+DEPARTMENTS = tuple(map(_department, _DEPARTMENTS.split("\n\n")))
+
+_ABBREVIATIONS = """
+additional addl add; antibody ab antibdy; bandage bndg band; bed bd rm/bed;
+blood bld bl; capsule cap cp; catheter cath cthtr; check chk interrogation;
+closure clos clsr; complete cmpl comp; computed comp'd cmptd; contrast cont contr;
+culture cult cx; dressing drsg dsg; electrocardiogram ecg ekg; echocardiogram echo echocardio;
+evaluation eval ev; exercise exer ex; individual indiv 1:1; infusion infus ivf;
+injection inj vial; laparoscopic lap scope; large lg lrg; level lvl lv;
+magnetic mag mgn; medium med md; private pvt priv; quantitative quant qn;
+removal rmvl rem; repair rpr rep; replacement repl rplc; screening scrn scr;
+small sm sml; solution soln sol; spine spn sp; sterile strl ster;
+tablet tab tb; training trng train; treatment trmt tmt; ultrasound us sono;
+visit vst vis; with w/ w; without w/o wo; x-ray xr xray
+"""
+ABBREVIATIONS = {forms[0]: tuple(forms) for forms in map(str.split, _ABBREVIATIONS.split(";"))}
+"""Forms of each word, the full one first."""
 
 _PLACES = (
     *("brindlewick", "quillhaven", "larkmoor", "ostermere", "fennbridge", "tallowgate", "merrowdale", "crannock"),

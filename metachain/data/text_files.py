@@ -9,12 +9,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from metachain.errors import DataError
 from metachain.progress import Progress
 
-__all__ = ["TextFile", "encoding_error", "escaped", "open_text"]
+__all__ = ["encoding_error", "escaped", "open_text"]
 
 LINES_A_REPORT = 1000
 STAGE = "reading (bytes)"
@@ -26,43 +25,20 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 GZIP = b"\x1f\x8b"
+DAMAGED = "the file is incomplete or damaged; copy it again"
 OTHER_FORMATS = {
     b"PAR1": "a Parquet file; give --format parquet",
     b"PK\x03\x04": "an Excel workbook or another zip archive; save it as CSV",
     b"SQLi": "an SQLite file; export it as CSV",
 }
-"""First bytes of other formats, and the advice for each."""
+"""First four bytes of other formats, and the advice for each."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Lone surrogates, which stand for undecodable bytes; valid text has none."""
 
 
-class TextFile:
-    """Lines of one open file, with a progress report."""
-
-    def __init__(self, lines: io.TextIOWrapper, raw: IO[bytes], progress: Progress) -> None:
-        self.lines = lines
-        self._raw = raw
-        self._progress = progress
-        self._size = os.fstat(raw.fileno()).st_size if raw.seekable() else 0
-
-    def __iter__(self) -> Iterator[str]:
-        """All lines with their ends; progress is reported every thousand lines."""
-        number = 0
-        for number, line in enumerate(self.lines, start=1):
-            yield line
-            if number % LINES_A_REPORT == 0:
-                self.report()
-        self.report()
-
-    def report(self) -> None:
-        """Report the number of bytes read; silent for a pipe, which has no known size."""
-        if self._size:
-            self._progress(STAGE, self._raw.tell(), self._size)
-
-
 @contextmanager
-def open_text(path: Path, progress: Progress, newline: str) -> Iterator[TextFile]:
-    """Open a text file in UTF-8 or the encoding of its byte order mark, decompressing gzip.
+def open_text(path: Path, progress: Progress, newline: str) -> Iterator[Iterator[str]]:
+    """Lines of a text file in UTF-8 or the encoding of its byte order mark, with their ends; gzip is decompressed.
 
     Undecodable bytes become lone surrogates (``encoding_error`` finds them). Raises DataError that names the file if it
     can't be read, is cut short, or is not a text file.
@@ -70,25 +46,31 @@ def open_text(path: Path, progress: Progress, newline: str) -> Iterator[TextFile
     try:
         with path.open("rb") as raw, _gunzipped(raw) as packed:
             start = packed.peek(4)[:4]
-            for sign, what in OTHER_FORMATS.items():
-                if start.startswith(sign):
-                    raise DataError(f"{path} is {what}")
+            if start in OTHER_FORMATS:
+                raise DataError(f"{path} is {OTHER_FORMATS[start]}")
             encoding = next((name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark)), "utf-8")
             if encoding == "utf-8" and len(start) > 1 and (start[0] == 0) != (start[1] == 0):
                 raise DataError(f"{path} seems to be UTF-16 without a byte order mark; save it as UTF-8")
             errors = "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"
             with io.TextIOWrapper(packed, encoding, errors, newline) as lines:
-                yield TextFile(lines, raw, progress)
+                yield _reported(lines, raw, progress)
     except UnicodeDecodeError:
-        raise DataError(
-            f"{path} ends in the middle of a character: the file is incomplete or damaged; copy it again"
-        ) from None
+        raise DataError(f"{path} ends in the middle of a character: {DAMAGED}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{path} can't be unpacked ({error}): the file is incomplete or damaged; copy it again"
-        ) from None
+        raise DataError(f"{path} can't be unpacked ({error}): {DAMAGED}") from None
     except OSError as error:
         raise DataError(f"can't read {path}: {error.strerror or error}") from None
+
+
+def _reported(lines: io.TextIOWrapper, raw: io.BufferedReader, progress: Progress) -> Iterator[str]:
+    """The lines; the number of bytes read is reported, except for a pipe, which has no known size."""
+    size = os.fstat(raw.fileno()).st_size if raw.seekable() else 0
+    for number, line in enumerate(lines, start=1):
+        yield line
+        if size and number % LINES_A_REPORT == 0:
+            progress(STAGE, raw.tell(), size)
+    if size:
+        progress(STAGE, raw.tell(), size)
 
 
 def _gunzipped(raw: io.BufferedReader) -> io.BufferedReader:

@@ -53,7 +53,7 @@ class MiniLM:
         self._model: OnnxModel | SentenceTransformerEncoder | None = None
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
-        """Pickle without the model; the copy loads the weights again."""
+        """Pickle without the model."""
         return type(self), ()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -85,15 +85,12 @@ class MiniLM:
 class SentenceTransformerEncoder:
     """Any sentence-transformers model on this machine, given by its folder or by the name of its download.
 
-    Nothing is downloaded. Queries and demonstrations are embedded in the same way, without a prompt. Nothing is loaded
-    before the first ``encode``; threads may share an encoder.
+    PyTorch runs the model on ``device``. Queries and demonstrations are embedded in the same way, without a prompt.
+    Nothing is downloaded, or loaded before the first ``encode``; threads may share an encoder.
     """
 
     def __init__(self, model: str | Path, device: str = "cpu") -> None:
-        """Read the model's files once, for the fingerprint. Raises NotFoundError if they are not on this machine.
-
-        ``device`` is the device on which PyTorch runs the model.
-        """
+        """Read the model's files once, for the fingerprint. Raises NotFoundError if they are not on this machine."""
         self._folder = _find_folder(model)
         self._device = device
         self._loading = Lock()
@@ -103,10 +100,7 @@ class SentenceTransformerEncoder:
         """Name of the model and a checksum of the names and contents of its files."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed n texts; (n, d) float32 rows of unit length.
-
-        Raises DataError if the model can't be loaded.
-        """
+        """Embed n texts; (n, d) float32 rows of unit length. Raises DataError if the model can't be loaded."""
         with self._loading:
             if self._model is None:
                 self._model = self._load()
@@ -142,7 +136,6 @@ def _find_folder(model: str | Path) -> Path:
 
 
 def _digest(folder: Path) -> str:
-    """SHA-256 of the names and contents of a model's files, in hexadecimal digits."""
     whole = sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"):
         with open(path, "rb") as file:

@@ -42,8 +42,7 @@ def export(folder: Path) -> bytes:
     """
     model = _Embedding(AutoModel.from_pretrained(folder, local_files_only=True, attn_implementation="eager")).eval()
     written = io.BytesIO()
-    texts = {0: "texts"}
-    both = {**texts, 1: "tokens"}
+    both = {0: "texts", 1: "tokens"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -52,7 +51,7 @@ def export(folder: Path) -> bytes:
             written,
             input_names=["input_ids", "attention_mask"],
             output_names=["vectors"],
-            dynamic_axes={"input_ids": both, "attention_mask": both, "vectors": texts},
+            dynamic_axes={"input_ids": both, "attention_mask": both, "vectors": {0: "texts"}},
             opset_version=OPSET,
             dynamo=False,
         )

@@ -9,10 +9,7 @@ __all__ = ["quiet_torch"]
 
 @contextmanager
 def quiet_torch() -> Iterator[None]:
-    """Import and load models in this block: without progress bars, and with threads that sleep while they wait.
-
-    Afterwards the user's setting of progress bars is restored.
-    """
+    """Import and load models in this block: without progress bars, and with threads that sleep while they wait."""
     # Two OpenMP threads that spin beside a busy neighbour turn 15 ms into 500 ms.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from transformers.utils import logging

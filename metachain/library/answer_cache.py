@@ -37,12 +37,12 @@ class AnswerCache:
 
     def by_key(self, keys: Sequence[str]) -> dict[str, str]:
         """Cached answers for these keys, by key; keys without an answer are left out."""
-        found: dict[str, str] = {}
         with reading(self._engine) as connection:
-            for batch in batched(keys, KEYS_A_QUERY):
-                query = select(_answers.c.key, _answers.c.answer).where(_answers.c.key.in_(batch))
-                found.update((key, answer) for key, answer in connection.execute(query))
-        return found
+            return {
+                row.key: row.answer
+                for batch in batched(keys, KEYS_A_QUERY)
+                for row in connection.execute(select(_answers).where(_answers.c.key.in_(batch)))
+            }
 
     def keep(self, key: str, answer: str) -> None:
         """Store an answer; it is on disk on return. Raises StorageError if it can't be stored."""

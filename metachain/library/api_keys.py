@@ -2,11 +2,10 @@
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any
 
 from sqlalchemy import Engine, RowMapping, delete, select
 
@@ -51,7 +50,7 @@ class Key:
     """Time of expiry, UTC, ISO 8601; None if the key never expires."""
 
     def allows(self, scope: str) -> bool:
-        """True if the key has the scope."""
+        """True if the key has the scope; an administrator's key has every scope."""
         return scope in self.scopes or ADMIN in self.scopes
 
 
@@ -75,20 +74,12 @@ class Keys:
             check_text("institution", institution)
         known = (ADMIN, METRICS) if institution is None else tuple(SCOPES)
         allowed = frozenset(scopes) or frozenset((ADMIN,) if institution is None else DEFAULT_SCOPES)
-        unknown = sorted(allowed.difference(known))
-        if unknown:
+        if unknown := sorted(allowed.difference(known)):
             kind = "a key without an institution" if institution is None else "an institution's key"
             raise DataError(f"a scope of {kind} is one of {', '.join(known)}; got {', '.join(map(repr, unknown))}")
         key = Key(secrets.token_hex(6), institution, allowed, now(), None if until is None else format_moment(until))
         secret = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(32)}"
-        row = {
-            "id": key.id,
-            "sha256": _digest(secret),
-            "institution": institution,
-            "scopes": sorted(allowed),
-            "made": key.made,
-            "until": key.until,
-        }
+        row = {**asdict(key), "sha256": _digest(secret), "scopes": sorted(allowed)}
         with writing(self._engine, KEEPER) as connection:
             connection.execute(table.insert(), [row])
         return key, secret
@@ -100,10 +91,8 @@ class Keys:
         with reading(self._engine, KEEPER) as connection:
             row = connection.execute(select(table).where(table.c.id == id)).mappings().first()
         same = compare_digest(_digest(secret), NO_DIGEST if row is None else row["sha256"])
-        if row is None or not same:
-            return None
-        key = _key(row)
-        return None if key.until is not None and now() >= key.until else key
+        key = _key(row) if row is not None and same else None
+        return None if key is None or (key.until is not None and now() >= key.until) else key
 
     def all(self) -> tuple[Key, ...]:
         """All keys that were not revoked, expired ones included, oldest first."""
@@ -123,5 +112,5 @@ def _digest(secret: str) -> str:
     return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _key(row: RowMapping | Any) -> Key:
+def _key(row: RowMapping) -> Key:
     return Key(row["id"], row["institution"], frozenset(row["scopes"]), row["made"], row["until"])

@@ -36,10 +36,7 @@ class Artifacts:
         *,
         counts: str = "",
     ) -> None:
-        """Store an artifact, replacing the one before.
-
-        Each institution in ``changes`` gets a new ``revision``; ``counts`` is a counter of ``State`` to increase.
-        """
+        """Store an artifact; see ``Library.save``."""
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
         with writing(self._engine) as connection:
@@ -77,16 +74,16 @@ def list_answers(artifacts: Artifacts, institution: str, answers: Iterable[str])
     check_text("institution", institution)
     if isinstance(answers, str):
         raise DataError("answers must be a list of texts, got a single string")
-    given = list(answers)
-    for position, answer in enumerate(given):
+    names = set()
+    for position, answer in enumerate(answers):
         check_text(f"answers[{position}]", answer)
-    names = sorted(set(given))
-    artifacts.save(f"{ANSWERS}{institution}", {"answers": names}, {}, [institution])
-    return tuple(names)
+        names.add(answer)
+    artifacts.save(f"{ANSWERS}{institution}", {"answers": sorted(names)}, {}, [institution])
+    return tuple(sorted(names))
 
 
 def listed_answers(artifacts: Artifacts, institution: str) -> tuple[str, ...]:
-    """List of answers in alphabetical order; empty if there is none. Raises LibraryError if it is damaged."""
+    """See ``Library.listed_answers``. Raises LibraryError if the list is damaged."""
     check_text("institution", institution)
     try:
         header, _ = artifacts.load(f"{ANSWERS}{institution}")

@@ -31,7 +31,6 @@ class AuditEntry:
     at: str
     """Time of the selection, UTC, ISO 8601."""
     institution: str
-    """Institution that asked."""
     purpose: str
     """Purpose for which the library was opened; empty if none was given."""
     method: str
@@ -49,9 +48,8 @@ class AuditEntry:
     demonstration_tokens: int | None = None
     """Tokens of the demonstrations, as the prompt's budget counts them."""
     input_tokens: int | None = None
-    """Input tokens, as the model reported them; None if it did not."""
+    """As the model reported them; None if it did not, as for ``output_tokens``."""
     output_tokens: int | None = None
-    """Output tokens, as the model reported them; None if it did not."""
 
     def __post_init__(self) -> None:
         """Raise DataError for a blank id, institution or method."""
@@ -68,7 +66,7 @@ class Audit:
     def __init__(self, engine: Engine, *, recording: bool = True) -> None:
         self._engine = engine
         self.recording = recording
-        """True if selections are recorded; set when the library is opened."""
+        """True if selections are recorded."""
 
     def record(self, entries: Iterable[AuditEntry], provided: Callable[[Connection], bool] | None = None) -> bool:
         """Store entries in one transaction; an entry with a known id replaces the one before.
@@ -80,9 +78,12 @@ class Audit:
         ``provided``, True without it. A library opened with ``audit=False`` asks ``provided`` and stores nothing.
         Raises StorageError if the library can't be written.
         """
-        rows = [_row(one) for one in entries]
+        rows = [{name: getattr(one, name) for name in COLUMNS} for one in entries]
         if not self.recording:
-            return provided is None or self._is_allowed(provided)
+            if provided is None:
+                return True
+            with reading(self._engine) as connection:
+                return provided(connection)
         try:
             with writing(self._engine, waiting=False) as connection:
                 if provided is not None and not provided(connection):
@@ -109,14 +110,9 @@ class Audit:
 
         Returns False if there is no such entry: it was pruned, or never recorded.
         """
-        given = {
-            "outcome": outcome,
-            "model": model,
-            "demonstration_tokens": demonstration_tokens,
-            "input_tokens": input_tokens,
-            "output_tokens": output_tokens,
-        }
-        known = {name: value for name, value in given.items() if value is not None}
+        tokens = {"demonstration_tokens": demonstration_tokens, "input_tokens": input_tokens}
+        facts = {"outcome": outcome, "model": model, **tokens, "output_tokens": output_tokens}
+        known = {name: value for name, value in facts.items() if value is not None}
         if not self.recording or not known:
             return False
         with writing(self._engine) as connection:
@@ -136,10 +132,9 @@ class Audit:
         demonstration of that institution, ``model`` to a model. ``since`` is inclusive, ``until`` exclusive. Raises
         DataError for a time without a time zone.
         """
-        query = select(table).order_by(table.c.at, table.c.id)
-        for column, value in ((table.c.institution, institution), (table.c.model, model)):
-            if value is not None:
-                query = query.where(column == value)
+        named = {"institution": institution, "model": model}
+        query = select(table).filter_by(**{name: value for name, value in named.items() if value is not None})
+        query = query.order_by(table.c.at, table.c.id)
         if since is not None:
             query = query.where(table.c.at >= _moment("since", since))
         if until is not None:
@@ -151,10 +146,6 @@ class Audit:
         """Delete entries before a time; returns their number. Raises DataError for a time without a time zone."""
         with writing(self._engine) as connection:
             return connection.execute(delete(table).where(table.c.at < _moment("before", before))).rowcount
-
-    def _is_allowed(self, provided: Callable[[Connection], bool]) -> bool:
-        with reading(self._engine) as connection:
-            return provided(connection)
 
     def _read(self, query: Select[Any]) -> Iterator[AuditEntry]:
         """Read page by page, so that no transaction stays open between pages."""
@@ -182,9 +173,5 @@ def _moment(name: str, at: datetime) -> str:
     return format_moment(at)
 
 
-def _row(one: AuditEntry) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in COLUMNS} | {"shown": [list(key) for key in one.shown]}
-
-
 def _entry(row: RowMapping) -> AuditEntry:
-    return AuditEntry(**{**row, "shown": tuple((institution, id) for institution, id in row["shown"])})
+    return AuditEntry(**{**row, "shown": tuple(map(tuple, row["shown"]))})

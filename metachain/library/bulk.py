@@ -29,31 +29,26 @@ def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT in the connection's dialect, which supports ON CONFLICT."""
-    return _insert_statement(table, for_postgresql=is_postgresql(connection))
+    return postgresql.insert(table) if is_postgresql(connection) else sqlite.insert(table)
 
 
 def upsert(connection: Connection, table: Table, rows: Rows, changing: Sequence[str] | None = None) -> None:
     """Insert rows; on a known key, replace the columns ``changing`` (all columns, if None)."""
     if not rows:
         return
-    keys = [column.name for column in table.primary_key]
-    names = [name for name in rows[0] if name not in keys] if changing is None else changing
-    statement = _upsert_statement(table, tuple(keys), tuple(names), for_postgresql=is_postgresql(connection))
-    connection.execute(statement, list(rows))
-
-
-def _insert_statement(table: Table, *, for_postgresql: bool) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if for_postgresql else sqlite.insert(table)
+    names = rows[0] if changing is None else changing
+    connection.execute(_upsert_statement(table, tuple(names), for_postgresql=is_postgresql(connection)), list(rows))
 
 
 @cache
 def _upsert_statement(
-    table: Table, keys: tuple[str, ...], names: tuple[str, ...], *, for_postgresql: bool
+    table: Table, names: tuple[str, ...], *, for_postgresql: bool
 ) -> postgresql.Insert | sqlite.Insert:
     """Build the statement once; every selection stores its audit entry with it."""
-    statement = _insert_statement(table, for_postgresql=for_postgresql)
-    fresh = {name: statement.excluded[name] for name in names}
-    return statement.on_conflict_do_update(index_elements=list(keys), set_=fresh)
+    statement = postgresql.insert(table) if for_postgresql else sqlite.insert(table)
+    keys = [column.name for column in table.primary_key]
+    fresh = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=fresh)
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:

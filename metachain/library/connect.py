@@ -11,7 +11,6 @@ from metachain.library.sqlite import open_sqlite
 
 __all__ = ["is_library", "open_engine", "without_password"]
 
-
 SQLITE = b"SQLite format 3\0"
 """First bytes of an SQLite file."""
 

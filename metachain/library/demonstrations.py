@@ -68,12 +68,12 @@ def insert_demonstrations(
     institutions: set[str] = set()
     changed: set[str] = set()
     for chunk in batched(_admissible(gate, demonstrations, refused), ROWS_A_QUERY):
-        found = _split_new_and_known(connection, chunk, refused)
-        insert_new(connection, table, [_row_of(one) for one in found.fresh])
-        index_vectors(connection, [text_sha256(one.input) for one in found.fresh])
-        changed.update(one.institution for one in found.fresh)
+        fresh, known = _split_new_and_known(connection, chunk, refused)
+        insert_new(connection, table, [_row_of(one) for one in fresh])
+        index_vectors(connection, [text_sha256(one.input) for one in fresh])
+        changed.update(one.institution for one in fresh)
         institutions.update(one.institution for _, one in chunk)
-        stored, duplicates = stored + len(found.fresh), duplicates + found.duplicates
+        stored, duplicates = stored + len(fresh), duplicates + known
     bump_revision(connection, changed)
     if share is not None:
         set_default_grant(connection, institutions, share)
@@ -100,7 +100,7 @@ def apply_gate(gate: AdmissionGate | None, demonstration: Demonstration) -> Demo
 def count_by_institution(connection: Connection) -> dict[str, int]:
     """Number of demonstrations by institution, in alphabetical order."""
     query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
-    return {row[0]: row[1] for row in connection.execute(query)}
+    return dict(tuple(row) for row in connection.execute(query))
 
 
 def institutions_with(connection: Connection, id: str) -> tuple[str, ...]:
@@ -144,28 +144,16 @@ def from_row(row: Row[Any]) -> Demonstration:
     return Demonstration(row.institution, row.input, row.output, row.id, row.metadata)
 
 
-@dataclass(frozen=True, slots=True)
-class _NewAndKnown:
-    """Demonstrations of one chunk, compared with those in the library."""
-
-    fresh: list[Demonstration]
-    """Demonstrations that the library does not have yet."""
-    duplicates: int
-    """Number of demonstrations that the library already has."""
-
-
 def _split_new_and_known(
     connection: Connection, chunk: Sequence[tuple[int, Demonstration]], refused: Refused | None
-) -> _NewAndKnown:
-    """Separate new demonstrations from known ones.
+) -> tuple[list[Demonstration], int]:
+    """New demonstrations, and the number of those that the library already has.
 
     If an id already stands for another text, ``refused`` is called; without ``refused`` it is a DataError.
     """
-    keys = [one.key for _, one in chunk]
-    rows = connection.execute(with_keys(connection, table, keys))
+    rows = connection.execute(with_keys(connection, table, [one.key for _, one in chunk]))
     known = {one.key: one for one in map(from_row, rows)}
-    fresh = []
-    duplicates = 0
+    fresh, duplicates = [], 0
     for position, one in chunk:
         held = known.setdefault(one.key, one)
         if held is one:
@@ -177,7 +165,7 @@ def _split_new_and_known(
             if refused is None:
                 raise DataError(reason)
             refused(position, reason)
-    return _NewAndKnown(fresh, duplicates)
+    return fresh, duplicates
 
 
 def _admissible(
@@ -193,13 +181,5 @@ def _admissible(
 
 
 def _row_of(one: Demonstration) -> dict[str, Any]:
-    """Column values of a demonstration, with the derived ones."""
-    return {
-        "institution": one.institution,
-        "id": one.id,
-        "input": one.input,
-        "output": one.output,
-        "metadata": dict(one.metadata),
-        "text_sha256": text_sha256(one.input),
-        "patient": one.patient,
-    }
+    own = {name: getattr(one, name) for name in ("institution", "id", "input", "output", "patient")}
+    return {**own, "metadata": dict(one.metadata), "text_sha256": text_sha256(one.input)}

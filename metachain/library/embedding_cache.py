@@ -1,7 +1,7 @@
 """Dense vectors, stored by text and model so that no text is embedded twice."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -25,8 +25,6 @@ __all__ = ["EmbeddingCache", "cache_engine", "cached_vectors"]
 
 KEYS_A_QUERY = 500
 TEXTS_A_COMMIT = 1024
-LENGTH_TOLERANCE = 1e-3
-"""Deviation of a stored vector's length from 1 below which it counts as intact."""
 
 
 class EmbeddingCache:
@@ -75,27 +73,25 @@ class EmbeddingCache:
         return np.stack([found[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
 
     def _stored(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        found: dict[str, NDArray[np.float32]] = {}
+        fingerprint = self.encoder.fingerprint
         with reading(self._engine) as connection:
-            for batch in batched(keys, KEYS_A_QUERY):
-                stored = vectors_of(connection, self.encoder.fingerprint, batch)
-                found.update((key, vector) for key, vector in stored if _is_unit_vector(vector))
-        return found
+            return {
+                key: vector
+                for batch in batched(keys, KEYS_A_QUERY)
+                for key, vector in vectors_of(connection, fingerprint, batch)
+                if _is_unit_vector(vector)
+            }
 
     def _store(self, vectors: dict[str, NDArray[np.float32]]) -> None:
-        rows = [
-            {"fingerprint": self.encoder.fingerprint, "text_sha256": key, "vector": vector}
-            for key, vector in vectors.items()
-        ]
-        try:
-            with writing(self._engine, KEEPER, alone=True, waiting=False) as connection:
-                # Damaged vectors have the same keys.
-                own = embeddings.c.fingerprint == self.encoder.fingerprint
-                connection.execute(delete(embeddings).where(own, embeddings.c.text_sha256.in_(list(vectors))))
-                insert_new(connection, embeddings, rows)
-                index_vectors(connection, vectors)
-        except StorageError:
-            return  # a read-only cache costs time, but the vectors are correct
+        """Replace stored vectors. A library that can't be written is left as it is, as the vectors are correct."""
+        own = {"fingerprint": self.encoder.fingerprint}
+        rows = [{**own, "text_sha256": key, "vector": vector} for key, vector in vectors.items()]
+        # Damaged vectors have the same keys.
+        damaged = delete(embeddings).filter_by(**own).where(embeddings.c.text_sha256.in_(list(vectors)))
+        with suppress(StorageError), writing(self._engine, KEEPER, alone=True, waiting=False) as connection:
+            connection.execute(damaged)
+            insert_new(connection, embeddings, rows)
+            index_vectors(connection, vectors)
 
 
 def _checked_vectors(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -109,8 +105,8 @@ def _checked_vectors(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float
 
 
 def _is_unit_vector(vector: NDArray[np.float32]) -> bool:
-    """True for a vector of unit length. A zero vector counts as damaged: a lost page of the file looks like it."""
-    return abs(float(np.linalg.norm(vector)) - 1) < LENGTH_TOLERANCE
+    """True if the length is 1 within 0.001. A zero vector counts as damaged: a lost page of the file looks like it."""
+    return abs(float(np.linalg.norm(vector)) - 1) < 1e-3
 
 
 def cached_vectors(

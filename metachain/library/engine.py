@@ -96,11 +96,8 @@ def place_of(engine: Engine) -> str:
 def _set_viewer(connection: Connection, viewer: Viewer | None) -> None:
     if viewer is None or not is_postgresql(connection):
         return
-    settings = {
-        "keeper": "yes" if viewer.institution is None else "",
-        "asks": viewer.institution or "",
-        "purpose": viewer.purpose,
-    }
+    keeper = "yes" if viewer.institution is None else ""
+    settings = {"keeper": keeper, "asks": viewer.institution or "", "purpose": viewer.purpose}
     set_each = ", ".join(f"set_config('metachain.{name}', :{name}, true)" for name in settings)
     connection.execute(text(f"SELECT {set_each}"), settings)
 
@@ -127,6 +124,5 @@ def _as_our_error(error: BaseException | None, engine: Engine) -> LibraryError |
 
 
 def _damaged(engine: Engine, reason: object) -> LibraryError:
-    return LibraryError(
-        f"{place_of(engine)} is not a readable library ({reason}); restore it from a copy or give another path"
-    )
+    place = place_of(engine)
+    return LibraryError(f"{place} is not a readable library ({reason}); restore it from a copy or give another path")

@@ -44,15 +44,12 @@ class Doomed:
     @property
     def kind(self) -> str:
         """``demonstration``, ``answer``, ``patient`` or ``institution``."""
-        if self.answer is not None:
-            return "answer"
-        if self.id is not None:
-            return "demonstration"
-        return "institution" if self.patient is None else "patient"
+        kinds = {"answer": self.answer, "demonstration": self.id, "patient": self.patient}
+        return next((kind for kind, given in kinds.items() if given is not None), "institution")
 
     @property
     def whole_institution(self) -> bool:
-        """True if the whole institution is erased."""
+        """True if an institution is erased with all its data."""
         return self.kind == "institution"
 
 
@@ -91,18 +88,14 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
     if not (gone or lost or (doomed.whole_institution and _has_rules_or_artifacts(connection, doomed.institution))):
         return None
     connection.execute(delete(demonstrations).where(*_conditions(doomed)))
-    for table, key, values in (
-        (outcomes, outcomes.c.id, sorted({row.id for row in lost})),
-        (artifacts, artifacts.c.name, names),
-    ):
+    for key, values in ((outcomes.c.id, sorted({row.id for row in lost})), (artifacts.c.name, names)):
         for batch in batched(values, KEYS_A_QUERY):
-            connection.execute(delete(table).where(key.in_(batch)))
+            connection.execute(delete(key.table).where(key.in_(batch)))
     texts = {row.text_sha256 for row in gone} | {text_sha256(row.input) for row in lost}
     vectors = _delete_vectors(connection, texts)
     if doomed.whole_institution:
-        connection.execute(delete(grants).where(grants.c.institution == doomed.institution))
-        connection.execute(delete(groups).where(groups.c.institution == doomed.institution))
-        connection.execute(delete(keys).where(keys.c.institution == doomed.institution))
+        for table in (grants, groups, keys):
+            connection.execute(delete(table).where(table.c.institution == doomed.institution))
         bump_counter(connection, "rules")
     bump_counter(connection, "forgotten")
     counts = Counter(row.institution for row in gone)
@@ -142,7 +135,7 @@ def scrub(engine: Engine) -> bool:
         return True
     with engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
-        timeout = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+        (timeout,) = raw.execute("PRAGMA busy_timeout").fetchone()
         raw.execute(f"PRAGMA busy_timeout = {WAIT_FOR_READERS_MS}")
         busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         raw.execute(f"PRAGMA busy_timeout = {timeout}")
@@ -151,11 +144,11 @@ def scrub(engine: Engine) -> bool:
 
 def _has_rules_or_artifacts(connection: Connection, institution: str | None) -> bool:
     """True if an institution without demonstrations has a sharing rule, a list of answers or a posterior."""
-    rule = connection.execute(select(grants.c.number).where(grants.c.institution == institution)).first()
     names = [f"{kind}{institution}" for kind in (ANSWERS, POSTERIOR)]
+    rules = select(grants.c.institution).where(grants.c.institution == institution)
     return (
-        rule is not None
-        or connection.execute(select(artifacts.c.name).where(artifacts.c.name.in_(names))).first() is not None
+        connection.execute(rules.union_all(select(artifacts.c.name).where(artifacts.c.name.in_(names)))).first()
+        is not None
     )
 
 
@@ -167,12 +160,10 @@ def _conditions(doomed: Doomed) -> list[ColumnElement[bool]]:
 
 
 def _affected_outcomes(connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Outcomes that hold an erased text or answer."""
     keys = {(row.institution, row.id) for row in gone}
     asked = {(row.institution, row.text_sha256) for row in gone}
     corrected = {row._mapping["metadata"].get("feedback") for row in gone}
     everything_of = doomed.institution if doomed.whole_institution else None
-    columns = outcomes.c
 
     def is_affected(row: Row[Any]) -> bool:
         shown = {(institution, id) for institution, id in row.shown}
@@ -184,16 +175,13 @@ def _affected_outcomes(connection: Connection, doomed: Doomed, gone: Sequence[Ro
             or (row.institution, text_sha256(row.input)) in asked
         )
 
-    every: Iterable[Row[Any]] = connection.execute(
-        select(columns.id, columns.institution, columns.model, columns.input, columns.shown)
-    )
-    return [row for row in every if is_affected(row)]
+    columns = (outcomes.c[name] for name in ("id", "institution", "model", "input", "shown"))
+    return list(filter(is_affected, connection.execute(select(*columns))))
 
 
 def _affected_artifacts(
     connection: Connection, doomed: Doomed, gone: Sequence[Row[Any]], lost: Sequence[Row[Any]]
 ) -> list[str]:
-    """Names of artifacts that depend on the erased demonstrations or the lost outcomes."""
     keys = {(row.institution, row.id) for row in gone}
     learned = LEARNED if keys or doomed.whole_institution else ()
     named = {f"{POLICY}{row.model}" for row in lost} | {f"{POSTERIOR}{row.institution}" for row in lost}
@@ -209,7 +197,7 @@ def _affected_artifacts(
 
 
 def _delete_vectors(connection: Connection, hashes: set[str]) -> int:
-    """Delete the vectors of texts that no demonstration has any more; returns their number."""
+    """Delete the vectors of texts that no demonstration has any more."""
     deleted = 0
     for batch in batched(sorted(hashes), KEYS_A_QUERY):
         held = select(demonstrations.c.text_sha256).where(demonstrations.c.text_sha256.in_(batch))

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from metachain.data.arrow import dataset_rows, is_dataset, parquet_rows, saved_dataset
 from metachain.data.columns import EMPTY
-from metachain.data.delimited import delimited_rows
+from metachain.data.delimited import DELIMITERS, delimited_rows
 from metachain.data.demonstration import Demonstration
 from metachain.data.jsonl import json_rows
 from metachain.data.rows import MAX_REPORTED, Rejected, RejectedFile, Row, from_record, reasons_listed
@@ -43,14 +43,11 @@ REJECTED_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """Result of an import."""
+    """Result of an import. ``stored`` and ``duplicates`` are as in ``demonstrations.Added``."""
 
     stored: int
-    """Number of new demonstrations."""
     duplicates: int
-    """Number of rows that were already there, or came twice; they stay unchanged."""
     rejected: int
-    """Number of rejected rows."""
     reasons: tuple[str, ...]
     """Reasons of the first five rejected rows, with their numbers."""
     institutions: frozenset[str]
@@ -80,7 +77,7 @@ def ingest_file(
     """
     rows = file_rows(path, format, columns, institution, progress)
     return ingest(
-        library, rows, institution=institution, strict=strict, share=share, rejected=rejected, source=str(path)
+        library, rows, institution=institution, strict=strict, share=share, rejected=rejected, source=f"{path}"
     )
 
 
@@ -165,7 +162,6 @@ def embed_stored(library: Library, institutions: Iterable[str], progress: Progre
 
 
 def _report_page(progress: Progress, before: int, total: int, stage: str, done: int, _: int) -> None:
-    """Report the progress within a page."""
     progress(stage, before + done, total)
 
 
@@ -178,42 +174,33 @@ def _rows(
         return parquet_rows(path, columns, institution, progress)
     if kind == "dataset":
         return dataset_rows(saved_dataset(path), columns, institution, progress)
-    if kind == "tsv":
-        return delimited_rows(path, columns, institution, progress, delimiters="\t")
-    return delimited_rows(path, columns, institution, progress)
+    return delimited_rows(path, columns, institution, progress, "\t" if kind == "tsv" else DELIMITERS)
 
 
+@dataclass(slots=True)
 class _Intake:
     """Passes rows into ``Library.add`` and collects the rejected ones."""
 
-    def __init__(
-        self,
-        rows: Iterable[Row],
-        institution: str | None,
-        strict: bool,
-        source: str,
-        file: RejectedFile | None,
-    ) -> None:
-        self.rejected = 0
-        self.reasons: list[str] = []
-        self.institutions: set[str] = set()
-        self._rows = rows
-        self._institution = institution
-        self._strict = strict
-        self._source = source
-        self._file = file
-        self._accepted = 0
-        self._unreported: list[Rejected] = []
-        self._last: deque[Row] = deque(maxlen=ROWS_A_QUERY)
-        self._ended = False
+    rows: Iterable[Row]
+    institution: str | None
+    strict: bool
+    source: str
+    file: RejectedFile | None
+    rejected: int = 0
+    reasons: list[str] = field(default_factory=list)
+    institutions: set[str] = field(default_factory=set)
+    _accepted: int = 0
+    _unreported: list[Rejected] = field(default_factory=list)
+    _last: deque[Row] = field(default_factory=lambda: deque(maxlen=ROWS_A_QUERY))
+    _ended: bool = False
 
     def demonstrations(self) -> Iterator[Demonstration]:
         """Demonstrations of the good rows. In strict mode none follows a bad row, and the end raises the error."""
-        for row in self._rows:
-            made = from_record(row, self._institution)
+        for row in self.rows:
+            made = from_record(row, self.institution)
             if isinstance(made, Rejected):
                 self._reject(made)
-            elif not (self._strict and self.rejected):
+            elif not (self.strict and self.rejected):
                 self._accepted += 1
                 self._last.append(row)
                 self.institutions.add(made.institution)
@@ -232,22 +219,22 @@ class _Intake:
         for one in sorted(self._unreported, key=lambda one: one.row.number):
             if len(self.reasons) < MAX_REPORTED:
                 self.reasons.append(str(one))
-            if self._file:
-                self._file.write(one)
+            if self.file:
+                self.file.write(one)
         self._unreported.clear()
 
     def _reject(self, rejected: Rejected) -> None:
         self.rejected += 1
         self._unreported.append(rejected)
-        if self._file:
-            self._file.begin()
+        if self.file:
+            self.file.begin()
         if len(self._unreported) == REJECTED_AT_ONCE:
             self.report()
 
     def _raise_if_strict(self) -> None:
-        if self._strict and self.rejected:
+        if self.strict and self.rejected:
             self.report()
             listed = reasons_listed(self.reasons, self.rejected)
             raise DataError(
-                f"{self._source}: {self.rejected} bad row(s), nothing was stored. Correct or remove:{listed}"
+                f"{self.source}: {self.rejected} bad row(s), nothing was stored. Correct or remove:{listed}"
             )

@@ -1,9 +1,7 @@
-# Longer than 300 lines: the one public face of the library; each method is documented and delegates.
 """The persistent collection of institutions and their demonstrations, in an SQLite file or in PostgreSQL."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
@@ -14,27 +12,16 @@ from sqlalchemy import Engine
 from metachain.data.demonstration import Demonstration, check_text
 from metachain.embedding.encoder import Encoder, MiniLM
 from metachain.errors import DataError
+from metachain.library import demonstrations as stored
 from metachain.library.api_keys import Keys
 from metachain.library.artifacts import Artifacts, list_answers, listed_answers
 from metachain.library.audit import Audit
 from metachain.library.connect import open_engine
-from metachain.library.demonstrations import (
-    Added,
-    AdmissionGate,
-    Refused,
-    apply_gate,
-    count_by_institution,
-    insert_correction,
-    insert_demonstrations,
-    institutions_with,
-    load_demonstrations,
-    load_page,
-    load_shared,
-)
+from metachain.library.demonstrations import Added, AdmissionGate, Refused
 from metachain.library.engine import KEEPER, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
-from metachain.library.revisions import State, revision, state_of, total_revision
+from metachain.library.revisions import State, state_of, total_revision
 from metachain.library.sharing import Grant, Sharing
 from metachain.library.vector_index import build
 from metachain.library.vector_search import Near, checked_query, nearest
@@ -58,18 +45,17 @@ class Library:
         audit: bool = True,
         workers: Workers = HERE,
     ) -> None:
+        self.place = place_of(engine)
+        """Path or address of the library; the address without its password."""
+        self.encoder = encoder
         self._engine = engine
         self._vectors = Vectors(engine, encoder, workers)
         self._artifacts = Artifacts(engine)
         self._gate = gate
         self.outcomes = Outcomes(engine)
-        """Answers of models and their scores."""
         self.sharing = Sharing(engine, purpose)
-        """Sharing rules between institutions."""
         self.audit = Audit(engine, recording=audit)
-        """Log of the demonstrations that each institution was shown."""
         self.keys = Keys(engine)
-        """API keys for a server of the library."""
         self.cache: dict[str, object] = {}
         """Objects made from the library's content, by name; each user checks that its own is current."""
 
@@ -90,8 +76,7 @@ class Library:
         With ``create=False`` no library is made. ``purpose`` is the use of other institutions' demonstrations; grants
         that are limited to other purposes do not count. Every new demonstration passes the ``gate``, such as
         ``metachain.deidentification.gate.Gate("redact")``. Each selection is recorded in ``audit`` unless that is
-        False. ``workers`` embed large numbers of texts. Raises NotFoundError, LibraryError, StorageError or DataError;
-        each message names the place and says what to do.
+        False. ``workers`` embed large numbers of texts. Raises NotFoundError, LibraryError, StorageError or DataError.
         """
         return cls(open_engine(place, create=create), encoder or MiniLM(), purpose, gate, audit=audit, workers=workers)
 
@@ -103,27 +88,11 @@ class Library:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def place(self) -> str:
-        """Path or address of the library; the address without its password."""
-        return place_of(self._engine)
-
-    @property
-    def encoder(self) -> Encoder:
-        """Encoder of this library's texts."""
-        return self._vectors.encoder
-
     def add(
-        self,
-        demonstrations: Iterable[Demonstration],
-        *,
-        share: Grant | None = None,
-        refused: Refused | None = None,
+        self, demonstrations: Iterable[Demonstration], *, share: Grant | None = None, refused: Refused | None = None
     ) -> Added:
         """Store demonstrations in one transaction: on return all of them are on disk, on an error none is.
 
@@ -133,7 +102,7 @@ class Library:
         for each of these instead, and the others are stored.
         """
         with writing(self._engine, KEEPER, alone=True) as connection:
-            return insert_demonstrations(connection, self._gate, demonstrations, share, refused)
+            return stored.insert_demonstrations(connection, self._gate, demonstrations, share, refused)
 
     def record_feedback(
         self, selection_id: str | UUID, score: float | None = None, *, correction: str | None = None
@@ -153,18 +122,17 @@ class Library:
         id = str(selection_id)
         if correction is not None:
             check_text("correction", correction)
-            correction = apply_gate(self._gate, Demonstration("any", "any", correction)).output
+            correction = stored.apply_gate(self._gate, Demonstration("any", "any", correction)).output
         with writing(self._engine, KEEPER, alone=correction is not None) as connection:
             changed = apply_feedback(connection, id, score, correction)
             if changed is not None and correction is not None:
-                insert_correction(connection, self._gate, changed, correction)
+                stored.insert_correction(connection, self._gate, changed, correction)
         return changed or self.outcomes.get(id)
 
     def erase(self, doomed: Doomed) -> Erased | None:
         """Delete demonstrations and everything that may depend on them (``erasure.erase``), in one transaction.
 
-        The learned artifacts are then gone; ``metachain.learning.unlearning.forget`` erases and learns again. Returns
-        None if there was nothing to erase.
+        The learned artifacts are then gone; ``metachain.learning.unlearning.forget`` erases and learns again.
         """
         self.cache.clear()
         with writing(self._engine, KEEPER, alone=True) as connection:
@@ -172,7 +140,7 @@ class Library:
 
     def scrub(self) -> bool:
         """Remove the bytes of deleted rows from the database's files; returns False if a reader prevented it."""
-        self._vectors.remove_file()
+        self._vectors.file.remove()
         return scrub(self._engine)
 
     def receipts(self) -> list[Erased]:
@@ -183,7 +151,7 @@ class Library:
     def holders(self, id: str) -> tuple[str, ...]:
         """Institutions that have a demonstration with this id, in alphabetical order."""
         with reading(self._engine, KEEPER) as connection:
-            return institutions_with(connection, id)
+            return stored.institutions_with(connection, id)
 
     def learned(self) -> tuple[str, ...]:
         """Names of all stored artifacts and lists of answers, in alphabetical order."""
@@ -191,8 +159,7 @@ class Library:
 
     def revision(self, institution: str) -> int:
         """Number of changes of an institution's demonstrations, list of answers and outcomes; 0 or more."""
-        check_text("institution", institution)
-        return revision(self._engine, institution)
+        return self.state(institution).revision
 
     def content_version(self, institutions: Iterable[str]) -> tuple[int, int]:
         """Two counters that grow with each change of these institutions, and with each erasure in the library."""
@@ -212,7 +179,7 @@ class Library:
     def counts(self) -> dict[str, int]:
         """Number of demonstrations by institution, in alphabetical order."""
         with reading(self._engine, KEEPER) as connection:
-            return count_by_institution(connection)
+            return stored.count_by_institution(connection)
 
     def institutions(self) -> tuple[str, ...]:
         """Names of all institutions, in alphabetical order."""
@@ -227,7 +194,7 @@ class Library:
         for name in institutions:
             check_text("institution", name)
         with reading(self._engine, KEEPER) as connection:
-            return load_demonstrations(connection, institutions)
+            return stored.load_demonstrations(connection, institutions)
 
     def shared_demonstrations(self, institution: str, among: Iterable[str] = ()) -> tuple[Demonstration, ...]:
         """Demonstrations that others share with an institution now, ordered by institution and id.
@@ -239,7 +206,7 @@ class Library:
         for name in (institution, *names):
             check_text("institution", name)
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
-            return load_shared(connection, institution, self.sharing.allowing(institution), names)
+            return stored.load_shared(connection, institution, self.sharing.allowing(institution), names)
 
     def index(self) -> int:
         """Build the PostgreSQL index of ``nearest`` for this encoder; returns the number of indexed demonstrations.
@@ -259,8 +226,7 @@ class Library:
         if that is given, and to texts that this encoder has embedded. The database searches, so no vectors of others
         are loaded. The search uses the index (``index``); it is exact without an index, when few demonstrations
         qualify, and in an SQLite file. Fewer than ``k`` come back only if fewer may be used. Ties are ordered by
-        institution and id. Raises DataError for vectors that are not finite numbers of shape (n, d), or a ``k`` below
-        1.
+        institution and id. Raises DataError for vectors that are not finite and of shape (n, d), or ``k`` < 1.
         """
         names = set(among)
         for name in (institution, *names):
@@ -274,14 +240,12 @@ class Library:
     def stream(self, institution: str) -> Iterator[Demonstration]:
         """Demonstrations of one institution, ordered by id, read page by page without a lock."""
         check_text("institution", institution)
-        last = ""
-        while True:
+        after: str | None = ""
+        while after is not None:
             with reading(self._engine, KEEPER) as connection:
-                page = load_page(connection, institution, last)
-            if not page:
-                return
+                page = stored.load_page(connection, institution, after)
             yield from page
-            last = page[-1].id
+            after = page[-1].id if page else None
 
     def vectors(self, demonstrations: Sequence[Demonstration], progress: Progress = silent) -> NDArray[np.float32]:
         """Dense unit vectors (n, d) of the demonstrations' inputs; each text is embedded only once and then stored."""
@@ -290,10 +254,7 @@ class Library:
     def hybrid_vectors(
         self, demonstrations: Sequence[Demonstration], progress: Progress = silent
     ) -> NDArray[np.float32]:
-        """Hybrid vectors (n, d + 512) of the demonstrations' inputs (``similarity.hybrid_vectors``).
-
-        Vectors of 2,000 texts or more are cached in a file beside an SQLite library.
-        """
+        """Hybrid vectors (n, d + 512) of the demonstrations' inputs (``vectors.Vectors.hybrid``)."""
         return self._vectors.hybrid([one.input for one in demonstrations], progress)
 
     def save(

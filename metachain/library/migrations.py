@@ -1,7 +1,9 @@
-"""Migrations of older schemas, one step a version, all in one transaction."""
+"""Migrations of older schemas, all in one transaction.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+Additions of each version: 1 demonstrations, embeddings, artifacts; 2 outcomes, revisions; 3 sharing rules, audit,
+receipts, and the hashes of texts and patients of demonstrations; 4 keys of a server's callers; 5 demonstrations with
+their vectors, for PostgreSQL to search.
+"""
 
 from sqlalchemy import Connection, bindparam, inspect, select, text, update
 from sqlalchemy.schema import CreateColumn
@@ -12,41 +14,23 @@ from metachain.errors import LibraryError
 from metachain.library.bulk import batched
 from metachain.library.schema import SCHEMA_VERSION, demonstrations, tables
 
-__all__ = ["MIGRATIONS", "Migration", "migrate", "refuse_newer"]
+__all__ = ["migrate", "refuse_newer"]
 
 ROWS_AT_ONCE = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One migration step."""
-
-    version: int
-    """Schema version after the step."""
-    adds: str
-    """Additions of the version, in words."""
-    step: Callable[[Connection], None]
-
-
 def migrate(connection: Connection, version: int) -> None:
     """Migrate a library from ``version`` (0: an empty database) to ``SCHEMA_VERSION``, within a transaction."""
-    if version:
-        for one in MIGRATIONS:
-            if one.version > version:
-                one.step(connection)
+    if 0 < version < 3:
+        _add_hashes_and_patients(connection)
     tables.create_all(connection)
 
 
 def refuse_newer(version: int, place: str) -> None:
     """Raise LibraryError if a newer metachain wrote the library."""
     if version > SCHEMA_VERSION:
-        raise LibraryError(
-            f"{place} was written by a newer metachain (schema {version}, this one reads {SCHEMA_VERSION}); upgrade"
-        )
-
-
-def _create_new_tables(connection: Connection) -> None:
-    tables.create_all(connection, checkfirst=True)
+        schemas = f"schema {version}, this one reads {SCHEMA_VERSION}"
+        raise LibraryError(f"{place} was written by a newer metachain ({schemas}); upgrade")
 
 
 def _add_hashes_and_patients(connection: Connection) -> None:
@@ -63,26 +47,8 @@ def _add_hashes_and_patients(connection: Connection) -> None:
     )
     rows = connection.execute(select(columns.institution, columns.id, columns.input, columns["metadata"])).all()
     for batch in batched(rows, ROWS_AT_ONCE):
-        changes = [
-            {
-                "row_institution": row[0],
-                "row_id": row[1],
-                "new_sha256": text_sha256(row[2]),
-                "new_patient": patient_of(row[3]),
-            }
-            for row in batch
-        ]
-        connection.execute(change, changes)
+        names = ("row_institution", "row_id", "new_sha256", "new_patient")
+        changes = ((row[0], row[1], text_sha256(row[2]), patient_of(row[3])) for row in batch)
+        connection.execute(change, [dict(zip(names, values, strict=True)) for values in changes])
     for index in demonstrations.indexes:
         index.create(connection, checkfirst=True)
-
-
-MIGRATIONS = (
-    Migration(1, "demonstrations, embeddings, artifacts", _create_new_tables),
-    Migration(2, "outcomes, revisions", _create_new_tables),
-    Migration(
-        3, "sharing rules, audit, receipts; hashes of texts and patients of demonstrations", _add_hashes_and_patients
-    ),
-    Migration(4, "keys of a server's callers", _create_new_tables),
-    Migration(5, "demonstrations with their vectors, for PostgreSQL to search", _create_new_tables),
-)

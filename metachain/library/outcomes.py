@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from numbers import Real
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import Connection, Engine, RowMapping, select, update
 
@@ -48,8 +48,11 @@ class Outcome:
             check_text(name, getattr(self, name))
         for name in ("answer", "metric"):
             object.__setattr__(self, name, storable(getattr(self, name)))
-        if self.score is not None:
-            object.__setattr__(self, "score", _checked_score(self.score))
+        score: object = self.score
+        if score is not None:
+            if not isinstance(score, Real) or not 0 <= float(score) <= 1:
+                raise DataError(f"a score must be a number from 0 to 1, got {score!r}; scale it, or leave it out")
+            object.__setattr__(self, "score", float(score))
         if self.correction is not None:
             check_text("correction", self.correction)
 
@@ -62,7 +65,7 @@ class Outcomes:
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Store outcomes in one transaction, on disk on return; an outcome with a known id replaces the one before."""
-        rows = [_row(one) for one in outcomes]
+        rows = [asdict(one) for one in outcomes]
         if not rows:
             return
         with writing(self._engine, KEEPER) as connection:
@@ -71,20 +74,19 @@ class Outcomes:
 
     def get(self, id: str) -> Outcome:
         """Read one outcome. Raises NotFoundError if none has this id."""
-        found = self.by_id([id])
-        if not found:
-            raise _absent(id)
-        return found[id]
+        if found := self.by_id([id]):
+            return found[id]
+        raise _absent(id)
 
     def by_id(self, ids: Sequence[str]) -> dict[str, Outcome]:
         """Outcomes with these ids, by id; unknown ids are left out."""
-        found: dict[str, Outcome] = {}
         ids = [id for id in ids if id == storable(id)]
         with reading(self._engine, KEEPER) as connection:
-            for batch in batched(ids, IDS_A_QUERY):
-                query = select(table).where(table.c.id.in_(batch))
-                found.update((row.id, _outcome(row._mapping)) for row in connection.execute(query))
-        return found
+            return {
+                row.id: _outcome(row._mapping)
+                for batch in batched(ids, IDS_A_QUERY)
+                for row in connection.execute(select(table).where(table.c.id.in_(batch)))
+            }
 
     def of(
         self, *, origin: Literal["chain", "collected"], institution: str | None = None, model: str | None = None
@@ -93,14 +95,11 @@ class Outcomes:
 
         Raises DataError for a blank name.
         """
-        for name, given in (("institution", institution), ("model", model)):
-            if given is not None:
-                check_text(name, given)
-        query = select(table).where(table.c.origin == origin).order_by(table.c.id)
-        if institution is not None:
-            query = query.where(table.c.institution == institution)
-        if model is not None:
-            query = query.where(table.c.model == model)
+        given = {"institution": institution, "model": model}
+        named = {name: value for name, value in given.items() if value is not None}
+        for name, value in named.items():
+            check_text(name, value)
+        query = select(table).filter_by(origin=origin, **named).order_by(table.c.id)
         with reading(self._engine, KEEPER) as connection:
             return tuple(_outcome(row._mapping) for row in connection.execute(query))
 
@@ -110,11 +109,8 @@ class Outcomes:
         Raises NotFoundError for an unknown id, DataError for a score that is not a number in [0, 1].
         """
         scored = replace(self.get(id), score=score, metric=metric, correction=correction)
-        row = _row(scored)
-        changed = {name: row[name] for name in ("score", "metric", "correction")}
         with writing(self._engine, KEEPER) as connection:
-            connection.execute(update(table).where(table.c.id == id).values(changed))
-            bump_revision(connection, [scored.institution])
+            _update_score(connection, scored)
         return scored
 
 
@@ -132,25 +128,19 @@ def apply_feedback(connection: Connection, id: str, score: float | None, correct
     after = after if correction is None else replace(after, correction=correction)
     if after == before:
         return None
-    changed = {name: _row(after)[name] for name in ("score", "metric", "correction")}
-    connection.execute(update(table).where(table.c.id == id).values(changed))
-    bump_revision(connection, [after.institution])
+    _update_score(connection, after)
     return after
 
 
-def _checked_score(score: object) -> float:
-    if not isinstance(score, Real) or not 0 <= float(score) <= 1:
-        raise DataError(f"a score must be a number from 0 to 1, got {score!r}; scale it, or leave it out")
-    return float(score)
+def _update_score(connection: Connection, scored: Outcome) -> None:
+    changed = {name: getattr(scored, name) for name in ("score", "metric", "correction")}
+    connection.execute(update(table).where(table.c.id == scored.id).values(changed))
+    bump_revision(connection, [scored.institution])
 
 
 def _absent(id: str) -> NotFoundError:
     return NotFoundError(f"no outcome {id!r} is in the library; check the id, and that the run was recorded")
 
 
-def _row(one: Outcome) -> dict[str, Any]:
-    return {**asdict(one), "shown": [list(key) for key in one.shown]}
-
-
 def _outcome(row: RowMapping) -> Outcome:
-    return Outcome(**{**row, "shown": tuple((institution, id) for institution, id in row["shown"])})
+    return Outcome(**{**row, "shown": tuple(map(tuple, row["shown"]))})

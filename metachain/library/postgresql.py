@@ -65,13 +65,11 @@ def _url(address: str) -> URL:
     try:
         url = make_url(address)
     except ArgumentError:
-        raise DataError(
-            "the address can't be read; its form is postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
-        ) from None
+        form = "postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
+        raise DataError(f"the address can't be read; its form is {form}") from None
     if url.drivername not in {"postgresql", "postgresql+psycopg"} or not url.database:
-        raise DataError(
-            f"{url.render_as_string(hide_password=True)}: an address is postgresql+psycopg://USER@HOST:PORT/DATABASE"
-        )
+        place = url.render_as_string(hide_password=True)
+        raise DataError(f"{place}: an address is postgresql+psycopg://USER@HOST:PORT/DATABASE")
     return url.set(drivername="postgresql+psycopg")
 
 
@@ -84,9 +82,8 @@ def _register_vector_type(connection: object, _record: object) -> None:
 def _check_server(engine: Engine) -> None:
     with reading(engine) as connection:
         version = int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
-        bypasses = connection.execute(
-            text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
-        ).scalar_one()
+        rights = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+        bypasses = connection.execute(rights).scalar_one()
     if version < OLDEST:
         raise LibraryError(f"{place_of(engine)} is PostgreSQL {version}; metachain needs {OLDEST} or newer")
     if bypasses:
@@ -143,13 +140,12 @@ def _enable_row_security(connection: Connection) -> None:
     for table in protected:
         if table.name in guarded:
             continue
-        for kind in ("ENABLE", "FORCE"):
-            connection.execute(text(f"ALTER TABLE {table.name} {kind} ROW LEVEL SECURITY"))
-        connection.execute(
-            text(f"CREATE POLICY keeper ON {table.name} USING (current_setting('metachain.keeper', true) = 'yes')")
-        )
-        connection.execute(
-            text(f"CREATE POLICY own ON {table.name} USING (institution = current_setting('metachain.asks', true))")
-        )
+        for statement in (
+            f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY",
+            f"ALTER TABLE {table.name} FORCE ROW LEVEL SECURITY",
+            f"CREATE POLICY keeper ON {table.name} USING (current_setting('metachain.keeper', true) = 'yes')",
+            f"CREATE POLICY own ON {table.name} USING (institution = current_setting('metachain.asks', true))",
+        ):
+            connection.execute(text(statement))
         if table in SHAREABLE:
             connection.execute(text(f"CREATE POLICY shared ON {table.name} FOR SELECT USING ({SHARED})"))

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, Table, bindparam, func, select
+from sqlalchemy import Connection, Table, bindparam, func, select
 
 from metachain.library.bulk import insert_into
-from metachain.library.engine import reading
 from metachain.library.schema import counters, revisions
 
-__all__ = ["State", "bump_counter", "bump_revision", "revision", "state_of", "total_revision"]
+__all__ = ["State", "bump_counter", "bump_revision", "state_of", "total_revision"]
 
 STATE = select(
     select(revisions.c.number).where(revisions.c.institution == bindparam("asking")).scalar_subquery(),
@@ -46,13 +45,6 @@ def bump_counter(connection: Connection, name: str) -> None:
     _increment(connection, counters, "name", name)
 
 
-def revision(engine: Engine, institution: str) -> int:
-    """Number of changes of an institution so far, 0 or more."""
-    query = select(revisions.c.number).where(revisions.c.institution == institution)
-    with reading(engine) as connection:
-        return connection.execute(query).scalar() or 0
-
-
 def total_revision(connection: Connection, institutions: Iterable[str]) -> int:
     """Number of changes counted so far of all these institutions together, 0 or more."""
     query = select(func.sum(revisions.c.number)).where(revisions.c.institution.in_(list(institutions)))
@@ -60,7 +52,7 @@ def total_revision(connection: Connection, institutions: Iterable[str]) -> int:
 
 
 def state_of(connection: Connection, institution: str) -> State:
-    """Counters on which an institution's selector depends."""
+    """Counters of an institution."""
     row = connection.execute(STATE, {"asking": institution}).one()
     return State(*(number or 0 for number in row))
 

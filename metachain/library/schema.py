@@ -78,14 +78,21 @@ tables = MetaData()
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A text that is compared and sorted by code points, as in Python."""
 
+
+def _key(*names: str) -> list[Column[str]]:
+    return [Column(name, Name, primary_key=True) for name in names]
+
+
+def _required(kind: Any, *names: str) -> list[Column[Any]]:
+    return [Column(name, kind, nullable=False) for name in names]
+
+
 demonstrations = Table(
     "demonstrations",
     tables,
-    Column("institution", Name, primary_key=True),
-    Column("id", Name, primary_key=True),
-    Column("input", Text, nullable=False),
-    Column("output", Text, nullable=False),
-    Column("metadata", JSON, nullable=False),
+    *_key("institution", "id"),
+    *_required(Text, "input", "output"),
+    *_required(JSON, "metadata"),
     Column("text_sha256", String(64), nullable=False, server_default=""),
     Column("patient", Name),
     Index("demonstrations_by_text", "text_sha256"),
@@ -96,27 +103,20 @@ demonstrations = Table(
 embeddings = Table(
     "embeddings",
     tables,
-    Column("fingerprint", Name, primary_key=True),
+    *_key("fingerprint"),
     Column("text_sha256", String(64), primary_key=True),
-    Column("vector", VectorColumn, nullable=False),
+    *_required(VectorColumn, "vector"),
 )
 """Derived data: a missing or damaged vector is computed again."""
 
-indexed = Table(
-    "indexed",
-    tables,
-    Column("fingerprint", Name, primary_key=True),
-    Column("size", Integer, nullable=False),
-)
+indexed = Table("indexed", tables, *_key("fingerprint"), *_required(Integer, "size"))
 """Encoders with vectors in ``placed``, and the size of these vectors; used in PostgreSQL only."""
 
 placed = Table(
     "placed",
     tables,
-    Column("institution", Name, primary_key=True),
-    Column("id", Name, primary_key=True),
-    Column("fingerprint", Name, primary_key=True),
-    Column("vector", VectorColumn, nullable=False),
+    *_key("institution", "id", "fingerprint"),
+    *_required(VectorColumn, "vector"),
     ForeignKeyConstraint(
         ["institution", "id"], ["demonstrations.institution", "demonstrations.id"], ondelete="CASCADE"
     ),
@@ -126,12 +126,10 @@ placed = Table(
 grants = Table(
     "grants",
     tables,
-    Column("institution", Name, primary_key=True),
+    *_key("institution"),
     Column("number", Integer, primary_key=True),
-    Column("name", Name, primary_key=True),
-    Column("purpose", Name, primary_key=True),
-    Column("use", Name, nullable=False),
-    Column("audience", Name, nullable=False),
+    *_key("name", "purpose"),
+    *_required(Name, "use", "audience"),
     Column("until", Name),
 )
 """Sharing rules. A grant to n institutions or groups for m purposes has n·m rows with the same number.
@@ -140,98 +138,63 @@ grants = Table(
 ``purpose`` is empty for any purpose; ``until`` is the end of the grant in UTC (ISO 8601).
 """
 
-groups = Table(
-    "groups",
-    tables,
-    Column("name", Name, primary_key=True),
-    Column("institution", Name, primary_key=True),
-)
+groups = Table("groups", tables, *_key("name", "institution"))
 """Members of each group of institutions."""
 
 keys = Table(
     "keys",
     tables,
-    Column("id", Name, primary_key=True),
-    Column("sha256", String(64), nullable=False),
+    *_key("id"),
+    *_required(String(64), "sha256"),
     Column("institution", Name),
-    Column("scopes", JSON, nullable=False),
-    Column("made", Name, nullable=False),
+    *_required(JSON, "scopes"),
+    *_required(Name, "made"),
     Column("until", Name),
 )
 """API keys of a server's callers, as hashes without the secrets. An administrator's key has no institution."""
 
-artifacts = Table(
-    "artifacts",
-    tables,
-    Column("name", Name, primary_key=True),
-    Column("header", JSON, nullable=False),
-    Column("arrays", LargeBinary, nullable=False),
-)
+artifacts = Table("artifacts", tables, *_key("name"), *_required(JSON, "header"), *_required(LargeBinary, "arrays"))
 """Priors, posteriors, policies and lists of answers."""
 
 outcomes = Table(
     "outcomes",
     tables,
-    Column("id", Name, primary_key=True),
-    Column("origin", Name, nullable=False),
-    Column("institution", Name, nullable=False),
-    Column("input", Text, nullable=False),
-    Column("model", Name, nullable=False),
-    Column("shown", JSON, nullable=False),
-    Column("answer", Text, nullable=False),
-    Column("metric", Text, nullable=False),
+    *_key("id"),
+    *_required(Name, "origin", "institution"),
+    *_required(Text, "input"),
+    *_required(Name, "model"),
+    *_required(JSON, "shown"),
+    *_required(Text, "answer", "metric"),
     Column("score", Float),
     Column("correction", Text),
-    Column("input_tokens", Integer, nullable=False),
-    Column("output_tokens", Integer, nullable=False),
+    *_required(Integer, "input_tokens", "output_tokens"),
     Index("outcomes_by_institution", "institution", "origin"),
     Index("outcomes_by_model", "model", "origin"),
 )
 """Answers of models, the demonstrations shown for them, and their scores."""
 
-revisions = Table(
-    "revisions",
-    tables,
-    Column("institution", Name, primary_key=True),
-    Column("number", Integer, nullable=False),
-)
+revisions = Table("revisions", tables, *_key("institution"), *_required(Integer, "number"))
 """Number of changes of each institution's demonstrations, list of answers and outcomes."""
 
-counters = Table(
-    "counters",
-    tables,
-    Column("name", Name, primary_key=True),
-    Column("number", Integer, nullable=False),
-)
+counters = Table("counters", tables, *_key("name"), *_required(Integer, "number"))
 """Number of changes of the sharing rules (``rules``), of erasures (``forgotten``), of stored priors (``learned``)."""
 
 audit = Table(
     "audit",
     tables,
-    Column("id", Name, primary_key=True),
-    Column("at", Name, nullable=False),
-    Column("institution", Name, nullable=False),
-    Column("purpose", Name, nullable=False),
-    Column("method", Name, nullable=False),
-    Column("shown", JSON, nullable=False),
-    Column("rules", Integer, nullable=False),
-    Column("prior", Name, nullable=False),
+    *_key("id"),
+    *_required(Name, "at", "institution", "purpose", "method"),
+    *_required(JSON, "shown"),
+    *_required(Integer, "rules"),
+    *_required(Name, "prior"),
     Column("outcome", Name),
     Column("model", Name),
-    Column("demonstration_tokens", Integer),
-    Column("input_tokens", Integer),
-    Column("output_tokens", Integer),
+    *(Column(name, Integer) for name in ("demonstration_tokens", "input_tokens", "output_tokens")),
     Index("audit_by_time", "at"),
 )
 """One row a selection: the ids shown to an institution, with the sharing rules and the prior at that time. No text."""
 
-receipts = Table(
-    "receipts",
-    tables,
-    Column("id", Name, primary_key=True),
-    Column("at", Name, nullable=False),
-    Column("receipt", JSON, nullable=False),
-)
+receipts = Table("receipts", tables, *_key("id"), *_required(Name, "at"), *_required(JSON, "receipt"))
 """Receipts of erasures: kinds, numbers and hashes. No text."""
 
 protected = (demonstrations, outcomes, placed)

@@ -4,12 +4,12 @@ Sharing is off by default.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, product
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, or_, select
+from sqlalchemy import Connection, Engine, Select, and_, delete, func, or_, select
 
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError
@@ -36,7 +36,7 @@ class Audience:
     def __post_init__(self) -> None:
         """Raise DataError for an unknown kind, for missing, superfluous or blank names."""
         named = self.kind in {"group", "institution"}
-        if self.kind not in {"everyone", "group", "institution", "nobody"} or bool(self.names) != named:
+        if self.kind not in get_args(Kind) or bool(self.names) != named:
             raise DataError(f"an audience is everyone, nobody, or the names of groups or institutions; got {self}")
         for name in self.names:
             check_text(self.kind, name)
@@ -71,7 +71,7 @@ class Grant:
 
     def __post_init__(self) -> None:
         """Raise DataError for an unknown use, a blank purpose, or a time without a time zone."""
-        if self.use not in {"demonstrations", "statistics"}:
+        if self.use not in get_args(Use):
             raise DataError(f"a grant's use must be 'demonstrations' or 'statistics', got {self.use!r}")
         for purpose in self.purposes:
             check_text("purpose", purpose)
@@ -95,7 +95,7 @@ class Shared:
     """Institutions from which its prior may learn: the former, and those that share only statistics."""
     rules: int
     """Version of the rules: the number of their changes."""
-    until: str | None = field(default=None)
+    until: str | None = None
     """Earliest end of one of the grants, in the form of ``Sharing.now``; None if none ends."""
 
 
@@ -107,7 +107,7 @@ class Sharing:
             check_text("purpose", purpose)
         self._engine = engine
         self.purpose = purpose
-        """Purpose for which the library is opened; if empty, only grants for any purpose count."""
+        """If empty, only grants for any purpose count."""
 
     @staticmethod
     def now() -> str:
@@ -162,7 +162,15 @@ class Sharing:
         if institution is not None:
             check_text("institution", institution)
         with reading(self._engine, KEEPER) as connection:
-            return _read_shared(connection, institution, self.purpose, self.now())
+            found = connection.execute(granting(institution, self.purpose, self.now())).all()
+            changes = select(func.max(counters.c.number)).where(counters.c.name == "rules")
+            version = connection.execute(changes).scalar() or 0
+        return Shared(
+            frozenset(row.institution for row in found if row.use == "demonstrations"),
+            frozenset(row.institution for row in found),
+            version,
+            min((row.until for row in found if row.until), default=None),
+        )
 
     def allowing(self, institution: str) -> Select[tuple[str]]:
         """Subquery of the institutions whose demonstrations an institution may be shown now."""
@@ -172,45 +180,27 @@ class Sharing:
 
 def granting(institution: str | None, purpose: str, at: str) -> Select[Any]:
     """Query of the rows ``(institution, use, until)`` of the grants valid for an institution, purpose and time."""
-    return select(grants.c.institution, grants.c.use, grants.c.until).where(
-        grants.c.purpose.in_(["", purpose]),
-        or_(grants.c.until.is_(None), grants.c.until > at),
-        _is_addressed_to(institution),
-    )
+    addressed = grants.c.audience == "everyone"
+    if institution is not None:
+        memberships = select(groups.c.name).where(groups.c.institution == institution)
+        addressed = or_(
+            addressed,
+            and_(grants.c.audience == "institution", grants.c.name == institution),
+            and_(grants.c.audience == "group", grants.c.name.in_(memberships)),
+        )
+    ends = or_(grants.c.until.is_(None), grants.c.until > at)
+    query = select(grants.c.institution, grants.c.use, grants.c.until)
+    return query.where(grants.c.purpose.in_(["", purpose]), ends, addressed)
 
 
 def set_default_grant(connection: Connection, institutions: Iterable[str], grant: Grant) -> None:
     """Set a grant for those institutions that have never stated one."""
-    names = sorted(set(institutions))
-    stated = set(connection.execute(select(grants.c.institution).distinct()).scalars())
-    unstated = [name for name in names if name not in stated]
+    stated = connection.execute(select(grants.c.institution).distinct()).scalars()
+    unstated = sorted(set(institutions).difference(stated))
     for name in unstated:
         upsert(connection, grants, _rows(name, [grant]))
     if unstated:
         bump_counter(connection, "rules")
-
-
-def _is_addressed_to(institution: str | None) -> ColumnElement[bool]:
-    everyone = grants.c.audience == "everyone"
-    if institution is None:
-        return everyone
-    memberships = select(groups.c.name).where(groups.c.institution == institution)
-    return or_(
-        everyone,
-        and_(grants.c.audience == "institution", grants.c.name == institution),
-        and_(grants.c.audience == "group", grants.c.name.in_(memberships)),
-    )
-
-
-def _read_shared(connection: Connection, institution: str | None, purpose: str, at: str) -> Shared:
-    found = connection.execute(granting(institution, purpose, at)).all()
-    version = connection.execute(select(func.max(counters.c.number)).where(counters.c.name == "rules")).scalar() or 0
-    return Shared(
-        frozenset(row.institution for row in found if row.use == "demonstrations"),
-        frozenset(row.institution for row in found),
-        version,
-        min((row.until for row in found if row.until), default=None),
-    )
 
 
 def _rows(institution: str, granted: Sequence[Grant]) -> list[dict[str, Any]]:
@@ -222,7 +212,7 @@ def _rows(institution: str, granted: Sequence[Grant]) -> list[dict[str, Any]]:
             "purpose": purpose,
             "use": one.use,
             "audience": one.to.kind,
-            "until": format_moment(one.until) if one.until else None,
+            "until": one.until and format_moment(one.until),
         }
         for number, one in enumerate(granted)
         for name, purpose in product(sorted(set(one.to.names)) or [""], sorted(set(one.purposes)) or [""])
@@ -233,5 +223,4 @@ def _grant(rows: list[Any]) -> Grant:
     first = rows[0]
     names = tuple(sorted({row.name for row in rows} - {""}))
     purposes = tuple(sorted({row.purpose for row in rows} - {""}))
-    until = parse_moment(first.until) if first.until else None
-    return Grant(Audience(first.audience, names), first.use, purposes, until)
+    return Grant(Audience(first.audience, names), first.use, purposes, first.until and parse_moment(first.until))

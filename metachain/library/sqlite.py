@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,10 @@ def open_sqlite(path: Path, *, create: bool) -> Engine:
 
 
 def _connect(database: str) -> sqlite3.Connection:
-    uri = Path(database).as_uri()
-    read_only = Path(database).exists() and not _is_writable(Path(database))
+    path = Path(database)
+    uri = path.as_uri()
+    # Readers of a write-ahead log must write in its folder too.
+    read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
     connection = sqlite3.connect(
         f"{uri}?mode=ro&immutable=1" if read_only else uri,
         uri=True,
@@ -60,13 +63,8 @@ def _connect(database: str) -> sqlite3.Connection:
 
 
 def _read_json(written: str) -> Any:
-    """Parse a JSON column; the shortcut saves time, as most metadata are empty."""
+    """Parse JSON; the shortcut saves time, as most metadata are empty."""
     return {} if written == "{}" else json.loads(written)
-
-
-def _is_writable(path: Path) -> bool:
-    """True if the file and its folder can be written; readers of a write-ahead log must write there too."""
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _begin(connection: Connection) -> None:
@@ -97,11 +95,6 @@ def _prepare(engine: Engine, path: Path) -> None:
 
 
 def _enable_write_ahead_log(engine: Engine) -> None:
-    """Let readers read while one process writes; the file keeps the setting."""
-    raw = engine.raw_connection()
-    try:
+    """Let readers read while one process writes; the file keeps the setting. The first write reports a failure."""
+    with closing(engine.raw_connection()) as raw, suppress(sqlite3.OperationalError):
         raw.cursor().execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError:
-        return  # the first write reports a read-only place
-    finally:
-        raw.close()

@@ -22,8 +22,6 @@ INSERT_VECTORS = """
     JOIN demonstrations d ON d.text_sha256 = e.text_sha256
     WHERE CASE WHEN vector_dims(e.vector) = i.size THEN abs(vector_norm(e.vector) - 1) < 0.001 END
 """
-OF_TEXTS = "AND e.text_sha256 = ANY(:texts)"
-OF_AN_ENCODER = "AND i.fingerprint = :fingerprint"
 OR_UPDATE = "ON CONFLICT (institution, id, fingerprint) DO UPDATE SET vector = excluded.vector"
 
 
@@ -41,7 +39,7 @@ def index_vectors(connection: Connection, texts: Iterable[str]) -> None:
     """
     if not is_postgresql(connection) or not connection.execute(text("SELECT 1 FROM indexed LIMIT 1")).scalar():
         return
-    connection.execute(text(f"{INSERT_VECTORS} {OF_TEXTS} {OR_UPDATE}"), {"texts": list(texts)})
+    connection.execute(text(f"{INSERT_VECTORS} AND e.text_sha256 = ANY(:texts) {OR_UPDATE}"), {"texts": list(texts)})
 
 
 def reindex(connection: Connection, row: Mapping[str, Any]) -> None:
@@ -60,22 +58,16 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
     if not is_postgresql(engine):
         raise DataError(f"{place_of(engine)} is an SQLite file, which is searched exactly and needs no index")
     if size > LARGEST_SIZE:
-        raise DataError(
-            f"vectors of {size} numbers can't be indexed (at most {LARGEST_SIZE}); "
-            "search without an index, which is exact"
-        )
+        advice = "search without an index, which is exact"
+        raise DataError(f"vectors of {size} numbers can't be indexed (at most {LARGEST_SIZE}); {advice}")
     with writing(engine, KEEPER, alone=True) as connection:
-        connection.execute(
-            text(
-                "INSERT INTO indexed VALUES (:fingerprint, :size) ON CONFLICT (fingerprint) DO UPDATE SET size = :size"
-            ),
-            {"fingerprint": fingerprint, "size": size},
-        )
+        upsert = "INSERT INTO indexed VALUES (:fingerprint, :size) ON CONFLICT (fingerprint) DO UPDATE SET size = :size"
+        connection.execute(text(upsert), {"fingerprint": fingerprint, "size": size})
         # In this order the rows of an institution share pages, so an exact search reads few pages.
-        placing = f"{INSERT_VECTORS} {OF_AN_ENCODER} ORDER BY d.institution, d.id ON CONFLICT DO NOTHING"
-        connection.execute(text(placing), {"fingerprint": fingerprint})
-        held = text("SELECT count(*) FROM placed WHERE fingerprint = :fingerprint")
-        count = int(connection.execute(held, {"fingerprint": fingerprint}).scalar_one())
+        own = "AND i.fingerprint = :fingerprint ORDER BY d.institution, d.id ON CONFLICT DO NOTHING"
+        connection.execute(text(f"{INSERT_VECTORS} {own}"), {"fingerprint": fingerprint})
+        counted = text("SELECT count(*) FROM placed WHERE fingerprint = :fingerprint")
+        count = int(connection.execute(counted, {"fingerprint": fingerprint}).scalar_one())
     name = index_name(fingerprint, size)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         half_built = text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")

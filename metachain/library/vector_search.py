@@ -160,32 +160,23 @@ def approximately(
         "enable_sort": "off",
         "enable_seqscan": "off",
     }
-    connection.execute(
-        text("SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items()))
-    )
-    near = INDEX_SCAN.format(placed=PLACED_VECTORS, size=len(vector)) + TOP_K.format(
-        step=STEP, source="SELECT * FROM near"
-    )
+    changes = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    connection.execute(text(f"SELECT {changes}"))
+    scanned = INDEX_SCAN.format(placed=PLACED_VECTORS, size=len(vector))
+    near = scanned + TOP_K.format(step=STEP, source="SELECT * FROM near")
     # The fingerprint is written into the statement, so that the planner recognises this encoder's partial index.
     statement = text(near).bindparams(bindparam("fingerprint", type_=Text(), literal_execute=True))
     return _keys(connection, statement, {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k})
 
 
 def exactly(
-    connection: Connection,
-    fingerprint: str,
-    names: Sequence[str],
-    vector: NDArray[np.float32],
-    k: int,
-    *,
-    placed: bool,
+    connection: Connection, fingerprint: str, names: Sequence[str], vector: NDArray[np.float32], k: int, *, placed: bool
 ) -> list[Key]:
     """The exact nearest; ``placed`` says that the encoder's vectors are in the table ``placed``."""
     connection.execute(text("SELECT set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true)"))
     given: dict[str, Any] = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k}
-    if not placed:
-        given["size"] = len(vector)
-    return _keys(connection, text(TOP_K.format(step=STEP, source=PLACED_VECTORS if placed else JOINED_VECTORS)), given)
+    source, more = (PLACED_VECTORS, {}) if placed else (JOINED_VECTORS, {"size": len(vector)})
+    return _keys(connection, text(TOP_K.format(step=STEP, source=source)), given | more)
 
 
 def _keys(connection: Connection, statement: TextClause, given: dict[str, Any]) -> list[Key]:
@@ -219,17 +210,14 @@ def _exactly_in_sqlite(
     )
     best: list[list[Key]] = [[] for _ in vectors]
     for page in connection.execute(query).partitions(ROWS_AT_ONCE):
-        rows = [
-            row for row in page if len(row.vector) == vectors.shape[1] and abs(np.linalg.norm(row.vector) - 1) < 1e-3
-        ]
+        fits = (row for row in page if len(row.vector) == vectors.shape[1])
+        rows = [row for row in fits if abs(np.linalg.norm(row.vector) - 1) < 1e-3]
         if not rows:
             continue
         similarity = np.rint(STEP * (vectors @ np.stack([row.vector for row in rows]).T))
         for number, steps in enumerate(similarity):
             least = np.partition(steps, -k)[-k] if k < len(steps) else -np.inf
-            some = [
-                (rows[place].institution, rows[place].id, steps[place] / STEP)
-                for place in np.flatnonzero(steps >= least)
-            ]
-            best[number] = sorted([*best[number], *some], key=lambda key: (-key[2], *key[:2]))[:k]
+            for place in np.flatnonzero(steps >= least):
+                best[number].append((rows[place].institution, rows[place].id, steps[place] / STEP))
+            best[number] = sorted(best[number], key=lambda key: (-key[2], *key[:2]))[:k]
     return best

@@ -1,6 +1,5 @@
 """Vectors of a library's texts, computed once: dense ones in the database, hybrid ones in a file beside it."""
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from sqlalchemy import Engine, select
 
 from metachain.embedding.encoder import Encoder
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, text_sha256
+from metachain.files import replacing
 from metachain.library.embedding_cache import EmbeddingCache
 from metachain.library.engine import KEEPER, is_postgresql, reading
 from metachain.library.revisions import state_of
@@ -22,7 +22,7 @@ from metachain.workers import HERE, Workers
 __all__ = ["VectorFile", "Vectors", "positions_of"]
 
 FEWEST_IN_FILE = 2000
-"""Number of texts from which on vectors are cached in the file; fewer are quickly computed."""
+"""Smallest number of texts for which vectors are cached in the file; fewer are quickly computed."""
 SHARE_TO_REWRITE = 0.05
 """Share of texts missing from the file from which on it is rewritten."""
 FORMAT = "metachain-vectors/1"
@@ -34,27 +34,26 @@ class Vectors:
     """Vectors of one library and one encoder."""
 
     def __init__(self, engine: Engine, encoder: Encoder, workers: Workers = HERE) -> None:
+        self._encoder = encoder
         self._engine = engine
         self._embeddings = EmbeddingCache(engine, encoder, workers)
         path = None if is_postgresql(engine) else Path(f"{engine.url.database}-vectors.npz")
-        self._file = VectorFile(path, encoder.fingerprint)
-
-    @property
-    def encoder(self) -> Encoder:
-        """Encoder of the texts."""
-        return self._embeddings.encoder
+        self.file = VectorFile(path, encoder.fingerprint)
 
     def dense(self, texts: Sequence[str], progress: Progress = silent) -> VectorArray:
         """Unit vectors (n, d) of n texts; each text is embedded only once and then stored."""
         return self._embeddings.vectors(texts, progress)
 
     def hybrid(self, texts: Sequence[str], progress: Progress = silent) -> VectorArray:
-        """Hybrid vectors (n, d + 512) of n texts (``similarity.hybrid_vectors``)."""
+        """Hybrid vectors (n, d + 512) of n texts (``similarity.hybrid_vectors``).
+
+        Vectors of 2,000 texts or more are cached in a file beside an SQLite library.
+        """
         if not texts:
-            return hybrid_vectors(self.encoder.encode([]), lexical_vectors([]))
+            return hybrid_vectors(self._encoder.encode([]), lexical_vectors([]))
         many = len(texts) >= FEWEST_IN_FILE
         keys = np.array([text_sha256(text) for text in texts], "S64")
-        held, rows = self._file.read() if many else NOTHING_HELD
+        held, rows = self.file.read() if many else NOTHING_HELD
         place = positions_of(keys, held)
         missing = np.flatnonzero(place < 0)
         if not len(missing):
@@ -71,28 +70,26 @@ class Vectors:
         vectors[missing] = fresh
         return vectors
 
-    def remove_file(self) -> None:
-        """Delete the cache file; the next large request writes it again."""
-        self._file.remove()
-
     def _rewrite_file(self, keys: NDArray[np.bytes_], rows: VectorArray) -> None:
-        """Write the vectors of texts that the library still has; remove the file if something was erased meanwhile."""
+        """Write the vectors of texts that the library still has; remove the file if something is erased meanwhile."""
         with reading(self._engine, KEEPER) as connection:
             before = state_of(connection, "").forgotten
             existing = connection.execute(select(table.c.text_sha256).distinct()).scalars().all()
         still = np.isin(keys, np.array(existing, "S64"))
-        self._file.write(keys[still], rows[still])
+        self.file.write(keys[still], rows[still])
         with reading(self._engine) as connection:
             if state_of(connection, "").forgotten != before:
-                self._file.remove()
+                self.file.remove()
 
 
 class VectorFile:
-    """Cache file of one library and one encoder: npz archive of ascending text digests and one row for each."""
+    """Cache file of one library and one encoder: npz archive of ascending text digests and one row for each.
+
+    Without a path nothing is cached.
+    """
 
     def __init__(self, path: Path | None, fingerprint: str) -> None:
         self._path = path
-        """None for no file."""
         self._label = f"{FORMAT} {fingerprint}"
 
     def read(self) -> tuple[NDArray[np.bytes_], VectorArray]:
@@ -117,19 +114,11 @@ class VectorFile:
         if self._path is None:
             return
         ordered, first = np.unique(keys, return_index=True)
-        unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
-        try:
-            with unfinished.open("wb") as file:
-                np.savez(file, allow_pickle=False, label=np.array(self._label), keys=ordered, rows=rows[first])
-            os.replace(unfinished, self._path)
-        except OSError:
-            return  # the file only saves time
-        finally:
-            with suppress(OSError):
-                unfinished.unlink()
+        with suppress(OSError), replacing(self._path) as unfinished, unfinished.open("wb") as file:
+            np.savez(file, allow_pickle=False, label=np.array(self._label), keys=ordered, rows=rows[first])
 
     def remove(self) -> None:
-        """Delete the file."""
+        """Delete the file; the next large request writes it again."""
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
