@@ -1,9 +1,12 @@
-# Longer than 300 lines: one short class for each part of the JSON object, in the object's order.
 """Result of an evaluation: frozen typed parts, and the JSON object that ``metachain evaluate --json`` writes."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Self, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from typing import Any, Self
+
+from pydantic import TypeAdapter, ValidationError, model_validator
+from pydantic_core import to_jsonable_python
 
 from metachain.errors import DataError
 from metachain.evaluation.bootstrap import Interval
@@ -27,8 +30,6 @@ __all__ = [
     "read_scores",
 ]
 
-CONTRACT = ("dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost")
-"""Names that every stored result has."""
 OPTIONAL = ("transfer", "origins", "calibration", "ablation", "metrics", "readers", "past")
 """Names that the JSON object has only where their part is not empty."""
 
@@ -40,15 +41,16 @@ class _Part:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object; names that the part does not have are ignored."""
-        return cls(**{name: _frozen(row[name]) for name in _names(cls) if name in row})
+        """Read the JSON object and ignore names that the part does not have. Raises DataError where one is missing."""
+        try:
+            return _adapter(cls).validate_python(row)
+        except ValidationError as error:
+            raise DataError(f"not an evaluation result: {_fault(error)}; see metachain evaluate --json") from None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of the part."""
-        return {name: _json(getattr(self, name)) for name in _names(type(self))}
-
-
-_Kind = TypeVar("_Kind", bound=_Part)
+        found: dict[str, Any] = to_jsonable_python(self)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,11 @@ class Score(_Part):
     n: int
     """Number of queries."""
 
+    @model_validator(mode="before")
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object; rows without a metric share one that has no name."""
-        head = row["selector"], row["labels"], row["institution"], row["seed"]
-        return cls(*head, row.get("metric", ""), row["score"], row.get("n", 0))
+    def _completed(cls, row: Any) -> Any:
+        """Rows without a metric share one that has no name."""
+        return {"metric": "", "n": 0, **row} if isinstance(row, Mapping) else row
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,6 @@ class TransferMatrix(_Part):
     rows: tuple[tuple[float, ...], ...]
     """(S, S) in [0, 1]: how well the demonstrations of column s answer the inputs of row u."""
 
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        return cls(tuple(row["institutions"]), tuple(map(tuple, row["rows"])))
-
 
 @dataclass(frozen=True, slots=True)
 class ShownShares(_Part):
@@ -160,11 +157,6 @@ class CalibrationRow(_Part):
     bins: tuple[Bin, ...]
     """Bins of the reliability diagram, without the empty ones."""
 
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        return cls(row["labels"], row["ece"], row["n"], tuple(Bin(**one) for one in row["bins"]))
-
 
 @dataclass(frozen=True, slots=True)
 class MetricResult(_Part):
@@ -172,23 +164,13 @@ class MetricResult(_Part):
 
     summary: tuple[SummaryRow, ...]
 
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        return cls(_read(SummaryRow, row["summary"]))
-
 
 @dataclass(frozen=True, slots=True)
 class ReaderResult(_Part):
     """Scores with a further reader."""
 
     summary: tuple[SummaryRow, ...]
-    scores: tuple[Score, ...]
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        return cls(_read(SummaryRow, row["summary"]), read_scores(row.get("scores", ())))
+    scores: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +180,7 @@ class PastResult(_Part):
     past: int
     """Number of past institutions."""
     summary: tuple[SummaryRow, ...]
-    scores: tuple[Score, ...]
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        return cls(row["past"], _read(SummaryRow, row["summary"]), read_scores(row.get("scores", ())))
+    scores: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,19 +220,19 @@ class RunSettings(_Part):
     further: Mapping[str, Any] = field(default_factory=dict)
     """Settings that only other versions know, as JSON."""
 
+    @model_validator(mode="before")
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        lessons = {name: GuardChoice.from_json(one) for name, one in row.get("lessons", {}).items()}
-        names = set(_names(cls)) - {"lessons", "further"}
-        known: dict[str, Any] = {name: _frozen(one) for name, one in row.items() if name in names}
-        further = {name: one for name, one in row.items() if name not in {*names, "lessons"}}
-        return cls(**known, lessons=lessons, further=further)
+    def _gathered(cls, row: Any) -> Any:
+        if not isinstance(row, Mapping):
+            return row
+        known = {one.name: row[one.name] for one in fields(cls) if one.name in row and one.name != "further"}
+        return known | {"further": {name: one for name, one in row.items() if name not in known}}
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of the settings that are known."""
-        known = {name: getattr(self, name) for name in _names(type(self)) if name != "further"}
-        return {name: _json(one) for name, one in known.items() if one not in (None, (), {})} | dict(self.further)
+        found: dict[str, Any] = to_jsonable_python(self)
+        further = found.pop("further")
+        return {name: one for name, one in found.items() if one not in (None, [], {})} | further
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,34 +270,10 @@ class Evaluation(_Part):
     past: tuple[PastResult, ...] = ()
     """Results with fewer past institutions, in ascending order of their number."""
 
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read what ``to_json`` returned. Raises DataError where a name of the contract is missing."""
-        missing = [name for name in CONTRACT if name not in row]
-        if missing:
-            text = " and ".join(missing)
-            raise DataError(f"not an evaluation result: it lacks {text}; see metachain evaluate --json")
-        return cls(
-            **{name: row[name] for name in ("dataset", "protocol", "model", "shots")},
-            seeds=tuple(row["seeds"]),
-            settings=RunSettings.from_json(row["settings"]),
-            scores=read_scores(row["scores"]),
-            summary=_read(SummaryRow, row["summary"]),
-            cost=Cost.from_json(row["cost"]),
-            harm=_read(Harm, row.get("harm", ())),
-            transfer=TransferMatrix.from_json(row["transfer"]) if "transfer" in row else None,
-            origins=_read(ShownShares, row.get("origins", ())),
-            calibration=_read(CalibrationRow, row.get("calibration", ())),
-            ablation=_read(PartWorth, row.get("ablation", ())),
-            metrics={name: MetricResult.from_json(one) for name, one in row.get("metrics", {}).items()},
-            readers={name: ReaderResult.from_json(one) for name, one in row.get("readers", {}).items()},
-            past=_read(PastResult, row.get("past", ())),
-        )
-
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that ``metachain evaluate --json`` writes; parts that are empty are left out."""
-        parts = {name: getattr(self, name) for name in _names(type(self))}
-        return {name: _json(part) for name, part in parts.items() if part or name not in OPTIONAL}
+        parts = to_jsonable_python(self) | {"settings": self.settings.to_json()}
+        return {name: part for name, part in parts.items() if part or name not in OPTIONAL}
 
     def __getitem__(self, name: str) -> Any:
         """Return one part as JSON, ``result["summary"]``: the documentation showed results as dictionaries.
@@ -339,24 +292,12 @@ def read_scores(rows: Iterable[Score | Mapping[str, Any]]) -> tuple[Score, ...]:
     return tuple(row if isinstance(row, Score) else Score.from_json(row) for row in rows)
 
 
-def _read(kind: type[_Kind], rows: Iterable[Mapping[str, Any]]) -> tuple[_Kind, ...]:
-    return tuple(kind.from_json(row) for row in rows)
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(kind))
-
-
-def _json(value: Any) -> Any:
-    """JSON of a value: objects for parts and mappings, lists for tuples."""
-    if isinstance(value, _Part):
-        return value.to_json()
-    if is_dataclass(value):
-        return {name: _json(getattr(value, name)) for name in _names(type(value))}
-    if isinstance(value, Mapping):
-        return {name: _json(one) for name, one in value.items()}
-    return [_json(one) for one in value] if isinstance(value, tuple) else value
+def _fault(error: ValidationError) -> str:
+    faults = [(".".join(map(str, one["loc"])), one) for one in error.errors()]
+    missing = [place for place, one in faults if one["type"] == "missing"]
+    return f"it lacks {' and '.join(missing)}" if missing else f"{faults[0][0]}: {faults[0][1]['msg']}"
