@@ -7,12 +7,6 @@ from metachain._lazy import lazily
 if TYPE_CHECKING:
     from metachain.deidentification.gate import Gate, gate_named
 
-__all__ = [
-    "Gate",
-    "gate_named",
-]
-_HOMES = {
-    "Gate": "gate",
-    "gate_named": "gate",
-}
+__all__ = ["Gate", "gate_named"]
+_HOMES = {"Gate": "gate", "gate_named": "gate"}
 __getattr__ = lazily(__name__, _HOMES)

@@ -11,14 +11,7 @@ if TYPE_CHECKING:
     from metachain.evaluation.result import Evaluation
     from metachain.evaluation.summary import worth
 
-__all__ = [
-    "Diagnosis",
-    "Evaluation",
-    "Plan",
-    "diagnose",
-    "evaluate",
-    "worth",
-]
+__all__ = ["Diagnosis", "Evaluation", "Plan", "diagnose", "evaluate", "worth"]
 _HOMES = {
     "Diagnosis": "diagnosis",
     "diagnose": "diagnosis",

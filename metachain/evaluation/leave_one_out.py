@@ -30,15 +30,7 @@ from metachain.evaluation.result import (
 )
 from metachain.evaluation.runner import Bench, Draw, Turn, Turns, scored
 from metachain.evaluation.scorers import Answerer, ModelScorer, scorer_for
-from metachain.evaluation.summary import (
-    LARGEST_MATRIX,
-    OURS,
-    harm,
-    origins,
-    part_worths,
-    rounded_transfer,
-    summarise,
-)
+from metachain.evaluation.summary import LARGEST_MATRIX, OURS, harm, origins, part_worths, rounded_transfer, summarise
 from metachain.learning.calibration import calibration
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import Pool, make_pool

@@ -7,10 +7,6 @@ from metachain._lazy import lazily
 if TYPE_CHECKING:
     from metachain.reporting.report import write_report
 
-__all__ = [
-    "write_report",
-]
-_HOMES = {
-    "write_report": "report",
-}
+__all__ = ["write_report"]
+_HOMES = {"write_report": "report"}
 __getattr__ = lazily(__name__, _HOMES)

@@ -10,16 +10,7 @@ if TYPE_CHECKING:
     from metachain.scoring.named_metrics import metric_named
     from metachain.scoring.reader import answer
 
-__all__ = [
-    "METRICS",
-    "Metric",
-    "answer",
-    "are_texts",
-    "exact_match",
-    "json_schema",
-    "metric_named",
-    "suited_metric",
-]
+__all__ = ["METRICS", "Metric", "answer", "are_texts", "exact_match", "json_schema", "metric_named", "suited_metric"]
 _HOMES = {
     "json_schema": "json_metric",
     "METRICS": "metrics",

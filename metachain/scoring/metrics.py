@@ -93,13 +93,7 @@ def rouge_l(prediction: str, reference: str) -> float:
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        "exact_match": exact_match,
-        "label_f1": label_f1,
-        "rouge_l": rouge_l,
-        "span_f1": span_f1,
-        "token_f1": token_f1,
-    }
+    {"exact_match": exact_match, "label_f1": label_f1, "rouge_l": rouge_l, "span_f1": span_f1, "token_f1": token_f1}
 )
 
 
