@@ -26,7 +26,6 @@ from metachain.evaluation.result import (
     ReaderResult,
     RunSettings,
     Score,
-    SummaryRow,
 )
 from metachain.evaluation.runner import Bench, Draw, Turn, Turns, scored
 from metachain.evaluation.scorers import Answerer, ModelScorer, scorer_for
@@ -175,13 +174,14 @@ def _with_details(
     forecasts = [one for turn in played for one in turn.forecasts]
     past = {size: _scores(turns, plan.readers[0]) for size, turns in fewer.items()}
     readers = {name: _scores(played, name) for name in plan.readers[1:]}
+    further = {name: [row for row in result.scores if row.metric == name] for name in result.settings.metrics[1:]}
     return replace(
         result,
         transfer=rounded_transfer(bench.transfer, pool.institutions) if small else None,
         origins=origins(ours, pool),
         calibration=tuple(map(CalibrationRow.from_json, calibration(forecasts))),
         ablation=part_worths(result.scores, {part: ablated_name(part) for part in plan.ablate}),
-        metrics={name: MetricResult(_summary_by(name, result.scores)) for name in result.settings.metrics[1:]},
+        metrics={name: MetricResult(summarise(scores)) for name, scores in further.items()},
         readers={name: ReaderResult(summarise(rows), rows) for name, rows in readers.items()},
         past=tuple(PastResult(size, summarise(rows), rows) for size, rows in past.items()),
     )
@@ -189,10 +189,6 @@ def _with_details(
 
 def _scores(turns: Sequence[Turn], reader: str) -> tuple[Score, ...]:
     return tuple(row for turn in turns for row in turn.scores[reader])
-
-
-def _summary_by(metric: str, scores: Sequence[Score]) -> tuple[SummaryRow, ...]:
-    return summarise([row for row in scores if row.metric == metric])
 
 
 def _cost(started: float, answerer: Answerer | None) -> Cost:

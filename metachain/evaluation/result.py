@@ -55,19 +55,16 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Score(_Part):
-    """Mean score of one selector at one institution, with one random support, by one metric."""
+    """Mean score in [0, 1] over ``n`` queries of one institution: by selector, number of labels, seed, and metric."""
 
     selector: str
     labels: int
-    """Number of labels."""
     institution: str
     seed: int
-    """Seed of the support."""
+    """Seed of the random support."""
     metric: str
     score: float
-    """Mean over the queries, in [0, 1]."""
     n: int
-    """Number of queries."""
 
     @model_validator(mode="before")
     @classmethod
@@ -78,14 +75,12 @@ class Score(_Part):
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow(_Part):
-    """Summary of one selector at one label count, over institutions."""
+    """Means of one selector at one label count, over all institutions and over the worst tenth of them, in [0, 1]."""
 
     selector: str
     labels: int
     mean: float
-    """Mean over institutions, in [0, 1]."""
     worst_decile: float
-    """Mean of the worst tenth of the institutions, in [0, 1]."""
     gain: float | None
     """Relative gain of the mean over ``semantic``; None without ``semantic``, or where it scores 0."""
     ci95: Interval | None
@@ -103,13 +98,12 @@ class Cost(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Harm(_Part):
-    """Number of runs (an institution with one random support) more than one point worse than the baseline."""
+    """Number of runs (an institution with one random support) that ``lost`` more than one point to the baseline."""
 
     labels: int
     share: float
     """``lost / draws``, in [0, 1]."""
     lost: int
-    """Number of runs more than one point worse."""
     draws: int
     """Number of runs that both selectors were scored at."""
 
@@ -128,16 +122,15 @@ class PartWorth(_Part):
 
 @dataclass(frozen=True, slots=True)
 class TransferMatrix(_Part):
-    """Transfer between institutions."""
+    """(S, S) transfer in [0, 1]: how well the demonstrations of column s answer the inputs of row u."""
 
     institutions: tuple[str, ...]
     rows: tuple[tuple[float, ...], ...]
-    """(S, S) in [0, 1]: how well the demonstrations of column s answer the inputs of row u."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownShares(_Part):
-    """Owners of the demonstrations shown to one institution at one label count."""
+    """Owners of the demonstrations that metachain showed to one institution at one label count."""
 
     institution: str
     labels: int
@@ -147,13 +140,12 @@ class ShownShares(_Part):
 
 @dataclass(frozen=True, slots=True)
 class CalibrationRow(_Part):
-    """Reliability of the probabilities given at one label count."""
+    """Reliability of the ``n`` probabilities given at one label count."""
 
     labels: int
     ece: float
     """Expected calibration error, in [0, 1]."""
     n: int
-    """Number of probabilities."""
     bins: tuple[Bin, ...]
     """Bins of the reliability diagram, without the empty ones."""
 
@@ -175,10 +167,9 @@ class ReaderResult(_Part):
 
 @dataclass(frozen=True, slots=True)
 class PastResult(_Part):
-    """Scores with fewer past institutions."""
+    """Scores with a smaller number of past institutions."""
 
     past: int
-    """Number of past institutions."""
     summary: tuple[SummaryRow, ...]
     scores: tuple[Score, ...] = ()
 
@@ -198,9 +189,7 @@ class RunSettings(_Part):
     """Settings of the run and choices of the guard; an empty one is unknown and is left out of the JSON object."""
 
     version: str | None = None
-    """Version of metachain."""
     labels: tuple[int, ...] = ()
-    """Label counts."""
     queries: int | None = None
     """Most queries of an institution."""
     selectors: tuple[str, ...] = ()
@@ -216,7 +205,6 @@ class RunSettings(_Part):
     lessons: Mapping[str, GuardChoice] = field(default_factory=dict)
     """Choice of the guard by held-out institution."""
     command: str | None = None
-    """Command line of the run."""
     further: Mapping[str, Any] = field(default_factory=dict)
     """Settings that only other versions know, as JSON."""
 
@@ -258,17 +246,13 @@ class Evaluation(_Part):
     transfer: TransferMatrix | None = None
     """None for more than 200 institutions."""
     origins: tuple[ShownShares, ...] = ()
-    """Owners of the demonstrations that metachain showed."""
     calibration: tuple[CalibrationRow, ...] = ()
     """Reliability of metachain's probabilities, one row a label count; empty for texts."""
     ablation: tuple[PartWorth, ...] = ()
-    """Worth of each part that was left out."""
     metrics: Mapping[str, MetricResult] = field(default_factory=dict)
-    """Results of further metrics, by name."""
     readers: Mapping[str, ReaderResult] = field(default_factory=dict)
-    """Results with further readers, by name."""
     past: tuple[PastResult, ...] = ()
-    """Results with fewer past institutions, in ascending order of their number."""
+    """In ascending order of the number of past institutions."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that ``metachain evaluate --json`` writes; parts that are empty are left out."""
