@@ -63,14 +63,12 @@ def gate_named(action: str) -> Gate | None:
 def _redacted(texts: tuple[str, str], analyzer: Any, again: bool) -> tuple[tuple[str, str], dict[str, int]]:
     """Texts with identifiers replaced, and counts by kind; with ``again``, until no identifier is found any more."""
     counts: Counter[str] = Counter()
-    while True:
-        found = identifiers_of(texts, analyzer)
-        if not any(found):
-            return texts, dict(sorted(counts.items()))
+    while any(found := identifiers_of(texts, analyzer)):
         counts.update(one.kind for several in found for one in several)
         texts = (replaced(texts[0], found[0]), replaced(texts[1], found[1]))
         if not again:
-            return texts, dict(sorted(counts.items()))
+            break
+    return texts, dict(sorted(counts.items()))
 
 
 def _is_given(demonstration: Demonstration) -> bool:

@@ -30,10 +30,8 @@ _YEAR = r"(?:19|20)\d\d"
 _NUMERIC = rf"{_MO}/{_DAY}(?:\s?(?:-|–|to|through|thru|and)\s?{_MO}/{_DAY})?(?![\d/%-])"
 _DATED = (
     "on|since|between|mon|tues?|wed|thurs?|fri|sat|sun|dos|dob|dated?|until|till|through|thru|admitted|discharged|due|f/u"
-    "|follow[- ]up|started|begun|stopped"
-    "|collected|drawn|performed|lmp|as of|week of"
-    "|ending|expires?|seen|visit|appointment|appt|scheduled(?: for)?"
-    "|received|reported"
+    "|follow[- ]up|started|begun|stopped|collected|drawn|performed|lmp|as of|week of|ending|expires?|seen|visit"
+    "|appointment|appt|scheduled(?: for)?|received|reported"
 )
 
 _AREA = r"(?:\(\d{3}\)\s?|\d{3}[-./ ])"

@@ -16,9 +16,7 @@ LONGEST = 5
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _JOINS = frozenset({" ", "  ", "-", "\u00a0"})
-_PARTICLES = frozenset(
-    {"van", "der", "den", "de", "la", "las", "los", "del", "von", "da", "dos", "di", "bin", "al", "el"}
-)
+_PARTICLES = {"van", "der", "den", "de", "la", "las", "los", "del", "von", "da", "dos", "di", "bin", "al", "el"}
 _KNOWN = GIVEN | SURNAMES
 _STOPS = NOT_NAMES - _KNOWN
 _RELATIONS = (
@@ -35,8 +33,7 @@ _DONE = (
 )
 _TALKED = (
     "discussed|spoke|spoken|talked|conferred|consulted|reviewed|met|lives|living|appointment|visit|follow[- ]up"
-    "|followed up"
-    "|d/w|f/u|scheduled|plan|conversation|report|handoff|stays|here"
+    "|followed up|d/w|f/u|scheduled|plan|conversation|report|handoff|stays|here"
 )
 
 
@@ -122,11 +119,8 @@ def names(text: str) -> list[tuple[int, int, float]]:
         if not score and text[taken : run.start] in {" and ", " & "} and not _looks_like_other_words(run, plain):
             score = 0.5
         end = run.end
-        if (
-            following
-            and text[run.end : following.start] in {", ", ","}
-            and _is_surname_first(text, run, following, score)
-        ):
+        comma = following and text[run.end : following.start] in {", ", ","}
+        if comma and _is_surname_first(text, run, following, score):
             score, end = max(score, 0.8), following.end
         if score:
             found.append((_with_particles(text, run.start), end, score))
@@ -150,10 +144,8 @@ def _lower_case_names(text: str) -> Iterator[tuple[int, int, float]]:
 
 def name_words(name: str) -> set[str]:
     """Words of a name that identify the person elsewhere too: no initials and no words with another meaning."""
-    words = {match[0] for match in _TOKEN.finditer(name) if len(match[0]) > 2}
-    return {
-        word.capitalize() if word.isupper() else word for word in words if word.lower() not in NOT_NAMES | AMBIGUOUS
-    }
+    words = {word for word in _TOKEN.findall(name) if len(word) > 2 and word.lower() not in NOT_NAMES | AMBIGUOUS}
+    return {word.capitalize() if word.isupper() else word for word in words}
 
 
 def occurrences(text: str, words: Collection[str]) -> Iterator[tuple[int, int]]:
@@ -241,10 +233,10 @@ def _score_by_context(run: _Run, left: str, right: str, plain: Collection[str]) 
         return 0.7 if (run.known or len(run.words) > 1) and _LABELLED.search(left) and _follows_colon(left) else 0.0
     if _looks_like_other_words(run, plain):
         return 0.0
-    several = len(run.words) > 1
-    if (several or run.known) and (_LABELLED.search(left) or _CREDENTIAL.match(right) or _ACTS_AFTER.match(right)):
+    labelled, credential = _LABELLED.search(left), _CREDENTIAL.match(right)
+    if (len(run.words) > 1 or run.known) and (labelled or credential or _ACTS_AFTER.match(right)):
         return 0.7
-    if _LABELLED.search(left) and _follows_colon(left) and _CREDENTIAL.match(right):
+    if labelled and _follows_colon(left) and credential:
         return 0.7
     if _RELATED.search(left) or _ACTED.search(left) or _SUBJECT.match(right):
         return 0.6
@@ -276,9 +268,9 @@ def _is_in_lists(run: _Run) -> bool:
         return first in SURNAMES and len(run.words[0]) == 1
     if first not in GIVEN and len(run.words) > 3:
         return False
-    return (first in GIVEN and first not in AMBIGUOUS) or (
-        last in SURNAMES and (first in GIVEN or last not in AMBIGUOUS)
-    )
+    if first in GIVEN:
+        return first not in AMBIGUOUS or last in SURNAMES
+    return last in SURNAMES and last not in AMBIGUOUS
 
 
 def _is_surname_first(text: str, run: _Run, following: _Run, score: float) -> bool:

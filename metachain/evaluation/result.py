@@ -43,7 +43,8 @@ class _Part:
     def from_json(cls, row: Mapping[str, Any]) -> Self:
         """Read the JSON object and ignore names that the part does not have. Raises DataError where one is missing."""
         try:
-            return _adapter(cls).validate_python(row)
+            read: Self = _adapter(cls).validate_python(row)  # type: ignore[arg-type]  # a class is hashable
+            return read
         except ValidationError as error:
             raise DataError(f"not an evaluation result: {_fault(error)}; see metachain evaluate --json") from None
 
@@ -256,7 +257,7 @@ class Evaluation(_Part):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that ``metachain evaluate --json`` writes; parts that are empty are left out."""
-        parts = to_jsonable_python(self) | {"settings": self.settings.to_json()}
+        parts: dict[str, Any] = to_jsonable_python(self) | {"settings": self.settings.to_json()}
         return {name: part for name, part in parts.items() if part or name not in OPTIONAL}
 
     def __getitem__(self, name: str) -> Any:

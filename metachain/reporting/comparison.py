@@ -86,12 +86,11 @@ def ordered(selectors: Iterable[str]) -> list[str]:
 def learning_curves(scores: Sequence[Score]) -> dict[str, tuple[Point, ...]]:
     """Return each selector's mean score by number of labels, with bootstrap intervals over institutions."""
     table = _institution_scores(scores)
-    return {
-        selector: tuple(
-            _point(labels, list(table[selector, labels].values())) for name, labels in sorted(table) if name == selector
-        )
-        for selector in ordered(name for name, _ in table)
-    }
+    curves: dict[str, list[Point]] = {selector: [] for selector in ordered(name for name, _ in table)}
+    for (selector, labels), cell in sorted(table.items()):
+        values = np.array(list(cell.values()))
+        curves[selector].append(Point(labels, float(values.mean()), curve_interval(values)))
+    return {selector: tuple(points) for selector, points in curves.items()}
 
 
 def differences(scores: Sequence[Score], ours: str = OURS, baseline: str = BASELINE) -> dict[int, dict[str, float]]:
@@ -164,8 +163,3 @@ def _institution_scores(scores: Sequence[Score]) -> dict[tuple[str, int], dict[s
     """Mean over seeds by (selector, labels) and institution, of the first metric; institutions by name."""
     known = [row for row in main_rows(scores) if np.isfinite(row.score)]
     return {key: dict(sorted(cell.items())) for key, cell in by_institution(known).items()}
-
-
-def _point(labels: int, scores: list[float]) -> Point:
-    values = np.asarray(scores)
-    return Point(labels, float(values.mean()), curve_interval(values))
