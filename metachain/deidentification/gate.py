@@ -1,7 +1,6 @@
 """Gate of a library: flags, redacts or refuses patient identifiers in new demonstrations."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
@@ -45,11 +44,16 @@ class Gate:
         if not counts:
             return demonstration
         if self.action == "refuse":
-            raise DataError(_refusal(demonstration, counts))
+            kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+            raise DataError(
+                f"demonstration {demonstration.id!r} of {demonstration.institution!r} holds possible patient "
+                f'identifiers: {kinds}; remove them, or redact them with Gate("redact")'
+            )
         metadata = {**demonstration.metadata, "identifiers": counts}
         if self.action == "flag":
             return replace(demonstration, metadata=metadata)
-        given = demonstration.id if _is_given(demonstration) else ""
+        derived = Demonstration(demonstration.institution, demonstration.input, demonstration.output).id
+        given = "" if demonstration.id == derived else demonstration.id
         return Demonstration(demonstration.institution, *texts, id=given, metadata=metadata)
 
 
@@ -69,15 +73,3 @@ def _redacted(texts: tuple[str, str], analyzer: Any, again: bool) -> tuple[tuple
         if not again:
             break
     return texts, dict(sorted(counts.items()))
-
-
-def _is_given(demonstration: Demonstration) -> bool:
-    return demonstration.id != Demonstration(demonstration.institution, demonstration.input, demonstration.output).id
-
-
-def _refusal(demonstration: Demonstration, counts: Mapping[str, int]) -> str:
-    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    return (
-        f"demonstration {demonstration.id!r} of {demonstration.institution!r} holds possible patient identifiers: "
-        f'{kinds}; remove them, or redact them with Gate("redact")'
-    )

@@ -230,13 +230,13 @@ def _score(text: str, run: _Run, plain: Collection[str]) -> float:
 def _score_by_context(run: _Run, left: str, right: str, plain: Collection[str]) -> float:
     """Confidence that a run is a name, from its context."""
     if run.all_caps:
-        return 0.7 if (run.known or len(run.words) > 1) and _LABELLED.search(left) and _follows_colon(left) else 0.0
+        return 0.7 if (run.known or len(run.words) > 1) and _follows_label(left) else 0.0
     if _looks_like_other_words(run, plain):
         return 0.0
-    labelled, credential = _LABELLED.search(left), _CREDENTIAL.match(right)
-    if (len(run.words) > 1 or run.known) and (labelled or credential or _ACTS_AFTER.match(right)):
+    credential = _CREDENTIAL.match(right)
+    if (len(run.words) > 1 or run.known) and (_LABELLED.search(left) or credential or _ACTS_AFTER.match(right)):
         return 0.7
-    if labelled and _follows_colon(left) and credential:
+    if credential and _follows_label(left):
         return 0.7
     if _RELATED.search(left) or _ACTED.search(left) or _SUBJECT.match(right):
         return 0.6
@@ -251,9 +251,9 @@ def _looks_like_other_words(run: _Run, plain: Collection[str]) -> bool:
     return words or any(len(word) > 1 and word.isupper() for word in run.words)
 
 
-def _follows_colon(left: str) -> bool:
-    """True if a colon stands right before the run: in a text all in capitals a label alone is no sign."""
-    return ":" in left[-4:]
+def _follows_label(left: str) -> bool:
+    """True after a label with a colon: in a text all in capitals a label alone is no sign."""
+    return ":" in left[-4:] and bool(_LABELLED.search(left))
 
 
 def _is_in_lists(run: _Run) -> bool:
@@ -277,11 +277,11 @@ def _is_surname_first(text: str, run: _Run, following: _Run, score: float) -> bo
     """True if two runs with a comma between them are a surname and a given name."""
     if len(run.words) > 2 or len(following.words) > 3:
         return False
-    left = text[max(0, run.start - LEFT) : run.start]
-    if len(run.words) == 1 and (score >= 0.7 or (_LABELLED.search(left) and _follows_colon(left))):
-        return True
-    if len(run.words) == 1 and _SUBJECT.match(text, following.end) and not run.all_caps:
-        return True
+    if len(run.words) == 1:
+        if score >= 0.7 or _follows_label(text[max(0, run.start - LEFT) : run.start]):
+            return True
+        if _SUBJECT.match(text, following.end) and not run.all_caps:
+            return True
     return run.lower[-1] in SURNAMES and following.lower[0] in GIVEN
 
 

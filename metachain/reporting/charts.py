@@ -110,7 +110,8 @@ def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) 
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_xlim(low, high)
     axes.set_ylim(len(differences) - 0.45, -0.55)
-    axes.set_yticks(range(len(differences)), [_row_label(*item) for item in differences.items()])
+    rows = [(labels, *_tally(row.values())) for labels, row in differences.items()]
+    axes.set_yticks(range(len(rows)), [f"{labels} labels\n{gain} gain\n{lose} lose" for labels, gain, lose in rows])
     axes.set_xlabel(f"score of {OURS} minus {BASELINE}", fontsize=FONT, color=INK)
     for side, text, place in (("right", "◂ loses", -8), ("left", "gains ▸", 8)):
         top = axes.get_xaxis_transform()
@@ -149,16 +150,12 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = _opening(figure, label) + svg[svg.index(">") + 1 :]
+    width, height = (round(72 * inches) for inches in figure.get_size_inches())
+    box = f'viewBox="0 0 {width} {height}" style="max-width: {width}px"'
+    svg = f'<svg {box} role="img" aria-label="{escape(label)}">' + svg[svg.index(">") + 1 :]
     svg = re.sub(r'\bid="', f'id="{name}-', svg).replace("url(#", f"url(#{name}-")
     svg = svg.replace('xlink:href="#', f'href="#{name}-')
     return Markup(_coloured(svg))  # noqa: S704 - Matplotlib has escaped every text
-
-
-def _opening(figure: Figure, label: str) -> str:
-    width, height = (round(72 * inches) for inches in figure.get_size_inches())
-    box = f'viewBox="0 0 {width} {height}" style="max-width: {width}px"'
-    return f'<svg {box} role="img" aria-label="{escape(label)}">'
 
 
 def _coloured(svg: str) -> str:
@@ -220,9 +217,8 @@ def _curve(axes: Axes, name: str, slots: Sequence[float], points: Sequence[Point
         axes.fill_between(slots, low, high, color=style.colour, alpha=0.16, linewidth=0)
     axes.vlines(slots, low, high, color=style.colour, linewidth=2 if main else 1, alpha=0.55)
     means = [point.mean for point in points]
-    axes.plot(
-        slots, means, color=style.colour, linestyle=style.dashes, marker=style.marker, **(MAIN if main else MINOR)
-    )
+    look = MAIN if main else MINOR
+    axes.plot(slots, means, color=style.colour, linestyle=style.dashes, marker=style.marker, **look)
 
 
 def _direct_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], gap: float) -> None:
@@ -257,11 +253,6 @@ def _swarm(axes: Axes, values: np.ndarray, level: int, dot: float) -> None:
         axes.scatter(values[chosen], heights[chosen], s=38, c=colour, marker=marker, alpha=0.85)
     if len(values) > 1:
         axes.vlines(values.mean(), level - 0.42, level + 0.42, color=INK, linewidth=2.2)
-
-
-def _row_label(labels: int, row: Mapping[str, float]) -> str:
-    gain, lose = _tally(row.values())
-    return f"{labels} labels\n{gain} gain\n{lose} lose"
 
 
 def _tally(values: Collection[float]) -> tuple[int, int]:

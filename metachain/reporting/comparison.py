@@ -45,7 +45,6 @@ SELECTORS = {
 }
 """Meaning of each selector, in the order of tables and charts."""
 ABLATED = {ablated_name(part): f"{OURS} without {what}" for part, what in PARTS.items()}
-"""Meaning of each selector without one part of metachain."""
 ROUNDING = 1e-9
 
 Variants = dict[str, dict[int, SummaryRow]]
@@ -100,12 +99,10 @@ def differences(scores: Sequence[Score], ours: str = OURS, baseline: str = BASEL
     """
     table = _institution_scores(scores)
     paired = {}
-    for selector, labels in sorted(table):
-        ours_here, other = table[selector, labels], table.get((baseline, labels), {})
-        both = {name: ours_here[name] - other[name] for name in ours_here if name in other}
-        if selector == ours and both:
-            paired[labels] = both
-    return paired
+    for labels in sorted(labels for selector, labels in table if selector == ours):
+        own, other = table[ours, labels], table.get((baseline, labels), {})
+        paired[labels] = {name: own[name] - other[name] for name in own if name in other}
+    return {labels: row for labels, row in paired.items() if row}
 
 
 def fares(scores: Sequence[Score], labels: int) -> tuple[Fare, ...]:
