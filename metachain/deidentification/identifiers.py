@@ -98,17 +98,16 @@ def _windows(text: str) -> Iterator[tuple[int, str]]:
 
 def _merged(text: str, found: list[Identifier]) -> tuple[Identifier, ...]:
     """Identifiers with overlapping ones merged, under the kind with the highest score, and placeholders left out."""
-    merged: list[Identifier] = []
-    surest: list[Identifier] = []
+    merged: list[tuple[int, int, Identifier]] = []
     for one in sorted(found, key=lambda one: (one.start, -one.end)):
-        if merged and one.start < merged[-1].end:
-            last, best = merged[-1], max(surest[-1], one, key=lambda one: (one.score, one.end - one.start))
-            merged[-1] = replace(best, start=last.start, end=max(last.end, one.end))
-            surest[-1] = best
+        if merged and one.start < merged[-1][1]:
+            start, end, surest = merged.pop()
+            surest = max(surest, one, key=lambda one: (one.score, one.end - one.start))
+            merged.append((start, max(end, one.end), surest))
         else:
-            merged.append(one)
-            surest.append(one)
-    return tuple(part for one in merged for part in _outside_placeholders(text, one))
+            merged.append((one.start, one.end, one))
+    whole = (replace(surest, start=start, end=end) for start, end, surest in merged)
+    return tuple(part for one in whole for part in _outside_placeholders(text, one))
 
 
 def _outside_placeholders(text: str, one: Identifier) -> Iterator[Identifier]:

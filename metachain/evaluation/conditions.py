@@ -57,9 +57,7 @@ class Condition:
 
 
 _RELATED_ONES = "institutions whose inputs another one answers at least 10 points better than by chance"
-_LACKING = (
-    f"queries right with half of an institution's own demonstrations, minus those right with {LACKING_AT} of them"
-)
+_FEW = f"queries right with half of an institution's own demonstrations, minus those right with {LACKING_AT} of them"
 _ADAPTING = "queries right with 16 labels, minus those right with what was learned from the others alone"
 _DIFFERING = "near-identical texts of two institutions that are answered differently"
 _WAYS = "ways of answering: institutions that answer 3 of 4 near-identical texts alike count once"
@@ -70,7 +68,7 @@ _SECONDS = "seconds to embed and learn this library from scratch on this machine
 
 RULES = (
     Rule("many related tasks", "use", "at least", 5, "institutions", _RELATED_ONES),
-    Rule("few examples per task", "use", "at least", 0.05, "of its queries", _LACKING),
+    Rule("few examples per task", "use", "at least", 0.05, "of its queries", _FEW),
     Rule("tasks from one distribution", "use", "at least", 2 / 3, "of institutions", _RELATED_ONES),
     Rule("fast adaptation needed", "use", "at least", 0.02, "of its queries", _ADAPTING),
     Rule("personalisation at scale", "use", "at least", 0.1, "of near-identical texts", _DIFFERING),
@@ -106,8 +104,6 @@ def decide_by_mean(rule: Rule, values: Floats) -> Condition:
     return _condition(rule, (low >= rule.threshold) == (rule.side == "at least"), mean, span)
 
 
-def _condition(
-    rule: Rule, holds: bool | None, measure: float | None, span: Interval | None, why: str = ""
-) -> Condition:
+def _condition(rule: Rule, holds: bool | None, value: float | None, span: Interval | None, why: str = "") -> Condition:
     explanation = f"{rule.meaning} ({why})" if why else rule.meaning
-    return Condition(rule.name, rule.kind, holds, measure, span, rule.side, rule.threshold, rule.unit, explanation)
+    return Condition(rule.name, rule.kind, holds, value, span, rule.side, rule.threshold, rule.unit, explanation)

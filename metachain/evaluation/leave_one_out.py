@@ -14,7 +14,7 @@ from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.errors import DataError
 from metachain.evaluation.ablation import ablated_name
-from metachain.evaluation.holdout import PROTOCOLS, held_out_together, past_sizes, pasts_of
+from metachain.evaluation.holdout import PROTOCOLS, Allowed, held_out_together, past_sizes, pasts_of
 from metachain.evaluation.plan import Plan
 from metachain.evaluation.result import (
     CalibrationRow,
@@ -43,9 +43,7 @@ __all__ = ["PROTOCOLS", "Plan", "check_comparable", "check_model_alone", "evalua
 DEFAULTS = Plan()
 
 
-def check_comparable(
-    demonstrations: Sequence[Demonstration], plan: Plan, allowed: Mapping[str, frozenset[str]] | None = None
-) -> None:
+def check_comparable(demonstrations: Sequence[Demonstration], plan: Plan, allowed: Allowed | None = None) -> None:
     """Raise DataError, before long work, where there are too few institutions, groups or demonstrations."""
     past_sizes(pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed), plan.past)
     largest = max(Counter(one.institution for one in demonstrations).values())
@@ -69,7 +67,7 @@ def evaluate(
     plan: Plan = DEFAULTS,
     *,
     dataset: str = "",
-    allowed: Mapping[str, frozenset[str]] | None = None,
+    allowed: Allowed | None = None,
     answerer: Answerer | None = None,
     workers: Workers = HERE,
     progress: Progress = silent,

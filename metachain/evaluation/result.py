@@ -219,7 +219,7 @@ class RunSettings(_Part):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of the settings that are known."""
-        found: dict[str, Any] = to_jsonable_python(self)
+        found = _Part.to_json(self)
         further = found.pop("further")
         return {name: one for name, one in found.items() if one not in (None, [], {})} | further
 
@@ -257,7 +257,7 @@ class Evaluation(_Part):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that ``metachain evaluate --json`` writes; parts that are empty are left out."""
-        parts: dict[str, Any] = to_jsonable_python(self) | {"settings": self.settings.to_json()}
+        parts = _Part.to_json(self) | {"settings": self.settings.to_json()}
         return {name: part for name, part in parts.items() if part or name not in OPTIONAL}
 
     def __getitem__(self, name: str) -> Any:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
 from metachain.evaluation.result import CalibrationRow
-from metachain.reporting.comparison import BASELINE, OURS, Point
+from metachain.reporting.comparison import BASELINE, OURS, Point, tally
 from metachain.reporting.wording import listed, score
 
 __all__ = [
@@ -110,7 +110,7 @@ def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) 
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_xlim(low, high)
     axes.set_ylim(len(differences) - 0.45, -0.55)
-    rows = [(labels, *_tally(row.values())) for labels, row in differences.items()]
+    rows = [(labels, *tally(row)) for labels, row in differences.items()]
     axes.set_yticks(range(len(rows)), [f"{labels} labels\n{gain} gain\n{lose} lose" for labels, gain, lose in rows])
     axes.set_xlabel(f"score of {OURS} minus {BASELINE}", fontsize=FONT, color=INK)
     for side, text, place in (("right", "◂ loses", -8), ("left", "gains ▸", 8)):
@@ -255,14 +255,10 @@ def _swarm(axes: Axes, values: np.ndarray, level: int, dot: float) -> None:
         axes.vlines(values.mean(), level - 0.42, level + 0.42, color=INK, linewidth=2.2)
 
 
-def _tally(values: Collection[float]) -> tuple[int, int]:
-    return sum(value > 0 for value in values), sum(value < 0 for value in values)
-
-
 def _difference_words(differences: Mapping[int, Mapping[str, float]]) -> str:
     parts = []
     for labels, row in differences.items():
-        gain, lose = _tally(row.values())
+        gain, lose = tally(row)
         mean = score(float(np.mean(list(row.values()))), signed=True)
         parts.append(f"at {labels} labels {gain} gain and {lose} lose, mean difference {mean}")
     return f"Differences {OURS} minus {BASELINE} for each institution: {'; '.join(parts)}."

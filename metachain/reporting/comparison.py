@@ -1,7 +1,7 @@
 """Comparison of selectors by an evaluation's scores: learning curves, differences by institution, variants."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "fares",
     "learning_curves",
     "ordered",
+    "tally",
     "tenths",
     "variants",
     "worths",
@@ -103,6 +104,11 @@ def differences(scores: Sequence[Score], ours: str = OURS, baseline: str = BASEL
         own, other = table[ours, labels], table.get((baseline, labels), {})
         paired[labels] = {name: own[name] - other[name] for name in own if name in other}
     return {labels: row for labels, row in paired.items() if row}
+
+
+def tally(differences: Mapping[str, float]) -> tuple[int, int]:
+    """Count the institutions that gain, and those that lose."""
+    return sum(value > 0 for value in differences.values()), sum(value < 0 for value in differences.values())
 
 
 def fares(scores: Sequence[Score], labels: int) -> tuple[Fare, ...]:
