@@ -220,7 +220,7 @@ class RunSettings(_Part):
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of the settings that are known."""
         found = _Part.to_json(self)
-        further = found.pop("further")
+        further: dict[str, Any] = found.pop("further")
         return {name: one for name, one in found.items() if one not in (None, [], {})} | further
 
 
