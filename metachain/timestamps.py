@@ -1,4 +1,4 @@
-"""Times in UTC as a library stores them: texts of one width, so that their order is the order of time."""
+"""Moments in UTC as a library stores them: texts of one width, so that the order of texts is the order of time."""
 
 from datetime import UTC, datetime
 
@@ -10,24 +10,24 @@ FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def now() -> str:
-    """The current time, to the second."""
+    """Format the present moment, to the second."""
     return format_moment(datetime.now(UTC))
 
 
 def format_moment(at: datetime) -> str:
-    """A time with a time zone, in ISO 8601."""
-    return at.astimezone(UTC).strftime(FORM)
+    """Format a moment with a time zone as ISO 8601 in UTC."""
+    return at.astimezone(UTC).strftime(FORMAT)
 
 
-def parse_moment(words: str) -> datetime:
-    """Parse a text of ``format_moment``."""
-    return datetime.strptime(words, FORM).replace(tzinfo=UTC)
+def parse_moment(text: str) -> datetime:
+    """Parse the output of ``format_moment``."""
+    return datetime.strptime(text, FORMAT).replace(tzinfo=UTC)
 
 
-def parse_moment_option(option: str, words: str, also: str = "") -> datetime:
-    """Day or time given to an option of the command line, in UTC unless it names another zone.
+def parse_moment_option(option: str, text: str, also: str = "") -> datetime:
+    """Parse an option of the command line: a day or a moment, in UTC unless a time zone is given.
 
-    Raises DataError for anything else; the message begins its list of accepted values with ``also``.
+    Raises DataError for anything else. ``also`` names in the message other values that the option takes.
     """
     try:
         moment = datetime.fromisoformat(text)

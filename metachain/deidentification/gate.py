@@ -1,7 +1,6 @@
 """Gate of a library: flags, redacts or refuses patient identifiers in new demonstrations."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
@@ -45,11 +44,16 @@ class Gate:
         if not counts:
             return demonstration
         if self.action == "refuse":
-            raise DataError(_refusal(demonstration, counts))
+            kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+            raise DataError(
+                f"demonstration {demonstration.id!r} of {demonstration.institution!r} holds possible patient "
+                f'identifiers: {kinds}; remove them, or redact them with Gate("redact")'
+            )
         metadata = {**demonstration.metadata, "identifiers": counts}
         if self.action == "flag":
             return replace(demonstration, metadata=metadata)
-        given = demonstration.id if _is_given(demonstration) else ""
+        derived = Demonstration(demonstration.institution, demonstration.input, demonstration.output).id
+        given = "" if demonstration.id == derived else demonstration.id
         return Demonstration(demonstration.institution, *texts, id=given, metadata=metadata)
 
 
@@ -63,23 +67,9 @@ def gate_named(action: str) -> Gate | None:
 def _redacted(texts: tuple[str, str], analyzer: Any, again: bool) -> tuple[tuple[str, str], dict[str, int]]:
     """Texts with identifiers replaced, and counts by kind; with ``again``, until no identifier is found any more."""
     counts: Counter[str] = Counter()
-    while True:
-        found = identifiers_of(texts, analyzer)
-        if not any(found):
-            return texts, dict(sorted(counts.items()))
+    while any(found := identifiers_of(texts, analyzer)):
         counts.update(one.kind for several in found for one in several)
         texts = (replaced(texts[0], found[0]), replaced(texts[1], found[1]))
         if not again:
-            return texts, dict(sorted(counts.items()))
-
-
-def _is_given(demonstration: Demonstration) -> bool:
-    return demonstration.id != Demonstration(demonstration.institution, demonstration.input, demonstration.output).id
-
-
-def _refusal(demonstration: Demonstration, counts: Mapping[str, int]) -> str:
-    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    return (
-        f"demonstration {demonstration.id!r} of {demonstration.institution!r} holds possible patient identifiers: "
-        f'{kinds}; remove them, or redact them with Gate("redact")'
-    )
+            break
+    return texts, dict(sorted(counts.items()))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 from metachain.deidentification.person_names import name_words, occurrences
@@ -97,30 +98,23 @@ def _windows(text: str) -> Iterator[tuple[int, str]]:
 
 def _merged(text: str, found: list[Identifier]) -> tuple[Identifier, ...]:
     """Identifiers with overlapping ones merged, under the kind with the highest score, and placeholders left out."""
-    merged: list[Identifier] = []
-    surest: list[Identifier] = []
+    merged: list[tuple[int, int, Identifier]] = []
     for one in sorted(found, key=lambda one: (one.start, -one.end)):
-        if merged and one.start < merged[-1].end:
-            last, best = merged[-1], max(surest[-1], one, key=lambda one: (one.score, one.end - one.start))
-            merged[-1] = replace(best, start=last.start, end=max(last.end, one.end))
-            surest[-1] = best
+        if merged and one.start < merged[-1][1]:
+            start, end, surest = merged.pop()
+            surest = max(surest, one, key=lambda one: (one.score, one.end - one.start))
+            merged.append((start, max(end, one.end), surest))
         else:
-            merged.append(one)
-            surest.append(one)
-    return tuple(part for one in merged for part in _outside_placeholders(text, one))
+            merged.append((one.start, one.end, one))
+    whole = (replace(surest, start=start, end=end) for start, end, surest in merged)
+    return tuple(part for one in whole for part in _outside_placeholders(text, one))
 
 
 def _outside_placeholders(text: str, one: Identifier) -> Iterator[Identifier]:
-    place = one.start
-    around = text[max(0, one.start - 40) : one.end + 40]
-    for match in _PLACEHOLDER.finditer(around):
-        start, end = (max(0, one.start - 40) + edge for edge in match.span())
-        if end > one.start and start < one.end:
-            yield from _if_it_has_letters(text, replace(one, start=place, end=max(place, start)))
-            place = max(place, end)
-    yield from _if_it_has_letters(text, replace(one, start=place, end=max(place, one.end)))
-
-
-def _if_it_has_letters(text: str, one: Identifier) -> Iterator[Identifier]:
-    if any(character.isalnum() for character in text[one.start : one.end]):
-        yield one
+    """Parts of an identifier outside placeholders that have a letter or digit."""
+    matches = _PLACEHOLDER.finditer(text, max(0, one.start - 40), one.end + 40)
+    inside = (match.span() for match in matches if match.end() > one.start and match.start() < one.end)
+    edges = [one.start, *chain.from_iterable(inside), one.end]
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        if any(character.isalnum() for character in text[start:end]):
+            yield replace(one, start=start, end=end)

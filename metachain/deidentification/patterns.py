@@ -13,14 +13,14 @@ _GAP = rf"(?:{_MARK}|\s{{0,2}}(?:[:=#(-]|is\b|was\b)?\s{{0,3}})"
 _COLON = r"\s{0,2}[:=#]\s{0,3}"
 _CODE = r"(?=[A-Z-]{0,12}\d)(?!\d{1,3}(?![\w-]))[A-Z0-9][A-Z0-9-]{2,24}[A-Z0-9](?!\w)"
 
-_MONTH = (
-    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    "|nov(?:ember)?|dec(?:ember)?"
+_MONTHS = (
+    "Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    "|Nov(?:ember)?|Dec(?:ember)?"
 )
-_MONTH_NAME = "(?-i:January|February|March|April|May|June|July|August|September|October|November|December)"
+_FULL_MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+_MONTH, _MONTH_NAME = _MONTHS.lower(), f"(?-i:{_FULL_MONTHS})"
 _MONTH_CASED = (
-    "(?-i:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
-    "|Nov(?:ember)?|Dec(?:ember)?|JANUARY|FEBRUARY|MARCH|APRIL|JUNE|JULY|AUGUST|SEPTEMBER|OCTOBER|NOVEMBER|DECEMBER"
+    f"(?-i:{_MONTHS}|JANUARY|FEBRUARY|MARCH|APRIL|JUNE|JULY|AUGUST|SEPTEMBER|OCTOBER|NOVEMBER|DECEMBER"
     "|january|february|april|june|july|august|september|october|november|december)"
 )
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
@@ -30,10 +30,8 @@ _YEAR = r"(?:19|20)\d\d"
 _NUMERIC = rf"{_MO}/{_DAY}(?:\s?(?:-|–|to|through|thru|and)\s?{_MO}/{_DAY})?(?![\d/%-])"
 _DATED = (
     "on|since|between|mon|tues?|wed|thurs?|fri|sat|sun|dos|dob|dated?|until|till|through|thru|admitted|discharged|due|f/u"
-    "|follow[- ]up|started|begun|stopped"
-    "|collected|drawn|performed|lmp|as of|week of"
-    "|ending|expires?|seen|visit|appointment|appt|scheduled(?: for)?"
-    "|received|reported"
+    "|follow[- ]up|started|begun|stopped|collected|drawn|performed|lmp|as of|week of|ending|expires?|seen|visit"
+    "|appointment|appt|scheduled(?: for)?|received|reported"
 )
 
 _AREA = r"(?:\(\d{3}\)\s?|\d{3}[-./ ])"
@@ -187,7 +185,7 @@ _ADDRESSED = r"(?=,?\s(?i:apt|apartment|suite|unit|#)|,?\s(?:[A-Z]+,?\s){1,3}(?:
 _NOT_TOWN = (
     rf"(?!(?:{_STATE_NAMES}|USA|US|U\.S|America|Mexico|Canada|China|India|Europe|Africa|Asia|England|Monday|Tuesday"
     r"|Wednesday|Thursday|Friday|Saturday|Sunday|Room|Unit|Ward|Bed|The|Home|Hospice|Hospital|Emergency|Surgery|Clinic"
-    r"|Medicare|Medicaid|January|February|March|April|May|June|July|August|September|October|November|December)\b)"
+    rf"|Medicare|Medicaid|{_FULL_MONTHS})\b)"
 )
 
 CASED: Mapping[str, tuple[str, ...]] = {

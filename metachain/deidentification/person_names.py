@@ -16,9 +16,7 @@ LONGEST = 5
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _JOINS = frozenset({" ", "  ", "-", "\u00a0"})
-_PARTICLES = frozenset(
-    {"van", "der", "den", "de", "la", "las", "los", "del", "von", "da", "dos", "di", "bin", "al", "el"}
-)
+_PARTICLES = {"van", "der", "den", "de", "la", "las", "los", "del", "von", "da", "dos", "di", "bin", "al", "el"}
 _KNOWN = GIVEN | SURNAMES
 _STOPS = NOT_NAMES - _KNOWN
 _RELATIONS = (
@@ -35,8 +33,7 @@ _DONE = (
 )
 _TALKED = (
     "discussed|spoke|spoken|talked|conferred|consulted|reviewed|met|lives|living|appointment|visit|follow[- ]up"
-    "|followed up"
-    "|d/w|f/u|scheduled|plan|conversation|report|handoff|stays|here"
+    "|followed up|d/w|f/u|scheduled|plan|conversation|report|handoff|stays|here"
 )
 
 
@@ -122,11 +119,8 @@ def names(text: str) -> list[tuple[int, int, float]]:
         if not score and text[taken : run.start] in {" and ", " & "} and not _looks_like_other_words(run, plain):
             score = 0.5
         end = run.end
-        if (
-            following
-            and text[run.end : following.start] in {", ", ","}
-            and _is_surname_first(text, run, following, score)
-        ):
+        comma = following and text[run.end : following.start] in {", ", ","}
+        if comma and _is_surname_first(text, run, following, score):
             score, end = max(score, 0.8), following.end
         if score:
             found.append((_with_particles(text, run.start), end, score))
@@ -150,10 +144,8 @@ def _lower_case_names(text: str) -> Iterator[tuple[int, int, float]]:
 
 def name_words(name: str) -> set[str]:
     """Words of a name that identify the person elsewhere too: no initials and no words with another meaning."""
-    words = {match[0] for match in _TOKEN.finditer(name) if len(match[0]) > 2}
-    return {
-        word.capitalize() if word.isupper() else word for word in words if word.lower() not in NOT_NAMES | AMBIGUOUS
-    }
+    words = {word for word in _TOKEN.findall(name) if len(word) > 2 and word.lower() not in NOT_NAMES | AMBIGUOUS}
+    return {word.capitalize() if word.isupper() else word for word in words}
 
 
 def occurrences(text: str, words: Collection[str]) -> Iterator[tuple[int, int]]:
@@ -238,13 +230,13 @@ def _score(text: str, run: _Run, plain: Collection[str]) -> float:
 def _score_by_context(run: _Run, left: str, right: str, plain: Collection[str]) -> float:
     """Confidence that a run is a name, from its context."""
     if run.all_caps:
-        return 0.7 if (run.known or len(run.words) > 1) and _LABELLED.search(left) and _follows_colon(left) else 0.0
+        return 0.7 if (run.known or len(run.words) > 1) and _follows_label(left) else 0.0
     if _looks_like_other_words(run, plain):
         return 0.0
-    several = len(run.words) > 1
-    if (several or run.known) and (_LABELLED.search(left) or _CREDENTIAL.match(right) or _ACTS_AFTER.match(right)):
+    credential = _CREDENTIAL.match(right)
+    if (len(run.words) > 1 or run.known) and (_LABELLED.search(left) or credential or _ACTS_AFTER.match(right)):
         return 0.7
-    if _LABELLED.search(left) and _follows_colon(left) and _CREDENTIAL.match(right):
+    if credential and _follows_label(left):
         return 0.7
     if _RELATED.search(left) or _ACTED.search(left) or _SUBJECT.match(right):
         return 0.6
@@ -259,9 +251,9 @@ def _looks_like_other_words(run: _Run, plain: Collection[str]) -> bool:
     return words or any(len(word) > 1 and word.isupper() for word in run.words)
 
 
-def _follows_colon(left: str) -> bool:
-    """True if a colon stands right before the run: in a text all in capitals a label alone is no sign."""
-    return ":" in left[-4:]
+def _follows_label(left: str) -> bool:
+    """True after a label with a colon: in a text all in capitals a label alone is no sign."""
+    return ":" in left[-4:] and bool(_LABELLED.search(left))
 
 
 def _is_in_lists(run: _Run) -> bool:
@@ -276,20 +268,20 @@ def _is_in_lists(run: _Run) -> bool:
         return first in SURNAMES and len(run.words[0]) == 1
     if first not in GIVEN and len(run.words) > 3:
         return False
-    return (first in GIVEN and first not in AMBIGUOUS) or (
-        last in SURNAMES and (first in GIVEN or last not in AMBIGUOUS)
-    )
+    if first in GIVEN:
+        return first not in AMBIGUOUS or last in SURNAMES
+    return last in SURNAMES and last not in AMBIGUOUS
 
 
 def _is_surname_first(text: str, run: _Run, following: _Run, score: float) -> bool:
     """True if two runs with a comma between them are a surname and a given name."""
     if len(run.words) > 2 or len(following.words) > 3:
         return False
-    left = text[max(0, run.start - LEFT) : run.start]
-    if len(run.words) == 1 and (score >= 0.7 or (_LABELLED.search(left) and _follows_colon(left))):
-        return True
-    if len(run.words) == 1 and _SUBJECT.match(text, following.end) and not run.all_caps:
-        return True
+    if len(run.words) == 1:
+        if score >= 0.7 or _follows_label(text[max(0, run.start - LEFT) : run.start]):
+            return True
+        if _SUBJECT.match(text, following.end) and not run.all_caps:
+            return True
     return run.lower[-1] in SURNAMES and following.lower[0] in GIVEN
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.evaluation.bootstrap import mean_interval
+from metachain.evaluation.bootstrap import Interval, mean_interval
 
 __all__ = ["LACKING_AT", "RELATED", "RULES", "Condition", "Rule", "decide_by_count", "decide_by_mean"]
 
@@ -32,7 +32,7 @@ class Rule:
     """Side of the threshold on which the condition holds."""
     threshold: float
     unit: str
-    """Unit of the measure: things counted, or ``of`` the things that it is a share of."""
+    """Things counted, or ``of`` the things that the measure is a share of."""
     meaning: str
     """Meaning of the measure, in plain words."""
 
@@ -47,7 +47,7 @@ class Condition:
     """None where undecided: nothing could be measured, or the interval includes the threshold."""
     measure: float | None
     """None where nothing could be measured."""
-    interval: tuple[float, float] | None
+    interval: Interval | None
     """95 % bootstrap interval over institutions; None for counts, and with fewer than 4 institutions."""
     side: Side
     threshold: float
@@ -56,87 +56,27 @@ class Condition:
     """Meaning of the measure, and the reason where it is undecided."""
 
 
+_RELATED_ONES = "institutions whose inputs another one answers at least 10 points better than by chance"
+_FEW = f"queries right with half of an institution's own demonstrations, minus those right with {LACKING_AT} of them"
+_ADAPTING = "queries right with 16 labels, minus those right with what was learned from the others alone"
+_DIFFERING = "near-identical texts of two institutions that are answered differently"
+_WAYS = "ways of answering: institutions that answer 3 of 4 near-identical texts alike count once"
+_UNRELATED = "inputs that the best other institution answers right, minus those right by chance"
+_ABUNDANT = "institutions where half of their own demonstrations score as well as 16 labels with all other institutions"
+_SIMPLE = "queries right by learning with 4 and 16 labels, minus those right by plain nearest neighbours"
+_SECONDS = "seconds to embed and learn this library from scratch on this machine as it is now"
+
 RULES = (
-    Rule(
-        "many related tasks",
-        "use",
-        "at least",
-        5,
-        "institutions",
-        "institutions whose inputs another one answers at least 10 points better than by chance",
-    ),
-    Rule(
-        "few examples per task",
-        "use",
-        "at least",
-        0.05,
-        "of its queries",
-        f"queries right with half of an institution's own demonstrations, minus those right with {LACKING_AT} of them",
-    ),
-    Rule(
-        "tasks from one distribution",
-        "use",
-        "at least",
-        2 / 3,
-        "of institutions",
-        "institutions whose inputs another one answers at least 10 points better than by chance",
-    ),
-    Rule(
-        "fast adaptation needed",
-        "use",
-        "at least",
-        0.02,
-        "of its queries",
-        "queries right with 16 labels, minus those right with what was learned from the others alone",
-    ),
-    Rule(
-        "personalisation at scale",
-        "use",
-        "at least",
-        0.1,
-        "of near-identical texts",
-        "near-identical texts of two institutions that are answered differently",
-    ),
-    Rule(
-        "a single task",
-        "avoid",
-        "under",
-        3,
-        "ways of answering",
-        "ways of answering: institutions that answer 3 of 4 near-identical texts alike count once",
-    ),
-    Rule(
-        "unrelated tasks",
-        "avoid",
-        "under",
-        0.05,
-        "of its inputs",
-        "inputs that the best other institution answers right, minus those right by chance",
-    ),
-    Rule(
-        "abundant data per task",
-        "avoid",
-        "at least",
-        0.5,
-        "of institutions",
-        "institutions where half of their own demonstrations score as well as 16 labels with all other institutions",
-    ),
-    Rule(
-        "simple transfer suffices",
-        "avoid",
-        "under",
-        0.02,
-        "of its queries",
-        "queries right by learning with 4 and 16 labels, minus those right by plain nearest neighbours",
-    ),
-    Rule(
-        "compute limits",
-        "avoid",
-        "at least",
-        600.0,
-        "seconds",
-        "seconds to embed and learn this library from scratch on this machine as it is now",
-    ),
+    Rule("many related tasks", "use", "at least", 5, "institutions", _RELATED_ONES),
+    Rule("few examples per task", "use", "at least", 0.05, "of its queries", _FEW),
+    Rule("tasks from one distribution", "use", "at least", 2 / 3, "of institutions", _RELATED_ONES),
+    Rule("fast adaptation needed", "use", "at least", 0.02, "of its queries", _ADAPTING),
+    Rule("personalisation at scale", "use", "at least", 0.1, "of near-identical texts", _DIFFERING),
+    Rule("a single task", "avoid", "under", 3, "ways of answering", _WAYS),
+    Rule("unrelated tasks", "avoid", "under", 0.05, "of its inputs", _UNRELATED),
+    Rule("abundant data per task", "avoid", "at least", 0.5, "of institutions", _ABUNDANT),
+    Rule("simple transfer suffices", "avoid", "under", 0.02, "of its queries", _SIMPLE),
+    Rule("compute limits", "avoid", "at least", 600.0, "seconds", _SECONDS),
 )
 
 
@@ -164,8 +104,6 @@ def decide_by_mean(rule: Rule, values: Floats) -> Condition:
     return _condition(rule, (low >= rule.threshold) == (rule.side == "at least"), mean, span)
 
 
-def _condition(
-    rule: Rule, holds: bool | None, measure: float | None, span: tuple[float, float] | None, why: str = ""
-) -> Condition:
+def _condition(rule: Rule, holds: bool | None, value: float | None, span: Interval | None, why: str = "") -> Condition:
     explanation = f"{rule.meaning} ({why})" if why else rule.meaning
-    return Condition(rule.name, rule.kind, holds, measure, span, rule.side, rule.threshold, rule.unit, explanation)
+    return Condition(rule.name, rule.kind, holds, value, span, rule.side, rule.threshold, rule.unit, explanation)

@@ -9,13 +9,15 @@ from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.learning.episodes import rng_for
 
-__all__ = ["PROTOCOLS", "fewer_past", "held_out_together", "past_sizes", "pasts_of"]
+__all__ = ["PROTOCOLS", "Allowed", "fewer_past", "held_out_together", "past_sizes", "pasts_of"]
 
 PROTOCOLS = ("institution", "group")
 PAST_STREAM = 2000
 """Stream of random numbers of its own, apart from those of supports and the guard's episodes."""
 
 Rows = NDArray[np.intp]
+Allowed = Mapping[str, frozenset[str]]
+"""Names of the institutions that each institution may use; an institution without an entry may use none."""
 
 
 def held_out_together(demonstrations: Sequence[Demonstration], protocol: str) -> NDArray[np.int64]:
@@ -40,13 +42,11 @@ def held_out_together(demonstrations: Sequence[Demonstration], protocol: str) ->
     return numbers
 
 
-def pasts_of(
-    demonstrations: Sequence[Demonstration], groups: NDArray[np.int64], allowed: Mapping[str, frozenset[str]] | None
-) -> list[Rows]:
+def pasts_of(demonstrations: Sequence[Demonstration], groups: NDArray[np.int64], allowed: Allowed | None) -> list[Rows]:
     """Return the numbers of the past institutions of each of S institutions: not held out with it, and allowed.
 
-    ``groups`` (S,) from ``held_out_together``. ``allowed`` names the institutions that each may use; without an entry
-    it may use none, and None allows all. Raises DataError where no institution may use any.
+    ``groups`` (S,) from ``held_out_together``; None for ``allowed`` allows all. Raises DataError where no institution
+    may use any.
     """
     names = sorted({one.institution for one in demonstrations})
     pasts = []

@@ -14,7 +14,7 @@ from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.errors import DataError
 from metachain.evaluation.ablation import ablated_name
-from metachain.evaluation.holdout import PROTOCOLS, held_out_together, past_sizes, pasts_of
+from metachain.evaluation.holdout import PROTOCOLS, Allowed, held_out_together, past_sizes, pasts_of
 from metachain.evaluation.plan import Plan
 from metachain.evaluation.result import (
     CalibrationRow,
@@ -26,19 +26,10 @@ from metachain.evaluation.result import (
     ReaderResult,
     RunSettings,
     Score,
-    SummaryRow,
 )
 from metachain.evaluation.runner import HeldOutRun, HeldOutRunner, SharedMeasurements, SubsetRun, scored
 from metachain.evaluation.scorers import Answerer, ModelScorer, scorer_for
-from metachain.evaluation.summary import (
-    LARGEST_MATRIX,
-    OURS,
-    harm,
-    origins,
-    part_worths,
-    rounded_transfer,
-    summarise,
-)
+from metachain.evaluation.summary import LARGEST_MATRIX, OURS, harm, origins, part_worths, rounded_transfer, summarise
 from metachain.learning.calibration import calibration
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import Pool, make_pool
@@ -52,9 +43,7 @@ __all__ = ["PROTOCOLS", "Plan", "check_comparable", "check_model_alone", "evalua
 DEFAULTS = Plan()
 
 
-def check_comparable(
-    demonstrations: Sequence[Demonstration], plan: Plan, allowed: Mapping[str, frozenset[str]] | None = None
-) -> None:
+def check_comparable(demonstrations: Sequence[Demonstration], plan: Plan, allowed: Allowed | None = None) -> None:
     """Raise DataError, before long work, where there are too few institutions, groups or demonstrations."""
     past_sizes(pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed), plan.past)
     largest = max(Counter(one.institution for one in demonstrations).values())
@@ -78,7 +67,7 @@ def evaluate(
     plan: Plan = DEFAULTS,
     *,
     dataset: str = "",
-    allowed: Mapping[str, frozenset[str]] | None = None,
+    allowed: Allowed | None = None,
     answerer: Answerer | None = None,
     workers: Workers = HERE,
     progress: Progress = silent,
@@ -189,13 +178,14 @@ def _with_details(
     forecasts = [one for turn in played for one in turn.forecasts]
     past = {size: _scores(turns, plan.readers[0]) for size, turns in fewer.items()}
     readers = {name: _scores(played, name) for name in plan.readers[1:]}
+    further = {name: [row for row in result.scores if row.metric == name] for name in result.settings.metrics[1:]}
     return replace(
         result,
         transfer=rounded_transfer(bench.transfer, pool.institutions) if small else None,
         origins=origins(ours, pool),
         calibration=tuple(map(CalibrationRow.from_json, calibration(forecasts))),
         ablation=part_worths(result.scores, {part: ablated_name(part) for part in plan.ablate}),
-        metrics={name: MetricResult(_summary_by(name, result.scores)) for name in result.settings.metrics[1:]},
+        metrics={name: MetricResult(summarise(scores)) for name, scores in further.items()},
         readers={name: ReaderResult(summarise(rows), rows) for name, rows in readers.items()},
         past=tuple(PastResult(size, summarise(rows), rows) for size, rows in past.items()),
     )
@@ -203,10 +193,6 @@ def _with_details(
 
 def _scores(turns: Sequence[HeldOutRun], reader: str) -> tuple[Score, ...]:
     return tuple(row for turn in turns for row in turn.scores[reader])
-
-
-def _summary_by(metric: str, scores: Sequence[Score]) -> tuple[SummaryRow, ...]:
-    return summarise([row for row in scores if row.metric == metric])
 
 
 def _cost(started: float, answerer: Answerer | None) -> Cost:

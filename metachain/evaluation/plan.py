@@ -48,10 +48,9 @@ class Plan:
         _check_parts(self.ablate, self.selectors)
         if self.metric is not None and self.metric not in METRICS:
             raise DataError(f"unknown metric {self.metric!r} in --metric; known: {', '.join(METRICS)}")
-        if not self.labels or min(self.labels) < 0:
-            raise DataError(f"labels must be whole numbers of 0 or more, got {self.labels}")
-        if not self.seeds or min(self.seeds) < 0:
-            raise DataError(f"seeds must be whole numbers of 0 or more, got {self.seeds}")
+        for name, numbers in (("labels", self.labels), ("seeds", self.seeds)):
+            if not numbers or min(numbers) < 0:
+                raise DataError(f"{name} must be whole numbers of 0 or more, got {numbers}")
         if self.shots < 1 or self.queries < 1:
             raise DataError(f"shots and queries must be at least 1, got {self.shots} and {self.queries}")
         if self.past and min(self.past) < LEAST_PAST:

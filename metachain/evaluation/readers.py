@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from metachain.embedding.similarity import LEXICAL_DIMENSIONS
 from metachain.learning.pool import Pool
+from metachain.scoring.reader import last_best
 from metachain.scoring.reader import vote as weighted_vote
 
 __all__ = ["READERS", "Prompt"]
@@ -67,23 +68,15 @@ def majority(prompt: Prompt) -> Rows:
     Of equally frequent ones, the nearest demonstration by hybrid similarity decides, then the one shown later.
     """
     answers = prompt.answers
-    n, m = answers.shape
-    if m == 0:
-        return np.full(n, -1)
     shown = answers >= 0
     often = ((answers[:, :, None] == answers[:, None, :]) & shown[:, None, :]).sum(axis=2)
     near = np.round((prompt.lexical + prompt.dense) / (2 * TIE)) * TIE
-    place = np.where(shown, often + (near + 1) / 4, -1.0)
-    return np.asarray(answers[np.arange(n), _last_best(place)], np.intp)
+    return last_best(answers, np.where(shown, often + (near + 1) / 4, -1.0))
 
 
 def copy(prompt: Prompt) -> Rows:
     """Answer with that of the demonstration shown last, the best by the selector; (n,), -1 for none."""
-    answers = prompt.answers
-    n, m = answers.shape
-    if m == 0:
-        return np.full(n, -1)
-    return np.asarray(answers[np.arange(n), _last_best((answers >= 0).astype(float))], np.intp)
+    return last_best(prompt.answers, (prompt.rows >= 0).astype(float))
 
 
 def dense(prompt: Prompt) -> Rows:
@@ -93,9 +86,3 @@ def dense(prompt: Prompt) -> Rows:
 
 READERS: Mapping[str, Callable[[Prompt], Rows]] = {one.__name__: one for one in (vote, majority, copy, dense)}
 """Functions from prompts to answer numbers; the first is the default. All are deterministic."""
-
-
-def _last_best(score: Floats) -> Rows:
-    """(n,) place of the largest of each row (n, m); of equal ones, the last."""
-    best: Rows = score.shape[1] - 1 - score[:, ::-1].argmax(axis=1)
-    return best

@@ -1,9 +1,12 @@
-# Longer than 300 lines: one short class for each part of the JSON object, in the object's order.
 """Result of an evaluation: frozen typed parts, and the JSON object that ``metachain evaluate --json`` writes."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Self, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from typing import Any, Self
+
+from pydantic import TypeAdapter, ValidationError, model_validator
+from pydantic_core import to_jsonable_python
 
 from metachain.errors import DataError
 from metachain.evaluation.bootstrap import Interval
@@ -27,8 +30,6 @@ __all__ = [
     "read_scores",
 ]
 
-CONTRACT = ("dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost")
-"""Names that every stored result has."""
 OPTIONAL = ("transfer", "origins", "calibration", "ablation", "metrics", "readers", "past")
 """Names that the JSON object has only where their part is not empty."""
 
@@ -40,50 +41,47 @@ class _Part:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object; names that the part does not have are ignored."""
-        return cls(**{name: _frozen(row[name]) for name in _names(cls) if name in row})
+        """Read the JSON object and ignore names that the part does not have. Raises DataError where one is missing."""
+        try:
+            read: Self = _adapter(cls).validate_python(row)  # type: ignore[arg-type]  # a class is hashable
+            return read
+        except ValidationError as error:
+            raise DataError(f"not an evaluation result: {_fault(error)}; see metachain evaluate --json") from None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of the part."""
-        return {name: _json(getattr(self, name)) for name in _names(type(self))}
-
-
-_Kind = TypeVar("_Kind", bound=_Part)
+        found: dict[str, Any] = to_jsonable_python(self)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Score(_Part):
-    """Mean score of one selector at one institution, with one random support, by one metric."""
+    """Mean score in [0, 1] over ``n`` queries of one institution: by selector, number of labels, seed, and metric."""
 
     selector: str
     labels: int
-    """Number of labels."""
     institution: str
     seed: int
-    """Seed of the support."""
+    """Seed of the random support."""
     metric: str
     score: float
-    """Mean over the queries, in [0, 1]."""
     n: int
-    """Number of queries."""
 
+    @model_validator(mode="before")
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object; rows without a metric share one that has no name."""
-        head = row["selector"], row["labels"], row["institution"], row["seed"]
-        return cls(*head, row.get("metric", ""), row["score"], row.get("n", 0))
+    def _completed(cls, row: Any) -> Any:
+        """Rows without a metric share one that has no name."""
+        return {"metric": "", "n": 0, **row} if isinstance(row, Mapping) else row
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow(_Part):
-    """Summary of one selector at one label count, over institutions."""
+    """Means of one selector at one label count, over all institutions and over the worst tenth of them, in [0, 1]."""
 
     selector: str
     labels: int
     mean: float
-    """Mean over institutions, in [0, 1]."""
     worst_decile: float
-    """Mean of the worst tenth of the institutions, in [0, 1]."""
     gain: float | None
     """Relative gain of the mean over ``semantic``; None without ``semantic``, or where it scores 0."""
     ci95: Interval | None
@@ -101,13 +99,12 @@ class Cost(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Harm(_Part):
-    """Number of runs (an institution with one random support) more than one point worse than the baseline."""
+    """Number of runs (an institution with one random support) that ``lost`` more than one point to the baseline."""
 
     labels: int
     share: float
     """``lost / draws``, in [0, 1]."""
     lost: int
-    """Number of runs more than one point worse."""
     draws: int
     """Number of runs that both selectors were scored at."""
 
@@ -126,21 +123,15 @@ class PartWorth(_Part):
 
 @dataclass(frozen=True, slots=True)
 class TransferMatrix(_Part):
-    """Transfer between institutions."""
+    """(S, S) transfer in [0, 1]: how well the demonstrations of column s answer the inputs of row u."""
 
     institutions: tuple[str, ...]
     rows: tuple[tuple[float, ...], ...]
-    """(S, S) in [0, 1]: how well the demonstrations of column s answer the inputs of row u."""
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        return cls(tuple(row["institutions"]), tuple(map(tuple, row["rows"])))
 
 
 @dataclass(frozen=True, slots=True)
 class ShownShares(_Part):
-    """Owners of the demonstrations shown to one institution at one label count."""
+    """Owners of the demonstrations that metachain showed to one institution at one label count."""
 
     institution: str
     labels: int
@@ -150,20 +141,14 @@ class ShownShares(_Part):
 
 @dataclass(frozen=True, slots=True)
 class CalibrationRow(_Part):
-    """Reliability of the probabilities given at one label count."""
+    """Reliability of the ``n`` probabilities given at one label count."""
 
     labels: int
     ece: float
     """Expected calibration error, in [0, 1]."""
     n: int
-    """Number of probabilities."""
     bins: tuple[Bin, ...]
     """Bins of the reliability diagram, without the empty ones."""
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        return cls(row["labels"], row["ece"], row["n"], tuple(Bin(**one) for one in row["bins"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,38 +157,22 @@ class MetricResult(_Part):
 
     summary: tuple[SummaryRow, ...]
 
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        return cls(_read(SummaryRow, row["summary"]))
-
 
 @dataclass(frozen=True, slots=True)
 class ReaderResult(_Part):
     """Scores with a further reader."""
 
     summary: tuple[SummaryRow, ...]
-    scores: tuple[Score, ...]
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        return cls(_read(SummaryRow, row["summary"]), read_scores(row.get("scores", ())))
+    scores: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PastResult(_Part):
-    """Scores with fewer past institutions."""
+    """Scores with a smaller number of past institutions."""
 
     past: int
-    """Number of past institutions."""
     summary: tuple[SummaryRow, ...]
-    scores: tuple[Score, ...]
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        return cls(row["past"], _read(SummaryRow, row["summary"]), read_scores(row.get("scores", ())))
+    scores: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +190,7 @@ class RunSettings(_Part):
     """Settings of the run and choices of the guard; an empty one is unknown and is left out of the JSON object."""
 
     version: str | None = None
-    """Version of metachain."""
     labels: tuple[int, ...] = ()
-    """Label counts."""
     queries: int | None = None
     """Most queries of an institution."""
     selectors: tuple[str, ...] = ()
@@ -239,23 +206,22 @@ class RunSettings(_Part):
     lessons: Mapping[str, GuardChoice] = field(default_factory=dict)
     """Choice of the guard by held-out institution."""
     command: str | None = None
-    """Command line of the run."""
     further: Mapping[str, Any] = field(default_factory=dict)
     """Settings that only other versions know, as JSON."""
 
+    @model_validator(mode="before")
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read the JSON object."""
-        lessons = {name: GuardChoice.from_json(one) for name, one in row.get("lessons", {}).items()}
-        names = set(_names(cls)) - {"lessons", "further"}
-        known: dict[str, Any] = {name: _frozen(one) for name, one in row.items() if name in names}
-        further = {name: one for name, one in row.items() if name not in {*names, "lessons"}}
-        return cls(**known, lessons=lessons, further=further)
+    def _gathered(cls, row: Any) -> Any:
+        if not isinstance(row, Mapping):
+            return row
+        known = {one.name: row[one.name] for one in fields(cls) if one.name in row and one.name != "further"}
+        return known | {"further": {name: one for name, one in row.items() if name not in known}}
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of the settings that are known."""
-        known = {name: getattr(self, name) for name in _names(type(self)) if name != "further"}
-        return {name: _json(one) for name, one in known.items() if one not in (None, (), {})} | dict(self.further)
+        found = _Part.to_json(self)
+        further: dict[str, Any] = found.pop("further")
+        return {name: one for name, one in found.items() if one not in (None, [], {})} | further
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,46 +247,18 @@ class Evaluation(_Part):
     transfer: TransferMatrix | None = None
     """None for more than 200 institutions."""
     origins: tuple[ShownShares, ...] = ()
-    """Owners of the demonstrations that metachain showed."""
     calibration: tuple[CalibrationRow, ...] = ()
     """Reliability of metachain's probabilities, one row a label count; empty for texts."""
     ablation: tuple[PartWorth, ...] = ()
-    """Worth of each part that was left out."""
     metrics: Mapping[str, MetricResult] = field(default_factory=dict)
-    """Results of further metrics, by name."""
     readers: Mapping[str, ReaderResult] = field(default_factory=dict)
-    """Results with further readers, by name."""
     past: tuple[PastResult, ...] = ()
-    """Results with fewer past institutions, in ascending order of their number."""
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read what ``to_json`` returned. Raises DataError where a name of the contract is missing."""
-        missing = [name for name in CONTRACT if name not in row]
-        if missing:
-            text = " and ".join(missing)
-            raise DataError(f"not an evaluation result: it lacks {text}; see metachain evaluate --json")
-        return cls(
-            **{name: row[name] for name in ("dataset", "protocol", "model", "shots")},
-            seeds=tuple(row["seeds"]),
-            settings=RunSettings.from_json(row["settings"]),
-            scores=read_scores(row["scores"]),
-            summary=_read(SummaryRow, row["summary"]),
-            cost=Cost.from_json(row["cost"]),
-            harm=_read(Harm, row.get("harm", ())),
-            transfer=TransferMatrix.from_json(row["transfer"]) if "transfer" in row else None,
-            origins=_read(ShownShares, row.get("origins", ())),
-            calibration=_read(CalibrationRow, row.get("calibration", ())),
-            ablation=_read(PartWorth, row.get("ablation", ())),
-            metrics={name: MetricResult.from_json(one) for name, one in row.get("metrics", {}).items()},
-            readers={name: ReaderResult.from_json(one) for name, one in row.get("readers", {}).items()},
-            past=_read(PastResult, row.get("past", ())),
-        )
+    """In ascending order of the number of past institutions."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that ``metachain evaluate --json`` writes; parts that are empty are left out."""
-        parts = {name: getattr(self, name) for name in _names(type(self))}
-        return {name: _json(part) for name, part in parts.items() if part or name not in OPTIONAL}
+        parts = _Part.to_json(self) | {"settings": self.settings.to_json()}
+        return {name: part for name, part in parts.items() if part or name not in OPTIONAL}
 
     def __getitem__(self, name: str) -> Any:
         """Return one part as JSON, ``result["summary"]``: the documentation showed results as dictionaries.
@@ -339,24 +277,12 @@ def read_scores(rows: Iterable[Score | Mapping[str, Any]]) -> tuple[Score, ...]:
     return tuple(row if isinstance(row, Score) else Score.from_json(row) for row in rows)
 
 
-def _read(kind: type[_Kind], rows: Iterable[Mapping[str, Any]]) -> tuple[_Kind, ...]:
-    return tuple(kind.from_json(row) for row in rows)
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(kind))
-
-
-def _json(value: Any) -> Any:
-    """JSON of a value: objects for parts and mappings, lists for tuples."""
-    if isinstance(value, _Part):
-        return value.to_json()
-    if is_dataclass(value):
-        return {name: _json(getattr(value, name)) for name in _names(type(value))}
-    if isinstance(value, Mapping):
-        return {name: _json(one) for name, one in value.items()}
-    return [_json(one) for one in value] if isinstance(value, tuple) else value
+def _fault(error: ValidationError) -> str:
+    faults = [(".".join(map(str, one["loc"])), one) for one in error.errors()]
+    missing = [place for place, one in faults if one["type"] == "missing"]
+    return f"it lacks {' and '.join(missing)}" if missing else f"{faults[0][0]}: {faults[0][1]['msg']}"

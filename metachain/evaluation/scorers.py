@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from metachain.evaluation.readers import READERS, Prompt
 from metachain.learning.pool import Pool
-from metachain.scoring.metrics import METRICS, are_texts, bag_f1, suited_metric
+from metachain.scoring.metrics import METRICS, Metric, are_texts, bag_f1, suited_metric
 from metachain.scoring.reader import answer
 
 __all__ = ["Answerer", "LabelScorer", "ModelScorer", "Scorer", "ShownPrompt", "TextScorer", "prompts_of", "scorer_for"]
@@ -88,14 +88,7 @@ class TextScorer:
         """Return the mean over the queries of each metric, between each reader's answer and the query's own output."""
         prompt = Prompt.of(self._pool, query, shown)
         truth = [self._pool.demonstrations[row].output for row in query]
-        found = {}
-        for reader in readers:
-            answers = self._answers(reader, prompt)
-            found[reader] = {
-                name: float(np.mean([score(*pair) for pair in zip(answers, truth, strict=True)]))
-                for name, score in self._scored.items()
-            }
-        return found
+        return {reader: _means(self._scored, self._answers(reader, prompt), truth) for reader in readers}
 
     def closeness(self, query: Rows, rows: Rows) -> NDArray[np.float64]:
         """Return the (n, m) token F1 of the outputs of rows (n, m) with the query's (n,); 0 where a row is -1."""
@@ -145,7 +138,8 @@ class ModelScorer:
     """Scores the answers of a model, which was asked beforehand."""
 
     def __init__(self, pool: Pool, metrics: tuple[str, ...], answers: Mapping[ShownPrompt, str]) -> None:
-        self._pool, self._metrics, self._answers = pool, metrics, answers
+        self._pool, self._answers = pool, answers
+        self._metrics = {name: METRICS[name] for name in metrics}
 
     @classmethod
     def asking(
@@ -160,9 +154,9 @@ class ModelScorer:
         truth = [self._pool.demonstrations[row].output for row in query]
         answers = [self._answers[prompt] for prompt in prompts_of(self._pool, query, shown)]
         (reader,) = readers
-        return {
-            reader: {
-                name: float(np.mean([METRICS[name](*pair) for pair in zip(answers, truth, strict=True)]))
-                for name in self._metrics
-            }
-        }
+        return {reader: _means(self._metrics, answers, truth)}
+
+
+def _means(metrics: Mapping[str, Metric], answers: Sequence[str], truth: Sequence[str]) -> dict[str, float]:
+    pairs = list(zip(answers, truth, strict=True))
+    return {name: float(np.mean([score(*pair) for pair in pairs])) for name, score in metrics.items()}

@@ -8,15 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.evaluation.bootstrap import Interval, gain_interval, mean_interval
-from metachain.evaluation.result import (
-    Harm,
-    PartWorth,
-    Score,
-    ShownShares,
-    SummaryRow,
-    TransferMatrix,
-    read_scores,
-)
+from metachain.evaluation.result import Harm, PartWorth, Score, ShownShares, SummaryRow, TransferMatrix, read_scores
 from metachain.learning.pool import Pool
 
 __all__ = [

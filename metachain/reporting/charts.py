@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
 from metachain.evaluation.result import CalibrationRow
-from metachain.reporting.comparison import BASELINE, OURS, Point
+from metachain.reporting.comparison import BASELINE, OURS, Point, tally
 from metachain.reporting.wording import listed, score
 
 __all__ = [
@@ -46,8 +46,11 @@ DASHED, DASH_DOT, DOTTED = (0, (5, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
 PANELS = {"wide": (4, 215), "narrow": (2, 175)}
 """Most panels side by side, and the width of one in pixels."""
 LEAST_DOT, LARGEST_DOT = 14, 150
+MAIN: dict[str, Any] = {"linewidth": 2.6, "markersize": 7, "zorder": 3}
+MINOR: dict[str, Any] = {"linewidth": 1.3, "markersize": 5, "zorder": 2}
 LABEL_HEIGHT = 15
 FONT = 12
+BELOW = "the table below has the numbers."
 
 
 class Style(NamedTuple):
@@ -92,9 +95,7 @@ def learning_curve_chart(curves: Mapping[str, Sequence[Point]], size: str) -> Ma
     axes.set_xlabel("labels of the new institution", fontsize=FONT, color=INK)
     axes.set_title("mean score over institutions", loc="left", fontsize=FONT, color=INK)
     _direct_labels(axes, ends, LABEL_HEIGHT / (height - 72))
-    label = (
-        f"Learning curves of {len(curves)} selectors over {len(counts)} label counts; the table below has the numbers."
-    )
+    label = f"Learning curves of {len(curves)} selectors over {len(counts)} label counts; {BELOW}"
     return inline_svg(figure, f"curves-{size}", label)
 
 
@@ -109,7 +110,8 @@ def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) 
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_xlim(low, high)
     axes.set_ylim(len(differences) - 0.45, -0.55)
-    axes.set_yticks(range(len(differences)), [_row_label(*item) for item in differences.items()])
+    rows = [(labels, *tally(row)) for labels, row in differences.items()]
+    axes.set_yticks(range(len(rows)), [f"{labels} labels\n{gain} gain\n{lose} lose" for labels, gain, lose in rows])
     axes.set_xlabel(f"score of {OURS} minus {BASELINE}", fontsize=FONT, color=INK)
     for side, text, place in (("right", "◂ loses", -8), ("left", "gains ▸", 8)):
         top = axes.get_xaxis_transform()
@@ -132,9 +134,7 @@ def reliability_chart(rows: Sequence[CalibrationRow], size: str) -> Markup:
         corner = place % across * side, (down - 1 - place // across) * tall
         _reliability(_axes(figure, (*corner, side, tall), left=44, right=8), row)
     errors = (f"{score(row.ece)} at {row.labels} labels" for row in rows)
-    label = (
-        f"Reliability diagrams of {OURS}; expected calibration error {listed(errors)}; the table below has the numbers."
-    )
+    label = f"Reliability diagrams of {OURS}; expected calibration error {listed(errors)}; {BELOW}"
     return inline_svg(figure, f"reliability-{size}", label)
 
 
@@ -150,16 +150,12 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = _opening(figure, label) + svg[svg.index(">") + 1 :]
+    width, height = (round(72 * inches) for inches in figure.get_size_inches())
+    box = f'viewBox="0 0 {width} {height}" style="max-width: {width}px"'
+    svg = f'<svg {box} role="img" aria-label="{escape(label)}">' + svg[svg.index(">") + 1 :]
     svg = re.sub(r'\bid="', f'id="{name}-', svg).replace("url(#", f"url(#{name}-")
     svg = svg.replace('xlink:href="#', f'href="#{name}-')
     return Markup(_coloured(svg))  # noqa: S704 - Matplotlib has escaped every text
-
-
-def _opening(figure: Figure, label: str) -> str:
-    width, height = (round(72 * inches) for inches in figure.get_size_inches())
-    box = f'viewBox="0 0 {width} {height}" style="max-width: {width}px"'
-    return f'<svg {box} role="img" aria-label="{escape(label)}">'
 
 
 def _coloured(svg: str) -> str:
@@ -220,16 +216,9 @@ def _curve(axes: Axes, name: str, slots: Sequence[float], points: Sequence[Point
     if main:
         axes.fill_between(slots, low, high, color=style.colour, alpha=0.16, linewidth=0)
     axes.vlines(slots, low, high, color=style.colour, linewidth=2 if main else 1, alpha=0.55)
-    axes.plot(
-        slots,
-        [point.mean for point in points],
-        color=style.colour,
-        linestyle=style.dashes,
-        linewidth=2.6 if main else 1.3,
-        marker=style.marker,
-        markersize=7 if main else 5,
-        zorder=3 if main else 2,
-    )
+    means = [point.mean for point in points]
+    look = MAIN if main else MINOR
+    axes.plot(slots, means, color=style.colour, linestyle=style.dashes, marker=style.marker, **look)
 
 
 def _direct_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], gap: float) -> None:
@@ -259,29 +248,17 @@ def _swarm(axes: Axes, values: np.ndarray, level: int, dot: float) -> None:
     ranks = np.array([np.sum(bins[:index] == bins[index]) for index in range(len(bins))])
     step = min(0.13, 0.76 / (ranks.max() + 1))
     heights = level + step * np.where(ranks % 2, (ranks + 1) // 2, -(ranks // 2))
-    looks = ((values > 0, "blue", "o"), (values < 0, "vermillion", "v"), (values == 0, "", "s"))
-    for chosen, colour, marker in looks:
-        axes.scatter(
-            *(values[chosen], heights[chosen]), s=38, c=OKABE_ITO.get(colour, QUIET), marker=marker, alpha=0.85
-        )
+    gains, losses = (values > 0, OKABE_ITO["blue"], "o"), (values < 0, OKABE_ITO["vermillion"], "v")
+    for chosen, colour, marker in (gains, losses, (values == 0, QUIET, "s")):
+        axes.scatter(values[chosen], heights[chosen], s=38, c=colour, marker=marker, alpha=0.85)
     if len(values) > 1:
         axes.vlines(values.mean(), level - 0.42, level + 0.42, color=INK, linewidth=2.2)
-
-
-def _row_label(labels: int, row: Mapping[str, float]) -> str:
-    gain, lose = _tally(row.values())
-    return f"{labels} labels\n{gain} gain\n{lose} lose"
-
-
-def _tally(values: Iterable[float]) -> tuple[int, int]:
-    known = list(values)
-    return sum(value > 0 for value in known), sum(value < 0 for value in known)
 
 
 def _difference_words(differences: Mapping[int, Mapping[str, float]]) -> str:
     parts = []
     for labels, row in differences.items():
-        gain, lose = _tally(row.values())
+        gain, lose = tally(row)
         mean = score(float(np.mean(list(row.values()))), signed=True)
         parts.append(f"at {labels} labels {gain} gain and {lose} lose, mean difference {mean}")
     return f"Differences {OURS} minus {BASELINE} for each institution: {'; '.join(parts)}."

@@ -1,7 +1,7 @@
 """Comparison of selectors by an evaluation's scores: learning curves, differences by institution, variants."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "fares",
     "learning_curves",
     "ordered",
+    "tally",
     "tenths",
     "variants",
     "worths",
@@ -45,7 +46,6 @@ SELECTORS = {
 }
 """Meaning of each selector, in the order of tables and charts."""
 ABLATED = {ablated_name(part): f"{OURS} without {what}" for part, what in PARTS.items()}
-"""Meaning of each selector without one part of metachain."""
 ROUNDING = 1e-9
 
 Variants = dict[str, dict[int, SummaryRow]]
@@ -86,12 +86,11 @@ def ordered(selectors: Iterable[str]) -> list[str]:
 def learning_curves(scores: Sequence[Score]) -> dict[str, tuple[Point, ...]]:
     """Return each selector's mean score by number of labels, with bootstrap intervals over institutions."""
     table = _institution_scores(scores)
-    return {
-        selector: tuple(
-            _point(labels, list(table[selector, labels].values())) for name, labels in sorted(table) if name == selector
-        )
-        for selector in ordered(name for name, _ in table)
-    }
+    curves: dict[str, list[Point]] = {selector: [] for selector in ordered(name for name, _ in table)}
+    for (selector, labels), cell in sorted(table.items()):
+        values = np.array(list(cell.values()))
+        curves[selector].append(Point(labels, float(values.mean()), curve_interval(values)))
+    return {selector: tuple(points) for selector, points in curves.items()}
 
 
 def differences(scores: Sequence[Score], ours: str = OURS, baseline: str = BASELINE) -> dict[int, dict[str, float]]:
@@ -101,12 +100,15 @@ def differences(scores: Sequence[Score], ours: str = OURS, baseline: str = BASEL
     """
     table = _institution_scores(scores)
     paired = {}
-    for selector, labels in sorted(table):
-        ours_here, other = table[selector, labels], table.get((baseline, labels), {})
-        both = {name: ours_here[name] - other[name] for name in ours_here if name in other}
-        if selector == ours and both:
-            paired[labels] = both
-    return paired
+    for labels in sorted(labels for selector, labels in table if selector == ours):
+        own, other = table[ours, labels], table.get((baseline, labels), {})
+        paired[labels] = {name: own[name] - other[name] for name in own if name in other}
+    return {labels: row for labels, row in paired.items() if row}
+
+
+def tally(differences: Mapping[str, float]) -> tuple[int, int]:
+    """Count the institutions that gain, and those that lose."""
+    return sum(value > 0 for value in differences.values()), sum(value < 0 for value in differences.values())
 
 
 def fares(scores: Sequence[Score], labels: int) -> tuple[Fare, ...]:
@@ -164,8 +166,3 @@ def _institution_scores(scores: Sequence[Score]) -> dict[tuple[str, int], dict[s
     """Mean over seeds by (selector, labels) and institution, of the first metric; institutions by name."""
     known = [row for row in main_rows(scores) if np.isfinite(row.score)]
     return {key: dict(sorted(cell.items())) for key, cell in by_institution(known).items()}
-
-
-def _point(labels: int, scores: list[float]) -> Point:
-    values = np.asarray(scores)
-    return Point(labels, float(values.mean()), curve_interval(values))

@@ -113,26 +113,19 @@ def _matrices(result: Evaluation) -> dict[str, Any]:
 
 def heat(rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> dict[str, Any] | None:
     """Cells of a matrix: value, depth of colour in [0, 1] over the range off the diagonal, and if on the diagonal."""
-    kept, names = list(rows.items())[:DRAWN], list(columns)[:DRAWN]
-    values = [value for name, row in kept for one, value in zip(names, row, strict=False) if one != name]
+    names = list(columns)[:DRAWN]
+    kept = {name: list(zip(names, row, strict=False)) for name, row in list(rows.items())[:DRAWN]}
+    values = [value for name, row in kept.items() for one, value in row if one != name]
     if not values:
         return None
     low, high = min(values), max(values)
     span = high - low or 1.0
     cells = {
-        name: [
-            (value, min(max((value - low) / span, 0.0), 1.0), one == name)
-            for one, value in zip(names, row, strict=False)
-        ]
-        for name, row in kept
+        name: [(value, min(max((value - low) / span, 0.0), 1.0), one == name) for one, value in row]
+        for name, row in kept.items()
     }
-    return {
-        "columns": names,
-        "cells": cells,
-        "low": low,
-        "high": high,
-        "left_out": max(len(rows), len(columns)) - DRAWN,
-    }
+    left_out = max(len(rows), len(columns)) - DRAWN
+    return {"columns": names, "cells": cells, "low": low, "high": high, "left_out": left_out}
 
 
 def _guard(result: Evaluation) -> dict[str, tuple[str, str]]:

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from metachain.evaluation.bootstrap import Interval
 from metachain.evaluation.result import Evaluation, SummaryRow
-from metachain.reporting.comparison import BASELINE, OURS, differences, ordered, variants
+from metachain.reporting.comparison import BASELINE, OURS, differences, ordered, tally, variants
 from metachain.reporting.wording import listed, percent, score
 
 __all__ = ["verdict"]
@@ -14,19 +14,15 @@ __all__ = ["verdict"]
 SYNTHETIC = "These numbers come from a generated, synthetic world: they show how it works, not how well."
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """Summary rows of metachain, sorted by the interval of their gain over the baseline."""
 
-    rows: Sequence[SummaryRow]
-    won: Sequence[SummaryRow]
-    lost: Sequence[SummaryRow]
-    open: Sequence[SummaryRow]
-
-    @property
-    def headline(self) -> SummaryRow:
-        """Row that the verdict details: the most labels among wins, else losses, else undecided rows."""
-        return (self.won or self.lost or self.open)[-1]
+    rows: list[SummaryRow]
+    won: list[SummaryRow]
+    lost: list[SummaryRow]
+    open: list[SummaryRow]
+    headline: SummaryRow
+    """Row that the verdict details: the most labels among wins, else losses, else undecided rows."""
 
 
 def verdict(result: Evaluation) -> str:
@@ -41,12 +37,13 @@ def verdict(result: Evaluation) -> str:
     return " ".join(sentences)
 
 
-def _judged(result: Evaluation, rows: Sequence[SummaryRow]) -> list[str]:
+def _judged(result: Evaluation, rows: list[SummaryRow]) -> list[str]:
     won = [row for row in rows if (interval := _interval(row)) and interval[0] > 0]
     lost = [row for row in rows if (interval := _interval(row)) and interval[1] < 0]
-    outcome = _Outcome(rows, won, lost, [row for row in rows if row not in won and row not in lost])
-    found = [_comparison(outcome), *_who(result, outcome.headline)]
-    return [*found, *_other_readers(result, outcome.headline.labels), _advice(outcome)]
+    unsure = [row for row in rows if row not in won and row not in lost]
+    top = (won or lost or unsure)[-1]
+    outcome = _Outcome(rows, won, lost, unsure, top)
+    return [_comparison(outcome), *_who(result, top), *_other_readers(result, top.labels), _advice(outcome)]
 
 
 def _unjudged(result: Evaluation) -> list[str]:
@@ -84,7 +81,7 @@ def _who(result: Evaluation, row: SummaryRow) -> list[str]:
     labels, parts = row.labels, []
     here = differences(result.scores).get(labels)
     if here:
-        gain, lose = sum(value > 0 for value in here.values()), sum(value < 0 for value in here.values())
+        gain, lose = tally(here)
         noun = "institution gains" if gain == len(here) == 1 else "institutions gain"
         losers = {0: "none loses", 1: "1 loses"}.get(lose, f"{lose} lose")
         parts.append(f"{gain} of {len(here)} {noun} and {losers}")
@@ -105,7 +102,7 @@ def _other_readers(result: Evaluation, labels: int) -> list[str]:
 def _advice(outcome: _Outcome) -> str:
     keep = f"keep {BASELINE}, the simpler one"
     if outcome.won:
-        suffix = len(outcome.won) > 1 and list(outcome.rows[-len(outcome.won) :]) == list(outcome.won)
+        suffix = len(outcome.won) > 1 and outcome.rows[-len(outcome.won) :] == outcome.won
         all_won = len(outcome.won) == len(outcome.rows)
         first = "at every label count tried" if all_won else f"from {_counts(outcome.won[:1])} on"
         where = first if suffix else f"at {_counts(outcome.won)}"

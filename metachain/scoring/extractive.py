@@ -92,7 +92,7 @@ def extract(query: str, demonstrations: Pairs) -> str:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Sentences, vectors and word counts of one pair, with s sentences in its input."""
+    """Sentences and vectors of one pair, with s sentences in its input, and ``counts`` of its output's words."""
 
     output: str
     """Empty for a query."""
@@ -106,23 +106,15 @@ class _Pair:
     lengths: tuple[int, ...]
     """(s,) number of words of each sentence."""
     counts: Counter[str]
-    """Counts of the output's words."""
 
 
 @lru_cache(maxsize=2048)
 def _read(text: str, output: str) -> _Pair:
     sentences = tuple(split_sentences(text))
-    counts = Counter(words(output))
-    kept = [float(np.mean([word in counts for word in words(one)])) for one in sentences]
-    return _Pair(
-        output,
-        sentences,
-        lexical_vectors(sentences),
-        np.array(kept, float),
-        lexical_vectors([text])[0],
-        tuple(len(words(one)) for one in sentences),
-        counts,
-    )
+    counts, lengths = Counter(words(output)), tuple(len(words(one)) for one in sentences)
+    kept = np.array([np.mean([word in counts for word in words(one)]) for one in sentences], float)
+    whole = lexical_vectors([text])[0]
+    return _Pair(output, sentences, lexical_vectors(sentences), kept, whole, lengths, counts)
 
 
 def _read_all(demonstrations: Pairs) -> list[_Pair]:
@@ -168,8 +160,7 @@ def _sentence_scores(asked: _Pair, shown: Sequence[_Pair], weight: Floats) -> Fl
 def _choose(scores: Floats, lengths: Sequence[int], wanted: float) -> list[int]:
     """Places of the best sentences, in order, that together have about the wanted number of words; at least one."""
     taken: list[int] = []
-    total = 0
-    least = LEAST_SCORE * scores.max(initial=0)
+    total, least = 0, LEAST_SCORE * scores.max(initial=0)
     for place in np.argsort(-scores, kind="stable").tolist():
         if not taken or (total + lengths[place] / 2 <= wanted and scores[place] >= least):
             taken.append(place)

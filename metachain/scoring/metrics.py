@@ -7,7 +7,7 @@ from functools import lru_cache, wraps
 from math import nan
 from numbers import Real
 from statistics import median
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -93,13 +93,7 @@ def rouge_l(prediction: str, reference: str) -> float:
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        "exact_match": exact_match,
-        "label_f1": label_f1,
-        "rouge_l": rouge_l,
-        "span_f1": span_f1,
-        "token_f1": token_f1,
-    }
+    {"exact_match": exact_match, "label_f1": label_f1, "rouge_l": rouge_l, "span_f1": span_f1, "token_f1": token_f1}
 )
 
 
@@ -196,15 +190,8 @@ def _spans(text: str) -> Counter[tuple[str, str]]:
     return Counter((normalise_text(one.text), normalise_text(one.type)) for one in spans)
 
 
-class _Tokenizer:
-    """Tokenizer of ``words``, with the interface of rouge-score."""
-
-    def tokenize(self, text: str) -> list[str]:
-        return words(text)
-
-
 @lru_cache(maxsize=1)
 def _rouge_scorer() -> Any:
     from rouge_score.rouge_scorer import RougeScorer  # noqa: PLC0415 - takes more than a second
 
-    return RougeScorer(["rougeL"], tokenizer=_Tokenizer())
+    return RougeScorer(["rougeL"], tokenizer=SimpleNamespace(tokenize=words))

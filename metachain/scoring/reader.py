@@ -15,7 +15,7 @@ from metachain.embedding.similarity import lexical_vectors
 from metachain.scoring.extractive import extract_or_copy, split_sentences
 from metachain.scoring.spans import mark_inputs, tag_spans
 
-__all__ = ["LABEL_WORDS", "READER_TEMPERATURE", "answer", "show_texts", "vote"]
+__all__ = ["LABEL_WORDS", "READER_TEMPERATURE", "answer", "last_best", "show_texts", "vote"]
 
 READER_TEMPERATURE = 0.2
 LABEL_WORDS = 8
@@ -32,15 +32,18 @@ def vote(
     Nadaraya-Watson classifier). The answer with the largest weight wins; of equal ones, the one shown later. Returns
     (n,) answer numbers, -1 where nothing was shown.
     """
-    n, m = answers.shape
-    if m == 0:
-        return np.full(n, -1)
     shown = answers >= 0
     weight = np.where(shown, np.exp((similarity - 1) / temperature), 0.0)
     same = answers[:, :, None] == answers[:, None, :]
-    total = np.where(shown, np.round((same * weight[:, None, :]).sum(axis=2), 12), -1.0)
-    last_best = m - 1 - total[:, ::-1].argmax(axis=1)
-    return np.asarray(answers[np.arange(n), last_best], np.intp)
+    return last_best(answers, np.where(shown, np.round((same * weight[:, None, :]).sum(axis=2), 12), -1.0))
+
+
+def last_best(answers: NDArray[np.integer], score: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Return the answer with the largest score in each row (n, m); of equal ones, the last; (n,), -1 for no columns."""
+    n, m = answers.shape
+    if m == 0:
+        return np.full(n, -1)
+    return np.asarray(answers[np.arange(n), m - 1 - score[:, ::-1].argmax(axis=1)], np.intp)
 
 
 def answer(query: str, demonstrations: Sequence[tuple[str, str]]) -> str:
