@@ -6,7 +6,7 @@ from itertools import combinations, product
 import numpy as np
 import oracles
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracles import SEEDS, BagOfWords, briefly, hospitals
 
@@ -77,6 +77,8 @@ def test_distinct_counts_what_merging_step_by_step_leaves(seed: int, count: int)
             (a, b): np.mean([apart[i][j] for i in clusters[a] for j in clusters[b]])
             for a, b in combinations(range(len(clusters)), 2)
         }
+        close = [apart_by for apart_by in near.values() if apart_by <= 0.25]
+        assume(len(set(close)) == len(close))  # of two that are as close, either may be merged first
         a, b = min(near, key=lambda pair: near[pair])
         if near[a, b] > 0.25:
             break
