@@ -22,17 +22,8 @@ from metachain.learning.transfer import transfer_row
 from metachain.progress import Progress, silent
 from metachain.scoring.reader import vote
 
-__all__ = [
-    "LADDER",
-    "MINIMUM_DEMONSTRATIONS",
-    "Agreement",
-    "Rehearsals",
-    "agreement",
-    "count_ways_of_answering",
-    "excess_transfer",
-    "neighbour_table_for",
-    "rehearse",
-]
+__all__ = ["LADDER", "MINIMUM_DEMONSTRATIONS", "Agreement", "Rehearsals", "agreement", "count_ways_of_answering"]
+__all__ += ["excess_transfer", "neighbour_table_for", "rehearse"]
 
 MINIMUM_DEMONSTRATIONS = 10
 """An institution with fewer can't show what it has in common with others."""

@@ -14,16 +14,8 @@ from metachain.learning.posterior import Posterior
 from metachain.learning.prior import GuardResult, Prior
 from metachain.library.library import Library
 
-__all__ = [
-    "OWN_PRIOR",
-    "PRIOR",
-    "has_learned",
-    "load_posterior",
-    "load_prior",
-    "name_of",
-    "save_posterior",
-    "save_prior",
-]
+__all__ = ["OWN_PRIOR", "PRIOR", "has_learned", "load_posterior", "load_prior", "name_of", "save_posterior"]
+__all__ += ["save_prior"]
 
 PRIOR_FORMAT = "metachain-prior/3"
 POSTERIOR_FORMAT = "metachain-posterior/4"

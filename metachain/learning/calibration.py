@@ -10,17 +10,8 @@ from scipy.special import expit, logit
 
 from metachain.learning.ranking import repeated
 
-__all__ = [
-    "BINS",
-    "UNCALIBRATED",
-    "Bin",
-    "Calibration",
-    "Forecast",
-    "calibration",
-    "expected_calibration_error",
-    "forecast",
-    "reliability",
-]
+__all__ = ["BINS", "UNCALIBRATED", "Bin", "Calibration", "Forecast", "calibration", "expected_calibration_error"]
+__all__ += ["forecast", "reliability"]
 
 BINS = 10
 FEWEST = 50
@@ -130,5 +121,4 @@ def calibration(forecasts: Sequence[Forecast]) -> list[dict[str, Any]]:
 
 
 def _log_odds(probability: Floats) -> Floats:
-    odds: Floats = logit(np.clip(probability, EDGE, 1 - EDGE))
-    return odds
+    return np.asarray(logit(np.clip(probability, EDGE, 1 - EDGE)))

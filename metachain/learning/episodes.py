@@ -9,21 +9,8 @@ from numpy.typing import NDArray
 from metachain.learning.neighbours import Rows
 from metachain.learning.pool import Pool
 
-__all__ = [
-    "ALIKE_TRANSFER",
-    "FEWEST",
-    "LABELS",
-    "QUERIES",
-    "SEEDS",
-    "TRANSFER_ITEMS",
-    "Episode",
-    "all_episodes",
-    "episodes_beside",
-    "episodes_of",
-    "rng_for",
-    "split",
-    "transfer_items",
-]
+__all__ = ["ALIKE_TRANSFER", "FEWEST", "LABELS", "QUERIES", "SEEDS", "TRANSFER_ITEMS", "Episode", "all_episodes"]
+__all__ += ["episodes_beside", "episodes_of", "rng_for", "split", "transfer_items"]
 
 TRANSFER_ITEMS = 220
 """Maximum number of an institution's demonstrations for its row of the transfer matrix."""

@@ -52,8 +52,7 @@ class InnerProducts:
 
     def between(self, rows: NDArray[np.intp]) -> Floats:
         """Covariance of r of them and all; (r, n)."""
-        products: Floats = (self.features @ self.features[rows].T).toarray(order="F").T
-        return products
+        return np.asarray((self.features @ self.features[rows].T).toarray(order="F").T)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,8 +120,7 @@ class Departures:
             self.replies.data - 2 * self.trust[texts, institutions] * self.expected[texts, answers]
         )
         common = (self.trust**2).sum(axis=1) * (self.expected**2).sum(axis=1)
-        length: Floats = np.maximum(common + np.bincount(texts, both, len(self.trust)), 0.0)
-        return length
+        return np.asarray(np.maximum(common + np.bincount(texts, both, len(self.trust)), 0.0))
 
 
 def design(

@@ -15,16 +15,8 @@ from metachain.embedding.similarity import unit_rows
 from metachain.learning.index import Neighbours
 from metachain.learning.pool import Stacked
 
-__all__ = [
-    "Profile",
-    "attention",
-    "co_treatment_features",
-    "consensus",
-    "mean_reply",
-    "nearest_vote",
-    "replies_to",
-    "reply_profile",
-]
+__all__ = ["Profile", "attention", "co_treatment_features", "consensus", "mean_reply", "nearest_vote", "replies_to"]
+__all__ += ["reply_profile"]
 
 REPLY_TEMPERATURE = 0.06
 COVERAGE_TEMPERATURE = 0.15
@@ -95,8 +87,7 @@ def nearest_vote(neighbours: Neighbours, answer: NDArray[np.int64], answers: int
 
 def attention(profile: Profile, log_weights: Floats | float = 0.0, temperature: float = COVERAGE_TEMPERATURE) -> Floats:
     """``softmax_s(cov_s(x) / 0.15 + log_weights)``: weight of each institution for each text; (n, S), rows sum to 1."""
-    weights: Floats = softmax(profile.coverage / temperature + log_weights, axis=1)
-    return weights
+    return np.asarray(softmax(profile.coverage / temperature + log_weights, axis=1))
 
 
 def co_treatment_features(profile: Profile) -> csr_array:
@@ -165,8 +156,7 @@ def _summed(shares: csr_array, meaning: NDArray[np.float32] | Stacked) -> Floats
     """``shares @ meaning`` (m, d) of ``shares`` (m, C), reading only the answers that occur in them."""
     used, places = np.unique(shares.indices, return_inverse=True)
     narrow = csr_array((shares.data, places, shares.indptr), shape=(shares.shape[0], len(used)))
-    summed: Floats = narrow @ meaning[used].astype(np.float64)
-    return summed
+    return np.asarray(narrow @ meaning[used].astype(np.float64))
 
 
 def _mean_replies(profile: Profile, meaning: NDArray[np.float32] | Stacked) -> csr_array:

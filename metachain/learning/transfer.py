@@ -7,15 +7,8 @@ from numpy.typing import NDArray
 
 from metachain.learning.reply_profile import Profile, replies_to
 
-__all__ = [
-    "familiarity",
-    "prior_log_weights",
-    "redundancy",
-    "screening",
-    "shared_answers",
-    "transfer_row",
-    "with_listed",
-]
+__all__ = ["familiarity", "prior_log_weights", "redundancy", "screening", "shared_answers", "transfer_row"]
+__all__ += ["with_listed"]
 
 FAMILIARITY_TEMPERATURE = 0.25
 SCREENED_BELOW = 0.5
@@ -29,8 +22,7 @@ Floats = NDArray[np.float64]
 
 def familiarity(profile: Profile, temperature: float = FAMILIARITY_TEMPERATURE) -> Floats:
     """``exp((cov_s(x) - 1) / 0.25)``: weight of s's reply to x; (n, S) in (0, 1]."""
-    weights: Floats = np.exp((profile.coverage - 1) / temperature)
-    return weights
+    return np.asarray(np.exp((profile.coverage - 1) / temperature))
 
 
 def transfer_row(profile: Profile, answer: NDArray[np.int64]) -> Floats:
@@ -40,8 +32,7 @@ def transfer_row(profile: Profile, answer: NDArray[np.int64]) -> Floats:
     Items that are familiar to s count more.
     """
     weights = familiarity(profile)
-    row: Floats = (weights * replies_to(profile, answer)).sum(axis=0) / weights.sum(axis=0)
-    return row
+    return np.asarray((weights * replies_to(profile, answer)).sum(axis=0) / weights.sum(axis=0))
 
 
 def redundancy(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
@@ -49,8 +40,7 @@ def redundancy(transfer: Floats, institutions: Sequence[int] | NDArray[np.intege
 
     A is the symmetric part of the transfer matrix (S_all, S_all) among ``institutions``, with unit diagonal.
     """
-    log_weights: Floats = -0.5 * np.log((_agreement(transfer, institutions, 1.0) ** 4).sum(axis=0))
-    return log_weights
+    return np.asarray(-0.5 * np.log((_agreement(transfer, institutions, 1.0) ** 4).sum(axis=0)))
 
 
 def screening(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
@@ -68,8 +58,7 @@ def screening(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer
     usual = np.median(best) if len(best) > 2 else 0.0
     if usual == 0:
         return np.zeros(len(best))
-    log_weights: Floats = SCREENING_WEIGHT * np.minimum(0.0, np.log((best / usual + 0.01) / SCREENED_BELOW))
-    return log_weights
+    return np.asarray(SCREENING_WEIGHT * np.minimum(0.0, np.log((best / usual + 0.01) / SCREENED_BELOW)))
 
 
 def prior_log_weights(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
@@ -85,8 +74,7 @@ def shared_answers(gives: NDArray[np.bool_], listed: NDArray[np.bool_]) -> Float
     """
     sizes = gives.sum(axis=1) * listed.sum()
     shared = (gives & listed).sum(axis=1) / np.sqrt(np.maximum(sizes, 1))
-    log_weights: Floats = SHARING_WEIGHT * np.log(shared + SHARING_FLOOR)
-    return log_weights
+    return np.asarray(SHARING_WEIGHT * np.log(shared + SHARING_FLOOR))
 
 
 def with_listed(log_weights: Floats, gives: NDArray[np.bool_], listed: NDArray[np.bool_] | None) -> Floats:

@@ -131,5 +131,4 @@ def _within(values: Floats, group: NDArray[np.intp]) -> Floats:
     """Values (n, d) less the mean of their group; ``group`` (n,) are group numbers."""
     total = np.zeros((int(group.max()) + 1, values.shape[1]))
     np.add.at(total, group, values)
-    centred: Floats = values - (total / np.bincount(group)[:, None])[group]
-    return centred
+    return np.asarray(values - (total / np.bincount(group)[:, None])[group])
