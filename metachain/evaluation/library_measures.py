@@ -34,7 +34,6 @@ ALIKE_ANSWERS = 0.75
 ENOUGH_PAIRS = 5
 PERMUTATIONS = 20
 LADDER = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
-"""Numbers of own labels."""
 SHOTS = 8
 DECIMALS = 5
 """Decimals of scores; further ones only settle ties between arms."""

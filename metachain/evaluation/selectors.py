@@ -104,7 +104,6 @@ class Trial:
 
     queries: HeldOutQueries
     episode: Episode
-    """With k labels."""
     shots: int
     rng: np.random.Generator
 

@@ -97,8 +97,7 @@ def evidence(support: Profile, answer: Answers, slip: float, score: Scores = Non
     The evidence of an answer scored s_i is multiplied by ``|2 s_i - 1|``. A score above ½ is evidence for institutions
     that give the answer, one below ½ for those that don't (1 - g in place of g). So a score of 1 is a label, and ½ is
     no evidence. This is the virtual evidence of Pearl 1988 ("Probabilistic Reasoning in Intelligent Systems", 2.2.2),
-    tempered so that ½ is no evidence also where institutions differ in how well they know the text. Returns (k, S), at
-    most 0.
+    tempered so that ½ is no evidence also where institutions differ in how well they know the text. (k, S), at most 0.
     """
     share = replies_to(support, answer)
     if score is None:
@@ -112,8 +111,7 @@ def evidence(support: Profile, answer: Answers, slip: float, score: Scores = Non
 def local_log_weights(standing: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
     """``ℓ_s(x) = ℓ⁰_s + 2 b Σ_i κ(x, x_i) evidence_is``: log weight of each institution near each text.
 
-    ``kernel`` (n, k) between the texts and the support, with zeros where a label must not count for itself. Returns
-    (n, S).
+    ``kernel`` (n, k) between texts and support, with zeros where a label must not count for itself. Returns (n, S).
     """
     return standing + 2 * belief * kernel @ evidence
 
@@ -126,10 +124,8 @@ def institution_shares(fitted: Fit) -> Floats:
     if not fitted.features.shape[0]:
         return np.asarray(softmax(fitted.standing))
     kernel = (fitted.features @ fitted.features.T).toarray()
-    shares = softmax(local_log_weights(fitted.standing, kernel, fitted.evidence, fitted.settings.belief), axis=1).mean(
-        axis=0
-    )
-    return shares
+    log_weights = local_log_weights(fitted.standing, kernel, fitted.evidence, fitted.settings.belief)
+    return np.asarray(softmax(log_weights, axis=1).mean(axis=0))
 
 
 def prior_mean(texts: Profile, log_weights: Floats, labels: int) -> Floats:
@@ -165,7 +161,7 @@ def residuals(mean: Floats, answer: Answers, meaning: Meaning = None, score: Sco
     moved, room = score - believed, 1 - believed
     alone = (room < CERTAIN) if meaning is None else (moved <= 0)
     share = np.divide(moved, room, out=np.zeros_like(moved), where=~alone)
-    return np.where(alone[:, None], moved[:, None] * target, share[:, None] * r)
+    return np.asarray(np.where(alone[:, None], moved[:, None] * target, share[:, None] * r))
 
 
 def without_diagonal(kernel: Floats) -> Floats:

@@ -92,9 +92,8 @@ def utility(similarity: Floats, plausibility: NDArray[np.float64], weight: float
 
 def least_share(texts: bool, kept_share: float | None) -> float:
     """Minimum plausibility of a demonstration, as a share of the best one shown."""
-    if kept_share is not None:
-        return kept_share
-    return KEPT_SHARE_OF_TEXTS if texts else KEPT_SHARE
+    usual = KEPT_SHARE_OF_TEXTS if texts else KEPT_SHARE
+    return usual if kept_share is None else kept_share
 
 
 def plausible_alone(first: NDArray[np.intp], plausibility: NDArray[np.float64], least: float) -> NDArray[np.intp]:

@@ -28,8 +28,7 @@ def familiarity(profile: Profile, temperature: float = FAMILIARITY_TEMPERATURE) 
 def transfer_row(profile: Profile, answer: NDArray[np.int64]) -> Floats:
     """Mean share of the right answer in each institution's reply to one institution's items; (S,) in [0, 1].
 
-    ``profile`` holds the replies of S institutions to n items of that institution, ``answer`` (n,) its own answers.
-    Items that are familiar to s count more.
+    ``profile`` holds the replies to n of its items, ``answer`` (n,) its own answers. Items familiar to s count more.
     """
     weights = familiarity(profile)
     return np.asarray((weights * replies_to(profile, answer)).sum(axis=0) / weights.sum(axis=0))
@@ -50,8 +49,7 @@ def screening(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer
     under half of the median, no other institution confirms its answers; they may have been mixed up. With fewer than
     three institutions there is no median, and none is screened.
 
-    ``transfer`` (S_all + T, S_all) may have the rows of T further institutions that give statistics only. They confirm
-    answers too, each by its row only.
+    ``transfer`` (S_all + T, S_all) may have rows of T institutions with statistics only; each confirms by its row only.
     """
     asking = transfer[transfer.shape[1] :, np.asarray(institutions, np.intp)]
     best = np.concatenate([_agreement(transfer, institutions, 0.0), asking]).max(axis=0, initial=0.0)
