@@ -88,10 +88,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class SubsetRun:
-    """A held-out run with ``size`` past institutions, drawn by a seed."""
+    """A held-out run of the institution with number ``target``, with ``size`` past institutions drawn by a seed."""
 
     target: int
-    """Number of the institution held out."""
     seed: int
     size: int
 
@@ -117,7 +116,6 @@ class HeldOutRunner:
     """For each institution, the numbers of the past institutions that it learns from."""
     plan: Plan
     readers: tuple[str, ...]
-    """Readers that answer during the run."""
 
     @cached_property
     def scorer(self) -> Scorer:

@@ -61,8 +61,7 @@ class InstitutionState:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Normalised inputs, in the order of ``vectors``."""
-        own = (normalise_text(one.input) for one in self.support.demonstrations)
-        return (*own, *(one.input for one in self.scored))
+        return (*self.own_texts, *(one.input for one in self.scored))
 
     @cached_property
     def own_texts(self) -> NDArray[np.object_]:

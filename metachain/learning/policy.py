@@ -46,7 +46,6 @@ class Policy:
     """Institution and id of demonstrations that are never shown because they mislead the model."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
         shots, weight, share = self.shots, self.weight, self.kept_share
         if not isinstance(shots, int) or isinstance(shots, bool) or shots < 0:
             raise DataError(f"a policy's shots must be a whole number, 0 or more, got {shots!r}")
@@ -92,7 +91,6 @@ class Policy:
         return plausible_alone(first, plausibility, least_share(texts, self.kept_share)), score
 
     def __str__(self) -> str:
-        """Describe the policy in a few words."""
         if not self.shots:
             return "no demonstrations"
         by = f"plausibility {self.weight:g}" if self.weight else "nearest"

@@ -57,7 +57,6 @@ class Sources:
     transfer: Floats
     """(S, S) from ``prior.transfer_matrix``."""
     fingerprint: str
-    """Fingerprint of the encoder."""
 
     @property
     def institutions(self) -> tuple[str, ...]:

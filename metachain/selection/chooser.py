@@ -89,13 +89,13 @@ class Chooser:
         return np.array(out, bool).reshape(rows.shape)
 
     def _selection(
-        self, text: str, rows: Rows, places: Rows, score: Floats, similarity: Floats, probability: Floats, kernel: Floats
+        self, text: str, rows: Rows, places: Rows, score: Floats, similarity: Floats, probable: Floats, kernel: Floats
     ) -> Selection:
         chosen = []
         for place in places[::-1][places[::-1] >= 0]:
-            one, near, probable = self.state.demonstration(int(rows[place])), similarity[place], probability[place]
-            reason = _reason(self.state, one, near, probable, kernel)
-            chosen.append(Chosen(one, float(score[place]), float(near), float(probable), reason))
+            one, near, probability = self.state.demonstration(int(rows[place])), similarity[place], probable[place]
+            reason = _reason(self.state, one, near, probability, kernel)
+            chosen.append(Chosen(one, float(score[place]), float(near), float(probability), reason))
         method = "metachain" if self.policy.weighs(learned=self.posterior.learned) else "nearest"
         return Selection(self.state.institution, text, tuple(chosen), method, self.policy.best_first)
 

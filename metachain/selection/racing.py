@@ -107,7 +107,7 @@ def most_left(arms: int, spent: int, calls: int) -> int:
 
     The rounds are uneven: an early halving on few items would drop the best arm most often.
     """
-    return max(ceil(arms / 2 ** sum(spent >= share * calls for share in HALVED_AT)), 2)
+    return max(ceil(arms / (1 << sum(spent >= share * calls for share in HALVED_AT))), 2)
 
 
 def _gains_nothing(scores: Floats, arm: int, preferred: int) -> bool:

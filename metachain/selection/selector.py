@@ -145,7 +145,6 @@ class Selector:
 
 
 def _same_rules(one: State, other: State) -> bool:
-    """True where no sharing rule changed and nothing was forgotten between two moments."""
     return (one.rules, one.forgotten) == (other.rules, other.forgotten)
 
 
