@@ -162,14 +162,12 @@ def load_institution(
     shared, past_read = past or load_past(prior, library, institution)
     own = _own(library, institution)
     support = make_pool(own, _vectors(past_read, library, own, known), past_read.pool.answers)
-    texts = past_read.pool.meaning is not None
     scored = scored_answers(
         library.outcomes.of(origin="chain", institution=institution),
         [one.input for one in own],
-        None if texts else frozenset(support.answers),
+        frozenset(support.answers) if past_read.pool.meaning is None else None,
     )
-    further = sorted({one.answer for one in scored} - set(support.answers))
-    pool = past_read.pool.answering((*support.answers, *further))
+    pool = past_read.pool.answering((*support.answers, *sorted({one.answer for one in scored} - set(support.answers))))
     asked = [Demonstration(institution, one.input, one.answer) for one in scored]
     vectors = np.concatenate([support.vectors, _vectors(past_read, library, asked, known)])
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)

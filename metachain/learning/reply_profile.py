@@ -1,6 +1,7 @@
 """The reply profile: answers of each past institution's nearest demonstrations to a text.
 
-Everything learned is a function of these features (ALPaCA's φ; Harrison et al. 2018, answers as last layer).
+Everything learned is a function of these explicit features (ALPaCA's φ; Harrison, Sharma & Pavone 2018, with answers
+in place of a network's last layer).
 """
 
 from dataclasses import dataclass, replace
