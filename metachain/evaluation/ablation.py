@@ -36,32 +36,16 @@ def _without(known: PastKnowledge, **values: float) -> PastKnowledge:
     return replace(known, lesson=replace(known.lesson, settings=replace(settings, **values)))
 
 
-def _dedup(known: PastKnowledge) -> PastKnowledge:
-    return replace(known, redundancy=np.zeros_like(known.redundancy))
-
-
-def _screening(known: PastKnowledge) -> PastKnowledge:
-    return replace(known, screening=np.zeros_like(known.screening))
-
-
-def _text(known: PastKnowledge) -> PastKnowledge:
-    return replace(known, table=known.table.dense_only)
-
-
-def _guard(known: PastKnowledge) -> PastKnowledge:
-    return replace(known, lesson=replace(known.lesson, settings=UNGUARDED, trusts_consensus=True))
-
-
 ABLATIONS: Mapping[str, Callable[[PastKnowledge], PastKnowledge]] = MappingProxyType(
     {
         "kernel": partial(_without, scale=0.0),
         "evidence": partial(_without, belief=0.0),
-        "dedup": _dedup,
-        "screening": _screening,
-        "text": _text,
+        "dedup": lambda known: replace(known, redundancy=np.zeros_like(known.redundancy)),
+        "screening": lambda known: replace(known, screening=np.zeros_like(known.screening)),
+        "text": lambda known: replace(known, table=known.table.dense_only),
         "usage": partial(_without, usage=0.0),
         "vote": partial(_without, vote=0.0),
-        "guard": _guard,
+        "guard": lambda known: replace(known, lesson=replace(known.lesson, settings=UNGUARDED, trusts_consensus=True)),
     }
 )
 """For each part, a function that removes it from the knowledge; everything else stays as it was learned."""

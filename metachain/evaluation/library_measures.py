@@ -22,17 +22,8 @@ from metachain.learning.transfer import transfer_row
 from metachain.progress import Progress, silent
 from metachain.scoring.reader import vote
 
-__all__ = [
-    "LADDER",
-    "MINIMUM_DEMONSTRATIONS",
-    "Agreement",
-    "Rehearsals",
-    "agreement",
-    "count_ways_of_answering",
-    "excess_transfer",
-    "neighbour_table_for",
-    "rehearse",
-]
+__all__ = ["LADDER", "MINIMUM_DEMONSTRATIONS", "Agreement", "Rehearsals", "agreement", "count_ways_of_answering"]
+__all__ += ["excess_transfer", "neighbour_table_for", "rehearse"]
 
 MINIMUM_DEMONSTRATIONS = 10
 """An institution with fewer can't show what it has in common with others."""
@@ -43,7 +34,6 @@ ALIKE_ANSWERS = 0.75
 ENOUGH_PAIRS = 5
 PERMUTATIONS = 20
 LADDER = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
-"""Numbers of own labels."""
 SHOTS = 8
 DECIMALS = 5
 """Decimals of scores; further ones only settle ties between arms."""

@@ -41,7 +41,6 @@ class SharedMeasurements:
         self, table: NeighbourTable, words: csr_array, twin: NDArray[np.int64], transfer: NDArray[np.float64]
     ) -> None:
         self.table = table
-        """All institutions."""
         self.transfer = transfer
         """(S, S) from ``prior.transfer_matrix``."""
         self._words, self._twin = words, twin
@@ -89,23 +88,19 @@ class Choice:
 
 @dataclass(frozen=True)
 class SubsetRun:
-    """A held-out run with fewer past institutions, drawn by a seed."""
+    """A held-out run of the institution with number ``target``, with ``size`` past institutions drawn by a seed."""
 
     target: int
-    """Number of the institution held out."""
     seed: int
     size: int
-    """Number of past institutions."""
 
 
 @dataclass(frozen=True)
 class HeldOutRun:
-    """Result of holding out one institution."""
+    """Result of holding out the institution with number ``target``."""
 
     target: int
-    """Number of the institution held out."""
     lesson: GuardResult
-    """Result of the guard on its past institutions."""
     choices: list[Choice]
     forecasts: list[Forecast]
     scores: dict[str, list[Row]]
@@ -121,7 +116,6 @@ class HeldOutRunner:
     """For each institution, the numbers of the past institutions that it learns from."""
     plan: Plan
     readers: tuple[str, ...]
-    """Readers that answer during the run."""
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -145,11 +139,8 @@ class HeldOutRunner:
         for seed in seeds:
             for trial in self._trials(known, target, seed):
                 for selector, select in self._selectors(trial):
-                    if selector == OURS:
-                        shown, forecasts_of_trial = _shown_and_forecasts(trial)
-                        forecasts += forecasts_of_trial
-                    else:
-                        shown = select(trial)
+                    shown, further = _shown_and_forecasts(trial) if selector == OURS else (select(trial), [])
+                    forecasts += further
                     name, episode = known.table.pool.institutions[target], trial.episode
                     choices.append(Choice(selector, episode.labels, name, seed, episode.query, shown))
         rows = scored(choices, self.scorer, readers) if readers else {}

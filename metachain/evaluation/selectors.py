@@ -70,8 +70,7 @@ class PastKnowledge:
 
     def dense(self, rows: Rows) -> NDArray[np.float32]:
         """Dense part (…, d) of the vectors of rows of any shape, scaled to unit length."""
-        part: NDArray[np.float32] = self.table.pool.vectors[rows][..., :-LEXICAL_DIMENSIONS] * np.float32(np.sqrt(2))
-        return part
+        return np.asarray(self.table.pool.vectors[rows][..., :-LEXICAL_DIMENSIONS] * np.float32(np.sqrt(2)))
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,6 @@ class Trial:
 
     queries: HeldOutQueries
     episode: Episode
-    """With k labels."""
     shots: int
     rng: np.random.Generator
 
@@ -131,8 +129,7 @@ class Trial:
     def cosine(self, rows: Rows) -> Floats:
         """Cosine (n, m) of the dense vectors of candidate rows (n, m) and of their query."""
         known = self.knowledge
-        cosine: Floats = np.einsum("nd,nmd->nm", known.dense(self.episode.query), known.dense(rows))
-        return cosine
+        return np.asarray(np.einsum("nd,nmd->nm", known.dense(self.episode.query), known.dense(rows)))
 
 
 def zero(trial: Trial) -> Shown:

@@ -30,7 +30,6 @@ from metachain.progress import Progress, silent
 __all__ = ["Suggestion", "suggest_labels"]
 
 TEXTS_AT_ONCE = 1024
-"""Number of texts embedded in one call."""
 KIN = 0.3
 """Co-treatment, in [0, 1], from which the answer to one text counts as informative about another."""
 SETTLED = 0.9
@@ -47,7 +46,6 @@ class Suggestion:
     gain: float
     """Share, in [0, 1], of the error expected after all earlier labels that its label removes."""
     reason: str
-    """One sentence a person understands."""
 
 
 def suggest_labels(
@@ -69,12 +67,10 @@ def suggest_labels(
 
 @dataclass(frozen=True, slots=True)
 class _GivenTexts:
-    """Texts to choose from, each once."""
+    """By normalised text: its first spelling in alphabetical order, and the number of times it was given."""
 
     spelling: dict[str, str]
-    """For each normalised text, its first spelling in alphabetical order."""
     count: Counter[str]
-    """For each normalised text, the number of times it was given."""
 
 
 def _suggestions(
@@ -86,7 +82,8 @@ def _suggestions(
     free = np.array([name not in labelled for name in names], bool)
     if not budget or not free.any():
         return ()
-    profile = _profile(encoder, state, [spelling[name] for name in names], progress)
+    spelled = [spelling[name] for name in names]
+    profile = _profile(encoder, state, spelled, progress)
     numbers = [prior.institutions.index(name) for name in state.pool.institutions]
     weights = prior_log_weights(prior.transfer, numbers)
     kin = co_treatment_features(profile)
@@ -94,12 +91,7 @@ def _suggestions(
     chosen = design(InnerProducts(kin), Departures.of(profile, weights), counts, free, budget)
     expected = consensus(profile, attention(profile, weights))
     return tuple(
-        Suggestion(
-            spelling[names[x]],
-            gain,
-            _reason(x, [spelling[name] for name in names], kin, expected[x], state.pool.answers),
-        )
-        for x, gain in chosen
+        Suggestion(spelled[x], gain, _reason(x, spelled, kin, expected[x], state.pool.answers)) for x, gain in chosen
     )
 
 
@@ -121,8 +113,7 @@ def _profile(encoder: Encoder, state: InstitutionState, texts: Sequence[str], pr
     dense = []
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         progress("embedding", start, len(texts))
-        chunk = texts[start : start + TEXTS_AT_ONCE]
-        dense.append(encoder.encode([normalise_text(text) for text in chunk]))
+        dense.append(encoder.encode([normalise_text(text) for text in texts[start : start + TEXTS_AT_ONCE]]))
     progress("embedding", len(texts), len(texts))
     vectors = hybrid_vectors(unit_rows(np.concatenate(dense)), lexical_vectors(texts))
     pool = state.pool

@@ -14,33 +14,23 @@ from metachain.learning.posterior import Posterior
 from metachain.learning.prior import GuardResult, Prior
 from metachain.library.library import Library
 
-__all__ = [
-    "OWN_PRIOR",
-    "PRIOR",
-    "has_learned",
-    "load_posterior",
-    "load_prior",
-    "name_of",
-    "save_posterior",
-    "save_prior",
-]
+__all__ = ["OWN_PRIOR", "PRIOR", "has_learned", "load_posterior", "load_prior", "name_of", "save_posterior"]
+__all__ += ["save_prior"]
 
 PRIOR_FORMAT = "metachain-prior/3"
 POSTERIOR_FORMAT = "metachain-posterior/4"
 PRIOR = "prior"
-"""Name of the library's common prior."""
 OWN_PRIOR = "prior of "
 """Start of the name of one institution's own prior; the institution's name follows."""
 
 
 def save_prior(library: Library, prior: Prior, institution: str | None = None) -> None:
     """Store the common prior, or one institution's own, in the library (JSON and npz), replacing the one before."""
-    settings = asdict(prior.lesson.settings) if prior.lesson.settings else None
     header = {
         "format": PRIOR_FORMAT,
         "institutions": list(prior.institutions),
         "contributors": list(prior.contributors),
-        "settings": settings,
+        "settings": asdict(prior.lesson.settings) if prior.lesson.settings else None,
         "trusts_consensus": prior.lesson.trusts_consensus,
         "unlabelled": asdict(prior.lesson.unlabelled),
         "labelled": asdict(prior.lesson.labelled),

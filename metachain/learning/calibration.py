@@ -10,17 +10,8 @@ from scipy.special import expit, logit
 
 from metachain.learning.ranking import repeated
 
-__all__ = [
-    "BINS",
-    "UNCALIBRATED",
-    "Bin",
-    "Calibration",
-    "Forecast",
-    "calibration",
-    "expected_calibration_error",
-    "forecast",
-    "reliability",
-]
+__all__ = ["BINS", "UNCALIBRATED", "Bin", "Calibration", "Forecast", "calibration", "expected_calibration_error"]
+__all__ += ["forecast", "reliability"]
 
 BINS = 10
 FEWEST = 50
@@ -33,28 +24,23 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Probabilities of one tenth of the unit interval."""
+    """The n probabilities in one tenth of the unit interval: their mean, and the share of answers that were right."""
 
     probability: float
-    """Mean probability."""
     right: float
-    """Share of the answers that were right."""
     n: int
-    """Number of probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """``σ(a + g logit p)`` in place of p (Platt 1999, "Probabilistic Outputs for Support Vector Machines")."""
+    """``σ(a + g logit p)`` in place of p, g ≥ 0 (Platt 1999, "Probabilistic Outputs for Support Vector Machines")."""
 
     intercept: float = 0.0
-    """a."""
     slope: float = 1.0
-    """g ≥ 0."""
 
     @classmethod
     def learn(cls, probability: Floats, right: NDArray[np.bool_]) -> Self:
-        """Fit a and g to n probabilities; ``right`` (n,) marks those that came true.
+        """Fit intercept a and slope g to n probabilities; ``right`` (n,) marks those that came true.
 
         Probabilities stay unchanged where n < 50, where all or none came true, and where g would be negative: a higher
         probability must not be calibrated to a lower one.
@@ -69,8 +55,7 @@ class Calibration:
 
     def of(self, probability: Floats) -> Floats:
         """Calibrate probabilities of any shape; 0 stays 0."""
-        known: Floats = expit(self.intercept + self.slope * _log_odds(probability))
-        return np.where(probability > 0, known, 0.0)
+        return np.where(probability > 0, expit(self.intercept + self.slope * _log_odds(probability)), 0.0)
 
 
 UNCALIBRATED = Calibration()
@@ -130,5 +115,4 @@ def calibration(forecasts: Sequence[Forecast]) -> list[dict[str, Any]]:
 
 
 def _log_odds(probability: Floats) -> Floats:
-    odds: Floats = logit(np.clip(probability, EDGE, 1 - EDGE))
-    return odds
+    return np.asarray(logit(np.clip(probability, EDGE, 1 - EDGE)))

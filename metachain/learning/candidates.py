@@ -62,11 +62,9 @@ class Candidates:
 def plausibility(candidates: Candidates, fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
     """Probability (n, m) that the target institution gives each candidate's answer to the query; 0 for none.
 
-    ``texts`` is the reply profile of the queries. ``kernel`` (n, k) from ``co_treatment_kernel`` saves computing it
-    again.
+    ``texts`` is the reply profile of the queries; ``kernel`` is as for ``gaussian_process.predict``.
     """
-    scores = answer_scores(fitted, texts, candidates.answer, kernel)
-    return plausible_answers(scores, candidates.answer)
+    return plausible_answers(answer_scores(fitted, texts, candidates.answer, kernel), candidates.answer)
 
 
 def choose(
@@ -82,9 +80,8 @@ def choose(
 ) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
     """Choose at most ``shots`` candidates for each query by a policy.
 
-    ``probability`` (n, m) from ``plausibility``; ``left_out`` (n, m) marks candidates that must not be shown. The other
-    arguments and the result are those of ``Policy.choose``: places (n, min(shots, m)), best first and -1 for none, and
-    scores (n, m).
+    ``probability`` (n, m) from ``plausibility``; ``left_out`` (n, m) marks candidates that must not be shown. The rest
+    is as for ``Policy.choose``: returns places (n, min(shots, m)), best first and -1 for none, and scores (n, m).
     """
     similarity = candidates.similarity
     if left_out is not None:

@@ -9,21 +9,8 @@ from numpy.typing import NDArray
 from metachain.learning.neighbours import Rows
 from metachain.learning.pool import Pool
 
-__all__ = [
-    "ALIKE_TRANSFER",
-    "FEWEST",
-    "LABELS",
-    "QUERIES",
-    "SEEDS",
-    "TRANSFER_ITEMS",
-    "Episode",
-    "all_episodes",
-    "episodes_beside",
-    "episodes_of",
-    "rng_for",
-    "split",
-    "transfer_items",
-]
+__all__ = ["ALIKE_TRANSFER", "FEWEST", "LABELS", "QUERIES", "SEEDS", "TRANSFER_ITEMS", "Episode", "all_episodes"]
+__all__ += ["episodes_beside", "episodes_of", "rng_for", "split", "transfer_items"]
 
 TRANSFER_ITEMS = 220
 """Maximum number of an institution's demonstrations for its row of the transfer matrix."""
@@ -39,10 +26,9 @@ QUERIES = 60
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One past institution, held out as the target: its labels and queries as rows of a pool."""
+    """One past institution, by number, held out as the target: its labels and queries as rows of a pool."""
 
     institution: int
-    """Number of the institution held out."""
     labels: int
     """Nominal number of labels; ``support`` has fewer for an institution with few demonstrations."""
     support: Rows
@@ -70,20 +56,17 @@ def transfer_items(pool: Pool, institution: int) -> Rows:
 def split(pool: Pool, institution: int, labels: int, queries: int, *seeds: int) -> tuple[Rows, Rows]:
     """Split rows of an institution into labels, and queries that share no text with any label.
 
-    At most ``labels`` labels (and half of the institution's rows), at most ``queries`` queries, drawn by its name and
-    ``seeds``.
+    At most ``labels`` labels (and half of its rows), at most ``queries`` queries, drawn by its name and ``seeds``.
     """
     shuffled = rng_for(pool.institutions[institution], *seeds).permutation(pool.rows[institution])
-    count = min(labels, len(shuffled) // 2)
-    support, rest = shuffled[:count], shuffled[count:]
+    support, rest = np.split(shuffled, [min(labels, len(shuffled) // 2)])
     return support, rest[~np.isin(pool.text[rest], pool.text[support])][:queries]
 
 
 def episodes_of(pool: Pool, institution: int, past: Rows) -> list[Episode]:
     """Episodes of one institution that learns from the institutions ``past``: each number of labels, two supports.
 
-    Supports are random and nested: the 4 labels are the first of the 16. Empty for an institution with too
-    few demonstrations or texts.
+    Supports are random and nested: the 4 labels are the first of the 16. Empty with too few demonstrations or texts.
     """
     found = []
     for seed in SEEDS:

@@ -40,10 +40,9 @@ class Covariance(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InnerProducts:
-    """``K(x, x') = ψ(x)·ψ(x')``."""
+    """``K(x, x') = ψ(x)·ψ(x')`` of the features ψ (n, ·)."""
 
     features: csr_array
-    """(n, ·) ψ."""
 
     @property
     def own(self) -> Floats:
@@ -52,8 +51,7 @@ class InnerProducts:
 
     def between(self, rows: NDArray[np.intp]) -> Floats:
         """Covariance of r of them and all; (r, n)."""
-        products: Floats = (self.features @ self.features[rows].T).toarray(order="F").T
-        return products
+        return np.asarray((self.features @ self.features[rows].T).toarray(order="F").T)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,16 +66,13 @@ class Departures:
     familiarity with x, m the prior mean before any label. ρ(x)·ρ(x') is the empirical covariance of
     answers over past institutions: an empirical Bayes prior. ρ is as dense as m and never written out: with
     ``T = concat_s a_s g_s``, which is sparse, and ``A = a ⊗ m``, it is ``T·T' - T·A' - A·T' + (a·a') (m·m')``.
+    ``replies`` is T (n, S·C), ``trust`` a (n, S), ``expected`` m (n, C), ``kin`` ψ (n, ·).
     """
 
     replies: csr_array
-    """(n, S·C) T."""
     trust: Floats
-    """(n, S) a."""
     expected: Floats
-    """(n, C) m."""
     kin: csr_array
-    """(n, ·) ψ."""
 
     @classmethod
     def of(cls, profile: Profile, log_weights: Floats) -> Self:
@@ -117,12 +112,10 @@ class Departures:
         """``|ρ(x)|²``; (n,)."""
         texts = np.repeat(np.arange(len(self.trust)), np.diff(self.replies.indptr))
         institutions, answers = np.divmod(self.replies.indices, self.expected.shape[1])
-        both = self.replies.data * (
-            self.replies.data - 2 * self.trust[texts, institutions] * self.expected[texts, answers]
-        )
+        stored = self.replies.data
+        both = stored * (stored - 2 * self.trust[texts, institutions] * self.expected[texts, answers])
         common = (self.trust**2).sum(axis=1) * (self.expected**2).sum(axis=1)
-        length: Floats = np.maximum(common + np.bincount(texts, both, len(self.trust)), 0.0)
-        return length
+        return np.asarray(np.maximum(common + np.bincount(texts, both, len(self.trust)), 0.0))
 
 
 def design(
@@ -155,23 +148,19 @@ def design(
 
 @dataclass(frozen=True, slots=True)
 class _Observed:
-    """One observation x: its weight in the prediction of every text, and the true covariance before it."""
+    """One observation x: its weight in the prediction of every text, and the true covariance before it.
+
+    ``weight`` (n,) is ``K(·, x) / pivot``, ``pivot`` ``K(x, x) + 0.3``, ``error`` (n,) ``E(·, x)``, own ``E(x, x)``.
+    """
 
     weight: Floats
-    """(n,) ``K(·, x) / (K(x, x) + 0.3)``."""
     pivot: float
-    """``K(x, x) + 0.3``."""
     error: Floats
-    """(n,) ``E(·, x)``."""
     own: float
-    """``E(x, x)``."""
 
 
 class _State:
-    """K and E after the observations so far.
-
-    In full between the reference texts and all texts; other columns are computed on request.
-    """
+    """K and E after the observations so far: between the reference texts and all; other columns on request."""
 
     def __init__(self, kin: Covariance, errors: Covariance, counts: Floats) -> None:
         self._kin, self._errors = kin, errors
@@ -216,8 +205,7 @@ class _State:
 
 def _spread(n: int) -> NDArray[np.intp]:
     """Rows that the error is summed over: all n, or as many evenly spaced ones as fit in memory."""
-    afforded = max(1, min(n, REFERENCES, PAIRS // max(n, 1)))
-    return np.linspace(0, n - 1, afforded).round().astype(np.intp)
+    return np.linspace(0, n - 1, max(1, min(n, REFERENCES, PAIRS // max(n, 1)))).round().astype(np.intp)
 
 
 def _common(trust: Floats, expected: Floats, columns: NDArray[np.intp]) -> Floats:

@@ -26,26 +26,9 @@ from metachain.learning.reply_profile import (
 )
 from metachain.learning.transfer import familiarity
 
-__all__ = [
-    "NOISE",
-    "PLAIN",
-    "Fit",
-    "Settings",
-    "answer_scores",
-    "co_treatment_kernel",
-    "evidence",
-    "fit",
-    "fits_of_answers",
-    "institution_shares",
-    "local_log_weights",
-    "predict",
-    "prior_mean",
-    "propagate",
-    "residuals",
-    "solve",
-    "usage",
-    "without_diagonal",
-]
+__all__ = ["NOISE", "PLAIN", "Fit", "Settings", "answer_scores", "co_treatment_kernel", "evidence", "fit"]
+__all__ += ["fits_of_answers", "institution_shares", "local_log_weights", "predict", "prior_mean", "propagate"]
+__all__ += ["residuals", "solve", "usage", "without_diagonal"]
 
 NOISE = 0.3
 EVIDENCE_TEMPERATURE = 0.5
@@ -114,8 +97,7 @@ def evidence(support: Profile, answer: Answers, slip: float, score: Scores = Non
     The evidence of an answer scored s_i is multiplied by ``|2 s_i - 1|``. A score above ½ is evidence for institutions
     that give the answer, one below ½ for those that don't (1 - g in place of g). So a score of 1 is a label, and ½ is
     no evidence. This is the virtual evidence of Pearl 1988 ("Probabilistic Reasoning in Intelligent Systems", 2.2.2),
-    tempered so that ½ is no evidence also where institutions differ in how well they know the text. Returns (k, S), at
-    most 0.
+    tempered so that ½ is no evidence also where institutions differ in how well they know the text. (k, S), at most 0.
     """
     share = replies_to(support, answer)
     if score is None:
@@ -129,8 +111,7 @@ def evidence(support: Profile, answer: Answers, slip: float, score: Scores = Non
 def local_log_weights(standing: Floats, kernel: Floats, evidence: Floats, belief: float) -> Floats:
     """``ℓ_s(x) = ℓ⁰_s + 2 b Σ_i κ(x, x_i) evidence_is``: log weight of each institution near each text.
 
-    ``kernel`` (n, k) between the texts and the support, with zeros where a label must not count for itself. Returns
-    (n, S).
+    ``kernel`` (n, k) between texts and support, with zeros where a label must not count for itself. Returns (n, S).
     """
     return standing + 2 * belief * kernel @ evidence
 
@@ -141,13 +122,10 @@ def institution_shares(fitted: Fit) -> Floats:
     Without labels it is ``softmax_s(ℓ⁰_s)``. Sums to 1.
     """
     if not fitted.features.shape[0]:
-        shares: Floats = softmax(fitted.standing)
-        return shares
+        return np.asarray(softmax(fitted.standing))
     kernel = (fitted.features @ fitted.features.T).toarray()
-    shares = softmax(local_log_weights(fitted.standing, kernel, fitted.evidence, fitted.settings.belief), axis=1).mean(
-        axis=0
-    )
-    return shares
+    log_weights = local_log_weights(fitted.standing, kernel, fitted.evidence, fitted.settings.belief)
+    return np.asarray(softmax(log_weights, axis=1).mean(axis=0))
 
 
 def prior_mean(texts: Profile, log_weights: Floats, labels: int) -> Floats:
@@ -183,8 +161,7 @@ def residuals(mean: Floats, answer: Answers, meaning: Meaning = None, score: Sco
     moved, room = score - believed, 1 - believed
     alone = (room < CERTAIN) if meaning is None else (moved <= 0)
     share = np.divide(moved, room, out=np.zeros_like(moved), where=~alone)
-    softened: Floats = np.where(alone[:, None], moved[:, None] * target, share[:, None] * r)
-    return softened
+    return np.asarray(np.where(alone[:, None], moved[:, None] * target, share[:, None] * r))
 
 
 def without_diagonal(kernel: Floats) -> Floats:
@@ -195,8 +172,7 @@ def without_diagonal(kernel: Floats) -> Floats:
 def solve(kernel: Floats, r: Floats, settings: Settings) -> Floats:
     """``(c (κ + c₀) + 0.3 I)⁻¹ r`` by Cholesky; (k, C)."""
     covariance = settings.scale * (kernel + settings.intercept) + NOISE * np.eye(len(kernel))
-    solved: Floats = cho_solve(cho_factor(covariance, lower=True), r)
-    return solved
+    return np.asarray(cho_solve(cho_factor(covariance, lower=True), r))
 
 
 def propagate(kernel: Floats, weights: Floats, settings: Settings) -> Floats:
@@ -205,12 +181,7 @@ def propagate(kernel: Floats, weights: Floats, settings: Settings) -> Floats:
 
 
 def fit(
-    support: Profile,
-    answer: Answers,
-    standing: Floats,
-    settings: Settings,
-    listed: Listed = None,
-    score: Scores = None,
+    support: Profile, answer: Answers, standing: Floats, settings: Settings, listed: Listed = None, score: Scores = None
 ) -> Fit:
     """Compute the posterior from k labels.
 
@@ -235,8 +206,7 @@ def fit(
 
 def co_treatment_kernel(fitted: Fit, texts: Profile) -> Floats:
     """``κ(x, X)``: similarity of past institutions' replies to each text and each label; (n, k) in [0, 1]."""
-    kernel: Floats = (co_treatment_features(texts) @ fitted.features.T).toarray()
-    return kernel
+    return np.asarray((co_treatment_features(texts) @ fitted.features.T).toarray())
 
 
 def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats:
@@ -263,8 +233,7 @@ def usage(support: Profile, answer: Answers, standing: Floats, targets: Floats |
         return np.zeros(support.answers)
     expected = consensus(support, attention(support, standing)).sum(axis=0)
     counted = np.bincount(answer, minlength=support.answers) if targets is None else targets.sum(axis=0)
-    ratio: Floats = np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT))
-    return ratio
+    return np.asarray(np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT)))
 
 
 def fits_of_answers(
@@ -282,13 +251,11 @@ def fits_of_answers(
         mean = unit_rows(np.asarray(expected, np.float32))
         cosine = [texts.meaning[asked] @ vector for asked, vector in zip(answer, mean, strict=True)]
         rounded = np.round(np.array(cosine, float).reshape(answer.shape), SIMILARITY_DECIMALS)
-        alike: Floats = np.exp(rounded / TEXT_TEMPERATURE)
-        return alike
+        return np.asarray(np.exp(rounded / TEXT_TEMPERATURE))
     mean_share, vote = np.take_along_axis(expected, answer, axis=1), np.take_along_axis(texts.vote, answer, axis=1)
     experts = np.exp(settings.usage * usage[answer]) * (vote + VOTE_FLOOR) ** settings.vote
     known = 1.0 if listed is None else np.where(listed[answer], 1.0, UNLISTED)
-    fits: Floats = np.maximum(mean_share, PLAUSIBILITY_FLOOR) * experts * known
-    return fits
+    return np.asarray(np.maximum(mean_share, PLAUSIBILITY_FLOOR) * experts * known)
 
 
 def answer_scores(fitted: Fit, texts: Profile, answer: Answers, kernel: Floats | None = None) -> Floats:

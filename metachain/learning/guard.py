@@ -62,12 +62,10 @@ ARMS: tuple[Settings | None, ...] = (
 )
 KERNELS = {(arm.scale, arm.intercept): arm for arm in ARMS if arm}
 """One arm for each scale and intercept: arms that share these share their matrices."""
+POLICY = Policy(shots=SHOTS)
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
-
-POLICY = Policy(shots=SHOTS)
-"""Policy under which the arms are compared."""
 
 
 def arm_scores(table: NeighbourTable, episode: Episode, transfer: Floats) -> Floats:
@@ -182,10 +180,8 @@ def _fits_by_arm(
     for (belief, slip), arms in groupby(filter(None, ARMS), key=lambda arm: (arm.belief, arm.slip)):
         label_evidence = evidence(support, answer, slip)
         mean = prior_mean(query, local_log_weights(weights, across, label_evidence, belief), len(answer))
-        near = prior_mean(
-            support, local_log_weights(weights, without_diagonal(own), label_evidence, belief), len(answer)
-        )
-        r = residuals(near, answer, support.meaning)
+        near_labels = local_log_weights(weights, without_diagonal(own), label_evidence, belief)
+        r = residuals(prior_mean(support, near_labels, len(answer)), answer, support.meaning)
         for arm in arms:
             expected = mean + smoothers[arm.scale, arm.intercept] @ r
             yield arm, fits_of_answers(expected, used, query, asked, arm)

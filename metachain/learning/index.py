@@ -17,7 +17,6 @@ __all__ = ["LARGE", "InstitutionIndex", "Neighbours", "similarities"]
 LARGE = 50_000
 """Number of rows from which a pool is scanned at half precision, in one call for all institutions."""
 ROWS_A_STEP = 65_536
-"""Number of rows added to the index in one call."""
 SIMILARITY_DECIMALS = 5
 """Decimals to which similarities are rounded, so that the last bits of a matrix product decide nothing."""
 
@@ -43,10 +42,7 @@ class Neighbours:
 
 
 class InstitutionIndex:
-    """Search within each institution of a pool. It reads only the vectors of this pool.
-
-    Safe to share among threads.
-    """
+    """Search within each institution of a pool. Reads only the vectors of this pool; safe to share among threads."""
 
     def __init__(self, pool: Pool, *, large: int = LARGE) -> None:
         self._rows = pool.rows
@@ -80,9 +76,8 @@ class InstitutionIndex:
 
     def nearest(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
         """Find in every institution the ``r`` rows nearest to each of n vectors (n, d); ties go to the lower row."""
-        n = len(vectors)
-        rows = np.full((n, len(self._rows), r), -1, np.int64)
-        similarity = np.full((n, len(self._rows), r), -np.inf, np.float32)
+        shape = len(vectors), len(self._rows), r
+        rows, similarity = np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
         vectors = np.ascontiguousarray(vectors, np.float32)
         for number, (own, within) in enumerate(zip(self._rows, self._vectors, strict=True)):
             width = min(r, len(within))
@@ -102,22 +97,17 @@ class InstitutionIndex:
         for start in range(0, len(self._all), ROWS_A_STEP):
             some = np.ascontiguousarray(self._all[start : start + ROWS_A_STEP])
             numbers, owners = np.arange(start, start + len(some)), self._owner[start : start + len(some)]
-            given = [faiss.swig_ptr(one) for one in (some, numbers, owners)]
-            scan.add_core(len(some), *given)
+            scan.add_core(len(some), *(faiss.swig_ptr(one) for one in (some, numbers, owners)))
         return scan
 
 
 def _in_order(rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> Neighbours:
     """Neighbours in the order of their rounded similarity, the lower row first where two tie."""
-    similarity = _rounded(similarity)
+    similarity = np.round(similarity, SIMILARITY_DECIMALS)
     order = np.lexsort((rows, -similarity), axis=2)
     return Neighbours(np.take_along_axis(rows, order, axis=2), np.take_along_axis(similarity, order, axis=2))
 
 
 def similarities(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
     """Hybrid similarity of n vectors to m others, rounded as the index rounds it; (n, m)."""
-    return _rounded(vectors @ others.T)
-
-
-def _rounded(similarity: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.round(similarity, SIMILARITY_DECIMALS)
+    return np.round(vectors @ others.T, SIMILARITY_DECIMALS)

@@ -28,8 +28,7 @@ from metachain.library.sharing import Shared
 __all__ = ["InstitutionState", "SharedPastCache", "allowed_sources", "load_institution", "load_past"]
 
 SEARCHED_TOGETHER = 16
-"""Number of texts searched in one call. From 20 on FAISS multiplies matrices; then the last bits of a text's
-similarities depend on the other texts."""
+"""Texts searched in one call. From 20 on FAISS multiplies matrices: last bits of similarities depend on other texts."""
 
 Rows = NDArray[np.int64]
 
@@ -42,7 +41,6 @@ class InstitutionState:
     moment: State
     """Counters of the library before the state was read."""
     shared: Shared
-    """Permissions of the institution at that moment."""
     past: SharedPast
     pool: Pool
     """Pool of the past; the institution's own answers are numbered after all others."""
@@ -63,8 +61,7 @@ class InstitutionState:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Normalised inputs, in the order of ``vectors``."""
-        own = (normalise_text(one.input) for one in self.support.demonstrations)
-        return (*own, *(one.input for one in self.scored))
+        return (*self.own_texts, *(one.input for one in self.scored))
 
     @cached_property
     def own_texts(self) -> NDArray[np.object_]:
@@ -98,8 +95,7 @@ class InstitutionState:
 class SharedPastCache:
     """Cache of shared pasts: one for all institutions with access to the same sources of the same prior. Thread-safe.
 
-    Permissions are checked anew for each institution. Pasts read before a change of the sharing rules, or before
-    something was forgotten, are dropped.
+    Permissions are checked anew for each institution. Pasts from before a change of rules or an erasure are dropped.
     """
 
     def __init__(self) -> None:
@@ -129,18 +125,14 @@ def load_past(prior: Prior, library: Library, institution: str) -> tuple[Shared,
     """Present permissions of an institution, and the past that it may learn from.
 
     The past holds the prior's institutions that share their demonstrations with it, without itself. Raises
-    NotFoundError where there are none, and SharingError where an institution that the prior was learned from does not
-    even share its statistics.
+    NotFoundError where there are none, SharingError where an institution behind the prior shares no statistics with it.
     """
     shared, names = allowed_sources(prior, library, institution)
     return shared, _read(library, institution, names)
 
 
 def allowed_sources(prior: Prior, library: Library, institution: str) -> tuple[Shared, tuple[str, ...]]:
-    """Present permissions of an institution, and the prior's institutions that share demonstrations with it.
-
-    Raises SharingError as ``load_past`` does.
-    """
+    """Present permissions, and the institutions to read; raises SharingError as ``load_past`` does."""
     check_text("institution", institution)
     shared = library.sharing.usable_by(institution)
     among = tuple(name for name in prior.institutions if name in shared.demonstrations and name != institution)
@@ -170,19 +162,19 @@ def load_institution(
     shared, past_read = past or load_past(prior, library, institution)
     own = _own(library, institution)
     support = make_pool(own, _vectors(past_read, library, own, known), past_read.pool.answers)
-    texts = past_read.pool.meaning is not None
     scored = scored_answers(
         library.outcomes.of(origin="chain", institution=institution),
         [one.input for one in own],
-        None if texts else frozenset(support.answers),
+        frozenset(support.answers) if past_read.pool.meaning is None else None,
     )
-    further = sorted({one.answer for one in scored} - set(support.answers))
-    pool = past_read.pool.answering((*support.answers, *further))
+    pool = past_read.pool.answering((*support.answers, *sorted({one.answer for one in scored} - set(support.answers))))
     asked = [Demonstration(institution, one.input, one.answer) for one in scored]
     vectors = np.concatenate([support.vectors, _vectors(past_read, library, asked, known)])
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
     listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
+    digest = sha256(repr((past_read.digest(prior.hash()), list_given, scored)).encode())
+    include(digest, own)
     return InstitutionState(
         institution,
         moment,
@@ -195,29 +187,15 @@ def load_institution(
         near,
         list_given,
         listed,
-        _digest(past_read, prior, list_given, scored, own),
+        digest.hexdigest(),
     )
 
 
 def _own(library: Library, institution: str) -> Sequence[Demonstration]:
-    """Demonstrations of an institution; empty where the library has none."""
     try:
         return library.demonstrations(institution)
     except NotFoundError:
         return ()
-
-
-def _digest(
-    past: SharedPast,
-    prior: Prior,
-    list_given: Sequence[str],
-    scored: Sequence[ScoredAnswer],
-    own: Sequence[Demonstration],
-) -> str:
-    """Digest of everything that a posterior is computed from (``InstitutionState.digest``)."""
-    digest = sha256(repr((past.digest(prior.hash()), list_given, scored)).encode())
-    include(digest, own)
-    return digest.hexdigest()
 
 
 def _read(library: Library, institution: str, names: tuple[str, ...]) -> SharedPast:

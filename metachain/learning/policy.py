@@ -46,7 +46,6 @@ class Policy:
     """Institution and id of demonstrations that are never shown because they mislead the model."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
         shots, weight, share = self.shots, self.weight, self.kept_share
         if not isinstance(shots, int) or isinstance(shots, bool) or shots < 0:
             raise DataError(f"a policy's shots must be a whole number, 0 or more, got {shots!r}")
@@ -59,9 +58,8 @@ class Policy:
 
     def weighs(self, *, learned: bool) -> float:
         """Weight of plausibility: this policy's own, else 10 where the guard admits learning and 0 where not."""
-        if self.weight is not None:
-            return self.weight
-        return PLAUSIBILITY_WEIGHT if learned else 0.0
+        learned_weight = PLAUSIBILITY_WEIGHT if learned else 0.0
+        return learned_weight if self.weight is None else self.weight
 
     def choose(
         self,
@@ -77,8 +75,7 @@ class Policy:
 
         ``similarity`` and ``plausibility`` are (n, m), -inf and 0 where there is no candidate. ``learned`` is True
         where the guard admits learning, ``texts`` where answers are texts; ``vectors`` is used for diversity only.
-        Returns positions (n, min(shots, m)), best first and -1 for none, and scores (n, m), which are the similarity
-        where plausibility has no weight.
+        Returns positions (n, min(shots, m)), best first and -1 for none, and scores (n, m): similarity if weight is 0.
         """
         weight = self.weighs(learned=learned)
         score = utility(similarity, plausibility, weight)
@@ -94,16 +91,11 @@ class Policy:
         return plausible_alone(first, plausibility, least_share(texts, self.kept_share)), score
 
     def __str__(self) -> str:
-        """Describe the policy in a few words."""
         if not self.shots:
             return "no demonstrations"
-        by = (
-            f"plausibility {self.weight:g}"
-            if self.weight
-            else "as the guard says"
-            if self.weight is None
-            else "nearest"
-        )
+        by = f"plausibility {self.weight:g}" if self.weight else "nearest"
+        if self.weight is None:
+            by = "as the guard says"
         share = "" if self.kept_share is None else f", from {self.kept_share:.0%} of the best"
         diverse = f", diversity {self.diversity:g}" if self.diversity else ""
         demoted = f", {len(self.demoted)} demoted" if self.demoted else ""
@@ -115,10 +107,7 @@ class Policy:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Read a policy from ``to_json``.
-
-        Raises KeyError, TypeError or ValueError where it is damaged, DataError where a number is out of range.
-        """
+        """Read ``to_json``. Raises KeyError, TypeError or ValueError if damaged, DataError for one out of range."""
         demoted = frozenset((institution, id) for institution, id in record["demoted"])
         return cls(**{**record, "demoted": demoted})
 

@@ -120,10 +120,7 @@ class Pool:
         )
 
     def answering(self, answers: Sequence[str]) -> Self:
-        """Return the same pool with numbers for further answers; ``answers`` begins with those of this pool.
-
-        The vectors of the answers are used again.
-        """
+        """Return the same pool, and vectors, with numbers for further answers; ``answers`` begins with those it has."""
         further, meaning = tuple(answers)[len(self.answers) :], self.meaning
         if meaning is not None and further:
             meaning = Stacked(meaning, lexical_vectors(further))

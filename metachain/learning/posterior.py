@@ -16,17 +16,15 @@ __all__ = ["Posterior", "adapt", "posterior_of"]
 
 @dataclass(frozen=True)
 class Posterior:
-    """Posterior of one institution: a prior updated by its labels and scored answers. Made by ``adapt``."""
+    """A prior updated by k ``labels`` and a number of ``scored`` answers of one institution. Made by ``adapt``."""
 
     institution: str
     prior: Prior
     fit: Fit
     labels: int
-    """k, the number of labels."""
     digest: str
     """SHA-256 of the prior and of all other inputs; a different one means that the library has changed."""
     scored: int = 0
-    """Number of scored answers."""
 
     @property
     def evidence(self) -> int:

@@ -23,19 +23,8 @@ from metachain.learning.transfer import transfer_row
 from metachain.library.library import Library
 from metachain.progress import Progress, silent
 
-__all__ = [
-    "MINIMUM",
-    "GuardResult",
-    "Prior",
-    "learn",
-    "learned_from",
-    "rows_to_look_up",
-    "run_guard",
-    "sources_of",
-    "statistics_of",
-    "transfer_matrix",
-    "version_of",
-]
+__all__ = ["MINIMUM", "GuardResult", "Prior", "learn", "learned_from", "rows_to_look_up", "run_guard", "sources_of"]
+__all__ += ["statistics_of", "transfer_matrix", "version_of"]
 
 VERSION_DIGITS = 16
 MINIMUM = 3
@@ -56,9 +45,8 @@ class GuardResult:
     scores: Floats
     """(len(LABELS), len(ARMS)) mean score in episodes with 0, 4, 16 labels (``guard.arm_scores``); nan without any."""
     unlabelled: Calibration = UNCALIBRATED
-    """Calibration of the probabilities shown without labels."""
+    """Calibration of the probabilities shown without labels; ``labelled`` is the one with labels."""
     labelled: Calibration = UNCALIBRATED
-    """Calibration of the probabilities shown with labels."""
 
     def admits(self, labels: int) -> bool:
         """True where learning chooses with this number of labels, False where plain nearest neighbours choose."""
@@ -78,7 +66,6 @@ class Prior:
     transfer: Floats
     """(S + T, S) share, in [0, 1], of right answers in column s's replies to row u's inputs; contributors come last."""
     lesson: GuardResult
-    """Result of the guard."""
     fingerprint: str
     """Fingerprint of the encoder."""
     contributors: tuple[str, ...] = ()
@@ -86,9 +73,8 @@ class Prior:
 
     def hash(self) -> Any:
         """Return a ``hashlib`` SHA-256 hash of everything in the prior that a posterior depends on."""
-        found = sha256(repr((self.fingerprint, self.institutions, self.lesson.settings)).encode())
-        found.update(self.transfer.tobytes())
-        return found
+        named = repr((self.fingerprint, self.institutions, self.lesson.settings)).encode()
+        return sha256(named + self.transfer.tobytes())
 
 
 def version_of(prior: Prior) -> str:
@@ -96,9 +82,7 @@ def version_of(prior: Prior) -> str:
     lesson = asdict(prior.lesson)
     scores = lesson.pop("scores")
     parts = [prior.fingerprint, prior.institutions, prior.contributors, lesson]
-    digest = sha256(json.dumps(parts, sort_keys=True).encode())
-    digest.update(prior.transfer.tobytes())
-    digest.update(scores.tobytes())
+    digest = sha256(json.dumps(parts, sort_keys=True).encode() + prior.transfer.tobytes() + scores.tobytes())
     return digest.hexdigest()[:VERSION_DIGITS]
 
 
@@ -165,8 +149,7 @@ def learned_from(
     measured = [contribution_of(shared, _own(library, name, shared, progress), progress) for name in private]
     given = sorted([*measured, *statistics], key=lambda one: one.institution)
     transfer = np.concatenate([shared.transfer, *(np.array([one.transfer]) for one in given)])
-    everyone = np.arange(len(shared.institutions))
-    lesson = run_guard(shared.table, transfer, everyone, progress, given)
+    lesson = run_guard(shared.table, transfer, np.arange(len(shared.institutions)), progress, given)
     return Prior(shared.institutions, transfer, lesson, shared.fingerprint, tuple(one.institution for one in given))
 
 
@@ -175,9 +158,8 @@ def statistics_of(
 ) -> Contribution:
     """Measure an institution's statistics against those that share with it, for ``learn`` on another machine.
 
-    ``sources`` names the sharing institutions to use; None for all. Their demonstrations must be the same as on the
-    other machine. Raises NotFoundError where the institution or a source has no demonstrations in the library, and
-    DataError where there is no source.
+    ``sources`` names the sharing institutions to use; None for all. Their demonstrations must be the same as there.
+    Raises NotFoundError where one has no demonstrations in the library, DataError where there is no source.
     """
     library.demonstrations(institution)
     sharing = library.sharing.usable_by(institution).demonstrations & set(library.institutions())
@@ -250,8 +232,7 @@ def run_guard(
 
 
 def _own(library: Library, institution: str, sources: Sources, progress: Progress) -> Pool:
-    demonstrations = library.demonstrations(institution)
-    return pool_of(library, demonstrations, sources.table.pool.answers, progress=progress)
+    return pool_of(library, library.demonstrations(institution), sources.table.pool.answers, progress=progress)
 
 
 def _check_institutions(sources: Sequence[str], contributors: Sequence[str], minimum: int) -> None:

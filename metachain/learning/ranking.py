@@ -9,16 +9,8 @@ from numpy.typing import NDArray
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import normalise_text
 
-__all__ = [
-    "at_places",
-    "distinct",
-    "maximal_marginal_relevance",
-    "nearest_first",
-    "plausible_answers",
-    "plausible_first",
-    "repeated",
-    "twins",
-]
+__all__ = ["at_places", "distinct", "maximal_marginal_relevance", "nearest_first", "plausible_answers"]
+__all__ += ["plausible_first", "repeated", "twins"]
 
 SIMILARITY_SCALE = 0.1
 PLAUSIBILITY_WEIGHT = 10.0
@@ -69,8 +61,7 @@ def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) ->
     """
     there = answer >= 0
     total = np.where(there & ~repeated(answer), fits, 0.0).sum(axis=1, keepdims=True)
-    probability: NDArray[np.float64] = np.where(there, fits, 0.0) / np.where(total == 0, 1, total)
-    return probability
+    return np.where(there, fits, 0.0) / np.where(total == 0, 1, total)
 
 
 def plausible_first(
@@ -101,9 +92,8 @@ def utility(similarity: Floats, plausibility: NDArray[np.float64], weight: float
 
 def least_share(texts: bool, kept_share: float | None) -> float:
     """Minimum plausibility of a demonstration, as a share of the best one shown."""
-    if kept_share is not None:
-        return kept_share
-    return KEPT_SHARE_OF_TEXTS if texts else KEPT_SHARE
+    usual = KEPT_SHARE_OF_TEXTS if texts else KEPT_SHARE
+    return usual if kept_share is None else kept_share
 
 
 def plausible_alone(first: NDArray[np.intp], plausibility: NDArray[np.float64], least: float) -> NDArray[np.intp]:

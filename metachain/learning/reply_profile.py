@@ -15,22 +15,13 @@ from metachain.embedding.similarity import unit_rows
 from metachain.learning.index import Neighbours
 from metachain.learning.pool import Stacked
 
-__all__ = [
-    "Profile",
-    "attention",
-    "co_treatment_features",
-    "consensus",
-    "mean_reply",
-    "nearest_vote",
-    "replies_to",
-    "reply_profile",
-]
+__all__ = ["Profile", "attention", "co_treatment_features", "consensus", "mean_reply", "nearest_vote", "replies_to"]
+__all__ += ["reply_profile"]
 
 REPLY_TEMPERATURE = 0.06
 COVERAGE_TEMPERATURE = 0.15
 VOTE_TEMPERATURE = 0.2
 VOTERS = 8
-"""Number of nearest demonstrations in the vote of plain nearest neighbours."""
 
 Floats = NDArray[np.float64]
 Meaning = NDArray[np.float32] | Stacked | None
@@ -38,7 +29,7 @@ Meaning = NDArray[np.float32] | Stacked | None
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Replies of S institutions to each of n texts, over C answers: sparse, at most R answers of each institution."""
+    """Replies of S institutions to each of n texts, over C ``answers``: sparse, at most R of each institution."""
 
     replies: csr_array
     """(n, S·C): column ``s·C + y`` holds g_s(x, y), the share of answer y among s's nearest; sums to 1 over y."""
@@ -47,7 +38,6 @@ class Profile:
     vote: Floats
     """(n, C): share of each answer among the 8 nearest of all institutions together; rows sum to 1."""
     answers: int
-    """C."""
     meaning: Meaning = None
     """(C, d) unit vector of each answer where answers are texts, to compare them by cosine; None for labels."""
 
@@ -66,8 +56,7 @@ class Profile:
 def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: int, meaning: Meaning = None) -> Profile:
     """``g_s(x, y) = Σ_j softmax_j(h(x, x_j) / 0.06) [y_j = y]`` over s's nearest j, and ``cov_s(x) = max_j h(x, x_j)``.
 
-    ``neighbours`` of n texts in S institutions; ``answer`` (N,) the answer number of each row of the pool;
-    ``answers`` C; ``meaning`` (C, d) where answers are texts.
+    ``answer`` (N,) is the answer number of each row of the pool; ``answers`` C; ``meaning`` as in ``Profile``.
     """
     n, s, r = neighbours.rows.shape
     weights = softmax(neighbours.similarity.astype(np.float64) / REPLY_TEMPERATURE, axis=2)
@@ -95,17 +84,15 @@ def nearest_vote(neighbours: Neighbours, answer: NDArray[np.int64], answers: int
 
 def attention(profile: Profile, log_weights: Floats | float = 0.0, temperature: float = COVERAGE_TEMPERATURE) -> Floats:
     """``softmax_s(cov_s(x) / 0.15 + log_weights)``: weight of each institution for each text; (n, S), rows sum to 1."""
-    weights: Floats = softmax(profile.coverage / temperature + log_weights, axis=1)
-    return weights
+    return np.asarray(softmax(profile.coverage / temperature + log_weights, axis=1))
 
 
 def co_treatment_features(profile: Profile) -> csr_array:
     """``ψ(x) = concat_s sqrt(softmax_s(cov_s(x) / 0.15) g_s(x, ·))``: (n, S·C), rows of unit length.
 
     ψ(x)·ψ(x') is the Bhattacharyya coefficient of two texts' replies: near 1 where each past institution answers both
-    texts alike, even if institutions name the answer differently. Where answers are texts,
-    ``concat_s sqrt(softmax_s(…)) ĝ_s(x)`` with ĝ_s the mean of the replies' unit vectors, scaled to unit length;
-    (n, S·d).
+    texts alike, even if institutions name the answer differently. Where answers are texts, it is (n, S·d)
+    ``concat_s sqrt(softmax_s(…)) ĝ_s(x)`` with ĝ_s the mean of the replies' unit vectors, scaled to unit length.
     """
     if profile.meaning is not None:
         return _mean_replies(profile, profile.meaning)
@@ -118,8 +105,7 @@ def consensus(profile: Profile, weights: Floats) -> Floats:
     """``m(x, ·) = Σ_s π_s(x) g_s(x, ·)`` for weights π (n, S); (n, C), rows sum to 1."""
     texts, answers, shares = _shares(profile, weights)
     n, c = profile.replies.shape[0], profile.answers
-    expected = np.asarray(np.bincount(texts * c + answers, weights=shares, minlength=n * c), np.float64)
-    return expected.reshape(n, c)
+    return np.asarray(np.bincount(texts * c + answers, weights=shares, minlength=n * c), np.float64).reshape(n, c)
 
 
 def mean_reply(profile: Profile, weights: Floats) -> Floats:
@@ -165,12 +151,10 @@ def _summed(shares: csr_array, meaning: NDArray[np.float32] | Stacked) -> Floats
     """``shares @ meaning`` (m, d) of ``shares`` (m, C), reading only the answers that occur in them."""
     used, places = np.unique(shares.indices, return_inverse=True)
     narrow = csr_array((shares.data, places, shares.indptr), shape=(shares.shape[0], len(used)))
-    summed: Floats = narrow @ meaning[used].astype(np.float64)
-    return summed
+    return np.asarray(narrow @ meaning[used].astype(np.float64))
 
 
 def _mean_replies(profile: Profile, meaning: NDArray[np.float32] | Stacked) -> csr_array:
-    """``co_treatment_features`` where answers are texts."""
     n, s = profile.coverage.shape
     by_institution = csr_array(profile.replies.reshape((n * s, profile.answers)))
     mean = unit_rows(np.asarray(_summed(by_institution, meaning), np.float32)).reshape(n, s, meaning.shape[1])

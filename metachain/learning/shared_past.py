@@ -18,7 +18,6 @@ from metachain.progress import Progress, silent
 __all__ = ["SharedPast", "include", "pool_of", "read_shared_past"]
 
 CACHE = "shared past"
-"""Key of ``Library.cache``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +73,7 @@ def read_shared_past(
     if isinstance(kept, SharedPast) and (kept.version, kept.pool.institutions) == (version, tuple(institutions)):
         return kept
     pool = pool_of(library, read(), progress=progress)
-    past = SharedPast(pool, InstitutionIndex(pool), version)
-    library.cache[CACHE] = past
+    library.cache[CACHE] = past = SharedPast(pool, InstitutionIndex(pool), version)
     return past
 
 

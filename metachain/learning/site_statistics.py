@@ -57,7 +57,6 @@ class Sources:
     transfer: Floats
     """(S, S) from ``prior.transfer_matrix``."""
     fingerprint: str
-    """Fingerprint of the encoder."""
 
     @property
     def institutions(self) -> tuple[str, ...]:
@@ -86,7 +85,6 @@ class Contribution:
     digest: str
     """Digest of the shared demonstrations (``Sources.digest``)."""
     fingerprint: str
-    """Fingerprint of the encoder."""
     method: str
     """SHA-256 of the arms and all settings of the episodes."""
     items: int
@@ -127,9 +125,8 @@ class Contribution:
             named = ", ".join(map(_shortened, apart[:5])) + (f" and {len(apart) - 5} more" if len(apart) > 5 else "")
             raise self.refused("sources", f"differ from the institutions learned from in {named}; measure again")
         if self.digest != sources.digest:
-            raise self.refused(
-                "digest", "says that it was measured beside other demonstrations of these institutions; measure again"
-            )
+            why = "says that it was measured beside other demonstrations of these institutions; measure again"
+            raise self.refused("digest", why)
 
     def to_json(self) -> str:
         """Return the statistics as readable JSON; numbers are read back exactly."""
@@ -151,17 +148,15 @@ class Contribution:
             got = _shortened(record.get("format")) if isinstance(record, dict) else "none"
             raise DataError(f"{name}: the format is {got}, expected {FORMAT!r}; make it with: metachain statistics")
         fields = cls.__dataclass_fields__.keys() - {"file"}
-        odd = fields ^ (record.keys() - {"format"})
-        if odd:
-            wrong = sorted(odd)[0]
+        if odd := fields ^ (record.keys() - {"format"}):
+            wrong = min(odd)
             how = "is missing" if wrong in fields else "is not one that statistics have"
             raise DataError(f"{name}: field {_shortened(wrong)} {how}; measure again")
         return cls(**{key: _as_tuples(record[key]) for key in fields}, file=file)
 
     def refused(self, name: str, why: str) -> DataError:
         """Return the error for an invalid field; it names the file, or the institution where there is none."""
-        source = self.file or f"statistics of {_shortened(self.institution)}"
-        return DataError(f"{source}: {name!r} {why}")
+        return DataError(f"{self.file or f'statistics of {_shortened(self.institution)}'}: {name!r} {why}")
 
     def _check_names(self) -> None:
         if not isinstance(self.sources, tuple) or not self.sources:
@@ -187,9 +182,8 @@ class Contribution:
             raise self.refused(name, f"must hold {count} numbers in each list, got {got}")
         for place, value in enumerate(values):
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
-                raise self.refused(
-                    name, f"must hold numbers in [0, {most:g}], got {_shortened(value)} in place {place}"
-                )
+                got = f"{_shortened(value)} in place {place}"
+                raise self.refused(name, f"must hold numbers in [0, {most:g}], got {got}")
 
 
 def contribution_of(sources: Sources, own: Pool, progress: Progress = silent) -> Contribution:
@@ -242,9 +236,7 @@ def read_contribution(path: str | Path) -> Contribution:
 
 def _as_tuples(value: Any) -> Any:
     """Turn lists into tuples, two levels deep: no field is nested deeper."""
-    if not isinstance(value, list):
-        return value
-    return tuple(tuple(one) if isinstance(one, list) else one for one in value)
+    return tuple(tuple(one) if isinstance(one, list) else one for one in value) if isinstance(value, list) else value
 
 
 def _reject_constant(name: str) -> float:

@@ -15,13 +15,11 @@ MOST_SCORED = 400
 
 @dataclass(frozen=True, slots=True)
 class ScoredAnswer:
-    """An answer to a text, with the probability that the institution would give it."""
+    """An answer to a normalised text, with the probability, in [0, 1], that the institution would give it."""
 
     input: str
-    """Normalised input."""
     answer: str
     score: float
-    """Probability in [0, 1]."""
 
 
 def scored_answers(

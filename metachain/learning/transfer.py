@@ -7,15 +7,8 @@ from numpy.typing import NDArray
 
 from metachain.learning.reply_profile import Profile, replies_to
 
-__all__ = [
-    "familiarity",
-    "prior_log_weights",
-    "redundancy",
-    "screening",
-    "shared_answers",
-    "transfer_row",
-    "with_listed",
-]
+__all__ = ["familiarity", "prior_log_weights", "redundancy", "screening", "shared_answers", "transfer_row"]
+__all__ += ["with_listed"]
 
 FAMILIARITY_TEMPERATURE = 0.25
 SCREENED_BELOW = 0.5
@@ -29,19 +22,16 @@ Floats = NDArray[np.float64]
 
 def familiarity(profile: Profile, temperature: float = FAMILIARITY_TEMPERATURE) -> Floats:
     """``exp((cov_s(x) - 1) / 0.25)``: weight of s's reply to x; (n, S) in (0, 1]."""
-    weights: Floats = np.exp((profile.coverage - 1) / temperature)
-    return weights
+    return np.asarray(np.exp((profile.coverage - 1) / temperature))
 
 
 def transfer_row(profile: Profile, answer: NDArray[np.int64]) -> Floats:
     """Mean share of the right answer in each institution's reply to one institution's items; (S,) in [0, 1].
 
-    ``profile`` holds the replies of S institutions to n items of that institution, ``answer`` (n,) its own answers.
-    Items that are familiar to s count more.
+    ``profile`` holds the replies to n of its items, ``answer`` (n,) its own answers. Items familiar to s count more.
     """
     weights = familiarity(profile)
-    row: Floats = (weights * replies_to(profile, answer)).sum(axis=0) / weights.sum(axis=0)
-    return row
+    return np.asarray((weights * replies_to(profile, answer)).sum(axis=0) / weights.sum(axis=0))
 
 
 def redundancy(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
@@ -49,8 +39,7 @@ def redundancy(transfer: Floats, institutions: Sequence[int] | NDArray[np.intege
 
     A is the symmetric part of the transfer matrix (S_all, S_all) among ``institutions``, with unit diagonal.
     """
-    log_weights: Floats = -0.5 * np.log((_agreement(transfer, institutions, 1.0) ** 4).sum(axis=0))
-    return log_weights
+    return np.asarray(-0.5 * np.log((_agreement(transfer, institutions, 1.0) ** 4).sum(axis=0)))
 
 
 def screening(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
@@ -60,16 +49,14 @@ def screening(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer
     under half of the median, no other institution confirms its answers; they may have been mixed up. With fewer than
     three institutions there is no median, and none is screened.
 
-    ``transfer`` (S_all + T, S_all) may have the rows of T further institutions that give statistics only. They confirm
-    answers too, each by its row only.
+    ``transfer`` (S_all + T, S_all) may have rows of T institutions with statistics only; each confirms by its row only.
     """
     asking = transfer[transfer.shape[1] :, np.asarray(institutions, np.intp)]
     best = np.concatenate([_agreement(transfer, institutions, 0.0), asking]).max(axis=0, initial=0.0)
     usual = np.median(best) if len(best) > 2 else 0.0
     if usual == 0:
         return np.zeros(len(best))
-    log_weights: Floats = SCREENING_WEIGHT * np.minimum(0.0, np.log((best / usual + 0.01) / SCREENED_BELOW))
-    return log_weights
+    return np.asarray(SCREENING_WEIGHT * np.minimum(0.0, np.log((best / usual + 0.01) / SCREENED_BELOW)))
 
 
 def prior_log_weights(transfer: Floats, institutions: Sequence[int] | NDArray[np.integer]) -> Floats:
@@ -85,8 +72,7 @@ def shared_answers(gives: NDArray[np.bool_], listed: NDArray[np.bool_]) -> Float
     """
     sizes = gives.sum(axis=1) * listed.sum()
     shared = (gives & listed).sum(axis=1) / np.sqrt(np.maximum(sizes, 1))
-    log_weights: Floats = SHARING_WEIGHT * np.log(shared + SHARING_FLOOR)
-    return log_weights
+    return np.asarray(SHARING_WEIGHT * np.log(shared + SHARING_FLOOR))
 
 
 def with_listed(log_weights: Floats, gives: NDArray[np.bool_], listed: NDArray[np.bool_] | None) -> Floats:

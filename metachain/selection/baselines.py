@@ -23,10 +23,8 @@ def word_counts(texts: list[str]) -> csr_array:
 def bm25_weights(counts: csr_array, corpus: NDArray[np.intp]) -> csr_array:
     """Okapi BM25 weight of each word in each text, so that a query's score is the sum over its words; (n, V).
 
-    ``counts`` (n, V) from ``word_counts``; ``corpus`` the rows of the texts that give document frequency and mean
-    length.
-    Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework", eq. 3.15, with k1 = 1.5, b = 0.75 and a
-    positive idf.
+    ``counts`` (n, V) from ``word_counts``; ``corpus`` rows of texts that give document frequency and mean length.
+    Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework", eq. 3.15; k1 = 1.5, b = 0.75, positive idf.
     """
     length = np.asarray(counts.sum(axis=1), float)
     mean_length = max(float(length[corpus].mean()), 1e-9)

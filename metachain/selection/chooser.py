@@ -27,13 +27,14 @@ KIN = 0.3
 """Co-treatment, in [0, 1], from which a reason names a label."""
 
 Floats = NDArray[np.floating]
+Rows = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
 class Chooser:
     """Chooses demonstrations for one state of an institution.
 
-    Its selections are drafts: only ``Selector`` records them, and only recorded selections are shown.
+    At most k for a query. Its selections are drafts: only ``Selector`` records and shows them.
     """
 
     state: InstitutionState
@@ -41,7 +42,6 @@ class Chooser:
     encoder: Encoder
     policy: Policy
     k: int
-    """Maximum number of demonstrations to show."""
 
     def choose(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
         """Choose for one query. Raises DataError where it is not a text or k is negative."""
@@ -55,10 +55,9 @@ class Chooser:
         normalised = [_checked_query(text) for text in texts]
         if not texts:
             return []
-        state, posterior = self.state, self.posterior
+        state, posterior, pool = self.state, self.posterior, self.state.pool
         vectors = hybrid_vectors(self.encoder.encode(normalised), lexical_vectors(normalised))
         near = state.past.index.near(vectors, NEIGHBOURS)
-        pool = state.pool
         profile = reply_profile(near, pool.answer, len(pool.answers), pool.meaning)
         kernel = co_treatment_kernel(posterior.fit, profile)
         candidates = _candidates(state, normalised, vectors, near)
@@ -90,20 +89,13 @@ class Chooser:
         return np.array(out, bool).reshape(rows.shape)
 
     def _selection(
-        self,
-        text: str,
-        rows: NDArray[np.int64],
-        places: NDArray[np.intp],
-        score: Floats,
-        similarity: Floats,
-        probability: Floats,
-        kernel: Floats,
+        self, text: str, rows: Rows, places: Rows, score: Floats, similarity: Floats, probable: Floats, kernel: Floats
     ) -> Selection:
         chosen = []
         for place in places[::-1][places[::-1] >= 0]:
-            one, near, probable = self.state.demonstration(int(rows[place])), similarity[place], probability[place]
-            reason = _reason(self.state, one, near, probable, kernel)
-            chosen.append(Chosen(one, float(score[place]), float(near), float(probable), reason))
+            one, near, probability = self.state.demonstration(int(rows[place])), similarity[place], probable[place]
+            reason = _reason(self.state, one, near, probability, kernel)
+            chosen.append(Chosen(one, float(score[place]), float(near), float(probability), reason))
         method = "metachain" if self.policy.weighs(learned=self.posterior.learned) else "nearest"
         return Selection(self.state.institution, text, tuple(chosen), method, self.policy.best_first)
 

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """One answer of a model: the demonstrations shown, and the score."""
+    """One answer of a model, its score in [0, 1], and the demonstrations shown."""
 
     query: str
     shown: tuple[Key, ...]
@@ -40,7 +40,6 @@ class Exposure:
     worth: tuple[float, ...]
     """Score, in [0, 1], for copying the answer of each demonstration shown."""
     score: float
-    """Score of the model's answer, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,8 @@ class Harm:
     """Effect on the score of showing a demonstration, beyond the effect of how right the answers shown are."""
 
     effect: float
-    """Posterior mean."""
+    """Posterior mean; ``deviation`` is the posterior standard deviation."""
     deviation: float
-    """Posterior standard deviation."""
     queries: int
     """Number of different queries for which it was shown."""
 
@@ -83,14 +81,13 @@ def _harms(exposures: Sequence[Exposure], least: int) -> Mapping[Key, Harm]:
     for one in exposures:
         for key in one.shown:
             asked[key].add(one.query)
-    often = sorted((key for key in asked if len(asked[key]) >= least), key=lambda key: (-len(asked[key]), key))
-    examined = often[:MOST_EXAMINED]
+    often = [key for key in asked if len(asked[key]) >= least]
+    examined = sorted(often, key=lambda key: (-len(asked[key]), key))[:MOST_EXAMINED]
     if not examined:
         return {}
     effect, deviation = _effects(exposures, examined)
-    found = {
-        key: Harm(float(effect[place]), float(deviation[place]), len(asked[key])) for place, key in enumerate(examined)
-    }
+    pairs = zip(examined, effect.tolist(), deviation.tolist(), strict=True)
+    found = {key: Harm(mean, spread, len(asked[key])) for key, mean, spread in pairs}
     return dict(sorted(found.items(), key=lambda item: (item[1].effect, item[0])))
 
 
@@ -122,14 +119,11 @@ def _effects(exposures: Sequence[Exposure], examined: Sequence[Key]) -> tuple[Fl
 def _context(one: Exposure) -> list[float]:
     """Controls of the regression: shown at all, number shown, and mean, best, first and last worth."""
     worth = one.worth
-    if not worth:
-        return [0.0] * 6
-    return [1.0, len(worth), sum(worth) / len(worth), max(worth), worth[0], worth[-1]]
+    return [1.0, len(worth), sum(worth) / len(worth), max(worth), worth[0], worth[-1]] if worth else [0.0] * 6
 
 
 def _within(values: Floats, group: NDArray[np.intp]) -> Floats:
     """Values (n, d) less the mean of their group; ``group`` (n,) are group numbers."""
     total = np.zeros((int(group.max()) + 1, values.shape[1]))
     np.add.at(total, group, values)
-    centred: Floats = values - (total / np.bincount(group)[:, None])[group]
-    return centred
+    return np.asarray(values - (total / np.bincount(group)[:, None])[group])

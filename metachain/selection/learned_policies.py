@@ -20,7 +20,6 @@ class LearnedPolicy:
     model: str
     policy: Policy
     metric: str
-    """Name of the metric."""
     trials: int
     """Number of different trials that the model answered."""
     questions: int

@@ -140,9 +140,7 @@ def learn_policy(
 
 
 def _trials(rehearsals: RehearsalSet, question: Question, policies: Sequence[Policy]) -> list[Trial]:
-    """Trial of a question under each policy."""
-    asked = rehearsals.asked(question)
-    return [Trial(asked, shown) for shown in rehearsals.shown(question, policies)]
+    return [Trial(rehearsals.asked(question), shown) for shown in rehearsals.shown(question, policies)]
 
 
 def _asked(ask: Ask, trials: Iterable[Trial], known: Mapping[Trial, float], most: int) -> dict[Trial, float]:
@@ -203,7 +201,6 @@ def _probed(
 
 
 def _exposures(known: Mapping[Trial, float], worth: Worth) -> list[Exposure]:
-    """Exposure of each trial: the demonstrations shown, the score for copying each of them, the answer's score."""
     return [
         Exposure(
             _query_key(trial.asked),
@@ -222,8 +219,7 @@ def _pairs(
     by_suspect: dict[Key, dict[str, Question]] = {key: {} for key in suspected}
     for question, trial in trials.items():
         for demonstration in trial.shown:
-            chosen = by_suspect.get(demonstration.key)
-            if chosen is not None and len(chosen) < QUERIES_A_SUSPECT:
+            if (chosen := by_suspect.get(demonstration.key)) is not None and len(chosen) < QUERIES_A_SUSPECT:
                 chosen.setdefault(_query_key(trial.asked), question)
     for key, chosen in by_suspect.items():
         without = replace(policy, demoted=policy.demoted | {key})
@@ -233,5 +229,4 @@ def _pairs(
 
 
 def _query_key(asked: Demonstration) -> str:
-    """Institution and normalised text of a query."""
     return f"{asked.institution}\0{normalise_text(asked.input)}"

@@ -32,15 +32,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An arm that was dropped, and the reason."""
+    """An arm that was dropped, the number of items after which it was, and the reason."""
 
     arm: int
     items: int
-    """Number of items after which it was dropped."""
     behind: float
-    """Mean score of the leader less its own."""
+    """Mean score of the leader less its own; ``error`` is the standard error of this difference."""
     error: float
-    """Standard error of that difference."""
     reason: str
     """``loses``, ``gains nothing``, or ``halved``: in the worse half when a round's calls were spent."""
 
@@ -53,10 +51,9 @@ def still_racing(scores: Floats, racing: Sequence[int], most: int, incumbent: in
     paired difference, or if, by that margin, it can't be 0.005 better than a preferred arm with at least its mean.
     The best ``most`` (≥ 2) of the others race on. The ``incumbent`` stays to the end, unless it gains nothing.
     """
-    racing = list(racing)
     n = len(scores)
     if not n:
-        return racing, []
+        return list(racing), []
     means = {arm: float(scores[:, arm].mean()) for arm in racing}
     leader = max(racing, key=lambda arm: (means[arm], -arm))
     dropped: list[Dropped] = []
@@ -101,9 +98,8 @@ def winner(scores: Floats, racing: Sequence[int], incumbent: int) -> int:
 def paired(one: Floats, other: Floats) -> tuple[float, float]:
     """Mean of ``one`` less ``other``, (n,) each, and its standard error; n is at least 1."""
     difference = one - other
-    n = len(difference)
     spread = ((difference - difference.mean()) ** 2).sum() + SMOOTHING / 4
-    return float(difference.mean()), float(np.sqrt(spread) / n)
+    return float(difference.mean()), float(np.sqrt(spread) / len(difference))
 
 
 def most_left(arms: int, spent: int, calls: int) -> int:
@@ -111,8 +107,7 @@ def most_left(arms: int, spent: int, calls: int) -> int:
 
     The rounds are uneven: an early halving on few items would drop the best arm most often.
     """
-    done = sum(spent >= share * calls for share in HALVED_AT)
-    return max(ceil(arms / (1 << done)), 2)
+    return max(ceil(arms / (1 << sum(spent >= share * calls for share in HALVED_AT))), 2)
 
 
 def _gains_nothing(scores: Floats, arm: int, preferred: int) -> bool:

@@ -37,12 +37,10 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One query of one episode."""
+    """One query: the number of its episode, and its place there."""
 
     episode: int
-    """Number of the episode."""
     place: int
-    """Place of the query in the episode."""
 
 
 class RehearsalSet:
@@ -110,11 +108,9 @@ class RehearsalSet:
         if not policy.demoted:
             return None
         known = self._table.pool.demonstrations
-        out = np.array([row >= 0 and known[row].key in policy.demoted for row in rows.flat], bool)
-        return out.reshape(rows.shape)
+        return np.array([row >= 0 and known[row].key in policy.demoted for row in rows.flat], bool).reshape(rows.shape)
 
     def _plausible_candidates(self, number: int) -> tuple[Candidates, Floats]:
-        """Candidates of an episode, and the probability of their answers."""
         table, episode = self._table, self._episodes[number]
         profiles = episode_profiles(table, episode)
         weights = prior_log_weights(self._prior.transfer, episode.past)

@@ -19,17 +19,15 @@ class Chosen:
     plausibility: float
     """Probability in [0, 1] that the asking institution would give this answer to the query."""
     reason: str
-    """One sentence a person understands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The demonstrations chosen for one query."""
+    """The demonstrations chosen for one query, least useful first."""
 
     institution: str
     query: str
     chosen: tuple[Chosen, ...]
-    """Chosen demonstrations, least useful first."""
     method: str
     """Arm of the guard that chose: ``metachain`` or ``nearest`` (plain nearest neighbours)."""
     best_first: bool = False

@@ -37,10 +37,9 @@ class Selector:
     policy's. Where the library has changed since the posterior was computed, the posterior is computed anew from the
     same prior. Safe to share among threads.
 
-    Selectors with the same ``pasts`` keep one copy of the demonstrations that all of them share.
-
-    Each selection is recorded in ``library.audit`` before it is returned, and must be permitted at the moment of that
-    record. Where the rules have changed meanwhile, the selector chooses anew.
+    Selectors with the same ``pasts`` keep one copy of the demonstrations that all of them share. Each selection is
+    recorded in ``library.audit`` before it is returned, and must be permitted at the moment of that record. Where the
+    rules have changed meanwhile, the selector chooses anew.
     """
 
     def __init__(
@@ -54,7 +53,6 @@ class Selector:
         self.policy = policy
         self.k = policy.shots if k is None else checked_shots(k)
         self.institution = posterior.institution
-        """Name of the asking institution."""
         self._library = library
         self._prior = posterior.prior
         self._prior_version = version_of(self._prior)
@@ -72,10 +70,7 @@ class Selector:
         return tuple(sorted({*state.list_given, *(one.output for one in state.support.demonstrations)}))
 
     def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
-        """Choose for one query.
-
-        Raises DataError where the query is not a text or k is negative, and the errors of ``show``.
-        """
+        """Choose for one query. Raises DataError where it is no text or k is negative, and the errors of ``show``."""
         return self.show(lambda chooser: [chooser.choose(text, k, without)])[0]
 
     def select_many(
@@ -88,8 +83,7 @@ class Selector:
         """Record the selections that ``choose`` returns in one transaction, and return them.
 
         ``choose`` is called again where the sharing rules change, or something is forgotten, meanwhile. Raises
-        SharingError after 5 such changes, and StorageError where the library can't be written and was not opened with
-        ``audit=False``.
+        SharingError after 5 such changes, StorageError where a library opened without ``audit=False`` can't be written.
         """
         for _ in range(ATTEMPTS):
             state, posterior = self._current()
@@ -118,7 +112,6 @@ class Selector:
         )
 
     def _permits(self, state: InstitutionState, connection: Connection) -> bool:
-        """True while the sharing rules are those of the state and nothing was forgotten since."""
         return _same_rules(state.moment, state_of(connection, self.institution)) and not _has_ended(state)
 
     def _current(self) -> tuple[InstitutionState, Posterior]:
@@ -152,12 +145,10 @@ class Selector:
 
 
 def _same_rules(one: State, other: State) -> bool:
-    """True where no sharing rule changed and nothing was forgotten between two moments."""
     return (one.rules, one.forgotten) == (other.rules, other.forgotten)
 
 
 def _has_ended(state: InstitutionState) -> bool:
-    """True where a grant that the state depends on has ended."""
     until = state.shared.until
     return until is not None and Sharing.now() >= until
 

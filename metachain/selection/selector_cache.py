@@ -18,8 +18,7 @@ class SelectorCache:
     """Selectors of a library with a prior, at most one for each institution; safe to share among threads.
 
     A selector is made at an institution's first query, and anew after this or another process has stored a prior. It
-    uses the institution's later labels and feedback; of other institutions it uses the demonstrations that were in the
-    library when it was made.
+    uses the institution's later labels and feedback, and others' demonstrations in the library when it was made.
     """
 
     def __init__(self, library: Library, k: int | None = None, policy: Policy = DEFAULT) -> None:

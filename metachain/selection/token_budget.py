@@ -16,7 +16,6 @@ WIDER = 4
 """Factor on the number of demonstrations chosen, to find replacements for those that are too long."""
 
 Count = Callable[[Demonstration], int]
-"""Number of tokens of a demonstration."""
 
 
 def positions_within(
