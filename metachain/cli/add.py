@@ -25,17 +25,14 @@ def add(
         Path, typer.Argument(help="JSON Lines, CSV, TSV (also gzipped), Parquet, or a folder of save_to_disk.")
     ],
     format: Annotated[
-        str,
-        typer.Option(help="Format of DATA: jsonl, csv, tsv, parquet or dataset; guessed from its name."),
+        str, typer.Option(help="Format of DATA: jsonl, csv, tsv, parquet or dataset; guessed from its name.")
     ] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Store nothing if any row is bad.")] = False,
     rejected: Annotated[
-        Path | None,
-        typer.Option(help="File for bad rows; DATA.rejected.jsonl in the current folder if left out."),
+        Path | None, typer.Option(help="File for bad rows; DATA.rejected.jsonl in the current folder if left out.")
     ] = None,
     column: Annotated[
-        list[str] | None,
-        typer.Option(help="FIELD=COLUMN, such as input=description; may be given several times."),
+        list[str] | None, typer.Option(help="FIELD=COLUMN, such as input=description; may be given several times.")
     ] = None,
     institution: Annotated[
         str, typer.Option(help="Institution of all demonstrations, if DATA does not name any.")

@@ -45,8 +45,7 @@ def learn(
         int, typer.Option(min=2, help="Minimum number of training institutions, those of --statistics included.")
     ] = 3,
     institution: Annotated[
-        str,
-        typer.Option("--for", help="Learn for this target institution only, from all that is shared with it."),
+        str, typer.Option("--for", help="Learn for this target institution only, from all that is shared with it.")
     ] = "",
     purpose: Purpose = "",
     dask: Dask = "",
