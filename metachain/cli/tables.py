@@ -22,16 +22,8 @@ from metachain.reporting.verdict import verdict
 from metachain.reporting.wording import listed, percent, points, score, share
 from metachain.selection.selection import Selection
 
-__all__ = [
-    "print_diagnosis",
-    "print_evaluation",
-    "print_institutions",
-    "print_lesson",
-    "print_receipt",
-    "print_selection",
-    "print_summary",
-    "print_verdict",
-]
+__all__ = ["print_diagnosis", "print_evaluation", "print_institutions", "print_lesson", "print_receipt"]
+__all__ += ["print_selection", "print_summary", "print_verdict"]
 KINDS = {
     "demonstration": "a demonstration",
     "answer": "an answer",

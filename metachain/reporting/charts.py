@@ -16,16 +16,8 @@ from metachain.evaluation.result import CalibrationRow
 from metachain.reporting.comparison import BASELINE, OURS, Point, tally
 from metachain.reporting.wording import listed, score
 
-__all__ = [
-    "INK",
-    "OKABE_ITO",
-    "QUIET",
-    "apart",
-    "difference_chart",
-    "inline_svg",
-    "learning_curve_chart",
-    "reliability_chart",
-]
+__all__ = ["INK", "OKABE_ITO", "QUIET", "apart", "difference_chart", "inline_svg", "learning_curve_chart"]
+__all__ += ["reliability_chart"]
 
 INK = "#010203"
 QUIET = "#777778"

@@ -12,23 +12,8 @@ from metachain.evaluation.result import CalibrationRow, Evaluation, PartWorth, S
 from metachain.evaluation.summary import BASELINE, OURS, by_institution, main_rows
 from metachain.learning.calibration import BINS, Bin
 
-__all__ = [
-    "ABLATED",
-    "BASELINE",
-    "OURS",
-    "SELECTORS",
-    "Fare",
-    "Point",
-    "Variants",
-    "differences",
-    "fares",
-    "learning_curves",
-    "ordered",
-    "tally",
-    "tenths",
-    "variants",
-    "worths",
-]
+__all__ = ["ABLATED", "BASELINE", "OURS", "SELECTORS", "Fare", "Point", "Variants", "differences", "fares"]
+__all__ += ["learning_curves", "ordered", "tally", "tenths", "variants", "worths"]
 
 SELECTORS = {
     "zero": "no demonstrations at all",

@@ -13,21 +13,8 @@ from metachain.evaluation.ablation import PARTS
 from metachain.evaluation.result import Cost, Evaluation, GuardChoice
 from metachain.files import write_text
 from metachain.learning.calibration import BINS
-from metachain.reporting import wording
+from metachain.reporting import comparison, wording
 from metachain.reporting.charts import difference_chart, learning_curve_chart, reliability_chart
-from metachain.reporting.comparison import (
-    ABLATED,
-    BASELINE,
-    OURS,
-    SELECTORS,
-    differences,
-    fares,
-    learning_curves,
-    ordered,
-    tenths,
-    variants,
-    worths,
-)
 from metachain.reporting.verdict import verdict
 
 __all__ = ["render_report", "write_report"]
@@ -60,25 +47,25 @@ def _template() -> Template:
 
 def _context(result: Evaluation) -> dict[str, Any]:
     """Variables of the template."""
-    curves, paired = learning_curves(result.scores), differences(result.scores)
-    drawn = {name: points for name, points in curves.items() if name not in ABLATED}
+    curves, paired = comparison.learning_curves(result.scores), comparison.differences(result.scores)
+    drawn = {name: points for name, points in curves.items() if name not in comparison.ABLATED}
     rows = {(row.selector, row.labels): row for row in result.summary}
     return {
-        **{"result": result, "verdict": verdict(result), "ours": OURS, "baseline": BASELINE},
-        "meanings": {**SELECTORS, **ABLATED},
+        **{"result": result, "verdict": verdict(result), "ours": comparison.OURS, "baseline": comparison.BASELINE},
+        "meanings": {**comparison.SELECTORS, **comparison.ABLATED},
         "metric": result.scores[0].metric if result.scores else None,
         "rows": rows,
         "intervals": {(name, point.labels): point.interval for name, points in curves.items() for point in points},
-        "selectors": ordered(selector for selector, _ in rows),
+        "selectors": comparison.ordered(selector for selector, _ in rows),
         "counts": sorted({labels for _, labels in rows}),
         "curve_charts": {size: learning_curve_chart(drawn, size) for size in SIZES if drawn},
         "ablated": len(curves) > len(drawn),
         "difference_charts": {size: difference_chart(paired, size) for size in SIZES if paired},
         "paired": paired,
         "institutions": _worst_first(paired),
-        "fares": {one.institution: one for one in fares(result.scores, max(paired))} if paired else {},
+        "fares": {one.institution: one for one in comparison.fares(result.scores, max(paired))} if paired else {},
         "harm": {row.labels: row for row in result.harm},
-        **{"variants": variants(result), "worths": worths(result.ablation), "parts": PARTS},
+        **{"variants": comparison.variants(result), "worths": comparison.worths(result.ablation), "parts": PARTS},
         **_matrices(result),
         **{"guard": _guard(result), "learned": LEARNED},
         **_calibration(result),
@@ -91,7 +78,7 @@ def _calibration(result: Evaluation) -> dict[str, Any]:
     return {
         "calibration": {row.labels: row for row in rows},
         "reliability_charts": {size: reliability_chart(rows, size) for size in SIZES if rows},
-        "bins": tenths(rows),
+        "bins": comparison.tenths(rows),
         "tenths": {place: f"{10 * place} to {10 * place + 10} %" for place in range(BINS)},
     }
 
