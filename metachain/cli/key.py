@@ -49,13 +49,12 @@ def key(
 
 
 def _make(library: str, institution: str | None, scopes: Sequence[str], until: str) -> None:
-    """Make a key and print its secret alone on the last line."""
     ends = parse_moment_option("--until", until) if until else None
     with libraries.Library.open(library, create=False) as opened:
         key, secret = opened.keys.make(institution, scopes, ends)
     owner = cli.one_line(institution) if institution else "no institution"
     cli.out.print(f"key {key.id} of {owner} allows {', '.join(sorted(key.scopes))}; it is shown this once:")
-    cli.out.print(secret, highlight=False, soft_wrap=True, markup=False)
+    cli.out.print(secret)
 
 
 def _revoke(library: str, id: str) -> None:

@@ -52,7 +52,6 @@ def share(
 
 
 def _list_rules(library: str) -> None:
-    """Print the rules of every institution, also of those that have none, and the groups."""
     with libraries.Library.open(library, create=False) as opened:
         rules, groups = opened.sharing.grants(), opened.sharing.groups()
         names = sorted({*opened.institutions(), *rules})
@@ -68,7 +67,6 @@ def _list_rules(library: str) -> None:
 
 
 def _grants(demonstrations: str, statistics: str, purposes: Sequence[str], until: str) -> "list[libraries.Grant]":
-    """Read the options as one grant of demonstrations, one of statistics, or both."""
     if not demonstrations and not statistics:
         raise DataError("say who may use its demonstrations (--with …), its statistics (--statistics …), or both")
     ends = parse_moment_option("--until", until) if until else None

@@ -51,7 +51,6 @@ def statistics(
 
 
 def _print_transfer(found: "learning.Contribution") -> None:
-    """Print how well each shared institution answers the institution's inputs."""
     title = Text(f"how well others answer for {cli.one_line(found.institution)}")
     table = Table("shared institution", "answers as it does", title=title)
     for source, share in zip(found.sources, found.transfer, strict=True):
@@ -61,7 +60,6 @@ def _print_transfer(found: "learning.Contribution") -> None:
 
 
 def _print_rehearsals(found: "learning.Contribution") -> None:
-    """Print the scores of the guard's held-out episodes, at each label count."""
     nearest = learning.ARMS.index(learning.NEAREST)
     for labels, sums in zip(learning.LABELS, found.sums, strict=True):
         scores = learning.mean_scores([], sums, found.rehearsals)

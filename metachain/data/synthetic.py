@@ -35,18 +35,6 @@ class _Item:
     words: tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
-    """Writing style of one hospital: the layout is its system's, the abbreviations are its own."""
-
-    order: tuple[int, ...]
-    separator: str
-    glue: str
-    case: Callable[[str], str]
-    prefixed: bool
-    words: dict[str, str]
-
-
 _NAMES = [
     (department, kind, name)
     for department, charges in enumerate(DEPARTMENTS)
@@ -149,7 +137,7 @@ def _institution(
     codes = _codes(settings, rng, conventions, misleading)
     if settings.unrelated and not settings.constant:
         codes = _unrelated_codes(settings, number)
-    style = _style(_stream(settings, SYSTEM, system), rng)
+    own_wording = _wording(_stream(settings, SYSTEM, system), rng)
     common = rng.random(LARGEST_INSTITUTION) < settings.shared_wording
     # Sorting log-weights plus Gumbel noise draws by weight without replacement (Yellott 1977, "Luce's choice axiom").
     order = np.argsort(-(weight + rng.gumbel(size=LARGEST_INSTITUTION)), kind="stable")
@@ -157,7 +145,7 @@ def _institution(
     return [
         Demonstration(
             institution=_numbered(INSTITUTION_NAMES, number),
-            input=" ".join(CATALOGUE[place].words).upper() if common[place] else _own_wording(CATALOGUE[place], style),
+            input=" ".join(CATALOGUE[place].words).upper() if common[place] else own_wording(CATALOGUE[place]),
             output=_code_text(int(codes[place])),
             metadata={**marks, "department": DEPARTMENTS[CATALOGUE[place].department].name},
         )
@@ -228,25 +216,23 @@ def _code_text(code: int) -> str:
     return str(2000 + 100 * department + 10 * slot)
 
 
-def _style(system: np.random.Generator, own: np.random.Generator) -> _Style:
-    return _Style(
-        order=((0, 1, 2), (0, 2, 1), (2, 0, 1))[system.integers(3)],
-        separator=(" ", ", ", " - ")[system.integers(3)],
-        glue=(" ", "", "-")[system.integers(3)],
-        case=(str.upper, str.lower, str.title)[system.integers(3)],
-        prefixed=bool(system.integers(2)),
-        words={word: forms[own.integers(len(forms))] for word, forms in ABBREVIATIONS.items()},
-    )
+def _wording(system: np.random.Generator, own: np.random.Generator) -> Callable[[_Item], str]:
+    """Function that writes an item as one hospital does: in its system's layout, with its own abbreviations."""
+    order = ((0, 1, 2), (0, 2, 1), (2, 0, 1))[system.integers(3)]
+    separator = (" ", ", ", " - ")[system.integers(3)]
+    glue = (" ", "", "-")[system.integers(3)]
+    case = (str.upper, str.lower, str.title)[system.integers(3)]
+    prefixed = bool(system.integers(2))
+    forms_used = {word: forms[own.integers(len(forms))] for word, forms in ABBREVIATIONS.items()}
 
+    def write(item: _Item) -> str:
+        parts = [" ".join(forms_used.get(word, word) for word in part.split()) for part in item.words]
+        if parts[1][0].isdigit():
+            parts[1] = parts[1].replace(" ", glue)
+        prefix = f"{DEPARTMENTS[item.department].prefix} " if prefixed else ""
+        return case(prefix + separator.join(parts[place] for place in order))
 
-def _own_wording(item: _Item, style: _Style) -> str:
-    parts = [" ".join(style.words.get(word, word) for word in part.split()) for part in item.words]
-    if parts[1][0].isdigit():
-        parts[1] = parts[1].replace(" ", style.glue)
-    text = style.separator.join(parts[place] for place in style.order)
-    if style.prefixed:
-        text = f"{DEPARTMENTS[item.department].prefix} {text}"
-    return style.case(text)
+    return write
 
 
 def _numbered(names: tuple[str, ...], number: int) -> str:

@@ -46,7 +46,6 @@ def _template() -> Template:
 
 
 def _context(result: Evaluation) -> dict[str, Any]:
-    """Variables of the template."""
     curves, paired = comparison.learning_curves(result.scores), comparison.differences(result.scores)
     drawn = {name: points for name, points in curves.items() if name not in comparison.ABLATED}
     rows = {(row.selector, row.labels): row for row in result.summary}
@@ -150,7 +149,6 @@ def _settings(result: Evaluation) -> dict[str, str]:
 
 
 def _lesson(choice: GuardChoice) -> str:
-    """One line on the guard's choice with one institution held out."""
     chosen = choice.settings
     with_labels = ", ".join(f"{name} {value:g}" for name, value in chosen.items()) if chosen else PLAIN
     return f"with labels {with_labels}, without {'consensus' if choice.trusts_consensus else PLAIN}"
