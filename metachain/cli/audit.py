@@ -137,7 +137,6 @@ def _shown(entry: "libraries.AuditEntry") -> str:
 
 
 def _write(entries: "Iterable[libraries.AuditEntry]", file: TextIO) -> int:
-    """Write all entries as JSON Lines, and return their number."""
     count = 0
     for entry in entries:
         file.write(json.dumps(asdict(entry)) + "\n")

@@ -41,7 +41,9 @@ def key(
     if bool(revoke) + bool(institution) + admin + metrics > 1:
         raise DataError("name an institution, or take one of --admin, --metrics and --revoke")
     if revoke:
-        _revoke(library, revoke)
+        with libraries.Library.open(library, create=False) as opened:
+            opened.keys.revoke(revoke)
+        cli.out.print(f"key {revoke} counts no more")
     elif institution or admin or metrics:
         _make(library, institution or None, ["metrics"] if metrics else scope or [], until)
     else:
@@ -55,12 +57,6 @@ def _make(library: str, institution: str | None, scopes: Sequence[str], until: s
     owner = cli.one_line(institution) if institution else "no institution"
     cli.out.print(f"key {key.id} of {owner} allows {', '.join(sorted(key.scopes))}; it is shown this once:")
     cli.out.print(secret)
-
-
-def _revoke(library: str, id: str) -> None:
-    with libraries.Library.open(library, create=False) as opened:
-        opened.keys.revoke(id)
-    cli.out.print(f"key {id} counts no more")
 
 
 def _list(library: str) -> None:

@@ -48,7 +48,14 @@ def share(
         return
     if institution and everybody:
         raise DataError("name one institution, or take --all, not both")
-    _set_rules(library, institution, _grants(with_, statistics, purpose or [], until), also=also)
+    grants = _grants(with_, statistics, purpose or [], until)
+    with libraries.Library.open(library, create=False) as opened:
+        earlier = opened.sharing.grants() if also else {}
+        names = [institution] if institution else list(opened.institutions())
+        opened.sharing.state_all({name: [*earlier.get(name, ()), *grants] for name in names})
+    for grant in grants:
+        cli.out.print(f"{institution or 'every institution'} shares {grant.use} with {grant.to}")
+    cli.out.print("selections heed it from now on; a prior heeds it when it is learned again: metachain learn")
 
 
 def _list_rules(library: str) -> None:
@@ -76,14 +83,3 @@ def _grants(demonstrations: str, statistics: str, purposes: Sequence[str], until
         for use, words in audiences.items()
         if words
     ]
-
-
-def _set_rules(library: str, institution: str, grants: "Sequence[libraries.Grant]", *, also: bool) -> None:
-    """Store the grants for one institution, or for all where ``institution`` is empty."""
-    with libraries.Library.open(library, create=False) as opened:
-        earlier = opened.sharing.grants() if also else {}
-        names = [institution] if institution else list(opened.institutions())
-        opened.sharing.state_all({name: [*earlier.get(name, ()), *grants] for name in names})
-    for grant in grants:
-        cli.out.print(f"{institution or 'every institution'} shares {grant.use} with {grant.to}")
-    cli.out.print("selections heed it from now on; a prior heeds it when it is learned again: metachain learn")

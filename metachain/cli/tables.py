@@ -26,6 +26,7 @@ from metachain.selection.selection import Selection
 __all__ = ["print_diagnosis", "print_evaluation", "print_institutions", "print_lesson", "print_receipt"]
 __all__ += ["print_selection", "print_summary", "print_verdict"]
 Row = TypeVar("Row", SummaryRow, PartWorth)
+HOLDS = {True: "yes", False: "no", None: "can't tell"}
 KINDS = {
     "demonstration": "a demonstration",
     "answer": "an answer",
@@ -95,7 +96,7 @@ def print_diagnosis(found: Diagnosis) -> None:
         for one in found.conditions:
             if one.kind == kind:
                 what = Group(one.name, Padding(Text(one.explanation, style="dim"), (0, 0, 0, 2)))
-                table.add_row(what, _answer(one), _measured(one), f"{one.side} {_amount(one, one.threshold)}")
+                table.add_row(what, HOLDS[one.holds], _measured(one), f"{one.side} {_amount(one, one.threshold)}")
     out.print(table)
     out.print(f"{found.verdict}: {found.advice}")
 
@@ -152,10 +153,6 @@ def print_institutions(result: Evaluation) -> None:
         numbers = (str(one.queries), score(one.baseline), score(one.ours), score(one.difference, signed=True))
         table.add_row(Text(short(one_line(one.institution), 60)), *numbers)
     out.print(table)
-
-
-def _answer(one: Condition) -> str:
-    return "can't tell" if one.holds is None else "yes" if one.holds else "no"
 
 
 def _measured(one: Condition) -> str:

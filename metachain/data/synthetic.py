@@ -20,7 +20,9 @@ __all__ = ["LARGEST_INSTITUTION", "WorldSettings", "generate_world"]
 CONVENTIONS = 4
 SPECIAL_KINDS = len(DEPARTMENTS[0].kinds) - ORDINARY
 SLOTS = 1 + SPECIAL_KINDS + len(DEPARTMENTS[0].details) - ORDINARY
-CODES = len(DEPARTMENTS) * SLOTS
+CODE_TEXTS = [
+    str(2000 + 100 * department + 10 * slot) for department in range(len(DEPARTMENTS)) for slot in range(SLOTS)
+]
 WORLD, CONVENTION, SYSTEM, INSTITUTION, UNRELATED = 1, 2, 3, 4, 5
 
 
@@ -146,7 +148,7 @@ def _institution(
         Demonstration(
             institution=_numbered(INSTITUTION_NAMES, number),
             input=" ".join(CATALOGUE[place].words).upper() if common[place] else own_wording(CATALOGUE[place]),
-            output=_code_text(int(codes[place])),
+            output=CODE_TEXTS[codes[place]],
             metadata={**marks, "department": DEPARTMENTS[CATALOGUE[place].department].name},
         )
         for place in order[: settings.demonstrations]
@@ -170,7 +172,7 @@ def _conventions(settings: WorldSettings) -> NDArray[np.intp]:
 def _codes(
     settings: WorldSettings, rng: np.random.Generator, conventions: NDArray[np.intp], misleading: bool
 ) -> NDArray[np.intp]:
-    """Code number of each item at one hospital; (items,) in [0, CODES)."""
+    """Code number of each item at one hospital; (items,) in [0, len(CODE_TEXTS))."""
     exceptional = (rng.random(len(_NAMES)) < settings.exceptions)[NAME_OF_ITEM]
     other = rng.integers(1, CONVENTIONS, len(_NAMES))[NAME_OF_ITEM]
     department = np.array([item.department for item in CATALOGUE])
@@ -179,20 +181,20 @@ def _codes(
     noisy = rng.random(LARGEST_INSTITUTION) < settings.noise
     wrong = rng.integers(1, SLOTS, LARGEST_INSTITUTION)
     codes = department * SLOTS + (slot + np.where(noisy, wrong, 0)) % SLOTS
-    cycle = rng.permutation(CODES)
+    cycle = rng.permutation(len(CODE_TEXTS))
     if settings.constant:
         return np.full(LARGEST_INSTITUTION, cycle[0])
     if misleading:
         # One cycle through all codes: no code keeps its meaning.
-        following = np.empty(CODES, np.intp)
+        following = np.empty_like(cycle)
         following[cycle] = np.roll(cycle, -1)
         codes = following[codes]
     return np.asarray(codes, np.intp)
 
 
 def _unrelated_codes(settings: WorldSettings, number: int) -> NDArray[np.intp]:
-    """Code number of each item at a hospital that draws a random code for each name; (items,) in [0, CODES)."""
-    drawn = _stream(settings, UNRELATED, number).integers(CODES, size=len(_NAMES))
+    """Code number of each item at a hospital that draws a random code for each name; (items,) in [0, len(CODE_TEXTS))."""
+    drawn = _stream(settings, UNRELATED, number).integers(len(CODE_TEXTS), size=len(_NAMES))
     return np.asarray(drawn[NAME_OF_ITEM], np.intp)
 
 
@@ -209,11 +211,6 @@ def _slot(item: _Item, convention: int) -> int:
 
 
 SLOT_TABLE = np.array([[_slot(item, convention) for item in CATALOGUE] for convention in range(CONVENTIONS)])
-
-
-def _code_text(code: int) -> str:
-    department, slot = divmod(code, SLOTS)
-    return str(2000 + 100 * department + 10 * slot)
 
 
 def _wording(system: np.random.Generator, own: np.random.Generator) -> Callable[[_Item], str]:

@@ -147,15 +147,11 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
     svg = f'<svg {box} role="img" aria-label="{escape(label)}">' + svg[svg.index(">") + 1 :]
     svg = re.sub(r'\bid="', f'id="{name}-', svg).replace("url(#", f"url(#{name}-")
     svg = svg.replace('xlink:href="#', f'href="#{name}-')
-    return Markup(_coloured(svg))  # noqa: S704 - Matplotlib has escaped every text
-
-
-def _coloured(svg: str) -> str:
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     svg = svg.replace(INK, "currentColor").replace(QUIET, "var(--quiet)")
-    for name, colour in OKABE_ITO.items():
-        svg = svg.replace(colour, f"var(--{name})")
-    return svg
+    for hue, colour in OKABE_ITO.items():
+        svg = svg.replace(colour, f"var(--{hue})")
+    return Markup(svg)  # noqa: S704 - Matplotlib has escaped every text
 
 
 def _reliability(axes: Axes, row: CalibrationRow) -> None:

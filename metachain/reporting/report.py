@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, StrictUndefined
 
 from metachain.evaluation.ablation import PARTS
 from metachain.evaluation.result import Cost, Evaluation, GuardChoice
@@ -28,7 +28,10 @@ LEARNED, PLAIN = "learned", "nearest neighbours"
 
 def render_report(result: Evaluation) -> str:
     """Render one self-contained HTML page; the same result gives the same page."""
-    return _template().render(_context(result))
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update({name: getattr(wording, name) for name in FILTERS})
+    text = files("metachain.reporting").joinpath("report.html.j2").read_text("utf-8")
+    return environment.from_string(text).render(_context(result))
 
 
 def write_report(result: Evaluation, path: str | Path) -> Path:
@@ -37,12 +40,6 @@ def write_report(result: Evaluation, path: str | Path) -> Path:
     Raises StorageError, with the place and the reason, where it can't be written.
     """
     return write_text(render_report(result), path)
-
-
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update({name: getattr(wording, name) for name in FILTERS})
-    return environment.from_string(files("metachain.reporting").joinpath("report.html.j2").read_text("utf-8"))
 
 
 def _context(result: Evaluation) -> dict[str, Any]:
@@ -66,19 +63,18 @@ def _context(result: Evaluation) -> dict[str, Any]:
         "harm": {row.labels: row for row in result.harm},
         **{"variants": comparison.variants(result), "worths": comparison.worths(result.ablation), "parts": PARTS},
         **_matrices(result),
-        **{"guard": _guard(result), "learned": LEARNED},
-        **_calibration(result),
-        **{"costs": _costs(result.cost), "settings": _settings(result)},
-    }
-
-
-def _calibration(result: Evaluation) -> dict[str, Any]:
-    rows = result.calibration
-    return {
-        "calibration": {row.labels: row for row in rows},
-        "reliability_charts": {size: reliability_chart(rows, size) for size in SIZES if rows},
-        "bins": comparison.tenths(rows),
+        "guard": {
+            name: (LEARNED if one.settings else PLAIN, LEARNED if one.trusts_consensus else PLAIN)
+            for name, one in result.settings.lessons.items()
+        },
+        "learned": LEARNED,
+        "calibration": {row.labels: row for row in result.calibration},
+        "reliability_charts": {
+            size: reliability_chart(result.calibration, size) for size in SIZES if result.calibration
+        },
+        "bins": comparison.tenths(result.calibration),
         "tenths": {place: f"{10 * place} to {10 * place + 10} %" for place in range(BINS)},
+        **{"costs": _costs(result.cost), "settings": _settings(result)},
     }
 
 
@@ -112,14 +108,6 @@ def heat(rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> dict[st
     }
     left_out = max(len(rows), len(columns)) - DRAWN
     return {"columns": names, "cells": cells, "low": low, "high": high, "left_out": left_out}
-
-
-def _guard(result: Evaluation) -> dict[str, tuple[str, str]]:
-    """Choice of the guard with each institution held out: with labels, and without."""
-    return {
-        name: (LEARNED if one.settings else PLAIN, LEARNED if one.trusts_consensus else PLAIN)
-        for name, one in result.settings.lessons.items()
-    }
 
 
 def _worst_first(paired: Mapping[int, Mapping[str, float]]) -> list[str]:
