@@ -60,7 +60,6 @@ def _make(library: str, institution: str | None, scopes: Sequence[str], until: s
 
 
 def _list(library: str) -> None:
-    """Print all keys without their secrets, which the library does not hold."""
     with libraries.Library.open(library, create=False) as opened:
         keys = opened.keys.all()
     if not keys:

@@ -193,7 +193,7 @@ def _codes(
 
 
 def _unrelated_codes(settings: WorldSettings, number: int) -> NDArray[np.intp]:
-    """Code number of each item at a hospital that draws a random code for each name; (items,) in [0, len(CODE_TEXTS))."""
+    """Code number of each item, drawn at random for each name at one hospital; (items,) in [0, len(CODE_TEXTS))."""
     drawn = _stream(settings, UNRELATED, number).integers(len(CODE_TEXTS), size=len(_NAMES))
     return np.asarray(drawn[NAME_OF_ITEM], np.intp)
 
