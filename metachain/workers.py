@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import uuid4
 
-from metachain.errors import DataError, MetachainError
+from metachain.errors import DataError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -153,7 +153,7 @@ def local_cluster(workers: int | None = None) -> Any:
     given = {name: value for name, value in dask.config.get(BEFORE).items() if name != TRIM}
     resource_tracker.ensure_running()  # it would unblock what is blocked where it is started
     with dask.config.set({BEFORE: given}), ThreadPoolExecutor(1, initializer=_deaf) as deaf:
-        made = deaf.submit(
+        return deaf.submit(
             LocalCluster,
             n_workers=workers,
             threads_per_worker=1,
@@ -163,8 +163,7 @@ def local_cluster(workers: int | None = None) -> Any:
             # Else its server of counters warns where the usual port is taken.
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs="CRITICAL",
-        )
-        return made.result()
+        ).result()
 
 
 def _deaf() -> None:
@@ -209,8 +208,6 @@ def _cluster_errors() -> Iterator[None]:
 
     try:
         yield
-    except MetachainError:
-        raise
     except KilledWorker as error:
         raise DataError(
             f"Dask workers died {error.allowed_failures + 1} times doing the same; see whether their memory suffices"

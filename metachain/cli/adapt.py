@@ -19,8 +19,7 @@ def adapt(
         Path | None, typer.Argument(help="JSON Lines of the institution's labelled examples; none if left out.")
     ] = None,
     answers: Annotated[
-        Path | None,
-        typer.Option(help="Text file of all answers of the institution, such as its codes, one a line."),
+        Path | None, typer.Option(help="Text file of all answers of the institution, such as its codes, one a line.")
     ] = None,
     deidentify: Deidentify = "off",
     purpose: Purpose = "",

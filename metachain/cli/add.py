@@ -25,17 +25,14 @@ def add(
         Path, typer.Argument(help="JSON Lines, CSV, TSV (also gzipped), Parquet, or a folder of save_to_disk.")
     ],
     format: Annotated[
-        str,
-        typer.Option(help="Format of DATA: jsonl, csv, tsv, parquet or dataset; guessed from its name."),
+        str, typer.Option(help="Format of DATA: jsonl, csv, tsv, parquet or dataset; guessed from its name.")
     ] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Store nothing if any row is bad.")] = False,
     rejected: Annotated[
-        Path | None,
-        typer.Option(help="File for bad rows; DATA.rejected.jsonl in the current folder if left out."),
+        Path | None, typer.Option(help="File for bad rows; DATA.rejected.jsonl in the current folder if left out.")
     ] = None,
     column: Annotated[
-        list[str] | None,
-        typer.Option(help="FIELD=COLUMN, such as input=description; may be given several times."),
+        list[str] | None, typer.Option(help="FIELD=COLUMN, such as input=description; may be given several times.")
     ] = None,
     institution: Annotated[
         str, typer.Option(help="Institution of all demonstrations, if DATA does not name any.")
@@ -62,7 +59,12 @@ def add(
         columns = data_files.named_columns(tuple(column or ()))
         gate = deidentification.gate_named(deidentify)
         grant = libraries.Grant(libraries.Audience.read(share)) if share else None
-        _check_target(target, library, data, rejected, strict=strict)
+        if strict and rejected:
+            raise DataError("--strict refuses the whole file and writes no rejected rows; leave out one of the two")
+        if rejected:
+            check_writable(rejected)
+        if target.resolve() in (data.resolve(), Path(library).resolve()):
+            raise DataError(f"--rejected would overwrite {target}, which is read; name another file")
         with cli.working() as progress:
             rows = libraries.file_rows(data, format or None, columns, institution or None, progress)
             with libraries.Library.open(library, gate=gate) as opened:
@@ -77,16 +79,13 @@ def add(
                 )
         _print(library, data, target, found)
         if not no_embed:
-            _embed(library, found, running)
-
-
-def _check_target(target: Path, library: str, data: Path, rejected: Path | None, *, strict: bool) -> None:
-    if strict and rejected:
-        raise DataError("--strict refuses the whole file and writes no rejected rows; leave out one of the two")
-    if rejected:
-        check_writable(rejected)
-    if target.resolve() in (data.resolve(), Path(library).resolve()):
-        raise DataError(f"--rejected would overwrite {target}, which is read; name another file")
+            if found.stored > MANY:
+                cli.out.print(
+                    "embedding so many texts takes long: Ctrl-C keeps what is done, and the same command goes on; "
+                    "--no-embed leaves it for later"
+                )
+            with libraries.Library.open(library, create=False, workers=running) as opened, cli.working() as progress:
+                libraries.embed_stored(opened, found.institutions, progress)
 
 
 def _print(library: str, data: Path, target: Path, found: "libraries.Ingested") -> None:
@@ -103,13 +102,3 @@ def _print(library: str, data: Path, target: Path, found: "libraries.Ingested") 
         cli.out.print(f"  … and {found.rejected - len(found.reasons)} more")
     if not found.stored and not found.duplicates:
         raise DataError(f"none of the {found.rejected} row(s) of {data} could be used")
-
-
-def _embed(library: str, found: "libraries.Ingested", running: workers.Workers) -> None:
-    if found.stored > MANY:
-        cli.out.print(
-            "embedding so many texts takes long: Ctrl-C keeps what is done, and the same command goes on; "
-            "--no-embed leaves it for later"
-        )
-    with libraries.Library.open(library, create=False, workers=running) as opened, cli.working() as progress:
-        libraries.embed_stored(opened, found.institutions, progress)

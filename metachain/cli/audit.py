@@ -27,7 +27,6 @@ __all__ = ["audit"]
 ROWS = 50
 """Maximum number of entries printed; the newest are."""
 STANDARD_OUTPUT = Path("-")
-AGE = r"(\d{1,6})([dh])"
 UNITS = {"d": "days", "h": "hours"}
 
 
@@ -76,18 +75,16 @@ def audit(
 
 
 def _prune(library: str, age: str) -> None:
-    """Delete the entries that are older than an age or a moment, and print their number."""
     before = _moment_before(age)
     with libraries.Library.open(library, create=False) as opened:
         count = opened.audit.prune(before)
-    moment = before.isoformat(timespec="seconds")
-    place = libraries.without_password(library)
+    moment, place = before.isoformat(timespec="seconds"), libraries.without_password(library)
     cli.out.print(f"{count} selections before {moment} are no longer in the audit of {place}")
 
 
 def _moment_before(age: str) -> datetime:
     """Moment that lies an age such as ``90d`` or ``12h`` before now, or the moment given."""
-    found = re.fullmatch(AGE, age)
+    found = re.fullmatch(r"(\d{1,6})([dh])", age)
     if found is None:
         return parse_moment_option("--prune", age, "an age such as 90d or 12h, or ")
     try:
@@ -140,7 +137,6 @@ def _shown(entry: "libraries.AuditEntry") -> str:
 
 
 def _write(entries: "Iterable[libraries.AuditEntry]", file: TextIO) -> int:
-    """Write all entries as JSON Lines, and return their number."""
     count = 0
     for entry in entries:
         file.write(json.dumps(asdict(entry)) + "\n")

@@ -124,7 +124,6 @@ def answering_by_model(
 
 
 def _print_policies(collected: Collected) -> None:
-    """Print each policy's mean score and the reason why it lost, and the policy learned for the model."""
     learned, race = collected.learned, collected.lesson.raced
     dropped = {one.arm: one for one in race.dropped}
     numbers = [Column(name, justify="right") for name in ("score", "lost after", "by")]

@@ -45,7 +45,9 @@ def asking(title: str) -> Iterator[progress.ModelProgressCallback]:
         def show(asked: progress.ModelProgress) -> None:
             if not tasks:
                 tasks.append(bars.add_task(title, total=asked.total, used=""))
-            bars.update(tasks[0], completed=asked.done, used=_used(asked))
+            money = "" if asked.money is None else f", {asked.money:.2f} spent"
+            used = f"{asked.calls} calls, {asked.tokens} tokens{money}"
+            bars.update(tasks[0], completed=asked.done, used=used)
 
         yield show
 
@@ -57,11 +59,6 @@ def _interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         err.print("stopped; what was stored is kept, run the command again to go on")
         sys.exit(INTERRUPTED)
-
-
-def _used(asked: progress.ModelProgress) -> str:
-    money = "" if asked.money is None else f", {asked.money:.2f} spent"
-    return f"{asked.calls} calls, {asked.tokens} tokens{money}"
 
 
 def short(text: str, width: int = 120) -> str:

@@ -89,7 +89,6 @@ def _adapt_to_newcomer(
 def _answers_from_nearest(
     library: "libraries.Library", past: "Sequence[data.Demonstration]", queries: "Sequence[data.Demonstration]"
 ) -> list[str]:
-    """Offline answers from the nearest demonstrations alone."""
     distance = -(library.vectors(queries) @ library.vectors(past).T)
     nearest = distance.argsort(axis=1, kind="stable")[:, :SHOTS]
     return [

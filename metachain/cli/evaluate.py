@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -17,24 +17,14 @@ from metachain.cli.options import Dask, Purpose
 from metachain.errors import DataError
 from metachain.files import check_writable, write_text
 
-__all__ = [
-    "check_targets",
-    "evaluate",
-    "listed_names",
-    "listed_parts",
-    "listed_past",
-    "listed_readers",
-    "listed_seeds",
-    "whole_numbers",
-]
+__all__ = ["check_targets", "evaluate", "listed_names", "listed_parts", "listed_past", "listed_readers", "listed_seeds"]
+__all__ += ["whole_numbers"]
 
 DEFAULT_LABELS = "0,4,8,16,32"
 ALL = "all"
-Answering = Callable[[Path | None], "AbstractContextManager[evaluation.Answerer]"]
-"""Function from the path of the cache file, or None for the user's cache, to the model that answers."""
 
 
-# Longer than 40 lines: the signature is the command line.
+# Longer than 40 lines: the signature is the command line, and one step follows the other.
 def evaluate(
     data: Annotated[
         str,
@@ -108,7 +98,8 @@ def evaluate(
     if selectors:
         plan = replace(plan, selectors=listed_names(selectors))
     check_targets(Path(data), json_file, report)
-    with workers.workers_at(dask) as running:
+    with ExitStack() as stack:
+        running = stack.enter_context(workers.workers_at(dask))
         answering = None
         if model != "offline":
             answering = cli.answering_by_model(
@@ -120,62 +111,11 @@ def evaluate(
                 requests_per_second=requests_per_second,
                 workers=running,
             )
-        _run(
-            data,
-            plan,
-            cache=cache,
-            json_file=json_file,
-            report=report,
-            per_institution=per_institution,
-            answering=answering,
-            purpose=purpose,
-            running=running,
-        )
-
-
-def check_targets(data: Path, *targets: Path | None) -> None:
-    """Check before long work that the files to be written can be written, and differ from each other and the data.
-
-    Raises StorageError, DataError.
-    """
-    taken = {data.resolve()}
-    for target in filter(None, targets):
-        check_writable(target)
-        if target.resolve() in taken:
-            raise DataError(f"{target} is given twice: the data, --json and --report must be different files")
-        taken.add(target.resolve())
-
-
-# Longer than 40 lines: one step after the other, with the arguments of the command.
-def _run(
-    data: str,
-    plan: "evaluation.Plan",
-    *,
-    cache: Path | None,
-    json_file: Path | None,
-    report: Path | None,
-    per_institution: bool,
-    answering: Answering | None,
-    purpose: str,
-    running: workers.Workers,
-) -> None:
-    """Evaluate a file or a library, print tables and verdict, and write the files asked for.
-
-    In a library each institution that plays the target uses what is shared with it for the ``purpose``; a file has no
-    rules. ``answering`` makes a model answer; ``running`` workers embed and evaluate. Raises DataError, LibraryError,
-    NotFoundError, StorageError, ModelError.
-    """
-    with ExitStack() as stack:
-        library: libraries.Library | None = None
-        allowed: dict[str, frozenset[str]] | None = None
-        demonstrations: Sequence[data_files.Demonstration]
+        library = None
         if libraries.is_library(data):
             opened = libraries.Library.open(data, create=False, purpose=purpose, workers=running)
             library = stack.enter_context(opened)
-            demonstrations = library.demonstrations()
-            allowed = {name: library.sharing.usable_by(name).demonstrations for name in library.institutions()}
-        else:
-            demonstrations = data_files.read_demonstrations(data)
+        demonstrations, allowed = _demonstrations(data, library)
         evaluation.check_comparable(demonstrations, plan, allowed)
         progress = stack.enter_context(cli.working())
         if library:
@@ -183,14 +123,13 @@ def _run(
         else:
             texts = [one.input for one in demonstrations]
             vectors = libraries.cached_vectors(texts, cache, progress, running)
-        answerer = stack.enter_context(answering(cache)) if answering else None
         result = evaluation.evaluate(
             demonstrations,
             vectors,
             plan,
             dataset=Path(data).name,
             allowed=allowed,
-            answerer=answerer,
+            answerer=stack.enter_context(answering(cache)) if answering else None,
             workers=running,
             progress=progress,
         )
@@ -204,6 +143,29 @@ def _run(
         cli.out.print(f"scores: {write_text(json.dumps(result.to_json(), indent=1), json_file)}")
     if report:
         cli.out.print(f"report: {reporting.write_report(result, report)}")
+
+
+def _demonstrations(
+    data: str, library: "libraries.Library | None"
+) -> "tuple[Sequence[data_files.Demonstration], dict[str, frozenset[str]] | None]":
+    """Demonstrations, and the institutions whose demonstrations each may use; None for a file, which has no rules."""
+    if library is None:
+        return data_files.read_demonstrations(data), None
+    allowed = {name: library.sharing.usable_by(name).demonstrations for name in library.institutions()}
+    return library.demonstrations(), allowed
+
+
+def check_targets(data: Path, *targets: Path | None) -> None:
+    """Check before long work that the files to be written can be written, and differ from each other and the data.
+
+    Raises StorageError, DataError.
+    """
+    taken = {data.resolve()}
+    for target in filter(None, targets):
+        check_writable(target)
+        if target.resolve() in taken:
+            raise DataError(f"{target} is given twice: the data, --json and --report must be different files")
+        taken.add(target.resolve())
 
 
 def whole_numbers(option: str, text: str, example: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from metachain import library as libraries
 from metachain.cli.options import Institution, LibraryPath, Purpose
 from metachain.errors import NotFoundError
 from metachain.files import check_writable, writing_text
-
-if TYPE_CHECKING:
-    from metachain.data import Demonstration
 
 __all__ = ["export", "write_export"]
 
@@ -49,11 +46,9 @@ def write_export(library: str, institution: str, file: Path, purpose: str = "", 
             "let some: metachain share LIBRARY INSTITUTION --with everyone"
         )
     with writing_text(file) as written:
-        written.writelines(map(_line, found))
+        for one in found:
+            record = {"institution": one.institution, "id": one.id, "input": one.input, "output": one.output}
+            metadata = {"metadata": dict(one.metadata)} if one.metadata else {}
+            written.write(json.dumps({**record, **metadata}) + "\n")
     institutions = len({one.institution for one in found})
     cli.out.print(f"{len(found)} demonstrations of {institutions} institutions: {file}")
-
-
-def _line(one: "Demonstration") -> str:
-    record = {"institution": one.institution, "id": one.id, "input": one.input, "output": one.output}
-    return json.dumps({**record, "metadata": dict(one.metadata)} if one.metadata else record) + "\n"

@@ -18,8 +18,7 @@ __all__ = ["forget"]
 def forget(
     library: LibraryPath,
     institution: Annotated[
-        str | None,
-        typer.Option(help="Forget an institution; with --demonstration, only that demonstration of it."),
+        str | None, typer.Option(help="Forget an institution; with --demonstration, only that demonstration of it.")
     ] = None,
     demonstration: Annotated[str | None, typer.Option(metavar="ID", help="Forget a demonstration by its id.")] = None,
     patient: Annotated[

@@ -41,7 +41,9 @@ def key(
     if bool(revoke) + bool(institution) + admin + metrics > 1:
         raise DataError("name an institution, or take one of --admin, --metrics and --revoke")
     if revoke:
-        _revoke(library, revoke)
+        with libraries.Library.open(library, create=False) as opened:
+            opened.keys.revoke(revoke)
+        cli.out.print(f"key {revoke} counts no more")
     elif institution or admin or metrics:
         _make(library, institution or None, ["metrics"] if metrics else scope or [], until)
     else:
@@ -49,23 +51,15 @@ def key(
 
 
 def _make(library: str, institution: str | None, scopes: Sequence[str], until: str) -> None:
-    """Make a key and print its secret alone on the last line."""
     ends = parse_moment_option("--until", until) if until else None
     with libraries.Library.open(library, create=False) as opened:
         key, secret = opened.keys.make(institution, scopes, ends)
     owner = cli.one_line(institution) if institution else "no institution"
     cli.out.print(f"key {key.id} of {owner} allows {', '.join(sorted(key.scopes))}; it is shown this once:")
-    cli.out.print(secret, highlight=False, soft_wrap=True, markup=False)
-
-
-def _revoke(library: str, id: str) -> None:
-    with libraries.Library.open(library, create=False) as opened:
-        opened.keys.revoke(id)
-    cli.out.print(f"key {id} counts no more")
+    cli.out.print(secret)
 
 
 def _list(library: str) -> None:
-    """Print all keys without their secrets, which the library does not hold."""
     with libraries.Library.open(library, create=False) as opened:
         keys = opened.keys.all()
     if not keys:

@@ -42,7 +42,9 @@ def label(
             suggestions = learning.suggest_labels(opened, posterior, texts, budget, progress=progress)
     _print(suggestions, institution)
     if json_file:
-        cli.out.print(f"to fill in: {write_text(_records(suggestions, institution), json_file)}")
+        records = ({"institution": institution, "input": one.text, "output": ""} for one in suggestions)
+        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        cli.out.print(f"to fill in: {write_text(lines, json_file)}")
 
 
 def _posterior(library: "libraries.Library", institution: str) -> "learning.Posterior":
@@ -64,9 +66,3 @@ def _print(suggestions: "Sequence[learning.Suggestion]", institution: str) -> No
         table.add_row(*map(Text, cells))
     cli.out.print(table)
     cli.out.print("removes: share of the error that is expected to remain after the labels above it")
-
-
-def _records(suggestions: "Sequence[learning.Suggestion]", institution: str) -> str:
-    """JSON Lines in which only the outputs are left to fill in."""
-    records = ({"institution": institution, "input": one.text, "output": ""} for one in suggestions)
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)

@@ -1,7 +1,5 @@
 """``metachain learn``: learns the prior of a library, and on request how to show demonstrations to a chat model."""
 
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,8 +43,7 @@ def learn(
         int, typer.Option(min=2, help="Minimum number of training institutions, those of --statistics included.")
     ] = 3,
     institution: Annotated[
-        str,
-        typer.Option("--for", help="Learn for this target institution only, from all that is shared with it."),
+        str, typer.Option("--for", help="Learn for this target institution only, from all that is shared with it.")
     ] = "",
     purpose: Purpose = "",
     dask: Dask = "",
@@ -67,7 +64,18 @@ def learn(
         libraries.Library.open(library, create=False, purpose=purpose, workers=running) as opened,
     ):
         opened.check_writable()
-        learn_prior = partial(_learn_prior, opened, library, institution or None, contributions, minimum)
+
+        def learn_prior() -> "learning.Prior":
+            receiver = institution or None
+            with cli.working() as progress:
+                prior = learning.learn(opened, receiver, statistics=contributions, minimum=minimum, progress=progress)
+            learning.save_prior(opened, prior, receiver)
+            more = f" and the statistics of {len(contributions)} more" if contributions else ""
+            place = libraries.without_password(library)
+            cli.out.print(f"learned from {len(prior.institutions)} institutions{more}; the prior is stored in {place}")
+            cli.print_lesson(prior.lesson)
+            return prior
+
         if not model:
             learn_prior()
             return
@@ -86,21 +94,3 @@ def learn(
             seed=seed,
         )
         cli.learn_policy(opened, learn_prior, options, running)
-
-
-def _learn_prior(
-    library: "libraries.Library",
-    path: str,
-    institution: str | None,
-    statistics: "Sequence[learning.Contribution]",
-    minimum: int,
-) -> "learning.Prior":
-    """Learn the prior, store it and print the guard's result."""
-    with cli.working() as progress:
-        prior = learning.learn(library, institution, statistics=statistics, minimum=minimum, progress=progress)
-    learning.save_prior(library, prior, institution)
-    more = f" and the statistics of {len(statistics)} more" if statistics else ""
-    place = libraries.without_password(path)
-    cli.out.print(f"learned from {len(prior.institutions)} institutions{more}; the prior is stored in {place}")
-    cli.print_lesson(prior.lesson)
-    return prior

@@ -8,18 +8,8 @@ import typer
 from metachain.errors import DataError
 from metachain.files import check_writable
 
-__all__ = [
-    "Dask",
-    "Deidentify",
-    "Institution",
-    "LibraryPath",
-    "Model",
-    "Purpose",
-    "Query",
-    "Recorded",
-    "Shots",
-    "check_json_file",
-]
+__all__ = ["Dask", "Deidentify", "Institution", "LibraryPath", "Model", "Purpose", "Query", "Recorded", "Shots"]
+__all__ += ["check_json_file"]
 
 LibraryPath = Annotated[
     str,

@@ -48,11 +48,17 @@ def share(
         return
     if institution and everybody:
         raise DataError("name one institution, or take --all, not both")
-    _set_rules(library, institution, _grants(with_, statistics, purpose or [], until), also=also)
+    grants = _grants(with_, statistics, purpose or [], until)
+    with libraries.Library.open(library, create=False) as opened:
+        earlier = opened.sharing.grants() if also else {}
+        names = [institution] if institution else list(opened.institutions())
+        opened.sharing.state_all({name: [*earlier.get(name, ()), *grants] for name in names})
+    for grant in grants:
+        cli.out.print(f"{institution or 'every institution'} shares {grant.use} with {grant.to}")
+    cli.out.print("selections heed it from now on; a prior heeds it when it is learned again: metachain learn")
 
 
 def _list_rules(library: str) -> None:
-    """Print the rules of every institution, also of those that have none, and the groups."""
     with libraries.Library.open(library, create=False) as opened:
         rules, groups = opened.sharing.grants(), opened.sharing.groups()
         names = sorted({*opened.institutions(), *rules})
@@ -68,7 +74,6 @@ def _list_rules(library: str) -> None:
 
 
 def _grants(demonstrations: str, statistics: str, purposes: Sequence[str], until: str) -> "list[libraries.Grant]":
-    """Read the options as one grant of demonstrations, one of statistics, or both."""
     if not demonstrations and not statistics:
         raise DataError("say who may use its demonstrations (--with …), its statistics (--statistics …), or both")
     ends = parse_moment_option("--until", until) if until else None
@@ -78,14 +83,3 @@ def _grants(demonstrations: str, statistics: str, purposes: Sequence[str], until
         for use, words in audiences.items()
         if words
     ]
-
-
-def _set_rules(library: str, institution: str, grants: "Sequence[libraries.Grant]", *, also: bool) -> None:
-    """Store the grants for one institution, or for all where ``institution`` is empty."""
-    with libraries.Library.open(library, create=False) as opened:
-        earlier = opened.sharing.grants() if also else {}
-        names = [institution] if institution else list(opened.institutions())
-        opened.sharing.state_all({name: [*earlier.get(name, ()), *grants] for name in names})
-    for grant in grants:
-        cli.out.print(f"{institution or 'every institution'} shares {grant.use} with {grant.to}")
-    cli.out.print("selections heed it from now on; a prior heeds it when it is learned again: metachain learn")

@@ -38,7 +38,12 @@ def statistics(
     with libraries.Library.open(library, create=False) as opened, cli.working() as progress:
         found = learning.statistics_of(opened, institution, progress=progress)
     text = found.to_json()
-    _print_transfer(found)
+    title = Text(f"how well others answer for {cli.one_line(found.institution)}")
+    table = Table("shared institution", "answers as it does", title=title)
+    for source, share in zip(found.sources, found.transfer, strict=True):
+        table.add_row(Text(cli.one_line(source)), f"{share:.3f}")
+    cli.out.print(table)
+    cli.out.print(f"measured on {found.items} of its demonstrations, a number for each shared institution")
     _print_rehearsals(found)
     names, numbers = 1 + len(found.sources), len(found.transfer) + found.sums.size + 2
     cli.out.print(
@@ -50,18 +55,7 @@ def statistics(
     )
 
 
-def _print_transfer(found: "learning.Contribution") -> None:
-    """Print how well each shared institution answers the institution's inputs."""
-    title = Text(f"how well others answer for {cli.one_line(found.institution)}")
-    table = Table("shared institution", "answers as it does", title=title)
-    for source, share in zip(found.sources, found.transfer, strict=True):
-        table.add_row(Text(cli.one_line(source)), f"{share:.3f}")
-    cli.out.print(table)
-    cli.out.print(f"measured on {found.items} of its demonstrations, a number for each shared institution")
-
-
 def _print_rehearsals(found: "learning.Contribution") -> None:
-    """Print the scores of the guard's held-out episodes, at each label count."""
     nearest = learning.ARMS.index(learning.NEAREST)
     for labels, sums in zip(learning.LABELS, found.sums, strict=True):
         scores = learning.mean_scores([], sums, found.rehearsals)

@@ -1,7 +1,8 @@
 """Tables and sentences that the command line prints: evaluations, diagnoses, selections, receipts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isnan
+from typing import TypeVar
 
 from rich.console import Group
 from rich.padding import Padding
@@ -17,21 +18,15 @@ from metachain.learning.episodes import LABELS
 from metachain.learning.guard import ARMS, NEAREST
 from metachain.learning.prior import GuardResult
 from metachain.learning.unlearning import Receipt
-from metachain.reporting.comparison import BASELINE, OURS, Variants, differences, fares, ordered, variants, worths
+from metachain.reporting.comparison import BASELINE, OURS, differences, fares, ordered, variants, worths
 from metachain.reporting.verdict import verdict
 from metachain.reporting.wording import listed, percent, points, score, share
 from metachain.selection.selection import Selection
 
-__all__ = [
-    "print_diagnosis",
-    "print_evaluation",
-    "print_institutions",
-    "print_lesson",
-    "print_receipt",
-    "print_selection",
-    "print_summary",
-    "print_verdict",
-]
+__all__ = ["print_diagnosis", "print_evaluation", "print_institutions", "print_lesson", "print_receipt"]
+__all__ += ["print_selection", "print_summary", "print_verdict"]
+Row = TypeVar("Row", SummaryRow, PartWorth)
+HOLDS = {True: "yes", False: "no", None: "can't tell"}
 KINDS = {
     "demonstration": "a demonstration",
     "answer": "an answer",
@@ -101,7 +96,7 @@ def print_diagnosis(found: Diagnosis) -> None:
         for one in found.conditions:
             if one.kind == kind:
                 what = Group(one.name, Padding(Text(one.explanation, style="dim"), (0, 0, 0, 2)))
-                table.add_row(what, _answer(one), _measured(one), f"{one.side} {_amount(one, one.threshold)}")
+                table.add_row(what, HOLDS[one.holds], _measured(one), f"{one.side} {_amount(one, one.threshold)}")
     out.print(table)
     out.print(f"{found.verdict}: {found.advice}")
 
@@ -132,14 +127,18 @@ def print_evaluation(result: Evaluation) -> None:
     if result.calibration:
         parts = (f"{score(row.ece)} at {row.labels} labels" for row in result.calibration)
         out.print(f"expected calibration error of the probabilities that {OURS} gives: {listed(parts)}")
-    for kind, table in variants(result).items():
-        _print_variants(kind, table)
+    for kind, rows in variants(result).items():
+        _print_by_labels(kind, rows, _gain, title=f"gain of {OURS} over {BASELINE} by {kind}")
     done = [part.past for part in result.past]
     left_out = [size for size in result.settings.past if size != "all" and size not in done]
     if left_out:
         out.print(f"--past {listed(left_out)} left out: not every institution has more past institutions than that")
     if result.ablation:
-        _print_worths(worths(result.ablation))
+        parts_left_out = worths(result.ablation)
+        title = f"what each part is worth: mean of {OURS} minus that without it, in points"
+        _print_by_labels("part", parts_left_out, _worth, title=title)
+        for part in parts_left_out:
+            out.print(f"  {part}: {PARTS[part]}")
 
 
 def print_institutions(result: Evaluation) -> None:
@@ -154,10 +153,6 @@ def print_institutions(result: Evaluation) -> None:
         numbers = (str(one.queries), score(one.baseline), score(one.ours), score(one.difference, signed=True))
         table.add_row(Text(short(one_line(one.institution), 60)), *numbers)
     out.print(table)
-
-
-def _answer(one: Condition) -> str:
-    return "can't tell" if one.holds is None else "yes" if one.holds else "no"
 
 
 def _measured(one: Condition) -> str:
@@ -185,23 +180,14 @@ def _interval(row: SummaryRow | None) -> Text:
     return Text("{:+.0%}… {:+.0%}".format(*row.ci95) if row and row.ci95 else "–")
 
 
-def _print_variants(kind: str, rows: Variants) -> None:
+def _print_by_labels(
+    heading: str, rows: Mapping[str, Mapping[int, Row]], cell: Callable[[Row | None], str], *, title: str
+) -> None:
     labels = sorted({count for row in rows.values() for count in row})
-    table = Table(kind, *(f"{count} labels" for count in labels), title=f"gain of {OURS} over {BASELINE} by {kind}")
+    table = Table(heading, *(f"{count} labels" for count in labels), title=title)
     for name, row in rows.items():
-        table.add_row(name, *(_gain(row.get(count)) for count in labels))
+        table.add_row(name, *(cell(row.get(count)) for count in labels))
     out.print(table)
-
-
-def _print_worths(parts: Mapping[str, Mapping[int, PartWorth]]) -> None:
-    labels = sorted({count for row in parts.values() for count in row})
-    title = f"what each part is worth: mean of {OURS} minus that without it, in points"
-    table = Table("part", *(f"{count} labels" for count in labels), title=title)
-    for part, row in parts.items():
-        table.add_row(part, *(_worth(row.get(count)) for count in labels))
-    out.print(table)
-    for part in parts:
-        out.print(f"  {part}: {PARTS[part]}")
 
 
 def _worth(row: PartWorth | None) -> str:

@@ -20,7 +20,9 @@ __all__ = ["LARGEST_INSTITUTION", "WorldSettings", "generate_world"]
 CONVENTIONS = 4
 SPECIAL_KINDS = len(DEPARTMENTS[0].kinds) - ORDINARY
 SLOTS = 1 + SPECIAL_KINDS + len(DEPARTMENTS[0].details) - ORDINARY
-CODES = len(DEPARTMENTS) * SLOTS
+CODE_TEXTS = [
+    str(2000 + 100 * department + 10 * slot) for department in range(len(DEPARTMENTS)) for slot in range(SLOTS)
+]
 WORLD, CONVENTION, SYSTEM, INSTITUTION, UNRELATED = 1, 2, 3, 4, 5
 
 
@@ -33,18 +35,6 @@ class _Item:
     detail: int
     name_number: int
     words: tuple[str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Style:
-    """Writing style of one hospital: the layout is its system's, the abbreviations are its own."""
-
-    order: tuple[int, ...]
-    separator: str
-    glue: str
-    case: Callable[[str], str]
-    prefixed: bool
-    words: dict[str, str]
 
 
 _NAMES = [
@@ -149,7 +139,7 @@ def _institution(
     codes = _codes(settings, rng, conventions, misleading)
     if settings.unrelated and not settings.constant:
         codes = _unrelated_codes(settings, number)
-    style = _style(_stream(settings, SYSTEM, system), rng)
+    own_wording = _wording(_stream(settings, SYSTEM, system), rng)
     common = rng.random(LARGEST_INSTITUTION) < settings.shared_wording
     # Sorting log-weights plus Gumbel noise draws by weight without replacement (Yellott 1977, "Luce's choice axiom").
     order = np.argsort(-(weight + rng.gumbel(size=LARGEST_INSTITUTION)), kind="stable")
@@ -157,8 +147,8 @@ def _institution(
     return [
         Demonstration(
             institution=_numbered(INSTITUTION_NAMES, number),
-            input=" ".join(CATALOGUE[place].words).upper() if common[place] else _own_wording(CATALOGUE[place], style),
-            output=_code_text(int(codes[place])),
+            input=" ".join(CATALOGUE[place].words).upper() if common[place] else own_wording(CATALOGUE[place]),
+            output=CODE_TEXTS[codes[place]],
             metadata={**marks, "department": DEPARTMENTS[CATALOGUE[place].department].name},
         )
         for place in order[: settings.demonstrations]
@@ -182,7 +172,7 @@ def _conventions(settings: WorldSettings) -> NDArray[np.intp]:
 def _codes(
     settings: WorldSettings, rng: np.random.Generator, conventions: NDArray[np.intp], misleading: bool
 ) -> NDArray[np.intp]:
-    """Code number of each item at one hospital; (items,) in [0, CODES)."""
+    """Code number of each item at one hospital; (items,) in [0, len(CODE_TEXTS))."""
     exceptional = (rng.random(len(_NAMES)) < settings.exceptions)[NAME_OF_ITEM]
     other = rng.integers(1, CONVENTIONS, len(_NAMES))[NAME_OF_ITEM]
     department = np.array([item.department for item in CATALOGUE])
@@ -191,20 +181,20 @@ def _codes(
     noisy = rng.random(LARGEST_INSTITUTION) < settings.noise
     wrong = rng.integers(1, SLOTS, LARGEST_INSTITUTION)
     codes = department * SLOTS + (slot + np.where(noisy, wrong, 0)) % SLOTS
-    cycle = rng.permutation(CODES)
+    cycle = rng.permutation(len(CODE_TEXTS))
     if settings.constant:
         return np.full(LARGEST_INSTITUTION, cycle[0])
     if misleading:
         # One cycle through all codes: no code keeps its meaning.
-        following = np.empty(CODES, np.intp)
+        following = np.empty_like(cycle)
         following[cycle] = np.roll(cycle, -1)
         codes = following[codes]
     return np.asarray(codes, np.intp)
 
 
 def _unrelated_codes(settings: WorldSettings, number: int) -> NDArray[np.intp]:
-    """Code number of each item at a hospital that draws a random code for each name; (items,) in [0, CODES)."""
-    drawn = _stream(settings, UNRELATED, number).integers(CODES, size=len(_NAMES))
+    """Code number of each item, drawn at random for each name at one hospital; (items,) in [0, len(CODE_TEXTS))."""
+    drawn = _stream(settings, UNRELATED, number).integers(len(CODE_TEXTS), size=len(_NAMES))
     return np.asarray(drawn[NAME_OF_ITEM], np.intp)
 
 
@@ -223,30 +213,23 @@ def _slot(item: _Item, convention: int) -> int:
 SLOT_TABLE = np.array([[_slot(item, convention) for item in CATALOGUE] for convention in range(CONVENTIONS)])
 
 
-def _code_text(code: int) -> str:
-    department, slot = divmod(code, SLOTS)
-    return str(2000 + 100 * department + 10 * slot)
+def _wording(system: np.random.Generator, own: np.random.Generator) -> Callable[[_Item], str]:
+    """Function that writes an item as one hospital does: in its system's layout, with its own abbreviations."""
+    order = ((0, 1, 2), (0, 2, 1), (2, 0, 1))[system.integers(3)]
+    separator = (" ", ", ", " - ")[system.integers(3)]
+    glue = (" ", "", "-")[system.integers(3)]
+    case = (str.upper, str.lower, str.title)[system.integers(3)]
+    prefixed = bool(system.integers(2))
+    forms_used = {word: forms[own.integers(len(forms))] for word, forms in ABBREVIATIONS.items()}
 
+    def write(item: _Item) -> str:
+        parts = [" ".join(forms_used.get(word, word) for word in part.split()) for part in item.words]
+        if parts[1][0].isdigit():
+            parts[1] = parts[1].replace(" ", glue)
+        prefix = f"{DEPARTMENTS[item.department].prefix} " if prefixed else ""
+        return case(prefix + separator.join(parts[place] for place in order))
 
-def _style(system: np.random.Generator, own: np.random.Generator) -> _Style:
-    return _Style(
-        order=((0, 1, 2), (0, 2, 1), (2, 0, 1))[system.integers(3)],
-        separator=(" ", ", ", " - ")[system.integers(3)],
-        glue=(" ", "", "-")[system.integers(3)],
-        case=(str.upper, str.lower, str.title)[system.integers(3)],
-        prefixed=bool(system.integers(2)),
-        words={word: forms[own.integers(len(forms))] for word, forms in ABBREVIATIONS.items()},
-    )
-
-
-def _own_wording(item: _Item, style: _Style) -> str:
-    parts = [" ".join(style.words.get(word, word) for word in part.split()) for part in item.words]
-    if parts[1][0].isdigit():
-        parts[1] = parts[1].replace(" ", style.glue)
-    text = style.separator.join(parts[place] for place in style.order)
-    if style.prefixed:
-        text = f"{DEPARTMENTS[item.department].prefix} {text}"
-    return style.case(text)
+    return write
 
 
 def _numbered(names: tuple[str, ...], number: int) -> str:

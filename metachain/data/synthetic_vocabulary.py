@@ -143,9 +143,5 @@ INSTITUTION_NAMES = tuple(
     for number, place in enumerate(_PLACES)
 )
 SYSTEM_NAMES = (
-    "lanternfield-health",
-    "coppervale-care",
-    "nine-rivers-health",
-    "blue-orchard-group",
-    "northquay-health",
+    *("lanternfield-health", "coppervale-care", "nine-rivers-health", "blue-orchard-group", "northquay-health"),
 )

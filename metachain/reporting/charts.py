@@ -16,16 +16,8 @@ from metachain.evaluation.result import CalibrationRow
 from metachain.reporting.comparison import BASELINE, OURS, Point, tally
 from metachain.reporting.wording import listed, score
 
-__all__ = [
-    "INK",
-    "OKABE_ITO",
-    "QUIET",
-    "apart",
-    "difference_chart",
-    "inline_svg",
-    "learning_curve_chart",
-    "reliability_chart",
-]
+__all__ = ["INK", "OKABE_ITO", "QUIET", "apart", "difference_chart", "inline_svg", "learning_curve_chart"]
+__all__ += ["reliability_chart"]
 
 INK = "#010203"
 QUIET = "#777778"
@@ -155,15 +147,11 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
     svg = f'<svg {box} role="img" aria-label="{escape(label)}">' + svg[svg.index(">") + 1 :]
     svg = re.sub(r'\bid="', f'id="{name}-', svg).replace("url(#", f"url(#{name}-")
     svg = svg.replace('xlink:href="#', f'href="#{name}-')
-    return Markup(_coloured(svg))  # noqa: S704 - Matplotlib has escaped every text
-
-
-def _coloured(svg: str) -> str:
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     svg = svg.replace(INK, "currentColor").replace(QUIET, "var(--quiet)")
-    for name, colour in OKABE_ITO.items():
-        svg = svg.replace(colour, f"var(--{name})")
-    return svg
+    for hue, colour in OKABE_ITO.items():
+        svg = svg.replace(colour, f"var(--{hue})")
+    return Markup(svg)  # noqa: S704 - Matplotlib has escaped every text
 
 
 def _reliability(axes: Axes, row: CalibrationRow) -> None:

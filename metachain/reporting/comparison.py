@@ -12,23 +12,8 @@ from metachain.evaluation.result import CalibrationRow, Evaluation, PartWorth, S
 from metachain.evaluation.summary import BASELINE, OURS, by_institution, main_rows
 from metachain.learning.calibration import BINS, Bin
 
-__all__ = [
-    "ABLATED",
-    "BASELINE",
-    "OURS",
-    "SELECTORS",
-    "Fare",
-    "Point",
-    "Variants",
-    "differences",
-    "fares",
-    "learning_curves",
-    "ordered",
-    "tally",
-    "tenths",
-    "variants",
-    "worths",
-]
+__all__ = ["ABLATED", "BASELINE", "OURS", "SELECTORS", "Fare", "Point", "Variants", "differences", "fares"]
+__all__ += ["learning_curves", "ordered", "tally", "tenths", "variants", "worths"]
 
 SELECTORS = {
     "zero": "no demonstrations at all",
@@ -137,7 +122,10 @@ def variants(result: Evaluation) -> dict[str, Variants]:
         kinds["metric"] = {settings.metrics[0]: main, **{name: one.summary for name, one in result.metrics.items()}}
     if result.past:
         kinds["past institutions"] = {**{str(one.past): one.summary for one in result.past}, "all": main}
-    found = {kind: {name: _ours(rows) for name, rows in named.items()} for kind, named in kinds.items()}
+    found = {
+        kind: {name: {row.labels: row for row in rows if row.selector == OURS} for name, rows in named.items()}
+        for kind, named in kinds.items()
+    }
     return {kind: rows for kind, rows in found.items() if any(rows.values())}
 
 
@@ -156,10 +144,6 @@ def tenths(calibration: Iterable[CalibrationRow]) -> dict[tuple[int, int], Bin]:
         for row in calibration
         for one in row.bins
     }
-
-
-def _ours(summary: Iterable[SummaryRow]) -> dict[int, SummaryRow]:
-    return {row.labels: row for row in summary if row.selector == OURS}
 
 
 def _institution_scores(scores: Sequence[Score]) -> dict[tuple[str, int], dict[str, float]]:

@@ -7,27 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, StrictUndefined
 
 from metachain.evaluation.ablation import PARTS
 from metachain.evaluation.result import Cost, Evaluation, GuardChoice
 from metachain.files import write_text
 from metachain.learning.calibration import BINS
-from metachain.reporting import wording
+from metachain.reporting import comparison, wording
 from metachain.reporting.charts import difference_chart, learning_curve_chart, reliability_chart
-from metachain.reporting.comparison import (
-    ABLATED,
-    BASELINE,
-    OURS,
-    SELECTORS,
-    differences,
-    fares,
-    learning_curves,
-    ordered,
-    tenths,
-    variants,
-    worths,
-)
 from metachain.reporting.verdict import verdict
 
 __all__ = ["render_report", "write_report"]
@@ -41,7 +28,10 @@ LEARNED, PLAIN = "learned", "nearest neighbours"
 
 def render_report(result: Evaluation) -> str:
     """Render one self-contained HTML page; the same result gives the same page."""
-    return _template().render(_context(result))
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update({name: getattr(wording, name) for name in FILTERS})
+    text = files("metachain.reporting").joinpath("report.html.j2").read_text("utf-8")
+    return environment.from_string(text).render(_context(result))
 
 
 def write_report(result: Evaluation, path: str | Path) -> Path:
@@ -52,47 +42,39 @@ def write_report(result: Evaluation, path: str | Path) -> Path:
     return write_text(render_report(result), path)
 
 
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update({name: getattr(wording, name) for name in FILTERS})
-    return environment.from_string(files("metachain.reporting").joinpath("report.html.j2").read_text("utf-8"))
-
-
 def _context(result: Evaluation) -> dict[str, Any]:
-    """Variables of the template."""
-    curves, paired = learning_curves(result.scores), differences(result.scores)
-    drawn = {name: points for name, points in curves.items() if name not in ABLATED}
+    curves, paired = comparison.learning_curves(result.scores), comparison.differences(result.scores)
+    drawn = {name: points for name, points in curves.items() if name not in comparison.ABLATED}
     rows = {(row.selector, row.labels): row for row in result.summary}
     return {
-        **{"result": result, "verdict": verdict(result), "ours": OURS, "baseline": BASELINE},
-        "meanings": {**SELECTORS, **ABLATED},
+        **{"result": result, "verdict": verdict(result), "ours": comparison.OURS, "baseline": comparison.BASELINE},
+        "meanings": {**comparison.SELECTORS, **comparison.ABLATED},
         "metric": result.scores[0].metric if result.scores else None,
         "rows": rows,
         "intervals": {(name, point.labels): point.interval for name, points in curves.items() for point in points},
-        "selectors": ordered(selector for selector, _ in rows),
+        "selectors": comparison.ordered(selector for selector, _ in rows),
         "counts": sorted({labels for _, labels in rows}),
         "curve_charts": {size: learning_curve_chart(drawn, size) for size in SIZES if drawn},
         "ablated": len(curves) > len(drawn),
         "difference_charts": {size: difference_chart(paired, size) for size in SIZES if paired},
         "paired": paired,
         "institutions": _worst_first(paired),
-        "fares": {one.institution: one for one in fares(result.scores, max(paired))} if paired else {},
+        "fares": {one.institution: one for one in comparison.fares(result.scores, max(paired))} if paired else {},
         "harm": {row.labels: row for row in result.harm},
-        **{"variants": variants(result), "worths": worths(result.ablation), "parts": PARTS},
+        **{"variants": comparison.variants(result), "worths": comparison.worths(result.ablation), "parts": PARTS},
         **_matrices(result),
-        **{"guard": _guard(result), "learned": LEARNED},
-        **_calibration(result),
-        **{"costs": _costs(result.cost), "settings": _settings(result)},
-    }
-
-
-def _calibration(result: Evaluation) -> dict[str, Any]:
-    rows = result.calibration
-    return {
-        "calibration": {row.labels: row for row in rows},
-        "reliability_charts": {size: reliability_chart(rows, size) for size in SIZES if rows},
-        "bins": tenths(rows),
+        "guard": {
+            name: (LEARNED if one.settings else PLAIN, LEARNED if one.trusts_consensus else PLAIN)
+            for name, one in result.settings.lessons.items()
+        },
+        "learned": LEARNED,
+        "calibration": {row.labels: row for row in result.calibration},
+        "reliability_charts": {
+            size: reliability_chart(result.calibration, size) for size in SIZES if result.calibration
+        },
+        "bins": comparison.tenths(result.calibration),
         "tenths": {place: f"{10 * place} to {10 * place + 10} %" for place in range(BINS)},
+        **{"costs": _costs(result.cost), "settings": _settings(result)},
     }
 
 
@@ -128,14 +110,6 @@ def heat(rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> dict[st
     return {"columns": names, "cells": cells, "low": low, "high": high, "left_out": left_out}
 
 
-def _guard(result: Evaluation) -> dict[str, tuple[str, str]]:
-    """Choice of the guard with each institution held out: with labels, and without."""
-    return {
-        name: (LEARNED if one.settings else PLAIN, LEARNED if one.trusts_consensus else PLAIN)
-        for name, one in result.settings.lessons.items()
-    }
-
-
 def _worst_first(paired: Mapping[int, Mapping[str, float]]) -> list[str]:
     """Institutions by mean difference over the label counts, largest losses first."""
     found: dict[str, list[float]] = {}
@@ -163,7 +137,6 @@ def _settings(result: Evaluation) -> dict[str, str]:
 
 
 def _lesson(choice: GuardChoice) -> str:
-    """One line on the guard's choice with one institution held out."""
     chosen = choice.settings
     with_labels = ", ".join(f"{name} {value:g}" for name, value in chosen.items()) if chosen else PLAIN
     return f"with labels {with_labels}, without {'consensus' if choice.trusts_consensus else PLAIN}"
