@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ DEFAULT_LABELS = "0,4,8,16,32"
 ALL = "all"
 
 
-# Longer than 40 lines: the signature is the command line, and one step follows the other.
+# Longer than 40 lines: the signature is the command line.
 def evaluate(
     data: Annotated[
         str,
@@ -98,8 +98,7 @@ def evaluate(
     if selectors:
         plan = replace(plan, selectors=listed_names(selectors))
     check_targets(Path(data), json_file, report)
-    with ExitStack() as stack:
-        running = stack.enter_context(workers.workers_at(dask))
+    with workers.workers_at(dask) as running:
         answering = None
         if model != "offline":
             answering = cli.answering_by_model(
@@ -111,6 +110,26 @@ def evaluate(
                 requests_per_second=requests_per_second,
                 workers=running,
             )
+        result = _evaluated(data, plan, purpose, cache, answering, running)
+    cli.print_evaluation(result)
+    if per_institution:
+        cli.print_institutions(result)
+    cli.print_verdict(result)
+    if json_file:
+        cli.out.print(f"scores: {write_text(json.dumps(result.to_json(), indent=1), json_file)}")
+    if report:
+        cli.out.print(f"report: {reporting.write_report(result, report)}")
+
+
+def _evaluated(
+    data: str,
+    plan: "evaluation.Plan",
+    purpose: str,
+    cache: Path | None,
+    answering: "Callable[[Path | None], AbstractContextManager[evaluation.Answerer]] | None",
+    running: "workers.Workers",
+) -> "evaluation.Evaluation":
+    with ExitStack() as stack:
         library = None
         if libraries.is_library(data):
             opened = libraries.Library.open(data, create=False, purpose=purpose, workers=running)
@@ -134,15 +153,7 @@ def evaluate(
             progress=progress,
         )
     command = [libraries.without_password(one) if one == data else one for one in sys.argv[1:]]
-    result = result.with_command(" ".join(["metachain", *command]))
-    cli.print_evaluation(result)
-    if per_institution:
-        cli.print_institutions(result)
-    cli.print_verdict(result)
-    if json_file:
-        cli.out.print(f"scores: {write_text(json.dumps(result.to_json(), indent=1), json_file)}")
-    if report:
-        cli.out.print(f"report: {reporting.write_report(result, report)}")
+    return result.with_command(" ".join(["metachain", *command]))
 
 
 def _demonstrations(
