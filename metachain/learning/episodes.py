@@ -19,6 +19,7 @@ FEWEST = 2
 ALIKE_TRANSFER = 0.6
 """Mutual transfer, in [0, 1], from which two institutions count as answering alike."""
 LABELS = (0, 4, 16)
+"""Numbers of labels in episodes."""
 SEEDS = (0, 1)
 QUERIES = 60
 """Maximum number of queries in an episode."""

@@ -60,6 +60,7 @@ ARMS: tuple[Settings | None, ...] = (
         if (b > 0 or slip == SLIPS[0]) and (not intercept or (slip == SLIPS[0] and c >= CONSTANT))
     ),
 )
+"""All arms that the guard compares; the first is plain nearest neighbours."""
 KERNELS = {(arm.scale, arm.intercept): arm for arm in ARMS if arm}
 """One arm for each scale and intercept: arms that share these share their matrices."""
 POLICY = Policy(shots=SHOTS)

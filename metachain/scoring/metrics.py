@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 Metric = Callable[[str, str], float]
+"""A function of an answer and the right answer; returns a score in [0, 1]."""
 T = TypeVar("T")
 SPAN_SHARE = 0.9
 """Least share of span lists among outputs that are scored as span lists."""
@@ -95,6 +96,7 @@ def rouge_l(prediction: str, reference: str) -> float:
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {"exact_match": exact_match, "label_f1": label_f1, "rouge_l": rouge_l, "span_f1": span_f1, "token_f1": token_f1}
 )
+"""All metrics by name."""
 
 
 def suited_metric(outputs: Sequence[str]) -> str:

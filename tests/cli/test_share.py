@@ -96,7 +96,7 @@ def test_a_grant_says_what_it_is() -> None:
             Audience(*bad)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="must have a time zone"):
         Grant(Audience("everyone"), until=datetime(2030, 1, 1))
-    with pytest.raises(DataError, match="'demonstrations' or of 'statistics'"):
+    with pytest.raises(DataError, match="'demonstrations' or 'statistics'"):
         Grant(Audience("everyone"), "text")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="'purpose' is blank"):
         Grant(Audience("everyone"), purposes=("",))

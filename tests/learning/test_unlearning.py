@@ -271,7 +271,7 @@ KILLED = """
 import os, signal, sys
 from sqlalchemy import event
 from handmade import Tiny
-from metachain.forgetting import forget
+from metachain.learning import forget
 from metachain.library import Library
 count, moment = 0, int(sys.argv[2])
 library = Library.open(sys.argv[1], Tiny())

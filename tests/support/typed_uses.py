@@ -62,6 +62,7 @@ def use_data(path: Path) -> None:
     assert_type(data.read_demonstrations(path, "mercy"), list[data.Demonstration])
     assert_type(data.read_inputs(path), list[str])
     assert_type(data.read_answers(path), list[str])
+    assert_type(data.named_columns(["input=description"]), dict[str, str])
     world = data.generate_world(data.WorldSettings(seed=1))
     assert_type(world, tuple[data.Demonstration, ...])
     assert_type(world[0].patient, str | None)
@@ -103,6 +104,12 @@ def use_library(library: libraries.Library) -> None:
     assert_type(library.record_feedback("id", 1.0), libraries.Outcome)
     libraries.ingest_file(library, "past.csv", columns={"input": "description"})
     libraries.embed_stored(library, library.institutions())
+    rows = libraries.file_rows("past.csv", institution="mercy")
+    assert_type(libraries.ingest(library, rows), libraries.Ingested)
+    assert_type(list(library.audit.entries()), list[libraries.AuditEntry])
+    assert_type(libraries.cached_vectors(["knee"], None), Vectors)
+    assert_type(libraries.is_library("hospitals.db"), bool)
+    assert_type(libraries.without_password("postgresql://host/db"), str)
 
 
 def use_learning(library: metachain.Library, outcomes: Sequence[libraries.Outcome]) -> None:
@@ -114,6 +121,9 @@ def use_learning(library: metachain.Library, outcomes: Sequence[libraries.Outcom
     assert_type(prior, learning.Prior)
     assert_type(learning.learn(library, "st-marys", minimum=3), learning.Prior)
     learning.save_prior(library, prior)
+    assert_type(learning.LABELS, tuple[int, int, int])
+    assert_type(learning.NEAREST, None)
+    assert len(learning.mean_scores([prior.lesson.scores[0]])) == len(learning.ARMS)
     assert_type(learning.load_prior(library), learning.Prior)
     posterior = learning.adapt(prior, library, "st-marys")
     learning.save_posterior(library, posterior)
@@ -141,6 +151,11 @@ def use_evaluation(library: metachain.Library, world: Sequence[metachain.Demonst
     """An evaluation and its report; a diagnosis."""
     result = evaluation.evaluate(world, dense, evaluation.Plan(labels=(0, 4), seeds=(0,)))
     assert_type(result, evaluation.Evaluation)
+    evaluation.check_comparable(world, evaluation.Plan())
+    evaluation.check_seconds(10.0)
+    assert {*evaluation.ABLATIONS, *evaluation.READERS}
+    answerers: list[evaluation.Answerer] = []
+    assert_type([one.name for one in answerers], list[str])
     assert_type(reporting.write_report(result, "report.html"), Path)
     assert_type(evaluation.worth([], {}), list[dict[str, Any]])
     assert_type(evaluation.diagnose(library, seconds=10.0), evaluation.Diagnosis)
