@@ -173,7 +173,7 @@ def load_institution(
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
     listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
-    digest = sha256(repr((past_read.digest(prior.hash()), list_given, scored)).encode())
+    digest = sha256(repr((past_read.digest(prior.key, prior.hash), list_given, scored)).encode())
     include(digest, own)
     return InstitutionState(
         institution,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -70,6 +71,12 @@ class Prior:
     """Fingerprint of the encoder."""
     contributors: tuple[str, ...] = ()
     """The T institutions that gave statistics only, in alphabetical order."""
+
+    @cached_property
+    def key(self) -> bytes:
+        """SHA-256 of all that a posterior depends on; O(S²), so computed once."""
+        found: bytes = self.hash().digest()
+        return found
 
     def hash(self) -> Any:
         """Return a ``hashlib`` SHA-256 hash of everything in the prior that a posterior depends on."""

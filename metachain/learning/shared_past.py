@@ -40,15 +40,15 @@ class SharedPast:
         """(N,) first row with the same text and answer, for each row (``ranking.twins``)."""
         return self._twins[1]
 
-    def digest(self, learned: Any) -> str:
+    def digest(self, key: bytes, learned: Callable[[], Any]) -> str:
         """SHA-256 of a prior and these demonstrations, in hexadecimal digits; computed once for each prior.
 
-        ``learned`` is a ``hashlib`` hash of the prior (``Prior.hash``), which is extended.
+        ``key`` identifies the prior (``Prior.key``); ``learned`` makes a ``hashlib`` hash of it (``Prior.hash``).
         """
-        key = learned.digest()
         if key not in self._digests:
-            include(learned, self.pool.demonstrations)
-            self._digests[key] = learned.hexdigest()
+            digest = learned()
+            include(digest, self.pool.demonstrations)
+            self._digests[key] = digest.hexdigest()
         return self._digests[key]
 
     @cached_property

@@ -134,9 +134,11 @@ class Library:
 
         The learned artifacts are then gone; ``metachain.learning.unlearning.forget`` erases and learns again.
         """
-        self.cache.clear()
-        with writing(self._engine, KEEPER, alone=True) as connection:
-            return erase(connection, doomed)
+        try:
+            with writing(self._engine, KEEPER, alone=True) as connection:
+                return erase(connection, doomed)
+        finally:
+            self.cache.clear()
 
     def scrub(self) -> bool:
         """Remove the bytes of deleted rows from the database's files; returns False if a reader prevented it."""

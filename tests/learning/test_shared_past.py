@@ -1,5 +1,6 @@
 """The shared past is read and indexed once, and anew as soon as it has changed."""
 
+import copy
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,7 +11,9 @@ from metachain import EVERYONE, Audience, Grant, Library, adapt, learn
 from metachain.data.demonstration import Demonstration
 from metachain.learning.index import InstitutionIndex
 from metachain.learning.institution_state import load_past
+from metachain.learning.prior import Prior
 from metachain.learning.unlearning import forget
+from metachain.library.erasure import Doomed
 from metachain.retrievers import MetaExampleSelector
 
 NEW = "new"
@@ -99,3 +102,27 @@ def test_forgetting_lets_the_past_go(library: Library) -> None:
     forget(library, institution=doomed.institution, demonstration=doomed.id)
     _, past = load_past(prior, library, NEW)
     assert doomed not in past.pool.demonstrations
+
+
+def test_a_renewal_hashes_no_prior(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prior is hashed once, not at each label that arrives; it can be copied all the same."""
+    prior = learn(library)
+    selector = MetaExampleSelector(library, adapt(prior, library, NEW), k=4)
+
+    def hashed(_: Prior) -> None:
+        raise AssertionError("hashed again")
+
+    monkeypatch.setattr(Prior, "hash", hashed)
+    for number in range(3):
+        selector.add_example({"input": f"x-ray of the hip {number}", "output": "code 1"})
+        assert selector.select_examples({"input": QUERY})
+    assert copy.deepcopy(prior).institutions == prior.institutions
+
+
+def test_an_erasure_leaves_nothing_in_the_librarys_cache(library: Library) -> None:
+    """Also what another thread has read while the erasure was under way is gone when it is done."""
+    prior = learn(library)
+    doomed = load_past(prior, library, NEW)[1].pool.demonstrations[0]
+    assert library.cache
+    library.erase(Doomed(doomed.institution, doomed.id))
+    assert not library.cache
