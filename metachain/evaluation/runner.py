@@ -20,7 +20,6 @@ from metachain.learning.calibration import Forecast, forecast
 from metachain.learning.episodes import Episode, rng_for, split
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import GuardResult, run_guard, transfer_matrix
-from metachain.learning.ranking import twins
 from metachain.learning.transfer import redundancy, screening
 from metachain.selection.baselines import bm25_weights, word_counts
 
@@ -37,20 +36,18 @@ Score = Callable[[Rows, Shown, Sequence[str]], dict[str, dict[str, float]]]
 class SharedMeasurements:
     """Measurements that all held-out runs share. Transfer is pairwise: it is measured once and read for every past."""
 
-    def __init__(
-        self, table: NeighbourTable, words: csr_array, twin: NDArray[np.int64], transfer: NDArray[np.float64]
-    ) -> None:
+    def __init__(self, table: NeighbourTable, words: csr_array, transfer: NDArray[np.float64]) -> None:
         self.table = table
         self.transfer = transfer
         """(S, S) from ``prior.transfer_matrix``."""
-        self._words, self._twin = words, twin
+        self._words = words
         self._knowledge: dict[tuple[int, ...], PastKnowledge] = {}
 
     @classmethod
     def of(cls, table: NeighbourTable) -> Self:
         """Measure all institutions of a pool, every row of which was looked up in ``table``."""
         texts = [normalise_text(one.input) for one in table.pool.demonstrations]
-        return cls(table, word_counts(texts), twins(table.pool.demonstrations), transfer_matrix(table))
+        return cls(table, word_counts(texts), transfer_matrix(table))
 
     def knowledge(self, past: Rows) -> PastKnowledge:
         """Knowledge from the institutions ``past`` (S,); learned once for each set of institutions."""
@@ -70,7 +67,6 @@ class SharedMeasurements:
             run_guard(self.table, self.transfer, past),
             bm25_weights(self._words, rows),
             self._words,
-            self._twin,
         )
 
 

@@ -4,7 +4,15 @@ from dataclasses import dataclass, field
 
 from metachain.data.demonstration import Demonstration
 
-__all__ = ["Chosen", "Selection"]
+__all__ = ["AnswerProbability", "Chosen", "Selection"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerProbability:
+    """One answer, and its calibrated probability in [0, 1] at the asking institution."""
+
+    answer: str
+    probability: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +21,7 @@ class Chosen:
 
     demonstration: Demonstration
     score: float
-    """Utility that orders the selection; comparable within one selection only."""
+    """Quotient of the apportionment by which it was chosen; similarity where plain nearest neighbours chose."""
     similarity: float
     """Hybrid similarity of its input to the query, in [-1, 1]."""
     plausibility: float
@@ -23,7 +31,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The demonstrations chosen for one query, least useful first."""
+    """The demonstrations chosen for one query: the likeliest answer last, and its nearest at the end."""
 
     institution: str
     query: str
@@ -34,6 +42,8 @@ class Selection:
     """True where the prompt order is reversed, so that the best is furthest from the query."""
     id: str = field(default="", compare=False)
     """Id of its entry in the library's audit; empty for a draft, which is never shown."""
+    answers: tuple[AnswerProbability, ...] = ()
+    """The likeliest answers among the candidates, at most 32, the likeliest first; empty where answers are texts."""
 
     @property
     def demonstrations(self) -> tuple[Demonstration, ...]:
