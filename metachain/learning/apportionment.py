@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from metachain.learning.ranking import nearest_first
 
-__all__ = ["Given", "apportion_answers", "apportion_meanings", "attention", "contenders"]
+__all__ = ["Given", "apportion_answers", "apportion_meanings", "attention"]
 
 ATTENTION_TEMPERATURE = 0.2
 """Temperature of a reader's attention: that of the offline reader and of the nearest neighbours' vote."""
@@ -70,16 +70,6 @@ def apportion_meanings(
         left[everyone, best] = 0.0
     order = np.argsort(-weight, axis=1, kind="stable")
     return _given(order, np.take_along_axis(quotients, order, axis=1), shots)
-
-
-def contenders(weight: Floats, similarity: NDArray[np.floating], answer: Rows, shots: int) -> Places:
-    """Places (n, shots²) among which ``apportion_answers`` finds all that it gives, for any power of the weights."""
-    order, _, first = _grouped(weight, similarity, answer)
-    rank = np.arange(order.shape[1]) - first
-    number = (rank == 0).cumsum(axis=1)
-    kept = (rank < shots) & (number <= shots)
-    places = np.argsort(~kept, axis=1, kind="stable")[:, : shots * shots]
-    return np.take_along_axis(order, places, axis=1)
 
 
 def attention(similarity: NDArray[np.floating]) -> Floats:

@@ -8,7 +8,6 @@ from itertools import groupby, product
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.learning.apportionment import contenders
 from metachain.learning.calibration import Calibration, Forecast, forecast
 from metachain.learning.candidates import (
     Candidates,
@@ -139,9 +138,6 @@ def sharpness_scores(
     truth = table.pool.answer[episode.query]
     candidates, probability = _plausible(table, episode, transfer, settings)
     probability = calibration.of(probability)
-    places = contenders(probability, candidates.similarity, candidates.answer, SHOTS)
-    candidates = candidates.at(places)
-    probability = np.take_along_axis(probability, places, axis=1)
     found = []
     for sharpness in SHARPNESSES:
         first, _ = choose(POLICY, candidates, probability, SHOTS, sharpness=sharpness)
