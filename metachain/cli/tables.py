@@ -13,7 +13,8 @@ from metachain.cli.console import one_line, out, short
 from metachain.evaluation.ablation import PARTS
 from metachain.evaluation.conditions import Condition
 from metachain.evaluation.diagnosis import Diagnosis
-from metachain.evaluation.result import Evaluation, PartWorth, SummaryRow
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import PartWorth, SummaryRow
 from metachain.learning.episodes import LABELS
 from metachain.learning.guard import ARMS, NEAREST
 from metachain.learning.prior import GuardResult

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-from metachain.evaluation.result import CalibrationRow
+from metachain.evaluation.result_rows import CalibrationRow
 from metachain.reporting.comparison import BASELINE, OURS, Point, tally
 from metachain.reporting.wording import listed, score
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from metachain.evaluation.ablation import PARTS, ablated_name
 from metachain.evaluation.bootstrap import Interval, curve_interval
-from metachain.evaluation.result import CalibrationRow, Evaluation, PartWorth, Score, SummaryRow
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import CalibrationRow, PartWorth, Score, SummaryRow
 from metachain.evaluation.summary import BASELINE, OURS, by_institution, main_rows
 from metachain.learning.calibration import BINS, Bin
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from metachain.evaluation.bootstrap import Interval
-from metachain.evaluation.result import Evaluation, SummaryRow
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import SummaryRow
 from metachain.reporting.comparison import BASELINE, OURS, differences, ordered, tally, variants
 from metachain.reporting.wording import listed, percent, score
 

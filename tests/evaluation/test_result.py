@@ -6,7 +6,8 @@ import pytest
 from results import part, result, scores, stored
 
 from metachain.errors import DataError
-from metachain.evaluation.result import CalibrationRow, Evaluation, GuardChoice, PartWorth, TransferMatrix
+from metachain.evaluation.result import Evaluation, GuardChoice
+from metachain.evaluation.result_rows import CalibrationRow, PartWorth, TransferMatrix
 from metachain.learning.calibration import Bin
 
 

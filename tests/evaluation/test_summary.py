@@ -14,7 +14,7 @@ from results import harm, summarise
 
 from metachain.evaluation.leave_one_out import evaluate
 from metachain.evaluation.plan import Plan
-from metachain.evaluation.result import read_scores
+from metachain.evaluation.result_rows import read_scores
 from metachain.evaluation.summary import (
     LARGEST_MATRIX,
     by_institution,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metachain.evaluation.result import CalibrationRow
+from metachain.evaluation.result_rows import CalibrationRow
 from metachain.learning.calibration import Bin
 from metachain.reporting.charts import STYLES, apart, difference_chart, learning_curve_chart, reliability_chart
 from metachain.reporting.comparison import SELECTORS, Point

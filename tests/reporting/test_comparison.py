@@ -6,7 +6,8 @@ from results import stored
 
 from metachain.evaluation import selectors as episode
 from metachain.evaluation.ablation import ABLATIONS, ablated_name
-from metachain.evaluation.result import CalibrationRow, Evaluation, PartWorth, Score
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import CalibrationRow, PartWorth, Score
 from metachain.learning.calibration import Bin
 from metachain.reporting.comparison import (
     ABLATED,

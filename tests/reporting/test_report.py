@@ -10,7 +10,8 @@ import pytest
 from results import harm
 
 from metachain.errors import DataError, StorageError
-from metachain.evaluation.result import Evaluation, read_scores
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import read_scores
 from metachain.evaluation.summary import worth
 from metachain.reporting import report
 from metachain.reporting.comparison import SELECTORS, differences, fares

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metachain.evaluation import summary
-from metachain.evaluation.result import Evaluation, read_scores
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import read_scores
 
 __all__ = ["harm", "part", "result", "scores", "stored", "summarise"]
 
