@@ -99,10 +99,8 @@ def _comparison(outcome: _Outcome) -> str:
         gains = listed(_gain(row) for row in ends)
         return f"{OURS} beats {nearest} at {_counts(outcome.won)}{skills}: {gains}{loses}{_unshown(outcome)}."
     if outcome.split:
-        gain = _gain(outcome.headline)
-        return (
-            f"{OURS} beats {nearest} only at some skills of the reader; at skill 0: {gain}{loses}{_unshown(outcome)}."
-        )
+        gain = f"at skill 0: {_gain(outcome.headline)}"
+        return f"{OURS} beats {nearest} only at some skills of the reader; {gain}{loses}{_unshown(outcome)}."
     if outcome.lost:
         return f"{OURS} loses to {nearest} at {_counts(outcome.lost)}: {_gain(outcome.lost[-1])}{_unshown(outcome)}."
     where = "at any label count" if len(outcome.rows) > 1 else f"at {_counts(outcome.rows)}"
@@ -121,9 +119,8 @@ def _by_skill(outcome: _Outcome) -> list[str]:
     for curve in outcome.curves.values():
         runs = [(side, list(rows)) for side, rows in groupby(curve, _side)]
         if len(runs) > 1:
-            parts.append(
-                f"at {_counts(curve[:1])} it {listed(f'{SIDES[side]} {_skills(rows)}' for side, rows in runs)}"
-            )
+            told = listed(f"{SIDES[side]} {_skills(rows)}" for side, rows in runs)
+            parts.append(f"at {_counts(curve[:1])} it {told}")
     return [f"The reader's skill decides: {'; '.join(parts)}."] if parts else []
 
 
