@@ -60,7 +60,7 @@ def shares_right(study, sources, transfer, lesson, target, seed):
     for place, k in enumerate(LABELS):
         trial = Trial(queries, queries.episode.taught(k), SHOTS, np.random.default_rng(0))
         for number, select in enumerate(selectors_named(NAMES).values()):
-            right[place, number] = score(query, select(trial), ("vote",))["vote"]["exact_match"]
+            right[place, number] = score(query, select(trial), ("vote",))["vote"]["exact_match"].mean()
     return right
 
 
