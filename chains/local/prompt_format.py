@@ -89,8 +89,8 @@ class PromptFormat:
     @cached_property
     def _start(self) -> list[int]:
         """Token before a prompt of plain lines; a template brings its own."""
-        bos = self.tokenizer.bos_token_id
-        return [] if self._has_template or bos is None or not getattr(self.tokenizer, "add_bos_token", False) else [bos]
+        added = [] if self._has_template else self.tokenizer("")["input_ids"]
+        return [one for one in added if one == self.tokenizer.bos_token_id]
 
     @cached_property
     def _marks(self) -> list[str]:
