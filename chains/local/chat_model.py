@@ -89,7 +89,7 @@ class LocalChatModel(BaseChatModel):
 
     def get_token_ids(self, text: str) -> list[int]:
         """Tokens of a text, by the model's own tokenizer; loads the model."""
-        return list(self.language_model.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self._format.ids(text)
 
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
