@@ -29,10 +29,12 @@ METHODS = {"metachain": Settings(0.3, 1.0, 0.05), "nearest": None}
 both_methods = pytest.mark.parametrize("method", METHODS)
 
 
-def selector_of(library: Library, method: str = "metachain", k: int = 8, name: str = "hospital 4") -> Selector:
-    """A selector that is made to use one method, with labels and without."""
+def selector_of(
+    library: Library, method: str = "metachain", k: int = 8, name: str = "hospital 4", **learned: Any
+) -> Selector:
+    """A selector that is made to use one method, with labels and without, and other parts of a lesson."""
     prior = learn(library)
-    lesson = replace(prior.lesson, settings=METHODS[method], trusts_consensus=method == "metachain")
+    lesson = replace(prior.lesson, settings=METHODS[method], trusts_consensus=method == "metachain", **learned)
     return Selector(library, adapt(replace(prior, lesson=lesson), library, name), k)
 
 
@@ -124,7 +126,7 @@ def test_more_shots_than_demonstrations_shows_what_there_is(tmp_path: Path, meth
 
 
 def test_nearest_neighbours_are_those_of_brute_force(place: str) -> None:
-    """Without learning, the most similar of all demonstrations are shown, an institution's same text and answer once."""
+    """Without learning, the most similar demonstrations are shown, an institution's same text and answer once."""
     encoder = BagOfWords()
     with filled(place, MADE) as library:
         selections = selector_of(library, "nearest", 5).select_many(QUERIES)
