@@ -21,7 +21,7 @@ from metachain.learning.active_learning import suggest_labels
 from metachain.learning.artifacts import load_prior, save_prior
 from metachain.learning.calibration import Calibration
 from metachain.learning.episodes import LABELS, SEEDS, all_episodes, episodes_of
-from metachain.learning.guard import ARMS, arm_scores, best_arm, shown_probabilities
+from metachain.learning.guard import ARMS, arm_scores, best_arm, likeliest_answers
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import DEFAULT
 from metachain.learning.posterior import adapt
@@ -200,12 +200,14 @@ def test_statistics_change_the_lesson_as_the_data_would(tmp_path: Path) -> None:
     assert with_more.lesson.settings == best_arm([with_more.lesson.scores[1], with_more.lesson.scores[2]])
     made_here = all_episodes(sources.table.pool, with_more.transfer, np.arange(3))
     for k in (0, 4):
-        shown = [
-            shown_probabilities(sources.table, draw, with_more.transfer, with_more.lesson.settings)
+        found = [
+            likeliest_answers(sources.table, draw, with_more.transfer, with_more.lesson.settings)
             for draw in made_here
             if bool(draw.labels) == bool(k)
         ]
-        assert with_more.lesson.calibration(k) == Calibration.learn(*map(np.concatenate, zip(*shown, strict=True)))
+        probability, right = ([getattr(one, name) for one in found] for name in ("probability", "right"))
+        expected = Calibration.learn(np.concatenate(probability), np.concatenate(right))
+        assert with_more.lesson.calibration(k) == expected
 
 
 def test_who_serves_a_contributor_is_not_held_back(tmp_path: Path) -> None:
