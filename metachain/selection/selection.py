@@ -4,7 +4,15 @@ from dataclasses import dataclass, field
 
 from metachain.data.demonstration import Demonstration
 
-__all__ = ["Chosen", "Selection"]
+__all__ = ["AnswerProbability", "Chosen", "Selection"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerProbability:
+    """One answer among those of a query's candidates, with its calibrated probability in [0, 1]."""
+
+    answer: str
+    probability: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,8 @@ class Selection:
     """Arm of the guard that chose: ``metachain`` or ``nearest`` (plain nearest neighbours)."""
     best_first: bool = False
     """True where the prompt order is reversed, so that the best is furthest from the query."""
+    answers: tuple[AnswerProbability, ...] = ()
+    """Answers of the candidates, most probable first; empty where the selection has no posterior."""
     id: str = field(default="", compare=False)
     """Id of its entry in the library's audit; empty for a draft, which is never shown."""
 
