@@ -62,6 +62,13 @@ def evaluate(
     model: Annotated[
         str, typer.Option(help="Model that answers: offline, or a chat model such as ollama:llama3.")
     ] = "offline",
+    answers_by: Annotated[
+        str,
+        typer.Option(
+            help="Way in which the model answers: generate, in its words; or score, with the most probable of the "
+            "labels shown, for models such as local that give probabilities."
+        ),
+    ] = "generate",
     calls: Annotated[
         int | None,
         typer.Option(min=0, help="Maximum number of calls of the model; if left out, only the number needed is told."),
@@ -94,13 +101,14 @@ def evaluate(
         past=listed_past(past),
         metric=metric,
         ablate=listed_parts(ablate),
+        answers_by=answers_by,
     )
     if selectors:
         plan = replace(plan, selectors=listed_names(selectors))
     check_targets(Path(data), json_file, report)
     with workers.workers_at(dask) as running:
         answering = None
-        if model != "offline":
+        if model != "offline" or answers_by == "score":
             answering = cli.answering_by_model(
                 plan,
                 model,

@@ -83,6 +83,8 @@ def evaluate(
     """
     if answerer:
         check_model_alone(plan, answerer.name)
+    elif plan.answers_by != DEFAULTS.answers_by:
+        raise DataError(f"only a model answers by {plan.answers_by!r}, and the offline reader answers here")
     started = time.perf_counter()
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
     pasts = pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed)
@@ -210,6 +212,7 @@ def _settings(
         selectors=plan.compared,
         metrics=metrics,
         readers=(answerer.name,) if answerer else plan.readers,
+        answers_by=plan.answers_by if answerer else None,
         past=(*plan.past, "all"),
         reader_temperature=READER_TEMPERATURE,
         synthetic=any(one.metadata.get("synthetic") for one in pool.demonstrations),

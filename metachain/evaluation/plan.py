@@ -11,9 +11,11 @@ from metachain.evaluation.selectors import INFORMED, SELECTORS, Shown, Trial
 from metachain.evaluation.summary import OURS
 from metachain.scoring.metrics import METRICS
 
-__all__ = ["Plan", "selectors_named"]
+__all__ = ["ANSWERS_BY", "Plan", "selectors_named"]
 
 LEAST_PAST = 2
+ANSWERS_BY = ("generate", "score")
+"""Ways in which a model answers: in its words, or with the best-scored of the labels shown."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Plan:
     """One of ``METRICS``; None for the metrics that suit the outputs."""
     ablate: tuple[str, ...] = ()
     """Parts of the method (``ABLATIONS``), each left out by an additional selector."""
+    answers_by: str = "generate"
+    """Way in which a model answers, one of ``ANSWERS_BY``; prompts that show no label are always answered in words."""
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -43,6 +47,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise DataError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
+        if self.answers_by not in ANSWERS_BY:
+            raise DataError(f"--answers-by must be one of {', '.join(ANSWERS_BY)}, got {self.answers_by!r}")
         selectors_named(self.selectors)
         _check_known("reader", "--readers", self.readers, READERS)
         _check_parts(self.ablate, self.selectors)

@@ -79,9 +79,9 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
     """Delete demonstrations and everything that may depend on them, within a transaction that writes alone.
 
     Dependent data are: outcomes that asked the same input, were shown the demonstration or were corrected to it;
-    vectors of texts that no demonstration has any more; every prior, posterior and fusion; the policy of each model that lost
-    an outcome or has demoted a demonstration that is erased; and, for a whole institution, its list of answers, sharing
-    rules, memberships and keys. Returns None if there was nothing to erase.
+    vectors of texts that no demonstration has any more; every prior, posterior and fusion; the policy of each model
+    that lost an outcome or has demoted a demonstration that is erased; and, for a whole institution, its list of
+    answers, sharing rules, memberships and keys. Returns None if there was nothing to erase.
     """
     gone = connection.execute(select(demonstrations).where(*_conditions(doomed))).all()
     lost = _affected_outcomes(connection, doomed, gone)

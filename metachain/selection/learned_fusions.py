@@ -26,8 +26,8 @@ def load_fusion(library: Library, model: str) -> Fusion:
         header, _ = library.load(f"{FUSION}{model}")
     except NotFoundError:
         raise NotFoundError(
-            f"the library has no fusion for {model!r}: none was learned, or demonstrations were erased since; learn one "
-            "(metachain.chains.collect_fusion)"
+            f"the library has no fusion for {model!r}: none was learned, or demonstrations were erased since; "
+            "learn one with metachain.selection.learn_fusion, and save it"
         ) from None
     try:
         if header["format"] != FORMAT:
