@@ -10,19 +10,21 @@ if TYPE_CHECKING:
     from metachain.chains.feedback import FeedbackRecorder, recorded
     from metachain.chains.few_shot import few_shot_chain, few_shot_prompt
     from metachain.chains.judge import Judge, openevals_metric
+    from metachain.chains.label_scores import ScoresLabels
+    from metachain.chains.local.chat_model import LocalChatModel
+    from metachain.chains.local.offline import OfflineChatModel
     from metachain.chains.middleware import DemonstrationMiddleware
     from metachain.chains.model_caller import Answer, ModelCaller
     from metachain.chains.models import load_model
-    from metachain.chains.offline import OfflineChatModel
     from metachain.chains.policy_learning import Collected, collect
     from metachain.chains.structured_output import extraction_chain
     from metachain.chains.summarization import summarization_chain
     from metachain.chains.toolkit import MetaChainToolkit
 
 __all__ = ["Answer", "CallBudget", "Classification", "Collected", "DemonstrationMiddleware", "FeedbackRecorder"]
-__all__ += ["Judge", "MetaChainToolkit", "ModelCaller", "OfflineChatModel", "Prices", "Usage", "classification_chain"]
-__all__ += ["collect", "extraction_chain", "few_shot_chain", "few_shot_prompt", "load_model", "openevals_metric"]
-__all__ += ["recorded", "summarization_chain"]
+__all__ += ["Judge", "LocalChatModel", "MetaChainToolkit", "ModelCaller", "OfflineChatModel", "Prices", "ScoresLabels"]
+__all__ += ["Usage", "classification_chain", "collect", "extraction_chain", "few_shot_chain", "few_shot_prompt"]
+__all__ += ["load_model", "openevals_metric", "recorded", "summarization_chain"]
 __getattr__, __dir__ = lazily(
     __name__,
     call_budget="CallBudget Prices Usage",
@@ -30,12 +32,13 @@ __getattr__, __dir__ = lazily(
     feedback="FeedbackRecorder recorded",
     few_shot="few_shot_chain few_shot_prompt",
     judge="Judge openevals_metric",
+    label_scores="ScoresLabels",
     middleware="DemonstrationMiddleware",
     model_caller="Answer ModelCaller",
     models="load_model",
-    offline="OfflineChatModel",
     policy_learning="Collected collect",
     structured_output="extraction_chain",
     summarization="summarization_chain",
     toolkit="MetaChainToolkit",
+    **{"local.chat_model": "LocalChatModel", "local.offline": "OfflineChatModel"},
 )

@@ -10,7 +10,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from metachain.chains.offline import demonstrations_shown
+from metachain.chains.local.offline import demonstrations_shown
 from metachain.errors import DataError
 
 __all__ = ["CONTENT_FREE", "ScoresLabels", "ScoringChatModel", "label_scores", "scoring_model", "without_content"]

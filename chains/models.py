@@ -7,7 +7,8 @@ from typing import Any
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
 
-from metachain.chains.offline import OfflineChatModel
+from metachain.chains.local.chat_model import LocalChatModel
+from metachain.chains.local.offline import OfflineChatModel
 from metachain.errors import DataError
 
 __all__ = ["load_model"]
@@ -43,6 +44,8 @@ def load_model(spec: str | BaseChatModel, **kwargs: Any) -> BaseChatModel:
     if spec == "offline":
         return OfflineChatModel(**kwargs)
     provider, colon, name = spec.partition(":")
+    if provider == "local":
+        return LocalChatModel(**{"path": name or None, **kwargs})
     if not (colon and provider.strip() and name.strip()):
         raise DataError(
             f"{spec!r} doesn't say who serves the model: write provider:name, such as {EXAMPLES}, or 'offline'"

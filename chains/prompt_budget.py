@@ -10,7 +10,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import Runnable
 from langchain_core.runnables.base import RunnableBindingBase
 
-from metachain.chains.offline import OfflineChatModel
+from metachain.chains.local.offline import OfflineChatModel
 from metachain.errors import DataError
 
 __all__ = ["PromptBudget", "prompt_budget"]

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from metachain.chains.offline import demonstrations_shown
+from metachain.chains.local.offline import demonstrations_shown
 from metachain.learning.policy import CANDIDATES, Policy
 from metachain.scoring.reader import answer
 from metachain.selection.policy_search import Trial

@@ -12,7 +12,7 @@ from langchain_core.prompts import PromptTemplate
 from oracles import TEXTS, briefly
 
 from metachain.chains import OfflineChatModel, few_shot_chain, few_shot_prompt
-from metachain.chains.offline import NOTHING_TO_READ
+from metachain.chains.local.offline import NOTHING_TO_READ
 from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.learning.posterior import Posterior

@@ -12,7 +12,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from oracles import briefly
 
 from metachain.chains import OfflineChatModel
-from metachain.chains.offline import NOTHING_TO_READ
+from metachain.chains.local.offline import NOTHING_TO_READ
 from metachain.scoring.reader import answer
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -11,12 +11,13 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.example_selectors import BaseExampleSelector, SemanticSimilarityExampleSelector
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
 from langchain_core.prompt_values import PromptValue
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool, BaseToolkit
 from langchain_core.vectorstores import VectorStore
-from numpy import float32
+from numpy import float32, float64
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
@@ -193,6 +194,8 @@ def use_chains(library: metachain.Library, prior: metachain.Prior, selector: Bas
     model = chains.load_model("offline")
     assert_type(model, BaseChatModel)
     offline: BaseChatModel = chains.OfflineChatModel()
+    local: chains.ScoresLabels = chains.LocalChatModel(threads=1)
+    assert_type(local.label_log_probabilities([[HumanMessage("knee")]], [["LOW"]]), list[NDArray[float64]])
     few_shot = chains.few_shot_chain(offline, selector)
     assert_type(few_shot, Runnable[dict[str, Any], str])
     assert_type(chains.few_shot_prompt(selector), Runnable[dict[str, Any], PromptValue])
