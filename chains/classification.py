@@ -19,7 +19,7 @@ from metachain.chains.prompt_budget import prompt_budget
 from metachain.chains.select_step import SelectDemonstrations
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
-from metachain.selection.fusion import Fusion, log_posterior
+from metachain.selection.fusion import Fusion, fusible_labels, log_posterior
 from metachain.selection.selection import AnswerProbability
 
 __all__ = ["Classification", "classification_chain", "classify"]
@@ -28,8 +28,6 @@ QUOTES = "\"'`*“”‘’"
 LABELS_NAMED = 8
 NONE_FITS = "none of these labels"
 """Structured output where no label fits; a text, because not all providers accept null."""
-MOST_PROBABLE = 10
-"""Number of the posterior's answers that a fusion allows."""
 MOST_ENUMERATED = 249
 """250 with ``NONE_FITS``. OpenAI accepts longer lists only where all labels together have at most 15,000 characters."""
 
@@ -157,9 +155,9 @@ class _ClassifyStep:
         return await asyncio.to_thread(self._classified, answer, shown, labels)
 
     def _allowed(self, shown: dict[str, Any]) -> Sequence[str]:
-        outputs = (one["output"] for one in shown["demonstrations"])
-        probable = list(shown.get("answers", ()))[:MOST_PROBABLE] if self.fusion else ()
-        return self.labels or sorted({*self.select.labels(shown["institution"]), *outputs, *probable})
+        outputs = [one["output"] for one in shown["demonstrations"]]
+        answers = _answers(shown) if self.fusion else ()
+        return self.labels or fusible_labels([*self.select.labels(shown["institution"]), *outputs], answers)
 
     def _answering(self, shown: dict[str, Any], labels: Sequence[str]) -> Runnable[dict[str, Any], str | AIMessage]:
         answering = self.prompt | self._model(labels)
@@ -175,7 +173,7 @@ class _ClassifyStep:
         return self.chat | StrOutputParser()
 
     def _classified(self, answer: str | AIMessage, shown: dict[str, Any], labels: Sequence[str]) -> Classification:
-        answers = [AnswerProbability(*one) for one in shown.get("answers", {}).items()]
+        answers = _answers(shown)
         if isinstance(answer, AIMessage):
             scores = label_scores(answer)
             if scores:
@@ -183,6 +181,11 @@ class _ClassifyStep:
             answer = str(answer.text)
         found = classify(answer, labels)
         return _by_margin(found, answers, self.fusion) if self.fusion else found
+
+
+def _answers(shown: Mapping[str, Any]) -> list[AnswerProbability]:
+    """Posterior of a ``Shown``, most probable first; empty where it has none."""
+    return [AnswerProbability(*one) for one in shown.get("answers", {}).items()]
 
 
 def _by_scores(

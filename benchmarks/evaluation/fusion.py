@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common.hospital_split import development_hospitals
-from metachain.chains.classification import MOST_PROBABLE, classify
+from metachain.chains.classification import classify
 from metachain.chains.label_scores import scoring_model, without_content
 from metachain.chains.model_answerer import load_countable, messages_of
 from metachain.data.jsonl import read_demonstrations
@@ -39,7 +39,7 @@ from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.library.answer_cache import AnswerCache
 from metachain.library.embedding_cache import cached_vectors
-from metachain.selection.fusion import FusionTrial, WordTrial, learn_fusion, log_posterior
+from metachain.selection.fusion import FusionTrial, WordTrial, fusible_labels, learn_fusion, log_posterior
 from metachain.selection.selection import AnswerProbability
 
 SHOTS, STREAM, SEED = 8, 4000, 0
@@ -69,8 +69,7 @@ class Question:
     @property
     def allowed(self) -> tuple[str, ...]:
         """Labels that a chain with a fusion allows."""
-        probable = [one.answer for one in self.answers[:MOST_PROBABLE]]
-        return tuple(sorted({*self.shown, *self.own, *probable}))
+        return tuple(fusible_labels([*self.shown, *self.own], self.answers))
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,7 @@ def evaluate(
     evaluate one institution each; they change the time, not the result. Raises DataError for fewer than two
     institutions, or groups, and where nothing can be scored.
     """
-    if answerer:
-        check_model_alone(plan, answerer.name)
-    elif plan.answers_by != DEFAULTS.answers_by:
-        raise DataError(f"only a model answers by {plan.answers_by!r}, and the offline reader answers here")
+    _check_answering(plan, answerer)
     started = time.perf_counter()
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
     pasts = pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed)
@@ -111,6 +108,13 @@ def evaluate(
         harm=harm(scores),
     )
     return _with_details(result, plan, bench, played, fewer)
+
+
+def _check_answering(plan: Plan, answerer: Answerer | None) -> None:
+    if answerer:
+        check_model_alone(plan, answerer.name)
+    elif plan.answers_by != DEFAULTS.answers_by:
+        raise DataError(f"only a model answers by {plan.answers_by!r}, and the offline reader answers here")
 
 
 def _with_all(turns: HeldOutRunner, workers: Workers, progress: Progress) -> list[HeldOutRun]:

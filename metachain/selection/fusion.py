@@ -1,6 +1,6 @@
 """Fusion of the posterior's answer to a query with a language model's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -12,10 +12,12 @@ from scipy.special import log_softmax, softmax
 from metachain.errors import DataError
 from metachain.selection.selection import AnswerProbability
 
-__all__ = ["Fusion", "FusionTrial", "WordTrial", "learn_fusion", "log_posterior"]
+__all__ = ["Fusion", "FusionTrial", "WordTrial", "fusible_labels", "learn_fusion", "log_posterior"]
 
 RIDGE = 1e-3
 """Penalty of the squared weights, beside the mean negative log-likelihood of a trial."""
+MOST_PROBABLE = 10
+"""Number of the posterior's answers that a fusion chooses from."""
 LEAST = 1e-9
 """Smallest probability of an answer; its logarithm is finite."""
 MARGINS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
@@ -87,6 +89,11 @@ class WordTrial:
     """Most probable first."""
     answer: str
     truth: str
+
+
+def fusible_labels(known: Iterable[str], answers: Sequence[AnswerProbability]) -> list[str]:
+    """Labels to choose from: those ``known``, and the ten most probable of ``answers``; in alphabetical order."""
+    return sorted({*known, *(one.answer for one in answers[:MOST_PROBABLE])})
 
 
 def log_posterior(labels: Sequence[str], answers: Sequence[AnswerProbability]) -> Floats:

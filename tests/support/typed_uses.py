@@ -228,4 +228,6 @@ def use_chains(library: metachain.Library, prior: metachain.Prior, selector: Bas
             library, prior, caller, model="offline", metric=judge, metric_name="judge", calls=budget.calls or 0
         )
         assert_type(collected, chains.Collected)
+        fused = chains.collect_fusion(library, prior, caller, model="local", questions=100, scorer=local)
+        assert_type(fused, selections.Fusion)
     assert_type(chains.openevals_metric(print), scoring.Metric)
