@@ -151,5 +151,5 @@ def _margin(trials: Sequence[WordTrial]) -> float | None:
     ]
     right = np.array(fused, float)
     behind = right[right.mean(axis=1).argmax()] - right
-    error = behind.std(axis=1) / np.sqrt(len(trials))
+    error = np.sqrt((behind**2).sum(axis=1)) / len(trials)
     return margins[int(np.flatnonzero(behind.mean(axis=1) <= error)[-1])]

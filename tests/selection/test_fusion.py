@@ -104,6 +104,7 @@ def test_the_margin_prefers_the_model_unless_the_posterior_clearly_does_better()
     unsure = answers(("a", 0.5), ("b", 0.4))
     alike = [WordTrial(sure, "b", truth) for truth in "ab" * 50]
     assert learn_fusion(worded=alike).margin is None
+    assert learn_fusion(worded=[*alike, WordTrial(sure, "b", "a")]).margin is None
     poor = [WordTrial(sure, "b", "a")] * 80 + [WordTrial(unsure, "b", "b")] * 80
     margin = learn_fusion(worded=poor).margin
     assert margin is not None
