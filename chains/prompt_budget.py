@@ -10,6 +10,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import Runnable
 from langchain_core.runnables.base import RunnableBindingBase
 
+from metachain.chains.local.chat_model import LocalChatModel
 from metachain.chains.local.offline import OfflineChatModel
 from metachain.errors import DataError
 
@@ -60,9 +61,9 @@ def prompt_budget(
     """Make a budget of a number of tokens, or of a share of the model's context window (a float in (0, 1]).
 
     With None there is no limit, but tokens are counted for traces. ``count_tokens`` counts the tokens of a text. The
-    default is the model's own tokenizer where it needs no network (``custom_get_token_ids``, the offline reader), and
-    otherwise LangChain's approximation. Raises DataError for anything else, and for a share where LangChain doesn't
-    know the context window.
+    default is the model's own tokenizer where it needs no network (``custom_get_token_ids``, the offline reader, a
+    local model), and otherwise LangChain's approximation. Raises DataError for anything else, and for a share where
+    LangChain doesn't know the context window.
     """
     if count_tokens is not None and not callable(count_tokens):
         raise DataError(f"'count_tokens' must be a function from a text to a number, got {count_tokens!r}")
@@ -95,7 +96,7 @@ def _tokens(model: Runnable[Any, Any], wanted: int | float) -> int:
 
 def _local_count(model: Runnable[Any, Any]) -> CountText | None:
     """The model's own count if it needs no network, else None: other clients download a tokenizer, or count 0."""
-    if isinstance(model, OfflineChatModel):
+    if isinstance(model, OfflineChatModel | LocalChatModel):
         return model.get_num_tokens
     ids = model.custom_get_token_ids if isinstance(model, BaseLanguageModel) else None
     return None if ids is None else lambda text: len(ids(text))

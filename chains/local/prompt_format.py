@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -24,16 +26,17 @@ class PromptFormat:
     """The texts around a model's turns."""
 
     tokenizer: Any
+    _lock: AbstractContextManager[Any] = field(default_factory=Lock, repr=False)
 
     @cached_property
     def end(self) -> int:
         """Token that ends an answer."""
         if not self._has_template:
-            return self._ids("\n")[-1]
+            return self.ids("\n")[-1]
         told = self._filled(
             [{"role": "user", "content": MARK.format(0)}, {"role": "assistant", "content": MARK.format(1)}]
         )
-        return self._ids(told.partition(MARK.format(1))[2])[0]
+        return self.ids(told.partition(MARK.format(1))[2])[0]
 
     @cached_property
     def ends(self) -> set[int]:
@@ -51,16 +54,21 @@ class PromptFormat:
         texts = [turn["content"] for turn in turns]
         marked = any(mark in text for mark in self._marks for text in texts)
         if not marked:
-            return self._start + self._ids(self._filled(turns))
+            return self._start + self.ids(self._filled(turns))
         pieces = self._filled([{**turn, "content": MARK.format(place)} for place, turn in enumerate(turns)])
         found = list(self._start)
         for number, piece in enumerate(re.split(MARK.format(r"(\d+)"), pieces)):
-            found += self._ids(texts[int(piece)], data=True) if number % 2 else self._ids(piece)
+            found += self.ids(texts[int(piece)], data=True) if number % 2 else self.ids(piece)
         return found
 
     def answers(self, labels: Iterable[str]) -> list[list[int]]:
         """Tokens of labels as whole answers, the end of turn included."""
-        return [[*self._ids(self.lead + label, data=True), self.end] for label in labels]
+        return [[*self.ids(self.lead + label, data=True), self.end] for label in labels]
+
+    def ids(self, text: str, *, data: bool = False) -> list[int]:
+        """Tokens of a text; with ``data``, marks of the template within it are text."""
+        with self._lock:  # the choice is a setting of the tokenizer while it works
+            return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=data)["input_ids"])
 
     def text(self, ids: Sequence[int]) -> str:
         """Text of an answer's tokens."""
@@ -79,9 +87,6 @@ class PromptFormat:
                 "system message, and let human and assistant take turns"
             ) from error
 
-    def _ids(self, text: str, *, data: bool = False) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=data)["input_ids"])
-
     @property
     def _has_template(self) -> bool:
         return bool(self.tokenizer.chat_template)
@@ -89,8 +94,8 @@ class PromptFormat:
     @cached_property
     def _start(self) -> list[int]:
         """Token before a prompt of plain lines; a template brings its own."""
-        bos = self.tokenizer.bos_token_id
-        return [] if self._has_template or bos is None or not getattr(self.tokenizer, "add_bos_token", False) else [bos]
+        added = [] if self._has_template else self.tokenizer("")["input_ids"]
+        return [one for one in added if one == self.tokenizer.bos_token_id]
 
     @cached_property
     def _marks(self) -> list[str]:

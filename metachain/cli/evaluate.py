@@ -60,7 +60,7 @@ def evaluate(
         bool, typer.Option("--per-institution", help="Print the scores of each institution.")
     ] = False,
     model: Annotated[
-        str, typer.Option(help="Model that answers: offline, or a chat model such as ollama:llama3.")
+        str, typer.Option(help="Model that answers: offline, local, or another chat model such as ollama:llama3.")
     ] = "offline",
     answers_by: Annotated[
         str,

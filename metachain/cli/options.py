@@ -32,7 +32,9 @@ Deidentify = Annotated[
     str, typer.Option(envvar="METACHAIN_DEIDENTIFY", help="Action on patient identifiers: off, flag, redact or refuse.")
 ]
 Recorded = Annotated[bool, typer.Option("--audit/--no-audit", help="Record the selection in the library's audit.")]
-Model = Annotated[str, typer.Option(help='Chat model: "offline", or provider:name such as anthropic:claude-haiku-4-5.')]
+Model = Annotated[
+    str, typer.Option(help='Chat model: "offline", "local", or provider:name such as anthropic:claude-haiku-4-5.')
+]
 Dask = Annotated[
     str,
     typer.Option(

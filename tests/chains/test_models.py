@@ -42,9 +42,8 @@ def test_what_is_no_model_is_refused(spec: object) -> None:
 @pytest.mark.parametrize("spec", ["acme:best", "offline:reader"])
 def test_an_unknown_provider_is_refused(spec: str) -> None:
     """A provider that LangChain doesn't know is a DataError that lists those it does."""
-    with pytest.raises(
-        DataError, match=r"no provider is called .*'offline', 'vertex' and these are known: .*anthropic.*ollama"
-    ):
+    known = r"no provider is called .*'offline', 'local', 'vertex' and these are known: .*anthropic.*ollama"
+    with pytest.raises(DataError, match=known):
         load_model(spec)
 
 

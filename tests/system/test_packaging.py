@@ -107,7 +107,7 @@ def test_the_wheel_holds_every_package(wheel: Path) -> None:
     """Ten rooms, chains, retrievers, the type marker and the report's template are in it, and each file once."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    parts = [*ROOMS, "chains", "chains/service", "retrievers"]
+    parts = [*ROOMS, "chains", "chains/local", "chains/service", "retrievers"]
     packages = {name.removesuffix("/__init__.py") for name in names if name.endswith("/__init__.py")}
     assert packages == {"metachain", *(f"metachain/{part}" for part in parts)}
     assert {"metachain/py.typed", "metachain/reporting/report.html.j2"} <= set(names)
@@ -145,7 +145,8 @@ def test_the_metadata_says_whose_it_is(wheel: Path) -> None:
 
 def test_the_installed_package_is_the_wheels(programs: Path, tmp_path: Path) -> None:
     """Every package is imported from the fresh environment, not from the checkout."""
-    names = ["metachain", *(f"metachain.{part}" for part in (*ROOMS, "chains", "chains.service", "retrievers"))]
+    parts = [*ROOMS, "chains", "chains.local", "chains.service", "retrievers"]
+    names = ["metachain", *(f"metachain.{part}" for part in parts)]
     code = f"import importlib\nfor name in {names}: print(importlib.import_module(name).__file__)"
     files = run(programs / "python", "-c", code, folder=tmp_path).splitlines()
     assert len(files) == len(names)
