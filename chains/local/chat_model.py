@@ -19,7 +19,6 @@ from pydantic import BaseModel, Field
 from metachain.chains.local.answer import Answer, picker
 from metachain.chains.local.gguf import SMOLLM2_NAME, load_gguf, smollm2_file
 from metachain.chains.local.language_model import LanguageModel
-from metachain.chains.local.prompt_format import PromptFormat
 from metachain.errors import DataError
 
 __all__ = ["LocalChatModel"]
@@ -89,7 +88,7 @@ class LocalChatModel(BaseChatModel):
 
     def get_token_ids(self, text: str) -> list[int]:
         """Tokens of a text, by the model's own tokenizer; loads the model."""
-        return self._format.ids(text)
+        return self.language_model.format.ids(text)
 
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
@@ -126,16 +125,17 @@ class LocalChatModel(BaseChatModel):
         temperature: float | None = None,
         **_: Any,
     ) -> Iterator[AIMessageChunk]:
-        model, form = self.language_model, self._format
+        model = self.language_model
+        form = model.format
         ids = form.prompt(messages)
         answer = Answer(form, self.stop if stop is None else stop)
         limit = max_tokens or self.max_tokens or model.context
         pick = picker(self.temperature if temperature is None else temperature, self.seed)
-        with self._with_threads():
+        with self._turn(model):
             reading = model.read(ids)
         tokens = model.go_on(reading, limit, pick)
         while not answer.ended:
-            with self._with_threads():
+            with self._turn(model):
                 token = next(tokens, None)
             if token is None:
                 break
@@ -147,16 +147,15 @@ class LocalChatModel(BaseChatModel):
     def _labelled(
         self, messages: Sequence[BaseMessage], *, label_key: str, labels: Sequence[str], **_: Any
     ) -> Iterator[AIMessageChunk]:
-        best = labels[int(np.argmax(self._scores(messages, labels)))]
-        written = len(self._format.answers([best])[0])
+        form, best = self.language_model.format, labels[int(np.argmax(self._scores(messages, labels)))]
         text = json.dumps({label_key: best}, ensure_ascii=False)
-        yield self._last(text, len(self._format.prompt(messages)), written, "stop")
+        yield self._last(text, len(form.prompt(messages)), len(form.answers([best])[0]), "stop")
 
     def _scores(self, messages: Sequence[BaseMessage], labels: Sequence[str]) -> list[float]:
-        model, form = self.language_model, self._format
-        ids, answers = form.prompt(messages), form.answers(labels)
+        model = self.language_model
+        ids, answers = model.format.prompt(messages), model.format.answers(labels)
         longest = max(map(len, answers), default=0)
-        with model.turn, self._with_threads():
+        with self._turn(model):
             reading = model.read(ids, longest)
             found = model.log_probabilities(reading, answers)
             model.keep(reading)
@@ -168,21 +167,17 @@ class LocalChatModel(BaseChatModel):
         return AIMessageChunk(content=text, usage_metadata=usage, response_metadata=metadata, chunk_position="last")
 
     @contextmanager
-    def _with_threads(self) -> Iterator[None]:
+    def _turn(self, model: LanguageModel) -> Iterator[None]:
         """Hold the model's turn, with this object's number of threads."""
         import torch  # noqa: PLC0415
 
-        with self.language_model.turn:
+        with model.turn:
             before = torch.get_num_threads()
             torch.set_num_threads(self.threads or before)
             try:
                 yield
             finally:
                 torch.set_num_threads(before)
-
-    @property
-    def _format(self) -> PromptFormat:
-        return self.language_model.format
 
     @property
     def _name(self) -> str:

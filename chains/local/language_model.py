@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from threading import RLock
 from typing import Any
 
@@ -53,14 +52,15 @@ class LanguageModel:
         kept, self._kept = self._kept, None
         reading = kept or Reading([], self._empty_cache())
         shared = _shared(reading.ids, ids[:-1])
-        reading.cache.crop(shared - len(reading.ids))
+        if extra := len(reading.ids) - shared:
+            reading.cache.crop(-extra)
         del reading.ids[shared:]
         self._feed(reading, ids[shared:])
         return reading
 
     def keep(self, reading: Reading) -> None:
-        """Keep a reading for the next text, if the network's attention can be cut back."""
-        if self._cuts_back:
+        """Keep a reading for the next text, if its tokens can be taken back."""
+        if self._takes_back(len(reading.ids)):
             self._kept = reading
 
     def go_on(self, reading: Reading, limit: int, pick: Callable[[Any], int]) -> Iterator[int]:
@@ -75,10 +75,13 @@ class LanguageModel:
     def log_probabilities(self, reading: Reading, continuations: Sequence[Sequence[int]]) -> list[float]:
         """Log-probability of each continuation, of one or more tokens, after a text; natural logarithms.
 
-        Raises DataError for a network whose attention can't be cut back, as with state spaces.
+        Raises DataError for a network without full attention: a state space, or a sliding window below the text.
         """
-        if not self._cuts_back:
-            raise DataError("this model's attention can't be cut back, so it can't score labels; take another model")
+        if not self._takes_back(len(reading.ids) + sum(map(len, continuations[:SCORED_AT_ONCE]))):
+            raise DataError(
+                "this model can't score labels after so long a prompt, as its attention doesn't see all of it: show "
+                "fewer demonstrations, or take another model"
+            )
         found: list[float] = []
         for start in range(0, len(continuations), SCORED_AT_ONCE):
             found += self._tree(reading, [tuple(one) for one in continuations[start : start + SCORED_AT_ONCE]])
@@ -124,12 +127,14 @@ class LanguageModel:
 
         return DynamicCache(config=self.network.config)
 
-    @cached_property
-    def _cuts_back(self) -> bool:
-        """True if every layer's attention sees all tokens, so that tokens can be taken back."""
-        from transformers.cache_utils import DynamicLayer  # noqa: PLC0415
+    def _takes_back(self, length: int) -> bool:
+        """True if every layer's attention sees all of so many tokens, so that the last can be taken back."""
+        from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer  # noqa: PLC0415
 
-        return all(type(layer) is DynamicLayer for layer in self._empty_cache().layers)
+        return all(
+            type(layer) is DynamicLayer or (type(layer) is DynamicSlidingWindowLayer and length < layer.sliding_window)
+            for layer in self._empty_cache().layers
+        )
 
 
 def _shared(one: Sequence[int], other: Sequence[int]) -> int:

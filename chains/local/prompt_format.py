@@ -68,7 +68,8 @@ class PromptFormat:
     def ids(self, text: str, *, data: bool = False) -> list[int]:
         """Tokens of a text; with ``data``, marks of the template within it are text."""
         with self._lock:  # the choice is a setting of the tokenizer while it works
-            return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=data)["input_ids"])
+            found = self.tokenizer(text, add_special_tokens=False, split_special_tokens=data, verbose=False)
+        return list(found["input_ids"])
 
     def text(self, ids: Sequence[int]) -> str:
         """Text of an answer's tokens."""
