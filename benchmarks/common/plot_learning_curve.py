@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from metachain.evaluation.result import read_scores
+from metachain.evaluation.result_rows import read_scores
 from metachain.reporting.charts import learning_curve_chart
 from metachain.reporting.comparison import learning_curves
 

@@ -12,6 +12,7 @@ from benchmarks.common.hospital_split import development_hospitals
 from metachain import read_demonstrations
 from metachain.evaluation.ablation import ablated_name
 from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import at_skill
 from metachain.evaluation.summary import BASELINE, OURS, harm, part_worths, summarise
 
 SHOWN = ("random", "bm25", "semantic", "mmr", "hybrid", "support", "prior", "scratch", "metachain", "listed", "oracle")
@@ -89,8 +90,8 @@ def print_worth(rows):
 
 
 def kept(scores, tuned):
-    """Rows of institutions that aren't tuned on."""
-    return [row for row in scores if row.institution not in tuned]
+    """Rows of the reader itself, of institutions that aren't tuned on."""
+    return [row for row in at_skill(scores) if row.institution not in tuned]
 
 
 def print_result(result, tuned):

@@ -17,6 +17,7 @@ from metachain import read_demonstrations
 from metachain.evaluation.leave_one_out import evaluate
 from metachain.evaluation.plan import Plan
 from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import at_skill
 from metachain.evaluation.selectors import SELECTORS
 from metachain.evaluation.summary import BASELINE, OURS, by_institution, harm, summarise
 from metachain.library.embedding_cache import cached_vectors
@@ -63,7 +64,8 @@ def print_tables(result):
     for reader, scores in readers.items():
         for metric in result.settings.metrics:
             print(f"\n{metric}, reader `{reader}`\n")
-            print_table([row for row in scores if row.metric == metric], brief=scores is not result.scores)
+            rows = [row for row in at_skill(scores) if row.metric == metric]
+            print_table(rows, brief=scores is not result.scores)
     print_guard(result.settings.lessons)
 
 

@@ -74,7 +74,7 @@ def shares_read_right(queries, support, selectors):
     trial = Trial(queries, episode, SHOTS, np.random.default_rng(0))
     score = LabelScorer(queries.knowledge.table.pool)
     shown = [select(trial) for select in selectors_named(selectors).values()]
-    return [score(episode.query, rows, ("vote",))["vote"]["exact_match"] for rows in shown]
+    return [score(episode.query, rows, ("vote",))["vote"]["exact_match"].mean() for rows in shown]
 
 
 def unlabelled(known, target, seed):

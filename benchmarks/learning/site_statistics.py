@@ -23,7 +23,6 @@ from metachain.evaluation.selectors import HeldOutQueries, PastKnowledge, Trial
 from metachain.learning.episodes import Episode, split
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import run_guard, sources_of
-from metachain.learning.ranking import twins
 from metachain.learning.shared_past import pool_of
 from metachain.learning.site_statistics import contribution_of
 from metachain.learning.transfer import redundancy, screening
@@ -54,14 +53,14 @@ def shares_right(study, sources, transfer, lesson, target, seed):
     past = np.array([pool.institutions.index(name) for name in sources])
     support, query = split(pool, target, max(LABELS), QUERIES, STREAM, seed)
     weights = redundancy(transfer, everyone), screening(transfer, everyone)
-    known = PastKnowledge(study, past, *weights, lesson, UNUSED, UNUSED, twins(pool.demonstrations))
+    known = PastKnowledge(study, past, *weights, lesson, UNUSED, UNUSED)
     queries = HeldOutQueries(known, Episode(target, len(support), support, query, past))
     score = LabelScorer(pool)
     right = np.zeros((len(LABELS), len(NAMES)))
     for place, k in enumerate(LABELS):
         trial = Trial(queries, queries.episode.taught(k), SHOTS, np.random.default_rng(0))
         for number, select in enumerate(selectors_named(NAMES).values()):
-            right[place, number] = score(query, select(trial), ("vote",))["vote"]["exact_match"]
+            right[place, number] = score(query, select(trial), ("vote",))["vote"]["exact_match"].mean()
     return right
 
 

@@ -44,11 +44,10 @@ def answers(queries, labels, asked=(), said=(), score=()):
     scored = np.concatenate([np.ones(len(labels)), np.asarray(score, float)])
     support = table.profile(told, known.past)
     fitted = fit(support, answer, known.log_weights, lesson.settings or PLAIN, None, scored)
-    candidates = episode_candidates(table, episode, known.twin)
+    candidates = episode_candidates(table, episode)
     probability = plausibility(candidates, fitted, table.profile(episode.query, known.past))
-    first, _ = choose(
-        DEFAULT, candidates, probability, SHOTS, learned=lesson.admits(len(told)), texts=False, vectors=None
-    )
+    probability = lesson.calibration(len(told)).of(probability)
+    first, _ = choose(DEFAULT, candidates, probability, SHOTS, sharpness=lesson.sharpness_with(len(told)))
     shown = np.where(first < 0, -1, np.take_along_axis(candidates.rows, np.maximum(first, 0), axis=1))
     return READERS["vote"](Prompt.of(pool, episode.query, shown))
 

@@ -34,7 +34,7 @@ from metachain.selection.selector import Selector
 __all__ = ["Learned"]
 
 BATCH = 50_000
-CONTRADICTED = Policy(kept_share=0.0)
+NEAREST = Policy(nearest=True)
 COMPARED = 16
 """Queries whose candidates are compared with an exact search."""
 
@@ -80,9 +80,9 @@ class Learned:
         return self._rows(self._selectors[allowed].select(query.text, k))
 
     def all_of(self, query: Query, allowed: Allowed, k: int) -> Sequence[int]:
-        """Select, and also show demonstrations that contradict the most plausible answer."""
+        """Select by similarity alone, so that all that were found are shown."""
         [found] = self._selectors[allowed].show(
-            lambda chooser: [replace(chooser, policy=CONTRADICTED).choose(query.text, k)]
+            lambda chooser: [replace(chooser, policy=NEAREST).choose(query.text, k)]
         )
         return self._rows(found)
 

@@ -18,7 +18,7 @@ from metachain.errors import DataError
 from metachain.files import check_writable, write_text
 
 __all__ = ["check_targets", "evaluate", "listed_names", "listed_parts", "listed_past", "listed_readers", "listed_seeds"]
-__all__ += ["whole_numbers"]
+__all__ += ["listed_skills", "whole_numbers"]
 
 DEFAULT_LABELS = "0,4,8,16,32"
 ALL = "all"
@@ -41,6 +41,12 @@ def evaluate(
     readers: Annotated[
         str, typer.Option(help="Offline readers separated by commas, the first for the main scores; or all.")
     ] = "vote",
+    skill: Annotated[
+        str,
+        typer.Option(
+            help="Skills of the first reader, 0 to 1, separated by commas; with 1 it picks the right answer if shown."
+        ),
+    ] = "0",
     metric: Annotated[
         str | None,
         typer.Option(
@@ -102,6 +108,7 @@ def evaluate(
         metric=metric,
         ablate=listed_parts(ablate),
         answers_by=answers_by,
+        skill=listed_skills(skill),
     )
     if selectors:
         plan = replace(plan, selectors=listed_names(selectors))
@@ -217,6 +224,14 @@ def listed_names(text: str) -> tuple[str, ...]:
 def listed_readers(text: str) -> tuple[str, ...]:
     """Read names of readers; ``all`` for every one."""
     return tuple(evaluation.READERS) if text.strip() == ALL else listed_names(text)
+
+
+def listed_skills(text: str) -> tuple[float, ...]:
+    """Read ``"1,0,0.5"`` as 0, 0.5 and 1, each once. Raises DataError."""
+    try:
+        return tuple(sorted({float(part) for part in text.split(",")}))
+    except ValueError:
+        raise DataError(f"--skill takes numbers separated by commas, such as 0,0.5,1; got {text!r}") from None
 
 
 def listed_parts(text: str) -> tuple[str, ...]:

@@ -13,14 +13,15 @@ from metachain.cli.console import one_line, out, short
 from metachain.evaluation.ablation import PARTS
 from metachain.evaluation.conditions import Condition
 from metachain.evaluation.diagnosis import Diagnosis
-from metachain.evaluation.result import Evaluation, PartWorth, SummaryRow
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import PartWorth, SummaryRow, at_skill
 from metachain.learning.episodes import LABELS
 from metachain.learning.guard import ARMS, NEAREST
 from metachain.learning.prior import GuardResult
 from metachain.learning.unlearning import Receipt
 from metachain.reporting.comparison import BASELINE, OURS, differences, fares, ordered, variants, worths
 from metachain.reporting.verdict import verdict
-from metachain.reporting.wording import listed, percent, points, score, share
+from metachain.reporting.wording import listed, number, percent, points, score, share
 from metachain.selection.selection import Selection
 
 __all__ = ["print_diagnosis", "print_evaluation", "print_institutions", "print_lesson", "print_receipt"]
@@ -36,17 +37,21 @@ KINDS = {
 
 
 def print_summary(summary: Sequence[SummaryRow]) -> None:
-    """Print mean scores and gains over ``semantic`` at every label count, and the interval of metachain's gain."""
+    """Print mean scores and gains over ``semantic`` at every label count, and the interval of metachain's gain.
+
+    A second table has what was shown at the largest label count, and the mean scores by skill, where known.
+    """
     labels = sorted({row.labels for row in summary})
-    cells = {(row.selector, row.labels): row for row in summary}
-    name = Column("selector", no_wrap=True)
-    table = Table(name, *(f"{k} labels" for k in labels), title=f"mean score, and gain over {BASELINE}")
+    cells = {(row.selector, row.labels): row for row in at_skill(summary)}
+    table = Table(_selector_column(), *(f"{k} labels" for k in labels), title=f"mean score, and gain over {BASELINE}")
     for selector in ordered(row.selector for row in summary):
         ours = selector == OURS
         table.add_row(selector, *(_cell(cells.get((selector, k))) for k in labels), style="bold" if ours else None)
         if ours:
             table.add_row("  95 %", *(_interval(cells.get((selector, k))) for k in labels))
     out.print(table)
+    if labels:
+        _print_shown([row for row in summary if row.labels == labels[-1]])
 
 
 def print_verdict(result: Evaluation) -> None:
@@ -153,6 +158,29 @@ def print_institutions(result: Evaluation) -> None:
         numbers = (str(one.queries), score(one.baseline), score(one.ours), score(one.difference, signed=True))
         table.add_row(Text(short(one_line(one.institution), 60)), *numbers)
     out.print(table)
+
+
+def _print_shown(summary: Sequence[SummaryRow]) -> None:
+    """Print what each selector shows at one label count, where that was measured, and its score by skill."""
+    skills = sorted({row.skill for row in summary})
+    means = {(row.selector, row.skill): row.mean for row in summary}
+    rows = {row.selector: row for row in at_skill(summary) if row.recall is not None}
+    if not rows:
+        return
+    graded = skills if len(skills) > 1 else []
+    title = f"demonstrations at {summary[0].labels} labels: best answer shown, distinct answers, number"
+    heads = "shown", "distinct", "shots", *(f"skill {skill:g}" for skill in graded)
+    table = Table(_selector_column(), *heads, title=f"{title}; score by skill" if graded else title)
+    for selector in ordered(rows):
+        row = rows[selector]
+        measures = score(row.recall), number(row.distinct), number(row.shots)
+        by_skill = (score(means.get((selector, skill))) for skill in graded)
+        table.add_row(selector, *measures, *by_skill, style="bold" if selector == OURS else None)
+    out.print(table)
+
+
+def _selector_column() -> Column:
+    return Column("selector", no_wrap=True)
 
 
 def _measured(one: Condition) -> str:

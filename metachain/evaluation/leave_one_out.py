@@ -17,7 +17,6 @@ from metachain.evaluation.ablation import ablated_name
 from metachain.evaluation.holdout import PROTOCOLS, Allowed, held_out_together, past_sizes, pasts_of
 from metachain.evaluation.plan import Plan
 from metachain.evaluation.result import (
-    CalibrationRow,
     Cost,
     Evaluation,
     GuardChoice,
@@ -25,8 +24,8 @@ from metachain.evaluation.result import (
     PastResult,
     ReaderResult,
     RunSettings,
-    Score,
 )
+from metachain.evaluation.result_rows import CalibrationRow, Score
 from metachain.evaluation.runner import HeldOutRun, HeldOutRunner, SharedMeasurements, SubsetRun, scored
 from metachain.evaluation.scorers import Answerer, ModelScorer, scorer_for
 from metachain.evaluation.summary import LARGEST_MATRIX, OURS, harm, origins, part_worths, rounded_transfer, summarise
@@ -56,9 +55,10 @@ def check_comparable(demonstrations: Sequence[Demonstration], plan: Plan, allowe
 
 
 def check_model_alone(plan: Plan, model: str) -> None:
-    """Raise DataError where the plan names offline readers although a model answers."""
-    if plan.readers != DEFAULTS.readers:
-        raise DataError(f"--readers reads offline, and {model} answers here; leave one of the two out")
+    """Raise DataError where the plan names offline readers, or their skill, although a model answers."""
+    for option, asked in (("--readers", plan.readers != DEFAULTS.readers), ("--skill", plan.skilled)):
+        if asked:
+            raise DataError(f"{option} reads offline, and {model} answers here; leave one of the two out")
 
 
 def evaluate(
@@ -198,7 +198,8 @@ def _with_details(
 
 
 def _scores(turns: Sequence[HeldOutRun], reader: str) -> tuple[Score, ...]:
-    return tuple(row for turn in turns for row in turn.scores[reader])
+    """Rows of a reader, those of higher skill last."""
+    return tuple(sorted((row for turn in turns for row in turn.scores[reader]), key=lambda row: row.skill))
 
 
 def _cost(started: float, answerer: Answerer | None) -> Cost:
@@ -218,6 +219,7 @@ def _settings(
         readers=(answerer.name,) if answerer else plan.readers,
         answers_by=plan.answers_by if answerer else None,
         past=(*plan.past, "all"),
+        skill=(0.0, *plan.skilled) if plan.skilled else (),
         reader_temperature=READER_TEMPERATURE,
         synthetic=any(one.metadata.get("synthetic") for one in pool.demonstrations),
         lessons={pool.institutions[turn.target]: _guard_choice(turn.lesson) for turn in played},

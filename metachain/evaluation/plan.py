@@ -8,6 +8,7 @@ from metachain.evaluation.ablation import ABLATIONS, ablated, ablated_name
 from metachain.evaluation.holdout import PROTOCOLS
 from metachain.evaluation.readers import READERS
 from metachain.evaluation.selectors import INFORMED, SELECTORS, Shown, Trial
+from metachain.evaluation.skill import check_skills
 from metachain.evaluation.summary import OURS
 from metachain.scoring.metrics import METRICS
 
@@ -38,6 +39,14 @@ class Plan:
     """Parts of the method (``ABLATIONS``), each left out by an additional selector."""
     answers_by: str = "generate"
     """Way in which a model answers, one of ``ANSWERS_BY``; prompts that show no label are always answered in words."""
+    skill: tuple[float, ...] = (0.0,)
+    """Skills of the first reader, in [0, 1]: with 1 it picks the right answer if it is shown (``skilled_score``).
+    Those over 0 are scored in addition to the reader itself."""
+
+    @property
+    def skilled(self) -> tuple[float, ...]:
+        """The skills over 0, each once, in ascending order."""
+        return tuple(sorted({skill for skill in self.skill if skill > 0}))
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -52,6 +61,7 @@ class Plan:
         selectors_named(self.selectors)
         _check_known("reader", "--readers", self.readers, READERS)
         _check_parts(self.ablate, self.selectors)
+        check_skills(self.skill)
         if self.metric is not None and self.metric not in METRICS:
             raise DataError(f"unknown metric {self.metric!r} in --metric; known: {', '.join(METRICS)}")
         for name, numbers in (("labels", self.labels), ("seeds", self.seeds)):

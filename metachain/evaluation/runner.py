@@ -1,7 +1,7 @@
 """Held-out runs: every selector chooses for the queries of one held-out institution, and is scored."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -10,47 +10,45 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from metachain.embedding.similarity import normalise_text
-from metachain.evaluation import result
 from metachain.evaluation.holdout import fewer_past
 from metachain.evaluation.plan import Plan, selectors_named
-from metachain.evaluation.scorers import Scorer, scorer_for
+from metachain.evaluation.result_rows import Score
+from metachain.evaluation.scorers import Floats, Scorer, Scores, scorer_for
 from metachain.evaluation.selectors import HeldOutQueries, PastKnowledge, Shown, Trial, shown_with_probability
+from metachain.evaluation.shown_measures import ShownMeasures
+from metachain.evaluation.skill import skilled_score
 from metachain.evaluation.summary import OURS
 from metachain.learning.calibration import Forecast, forecast
 from metachain.learning.episodes import Episode, rng_for, split
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import GuardResult, run_guard, transfer_matrix
-from metachain.learning.ranking import twins
 from metachain.learning.transfer import redundancy, screening
 from metachain.selection.baselines import bm25_weights, word_counts
 
-__all__ = ["Choice", "HeldOutRun", "HeldOutRunner", "Row", "SharedMeasurements", "SubsetRun", "scored"]
+__all__ = ["Choice", "HeldOutRun", "HeldOutRunner", "SharedMeasurements", "SubsetRun", "scored"]
 
 EVALUATION_STREAM = 1000
 """Seed that keeps evaluation's random draws apart from the guard's rehearsals."""
 
 Rows = NDArray[np.intp]
-Row = result.Score
-Score = Callable[[Rows, Shown, Sequence[str]], dict[str, dict[str, float]]]
+Read = Callable[[Rows, Shown, Sequence[str]], Scores]
 
 
 class SharedMeasurements:
     """Measurements that all held-out runs share. Transfer is pairwise: it is measured once and read for every past."""
 
-    def __init__(
-        self, table: NeighbourTable, words: csr_array, twin: NDArray[np.int64], transfer: NDArray[np.float64]
-    ) -> None:
+    def __init__(self, table: NeighbourTable, words: csr_array, transfer: NDArray[np.float64]) -> None:
         self.table = table
         self.transfer = transfer
         """(S, S) from ``prior.transfer_matrix``."""
-        self._words, self._twin = words, twin
+        self._words = words
         self._knowledge: dict[tuple[int, ...], PastKnowledge] = {}
 
     @classmethod
     def of(cls, table: NeighbourTable) -> Self:
         """Measure all institutions of a pool, every row of which was looked up in ``table``."""
         texts = [normalise_text(one.input) for one in table.pool.demonstrations]
-        return cls(table, word_counts(texts), twins(table.pool.demonstrations), transfer_matrix(table))
+        return cls(table, word_counts(texts), transfer_matrix(table))
 
     def knowledge(self, past: Rows) -> PastKnowledge:
         """Knowledge from the institutions ``past`` (S,); learned once for each set of institutions."""
@@ -70,7 +68,6 @@ class SharedMeasurements:
             run_guard(self.table, self.transfer, past),
             bm25_weights(self._words, rows),
             self._words,
-            self._twin,
         )
 
 
@@ -84,6 +81,7 @@ class Choice:
     seed: int
     query: Rows
     shown: Shown
+    measures: ShownMeasures
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ class HeldOutRun:
     lesson: GuardResult
     choices: list[Choice]
     forecasts: list[Forecast]
-    scores: dict[str, list[Row]]
+    scores: dict[str, list[Score]]
     """Rows for each reader; empty where a model reads them later."""
 
 
@@ -125,15 +123,17 @@ class HeldOutRunner:
     def with_all(self, targets: Sequence[int]) -> list[HeldOutRun]:
         """Run institutions that all learn from the same past ones; learning is done once."""
         known = self.measurements.learn(self.pasts[targets[0]])
-        return [self._run(known, target, self.plan.seeds, self.readers) for target in targets]
+        runs = [self._run(known, target, self.plan.seeds) for target in targets]
+        return [self._scored(run, self.readers, self.plan.skilled) for run in runs]
 
     def with_fewer(self, subset: SubsetRun) -> HeldOutRun:
         """Run an institution with fewer past institutions, read by the first reader only."""
         name = self.measurements.table.pool.institutions[subset.target]
         known = self.measurements.learn(fewer_past(self.pasts[subset.target], subset.size, name, subset.seed))
-        return self._run(known, subset.target, [subset.seed], self.readers[:1])
+        return self._scored(self._run(known, subset.target, [subset.seed]), self.readers[:1])
 
-    def _run(self, known: PastKnowledge, target: int, seeds: Iterable[int], readers: Sequence[str]) -> HeldOutRun:
+    def _run(self, known: PastKnowledge, target: int, seeds: Iterable[int]) -> HeldOutRun:
+        pool = known.table.pool
         choices: list[Choice] = []
         forecasts: list[Forecast] = []
         for seed in seeds:
@@ -141,10 +141,13 @@ class HeldOutRunner:
                 for selector, select in self._selectors(trial):
                     shown, further = _shown_and_forecasts(trial) if selector == OURS else (select(trial), [])
                     forecasts += further
-                    name, episode = known.table.pool.institutions[target], trial.episode
-                    choices.append(Choice(selector, episode.labels, name, seed, episode.query, shown))
-        rows = scored(choices, self.scorer, readers) if readers else {}
-        return HeldOutRun(target, known.lesson, choices, forecasts, rows)
+                    name, labels, query = pool.institutions[target], trial.episode.labels, trial.episode.query
+                    measures = ShownMeasures.of(pool, self.scorer, query, shown)
+                    choices.append(Choice(selector, labels, name, seed, query, shown, measures))
+        return HeldOutRun(target, known.lesson, choices, forecasts, {})
+
+    def _scored(self, run: HeldOutRun, readers: Sequence[str], skills: Sequence[float] = ()) -> HeldOutRun:
+        return replace(run, scores=scored(run.choices, self.scorer, readers, skills)) if readers else run
 
     def _trials(self, known: PastKnowledge, target: int, seed: int) -> Iterator[Trial]:
         """Yield the trials of one random support, one for each number of labels that the institution has."""
@@ -166,16 +169,34 @@ class HeldOutRunner:
                 yield name, select
 
 
-def scored(choices: Iterable[Choice], score: Score, readers: Sequence[str]) -> dict[str, list[Row]]:
-    """Rows of each reader's scores; all readers read the same choices."""
-    found: dict[str, list[Row]] = {reader: [] for reader in readers}
+def scored(
+    choices: Iterable[Choice], read: Read, readers: Sequence[str], skills: Sequence[float] = ()
+) -> dict[str, list[Score]]:
+    """Rows of each reader's scores; all readers read the same choices, the first also with higher ``skills``."""
+    found: dict[str, list[Score]] = {reader: [] for reader in readers}
     for one in choices:
-        for reader, by_metric in score(one.query, one.shown, readers).items():
-            found[reader] += [
-                Row(one.selector, one.labels, one.institution, one.seed, metric, value, len(one.query))
-                for metric, value in by_metric.items()
-            ]
+        for reader, by_metric in read(one.query, one.shown, readers).items():
+            graded = (0.0, *skills) if reader == readers[0] else (0.0,)
+            found[reader] += [_row(one, metric, own, skill) for metric, own in by_metric.items() for skill in graded]
     return found
+
+
+def _row(choice: Choice, metric: str, own: Floats, skill: float) -> Score:
+    measures = choice.measures
+    best = measures.best[metric]
+    return Score(
+        selector=choice.selector,
+        labels=choice.labels,
+        institution=choice.institution,
+        seed=choice.seed,
+        metric=metric,
+        score=skilled_score(own, best, skill),
+        n=len(choice.query),
+        recall=float(best.mean()),
+        distinct=measures.distinct,
+        shots=measures.shots,
+        skill=skill,
+    )
 
 
 def _shown_and_forecasts(trial: Trial) -> tuple[Shown, list[Forecast]]:

@@ -20,8 +20,11 @@ WRITER = "vote"
 CACHED = 1 << 16
 """Texts written, and scores by each metric, that are kept."""
 
+Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
-Closeness = Callable[[Rows, Rows], NDArray[np.float64]]
+Scores = dict[str, dict[str, Floats]]
+"""(n,) scores of n queries in [0, 1], by reader and metric."""
+Closeness = Callable[[Rows, Rows], Floats]
 ShownPrompt = tuple[tuple[tuple[str, str], ...], str]
 """Demonstrations as (input, output) in prompt order, the best last, and the query."""
 
@@ -37,11 +40,14 @@ class Scorer(Protocol):
     def closeness(self) -> Closeness | None:
         """Function of rows (n,) and (n, m): similarity of their answers, in [0, 1]; None where answers are labels."""
 
-    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Return the mean score in [0, 1] of each reader by each metric, both in order.
+    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> Scores:
+        """Return each reader's score of each query, in [0, 1], by each metric, both in order.
 
         ``query`` (n,) rows of the pool, n at least 1; ``shown`` (n, m) rows, best first, -1 where nothing is shown.
         """
+
+    def best(self, query: Rows, shown: Rows) -> dict[str, Floats]:
+        """Return the score (n,) of the best output shown for each query, by metric; 0 where nothing is shown."""
 
 
 def scorer_for(pool: Pool, metric: str | None = None) -> Scorer:
@@ -65,10 +71,16 @@ class LabelScorer:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Return the share of the queries that each reader answers right."""
+    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> Scores:
+        """Return 1 for each query that a reader answers right, else 0."""
         prompt, truth = Prompt.of(self._pool, query, shown), self._pool.answer[query]
-        return {name: {EXACT_MATCH: float((READERS[name](prompt) == truth).mean())} for name in readers}
+        return {name: {EXACT_MATCH: (READERS[name](prompt) == truth).astype(float)} for name in readers}
+
+    def best(self, query: Rows, shown: Rows) -> dict[str, Floats]:
+        """Return 1 for each query whose right answer is among those shown, else 0."""
+        answer = self._pool.answer
+        right = (answer[shown] == answer[query][:, None]) & (shown >= 0)
+        return {EXACT_MATCH: right.any(axis=1).astype(float)}
 
 
 class TextScorer:
@@ -84,13 +96,23 @@ class TextScorer:
         self._write = lru_cache(CACHED)(self._write_anew)
         self._scored = {name: lru_cache(CACHED)(METRICS[name]) for name in metrics}
 
-    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Return the mean over the queries of each metric, between each reader's answer and the query's own output."""
+    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> Scores:
+        """Return each metric of each query, between each reader's answer and the query's own output."""
         prompt = Prompt.of(self._pool, query, shown)
         truth = [self._pool.demonstrations[row].output for row in query]
-        return {reader: _means(self._scored, self._answers(reader, prompt), truth) for reader in readers}
+        return {reader: _values(self._scored, self._answers(reader, prompt), truth) for reader in readers}
 
-    def closeness(self, query: Rows, rows: Rows) -> NDArray[np.float64]:
+    def best(self, query: Rows, shown: Rows) -> dict[str, Floats]:
+        """Return the highest value of each metric between an output shown for a query and the query's own output."""
+        known = self._pool.demonstrations
+        found: dict[str, Floats] = {name: np.zeros(len(query)) for name in self.metrics}
+        for place, (asked, rows) in enumerate(zip(query.tolist(), shown.tolist(), strict=True)):
+            outputs = {known[row].output for row in rows if row >= 0}
+            for name, score in self._scored.items():
+                found[name][place] = max((score(one, known[asked].output) for one in outputs), default=0.0)
+        return found
+
+    def closeness(self, query: Rows, rows: Rows) -> Floats:
         """Return the (n, m) token F1 of the outputs of rows (n, m) with the query's (n,); 0 where a row is -1."""
         return bag_f1(self._pool.bags, self._pool.answer[query], np.where(rows < 0, -1, self._pool.answer[rows]))
 
@@ -149,14 +171,14 @@ class ModelScorer:
         prompts = list(dict.fromkeys(one for choice in choices for one in prompts_of(pool, *choice)))
         return cls(pool, metrics, dict(zip(prompts, answerer(prompts), strict=True)))
 
-    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Return the mean over the queries of each metric, under the name of the only reader."""
+    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> Scores:
+        """Return each metric of each query, under the name of the only reader."""
         truth = [self._pool.demonstrations[row].output for row in query]
         answers = [self._answers[prompt] for prompt in prompts_of(self._pool, query, shown)]
         (reader,) = readers
-        return {reader: _means(self._metrics, answers, truth)}
+        return {reader: _values(self._metrics, answers, truth)}
 
 
-def _means(metrics: Mapping[str, Metric], answers: Sequence[str], truth: Sequence[str]) -> dict[str, float]:
+def _values(metrics: Mapping[str, Metric], answers: Sequence[str], truth: Sequence[str]) -> dict[str, Floats]:
     pairs = list(zip(answers, truth, strict=True))
-    return {name: float(np.mean([score(*pair) for pair in pairs])) for name, score in metrics.items()}
+    return {name: np.array([score(*pair) for pair in pairs]) for name, score in metrics.items()}

@@ -55,8 +55,6 @@ class PastKnowledge:
     """(N, V) from ``baselines.bm25_weights``, with the past institutions as corpus."""
     words: csr_array
     """(N, V) from ``baselines.word_counts``."""
-    twin: NDArray[np.int64]
-    """(N,) first row with the same text and answer (``ranking.twins``)."""
 
     @property
     def log_weights(self) -> NDArray[np.float64]:
@@ -119,8 +117,8 @@ class Trial:
 
     @cached_property
     def candidates(self) -> Candidates:
-        """The labels and the nearest demonstrations of every past institution, without repetitions."""
-        return episode_candidates(self.knowledge.table, self.episode, self.knowledge.twin)
+        """The labels and the nearest demonstrations of every past institution."""
+        return episode_candidates(self.knowledge.table, self.episode)
 
     def best(self, rows: Rows, score: Floats) -> Shown:
         """The ``shots`` candidates (n, m) with the highest score (n, m)."""
@@ -186,9 +184,7 @@ def metachain(trial: Trial) -> Shown:
 
 def shown_with_probability(trial: Trial) -> tuple[Shown, NDArray[np.float64]]:
     """Demonstrations of ``metachain``, and the calibrated probability of each answer; (n, shots) each."""
-    k = len(trial.episode.support)
-    shown, probability = _learned(trial, k)
-    return shown, trial.knowledge.lesson.calibration(k).of(probability)
+    return _learned(trial, len(trial.episode.support))
 
 
 def listed(trial: Trial) -> Shown:
@@ -205,7 +201,7 @@ def prior(trial: Trial) -> Shown:
 
 def scratch(trial: Trial) -> Shown:
     """The same posterior over all past demonstrations as one institution: without meta-learning."""
-    return _plausible(trial, len(trial.episode.support), learned=True, pooled=True)[0]
+    return _plausible(trial, len(trial.episode.support), trial.knowledge.lesson.sharpness, pooled=True)[0]
 
 
 def oracle(trial: Trial) -> Shown:
@@ -227,15 +223,16 @@ INFORMED: Mapping[str, Callable[[Trial], Shown]] = {"listed": listed}
 
 
 def _learned(trial: Trial, k: int, listed: Listed = None) -> tuple[Shown, NDArray[np.float64]]:
-    return _plausible(trial, k, learned=trial.knowledge.lesson.admits(k), listed=listed)
+    return _plausible(trial, k, trial.knowledge.lesson.sharpness_with(k), listed=listed)
 
 
 def _plausible(
-    trial: Trial, k: int, *, learned: bool, pooled: bool = False, listed: Listed = None
+    trial: Trial, k: int, sharpness: float | None, *, pooled: bool = False, listed: Listed = None
 ) -> tuple[Shown, NDArray[np.float64]]:
     """Rows shown after learning from k labels, -1 for none, and the probability of their answers; (n, shots) each.
 
-    ``pooled`` takes all past institutions as one; ``listed`` (C,) marks the answers in the institution's list.
+    ``sharpness`` is None for plain nearest neighbours. ``pooled`` takes all past institutions as one; ``listed`` (C,)
+    marks the answers in the institution's list.
     """
     known, candidates = trial.knowledge, trial.candidates
     pool = known.table.pool
@@ -243,16 +240,8 @@ def _plausible(
     profiles = episode_profiles(known.table, taught, pooled=pooled)
     weights = np.zeros(1) if pooled else with_listed(known.log_weights, pool.gives[known.past], listed)
     fitted = episode_fit(known.table, taught, profiles, weights, known.lesson.settings or PLAIN, listed)
-    probability = plausibility(candidates, fitted, profiles.query)
-    places, _ = choose(
-        DEFAULT,
-        candidates,
-        probability,
-        trial.shots,
-        learned=learned,
-        texts=pool.meaning is not None,
-        vectors=lambda places: pool.vectors[np.take_along_axis(candidates.rows, places, axis=1)],
-    )
+    probability = known.lesson.calibration(k).of(plausibility(candidates, fitted, profiles.query))
+    places, _ = choose(DEFAULT, candidates, probability, trial.shots, sharpness=sharpness, meaning=pool.meaning)
     return at_places(candidates.rows, places, -1), at_places(probability, places, 0.0)
 
 

@@ -1,14 +1,23 @@
 """Summary of an evaluation's scores: means, worst decile, gains with intervals, harm, and shares of what was shown."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metachain.evaluation.bootstrap import Interval, gain_interval, mean_interval
-from metachain.evaluation.result import Harm, PartWorth, Score, ShownShares, SummaryRow, TransferMatrix, read_scores
+from metachain.evaluation.result_rows import (
+    Harm,
+    PartWorth,
+    Score,
+    ShownShares,
+    SummaryRow,
+    TransferMatrix,
+    at_skill,
+    read_scores,
+)
 from metachain.learning.pool import Pool
 
 __all__ = [
@@ -35,21 +44,25 @@ LARGEST_MATRIX = 200
 DECIMALS = 4
 """Of shares and of the transfer matrix."""
 
+MEASURES = ("recall", "distinct", "shots")
+"""Measures of what is shown, in the order of ``SummaryRow``."""
+
 Floats = NDArray[np.float64]
+InstitutionMeans = dict[tuple[str, int], dict[str, float]]
 ScoreRows = Sequence[Score | Mapping[str, Any]]
 """Scores of a result, or the JSON objects of a stored one."""
 
 
 def summarise(scores: Sequence[Score], seed: int = 0) -> tuple[SummaryRow, ...]:
-    """Summarise each selector at each label count, by the first metric.
+    """Summarise each selector at each label count and skill, by the first metric; those of higher skill come last.
 
-    The mean is over institutions of their mean over seeds. ``worst_decile`` is the mean of the worst tenth of
+    All means are over institutions of their mean over seeds. ``worst_decile`` is the mean of the worst tenth of
     institutions, at least one. ``gain`` is ``mean / mean_of_semantic - 1``; ``ci95`` resamples institutions in pairs
     (percentile bootstrap, 10,000 resamples; Efron & Tibshirani 1993). Gain and interval are None where ``semantic`` is
     absent or scores 0; only the interval is None where some resamples leave ``semantic`` at 0.
     """
-    table = by_institution(main_rows(scores))
-    return tuple(_summary_row(key, own, table.get((BASELINE, key[1]), {}), seed) for key, own in table.items())
+    skills = sorted({row.skill for row in scores})
+    return tuple(row for skill in skills for row in _summarised(main_rows(scores, skill), skill, seed))
 
 
 def harm(scores: Sequence[Score], ours: str = OURS, baseline: str = BASELINE) -> tuple[Harm, ...]:
@@ -98,17 +111,21 @@ def worth(scores: ScoreRows, without: Mapping[str, str], ours: str = OURS, seed:
     return [row.to_json() for row in part_worths(read_scores(scores), without, ours, seed)]
 
 
-def main_rows(scores: ScoreRows) -> list[Score]:
-    """Return the rows of the first row's metric, in order."""
+def main_rows(scores: ScoreRows, skill: float = 0.0) -> list[Score]:
+    """Return the rows of the first row's metric, in order, of the reader itself or of one with a higher skill."""
     rows = read_scores(scores)
-    return [row for row in rows if row.metric == rows[0].metric]
+    return [row for row in at_skill(rows, skill) if row.metric == rows[0].metric]
 
 
-def by_institution(scores: ScoreRows) -> dict[tuple[str, int], dict[str, float]]:
-    """Mean score over seeds by (selector, labels) and institution, both in the order of the scores."""
+def by_institution(scores: ScoreRows, skill: float = 0.0, measure: str = "score") -> InstitutionMeans:
+    """Mean over seeds by (selector, labels) and institution, both in the order of the scores.
+
+    ``measure`` is a field of ``Score``; rows where it is unknown are left out.
+    """
     gathered: dict[tuple[str, int], dict[str, list[float]]] = {}
-    for row in read_scores(scores):
-        gathered.setdefault((row.selector, row.labels), {}).setdefault(row.institution, []).append(row.score)
+    for row in at_skill(read_scores(scores), skill):
+        if (value := getattr(row, measure)) is not None:
+            gathered.setdefault((row.selector, row.labels), {}).setdefault(row.institution, []).append(value)
     return {key: {name: float(np.mean(sorted(each))) for name, each in cell.items()} for key, cell in gathered.items()}
 
 
@@ -132,18 +149,30 @@ def rounded_transfer(transfer: Floats, institutions: Sequence[str]) -> TransferM
     return TransferMatrix(tuple(institutions), tuple(map(tuple, np.round(transfer, DECIMALS).tolist())))
 
 
-def _summary_row(key: tuple[str, int], own: Mapping[str, float], base: Mapping[str, float], seed: int) -> SummaryRow:
-    values = np.array(sorted(own.values()))
-    worst = values[: max(1, int(len(values) * WORST_SHARE))]
+def _summarised(rows: Sequence[Score], skill: float, seed: int) -> Iterator[SummaryRow]:
+    table = by_institution(rows, skill)
+    measures = [by_institution(rows, skill, measure) for measure in MEASURES]
+    for key, own in table.items():
+        values = np.array(sorted(own.values()))
+        worst = values[: max(1, int(len(values) * WORST_SHARE))]
+        gain, interval = _gain(own, table.get((BASELINE, key[1]), {}), seed)
+        recall, distinct, shots = (_mean(measured.get(key, {}).values()) for measured in measures)
+        means = float(values.mean()), float(worst.mean())
+        yield SummaryRow(*key, *means, gain, interval, recall, distinct, shots, skill)
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    known = sorted(values)
+    return float(np.mean(known)) if known else None
+
+
+def _gain(own: Mapping[str, float], base: Mapping[str, float], seed: int) -> tuple[float | None, Interval | None]:
+    """Gain over the institutions that both were scored at, and its interval."""
     shared = sorted(own.keys() & base.keys())
-    gain, interval = _gain(np.array([own[name] for name in shared]), np.array([base[name] for name in shared]), seed)
-    return SummaryRow(*key, float(values.mean()), float(worst.mean()), gain, interval)
-
-
-def _gain(own: Floats, base: Floats, seed: int) -> tuple[float | None, Interval | None]:
-    if not len(base) or base.mean() == 0:
+    ours, theirs = (np.array([scores[name] for name in shared]) for scores in (own, base))
+    if not shared or theirs.mean() == 0:
         return None, None
-    return float(own.mean() / base.mean() - 1), gain_interval(own, base, seed)
+    return float(ours.mean() / theirs.mean() - 1), gain_interval(ours, theirs, seed)
 
 
 def _shares(count: NDArray[np.int64], institutions: Sequence[str]) -> dict[str, float]:

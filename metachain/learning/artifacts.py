@@ -10,6 +10,7 @@ from metachain.data.demonstration import check_text
 from metachain.errors import LibraryError, NotFoundError
 from metachain.learning.calibration import Calibration
 from metachain.learning.gaussian_process import Fit, Settings
+from metachain.learning.guard import UNLEARNED_SHARPNESS
 from metachain.learning.posterior import Posterior
 from metachain.learning.prior import GuardResult, Prior
 from metachain.library.library import Library
@@ -34,6 +35,7 @@ def save_prior(library: Library, prior: Prior, institution: str | None = None) -
         "trusts_consensus": prior.lesson.trusts_consensus,
         "unlabelled": asdict(prior.lesson.unlabelled),
         "labelled": asdict(prior.lesson.labelled),
+        "sharpness": prior.lesson.sharpness,
         "fingerprint": prior.fingerprint,
     }
     arrays = {"transfer": prior.transfer, "scores": prior.lesson.scores}
@@ -63,7 +65,8 @@ def load_prior(library: Library, institution: str | None = None) -> Prior:
     try:
         settings = Settings(**header["settings"]) if header["settings"] else None
         calibrations = Calibration(**header["unlabelled"]), Calibration(**header["labelled"])
-        lesson = GuardResult(settings, header["trusts_consensus"], arrays["scores"], *calibrations)
+        sharpness = header.get("sharpness", UNLEARNED_SHARPNESS)
+        lesson = GuardResult(settings, header["trusts_consensus"], arrays["scores"], *calibrations, sharpness)
         named = tuple(header["institutions"]), tuple(header["contributors"])
         prior = Prior(named[0], arrays["transfer"], lesson, header["fingerprint"], named[1])
     except (KeyError, TypeError) as error:

@@ -55,6 +55,8 @@ class Calibration:
 
     def of(self, probability: Floats) -> Floats:
         """Calibrate probabilities of any shape; 0 stays 0."""
+        if self == UNCALIBRATED:
+            return probability
         return np.where(probability > 0, expit(self.intercept + self.slope * _log_odds(probability)), 0.0)
 
 

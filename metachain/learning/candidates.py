@@ -4,24 +4,32 @@ Production, evaluation, the guard and policy search all choose through these fun
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.learning.apportionment import Given, apportion_answers, apportion_meanings
 from metachain.learning.episodes import Episode
 from metachain.learning.gaussian_process import Fit, Listed, Settings, answer_scores, fit
 from metachain.learning.index import Neighbours, similarities
 from metachain.learning.neighbours import NEIGHBOURS, NeighbourTable
-from metachain.learning.policy import Policy, Vectors
-from metachain.learning.ranking import distinct, nearest_first, plausible_answers
-from metachain.learning.reply_profile import Profile, reply_profile
+from metachain.learning.policy import Policy
+from metachain.learning.ranking import at_places, nearest_first, plausible_answers
+from metachain.learning.reply_profile import Meaning, Profile, reply_profile
 
 __all__ = ["Candidates", "Profiles", "choose", "episode_candidates", "episode_fit", "episode_profiles", "plausibility"]
+__all__ += ["weights"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+MEANINGS_A_SHOT = 8
+"""Number of candidates considered for each demonstration shown, where answers are texts."""
+SIMILARITY_SCALE = 0.1
+TEXT_SHARPNESS = 10.0
+"""Factor on the exponent where answers are texts, as their probabilities differ less."""
+
 RowNumbers = Callable[[Rows], Rows]
 """Maps row numbers of any shape to a number each; undefined for negative rows."""
 
@@ -37,25 +45,28 @@ class Candidates:
     answer: Rows
     """(n, m) answer numbers, -1 for none."""
 
-    @classmethod
-    def gather(
-        cls,
-        own: Rows,
-        own_similarity: NDArray[np.float32],
-        near: Neighbours,
-        answer: RowNumbers,
-        twin: RowNumbers | None = None,
-    ) -> Self:
-        """Join own labels (n, k) and the neighbours in S institutions.
+    def at(self, places: NDArray[np.intp]) -> Self:
+        """Keep the candidates at some places (n, j)."""
+        return type(self)(
+            np.take_along_axis(self.rows, places, axis=1),
+            np.take_along_axis(self.similarity, places, axis=1),
+            np.take_along_axis(self.answer, places, axis=1),
+        )
 
-        ``answer`` gives the answer number of rows. ``twin`` gives rows of the same text and answer the same number
-        (``ranking.twins``), and only the first of them is kept; None keeps them all.
+    def take(self, query: int) -> Self:
+        """Keep one query; the arrays become (1, m)."""
+        one = slice(query, query + 1)
+        return type(self)(self.rows[one], self.similarity[one], self.answer[one])
+
+    @classmethod
+    def gather(cls, own: Rows, own_similarity: NDArray[np.float32], near: Neighbours, answer: RowNumbers) -> Self:
+        """Join own labels (n, k) and the neighbours in S institutions; ``answer`` gives the answer number of rows.
+
+        Rows of several institutions with the same text and answer all stay: many that agree count as many.
         """
         near_rows, near_similarity = near.flat()
         rows = np.concatenate([own, near_rows], axis=1)
         similarity = np.concatenate([own_similarity, near_similarity], axis=1)
-        if twin is not None:
-            rows, similarity = distinct(rows, similarity, twin(rows))
         return cls(rows, np.where(rows < 0, -np.inf, similarity), np.where(rows < 0, -1, answer(rows)))
 
 
@@ -73,20 +84,48 @@ def choose(
     probability: Floats,
     shots: int,
     *,
-    learned: bool,
-    texts: bool,
-    vectors: Vectors,
+    sharpness: float | None,
+    meaning: Meaning = None,
     left_out: NDArray[np.bool_] | None = None,
-) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
+) -> Given:
     """Choose at most ``shots`` candidates for each query by a policy.
 
-    ``probability`` (n, m) from ``plausibility``; ``left_out`` (n, m) marks candidates that must not be shown. The rest
-    is as for ``Policy.choose``: returns places (n, min(shots, m)), best first and -1 for none, and scores (n, m).
+    ``probability`` (n, m) of the candidates' answers, calibrated, 0 for none; ``sharpness`` is the guard's, None where
+    plain nearest neighbours choose; ``meaning`` (C, d) are the answers' unit vectors where they are texts;
+    ``left_out`` (n, m) marks candidates that must not be shown. The places are in order of the answers' probability,
+    then of similarity. Where plain nearest neighbours choose, they are in order of similarity, which then takes the
+    place of the quotients.
     """
     similarity = candidates.similarity
     if left_out is not None:
         similarity, probability = np.where(left_out, -np.inf, similarity), np.where(left_out, 0.0, probability)
-    return policy.choose(similarity, probability, shots, learned=learned, texts=texts, vectors=vectors)
+    sharp = policy.sharpness_under(sharpness)
+    if sharp is None:
+        first = nearest_first(similarity, shots)
+        near = np.take_along_axis(similarity, first, axis=1).astype(np.float64)
+        return Given(np.where(near > -np.inf, first, -1), near)
+    weight = weights(probability, similarity, sharp, texts=meaning is not None)
+    if meaning is None:
+        return apportion_answers(weight, similarity, candidates.answer, shots)
+    order = nearest_first(weight, MEANINGS_A_SHOT * shots)
+    likely = replace(candidates, similarity=similarity).at(order)
+    vectors = meaning[np.maximum(likely.answer, 0)]
+    given = apportion_meanings(np.take_along_axis(weight, order, axis=1), likely.similarity, vectors, shots)
+    return Given(at_places(order, given.places, -1), given.quotients)
+
+
+def weights(probability: Floats, similarity: NDArray[np.floating], sharpness: float, *, texts: bool) -> Floats:
+    """``p ** sharpness``; where answers are texts, ``(p / max p) ** (10 sharpness) exp((h - max h) / 0.1)``.
+
+    Each text is an answer of its own, so that the similarity h decides among those of equal meaning. (n, m), 0 for
+    none.
+    """
+    if not texts:
+        return probability**sharpness
+    likeliest = np.maximum(probability.max(axis=1, keepdims=True, initial=0.0), np.finfo(np.float64).tiny)
+    nearest = similarity.max(axis=1, keepdims=True, initial=-1.0)
+    near = np.exp((similarity - nearest) / SIMILARITY_SCALE)
+    return np.asarray((probability / likeliest) ** (TEXT_SHARPNESS * sharpness) * near, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +158,13 @@ def episode_fit(
     return fit(profiles.support, table.pool.answer[episode.support], log_weights, settings, listed)
 
 
-def episode_candidates(table: NeighbourTable, episode: Episode, twin: NDArray[np.int64] | None = None) -> Candidates:
-    """Candidates for an episode's queries; ``twin`` (N,) from ``ranking.twins``, None to keep repetitions."""
+def episode_candidates(table: NeighbourTable, episode: Episode) -> Candidates:
+    """Candidates for an episode's queries."""
     pool = table.pool
     own = np.broadcast_to(episode.support, (len(episode.query), len(episode.support)))
     similarity = similarities(pool.vectors[episode.query], pool.vectors[episode.support])
     near = table.near(episode.query, episode.past)
-    return Candidates.gather(own, similarity, near, pool.answer.__getitem__, None if twin is None else twin.__getitem__)
+    return Candidates.gather(own, similarity, near, pool.answer.__getitem__)
 
 
 def _as_one(near: Neighbours) -> Neighbours:

@@ -8,7 +8,7 @@ from itertools import groupby, product
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.learning.calibration import forecast
+from metachain.learning.calibration import Calibration, Forecast, forecast
 from metachain.learning.candidates import (
     Candidates,
     Profiles,
@@ -17,6 +17,7 @@ from metachain.learning.candidates import (
     episode_fit,
     episode_profiles,
     plausibility,
+    weights,
 )
 from metachain.learning.episodes import Episode
 from metachain.learning.gaussian_process import (
@@ -32,14 +33,16 @@ from metachain.learning.gaussian_process import (
     without_diagonal,
 )
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.policy import Policy
-from metachain.learning.ranking import at_places, plausible_answers
+from metachain.learning.policy import VERDICT, Policy
+from metachain.learning.ranking import at_places, nearest_first, plausible_answers, repeated
 from metachain.learning.reply_profile import co_treatment_features
 from metachain.learning.transfer import prior_log_weights
 from metachain.scoring.metrics import bag_f1
 from metachain.scoring.reader import vote
 
-__all__ = ["ARMS", "NEAREST", "arm_scores", "best_arm", "mean_scores", "shown_probabilities"]
+__all__ = ["ARMS", "NEAREST", "SHARPNESSES", "arm_scores", "best_arm", "flattest", "likeliest_answers", "mean_scores"]
+__all__ += ["sharpness_scores"]
+
 BELIEFS = (0.0, 0.1, 0.3, 1.0)
 SCALES = (0.0, 0.03, 0.1, 0.3, 1.0)
 SLIPS = (0.05, 0.2)
@@ -49,6 +52,8 @@ CONSTANT = 1.0
 SURENESS = 1e-6
 """Weight of the right answer's probability in an arm's score: it only breaks ties."""
 SHOTS = 8
+UNLEARNED_SHARPNESS = 1.0
+"""Sharpness without any episode: in proportion to the probability."""
 NEAREST = None
 """Arm without learning: plain nearest neighbours."""
 
@@ -64,6 +69,10 @@ ARMS: tuple[Settings | None, ...] = (
 KERNELS = {(arm.scale, arm.intercept): arm for arm in ARMS if arm}
 """One arm for each scale and intercept: arms that share these share their matrices."""
 POLICY = Policy(shots=SHOTS)
+SHARPNESSES = (0.7, 1.0, 1.3, 1.6, 2.0, 3.0, VERDICT)
+"""All sharpnesses that the guard compares, the flattest first."""
+WORTH_OF_ALTERNATIVES = 0.005
+"""Maximum loss of a reader that votes, for the sake of one that recognises the right answer among those shown."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -78,10 +87,9 @@ def arm_scores(table: NeighbourTable, episode: Episode, transfer: Floats) -> Flo
     pool, truth = table.pool, table.pool.answer[episode.query]
     profiles = episode_profiles(table, episode)
     candidates = _candidates(table, episode)
-    shown = partial(_shown, table, candidates)
-    weights = prior_log_weights(transfer, episode.past)
-    fits = partial(_fits_by_arm, profiles, pool.answer[episode.support], weights)
-    nearest = shown(np.ones(candidates.rows.shape), learned=False)
+    log_weights = prior_log_weights(transfer, episode.past)
+    fits = partial(_fits_by_arm, profiles, pool.answer[episode.support], log_weights)
+    nearest = _nearest(candidates)
     right: dict[Settings | None, float]
     if pool.meaning is None:
         every = np.broadcast_to(np.arange(len(pool.answers)), (len(truth), len(pool.answers)))
@@ -90,7 +98,7 @@ def arm_scores(table: NeighbourTable, episode: Episode, transfer: Floats) -> Flo
     else:
         near = bag_f1(pool.bags, truth, candidates.answer)
         right = {
-            arm: _mean_shown(near, candidates, shown(plausible_answers(found, candidates.answer), learned=True))
+            arm: _mean_shown(near, candidates, _likeliest(candidates, plausible_answers(found, candidates.answer)))
             for arm, found in fits(candidates.answer)
         }
         right[NEAREST] = _mean_shown(near, candidates, nearest)
@@ -109,42 +117,72 @@ def best_arm(scores: Sequence[Floats], sums: Floats | float = 0.0, further: int 
     return NEAREST if np.isnan(means).any() else ARMS[int(means.argmax())]
 
 
-def shown_probabilities(
-    table: NeighbourTable, episode: Episode, transfer: Floats, settings: Settings
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Probability of every answer shown for an episode's queries, and a mark for right answers; (m,) each.
+def likeliest_answers(table: NeighbourTable, episode: Episode, transfer: Floats, settings: Settings) -> Forecast:
+    """Probabilities, before calibration, of the 8 likeliest answers to each of an episode's queries."""
+    candidates, probability = _plausible(table, episode, transfer, settings)
+    once = np.where(repeated(candidates.answer), 0.0, probability)
+    first = nearest_first(once, SHOTS)
+    probable = np.take_along_axis(once, first, axis=1)
+    answers = np.where(probable > 0, np.take_along_axis(candidates.answer, first, axis=1), -1)
+    return forecast(episode.labels, answers, probable, table.pool.answer[episode.query])
 
-    An answer that is shown several times for a query counts once.
+
+def sharpness_scores(
+    table: NeighbourTable, episode: Episode, transfer: Floats, settings: Settings, calibration: Calibration
+) -> Floats:
+    """Scores of each of ``SHARPNESSES`` on an episode's queries; (len(SHARPNESSES), 2), in [0, 1].
+
+    The first is the share of queries that a vote over the demonstrations shown answers right, the second the share
+    with the right answer among those shown.
     """
+    truth = table.pool.answer[episode.query]
+    candidates, probability = _plausible(table, episode, transfer, settings)
+    probability = calibration.of(probability)
+    found = []
+    for sharpness in SHARPNESSES:
+        first, _ = choose(POLICY, candidates, probability, SHOTS, sharpness=sharpness)
+        among = (at_places(candidates.answer, first, -1) == truth[:, None]).any(axis=1)
+        found.append((float((_voted(candidates, first) == truth).mean()), float(among.mean())))
+    return np.array(found)
+
+
+def flattest(scores: Sequence[Floats]) -> float:
+    """Flattest sharpness with which a vote loses less than half a point; 1 without any scores.
+
+    ``scores`` (len(SHARPNESSES), 2) are of episodes (``sharpness_scores``). The loss is against the sharpest, which
+    shows the likeliest answer alone. The flattest has the right answer among those shown most often.
+    """
+    if not scores:
+        return UNLEARNED_SHARPNESS
+    voted = np.mean(scores, axis=0)[:, 0]
+    return SHARPNESSES[int((voted > voted[-1] - WORTH_OF_ALTERNATIVES).argmax())]
+
+
+def _plausible(
+    table: NeighbourTable, episode: Episode, transfer: Floats, settings: Settings
+) -> tuple[Candidates, Floats]:
+    """Candidates of an episode, and the probability of their answers before calibration."""
     profiles = episode_profiles(table, episode)
     fitted = episode_fit(table, episode, profiles, prior_log_weights(transfer, episode.past), settings)
     candidates = _candidates(table, episode)
-    probability = plausibility(candidates, fitted, profiles.query)
-    first = _shown(table, candidates, probability, learned=True)
-    answers, truth = at_places(candidates.answer, first, -1), table.pool.answer[episode.query]
-    found = forecast(episode.labels, answers, at_places(probability, first, 0.0), truth)
-    return found.probability, found.right
+    return candidates, plausibility(candidates, fitted, profiles.query)
 
 
 def _candidates(table: NeighbourTable, episode: Episode) -> Candidates:
-    """Candidates with repetitions, in double precision."""
+    """Candidates in double precision."""
     found = episode_candidates(table, episode)
     return replace(found, similarity=found.similarity.astype(np.float64))
 
 
-def _shown(table: NeighbourTable, candidates: Candidates, probability: Floats, *, learned: bool) -> Rows:
-    """Places of the candidates shown for each query, best first, -1 for none; (n, 8)."""
-    pool = table.pool
-    first, _ = choose(
-        POLICY,
-        candidates,
-        probability,
-        SHOTS,
-        learned=learned,
-        texts=pool.meaning is not None,
-        vectors=lambda places: pool.vectors[np.take_along_axis(candidates.rows, places, axis=1)],
-    )
+def _nearest(candidates: Candidates) -> Rows:
+    """Places of the nearest candidates of each query, nearest first, -1 for none; (n, 8)."""
+    first, _ = choose(POLICY, candidates, np.ones(candidates.rows.shape), SHOTS, sharpness=None)
     return first
+
+
+def _likeliest(candidates: Candidates, probability: Floats) -> Rows:
+    """Places of the candidates with the largest weight where answers are texts, best first; (n, 8)."""
+    return nearest_first(weights(probability, candidates.similarity, UNLEARNED_SHARPNESS, texts=True), SHOTS)
 
 
 def _voted(candidates: Candidates, first: Rows) -> Rows:

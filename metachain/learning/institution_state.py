@@ -1,6 +1,5 @@
 """State of the target institution: its own labels and feedback, and the shared past that it may use."""
 
-from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,6 @@ from metachain.learning.index import Neighbours
 from metachain.learning.neighbours import NEIGHBOURS
 from metachain.learning.pool import Pool, make_pool, taken
 from metachain.learning.prior import Prior
-from metachain.learning.ranking import twins
 from metachain.learning.shared_past import SharedPast, include, read_shared_past
 from metachain.learning.soft_labels import ScoredAnswer, scored_answers
 from metachain.library.library import Library
@@ -68,28 +66,14 @@ class InstitutionState:
         """(k,) normalised inputs of the support."""
         return np.array([normalise_text(one.input) for one in self.support.demonstrations], object)
 
-    @cached_property
-    def _own_twin(self) -> Rows:
-        return twins(self.support.demonstrations, ChainMap({}, self.past.first), len(self.past.twin))
-
     def demonstration(self, row: int) -> Demonstration:
         """Demonstration of a row; the rows of the past come first, then those of the support."""
         past = self.pool.demonstrations
         return past[row] if row < len(past) else self.support.demonstrations[row - len(past)]
 
-    def vectors_of(self, rows: Rows) -> NDArray[np.float32]:
-        """Vectors (n, j, d) of rows (n, j), zeros for -1."""
-        found = taken(rows, self.pool.vectors, self.support.vectors)
-        found[rows < 0] = 0
-        return found
-
     def answers_of(self, rows: Rows) -> Rows:
         """Answer numbers (n, j) of rows (n, j); undefined for -1."""
         return taken(rows, self.pool.answer, self.support.answer)
-
-    def twins_of(self, rows: Rows) -> Rows:
-        """First row (n, j) with the same text and answer as each of rows (n, j); undefined for -1."""
-        return taken(rows, self.past.twin, self._own_twin)
 
 
 class SharedPastCache:
@@ -116,7 +100,6 @@ class SharedPastCache:
             found = self._pasts.get(key)
             if found is None:
                 found = _read(library, institution, names)
-                _ = found.twin  # computed here once, before several threads need it
                 self._pasts = {known: one for known, one in self._pasts.items() if known[:3] == moment} | {key: found}
         return shared, found
 

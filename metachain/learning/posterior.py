@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metachain.learning.calibration import Calibration
 from metachain.learning.gaussian_process import PLAIN, Fit, fit
 from metachain.learning.institution_state import InstitutionState, SharedPastCache, load_institution
 from metachain.learning.prior import Prior, version_of
@@ -39,6 +40,16 @@ class Posterior:
     def learned(self) -> bool:
         """True where the guard admits learning."""
         return self.prior.lesson.admits(self.evidence)
+
+    @property
+    def sharpness(self) -> float | None:
+        """Sharpness of the choice; None where plain nearest neighbours choose."""
+        return self.prior.lesson.sharpness_with(self.evidence)
+
+    @property
+    def calibration(self) -> Calibration:
+        """Calibration of its probabilities."""
+        return self.prior.lesson.calibration(self.evidence)
 
     @property
     def method(self) -> str:

@@ -12,10 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.errors import DataError, SharingError
-from metachain.learning.calibration import UNCALIBRATED, Calibration
+from metachain.learning.calibration import UNCALIBRATED, Calibration, Forecast
 from metachain.learning.episodes import FEWEST, LABELS, all_episodes, episodes_of, transfer_items
 from metachain.learning.gaussian_process import PLAIN, Settings
-from metachain.learning.guard import ARMS, arm_scores, best_arm, mean_scores, shown_probabilities
+from metachain.learning.guard import (
+    ARMS,
+    UNLEARNED_SHARPNESS,
+    arm_scores,
+    best_arm,
+    flattest,
+    likeliest_answers,
+    mean_scores,
+    sharpness_scores,
+)
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import Pool
 from metachain.learning.shared_past import pool_of, read_shared_past
@@ -46,16 +55,22 @@ class GuardResult:
     scores: Floats
     """(len(LABELS), len(ARMS)) mean score in episodes with 0, 4, 16 labels (``guard.arm_scores``); nan without any."""
     unlabelled: Calibration = UNCALIBRATED
-    """Calibration of the probabilities shown without labels; ``labelled`` is the one with labels."""
+    """Calibration of the probabilities without labels; ``labelled`` is the one with labels."""
     labelled: Calibration = UNCALIBRATED
+    sharpness: float = UNLEARNED_SHARPNESS
+    """Exponent of an answer's probability in its share of the demonstrations (``guard.flattest``)."""
 
     def admits(self, labels: int) -> bool:
         """True where learning chooses with this number of labels, False where plain nearest neighbours choose."""
         return self.settings is not None if labels else self.trusts_consensus
 
     def calibration(self, labels: int) -> Calibration:
-        """Calibration of the probabilities shown with this number of labels."""
+        """Calibration of the probabilities with this number of labels."""
         return self.labelled if labels else self.unlabelled
+
+    def sharpness_with(self, labels: int) -> float | None:
+        """Sharpness with this number of labels; None where plain nearest neighbours choose."""
+        return self.sharpness if self.admits(labels) else None
 
 
 @dataclass(frozen=True)
@@ -88,6 +103,8 @@ def version_of(prior: Prior) -> str:
     """Version of a prior: 16 hexadecimal digits, equal for equal priors, learned or read back; O(S²), so keep it."""
     lesson = asdict(prior.lesson)
     scores = lesson.pop("scores")
+    if prior.lesson.sharpness == UNLEARNED_SHARPNESS:
+        del lesson["sharpness"]  # so that priors from before it keep their version
     parts = [prior.fingerprint, prior.institutions, prior.contributors, lesson]
     digest = sha256(json.dumps(parts, sort_keys=True).encode() + prior.transfer.tobytes() + scores.tobytes())
     return digest.hexdigest()[:VERSION_DIGITS]
@@ -230,12 +247,16 @@ def run_guard(
     lesson = GuardResult(settings, trusts_consensus, np.stack(means))
     if table.pool.meaning is not None:
         return lesson
-    shown = [(one.labels, shown_probabilities(table, one, transfer, settings or PLAIN)) for one in episodes]
-    return replace(
+    used = settings or PLAIN
+    forecasts = [likeliest_answers(table, one, transfer, used) for one in episodes]
+    lesson = replace(
         lesson,
-        unlabelled=_calibration([one for labels, one in shown if not labels]),
-        labelled=_calibration([one for labels, one in shown if labels]),
+        unlabelled=_calibration([one for one in forecasts if not one.labels]),
+        labelled=_calibration([one for one in forecasts if one.labels]),
     )
+    learned = [one for one in episodes if lesson.admits(one.labels)]
+    scores = [sharpness_scores(table, one, transfer, used, lesson.calibration(one.labels)) for one in learned]
+    return replace(lesson, sharpness=flattest(scores))
 
 
 def _own(library: Library, institution: str, sources: Sources, progress: Progress) -> Pool:
@@ -258,8 +279,8 @@ def _check_institutions(sources: Sequence[str], contributors: Sequence[str], min
         )
 
 
-def _calibration(shown: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> Calibration:
-    if not shown:
+def _calibration(forecasts: Sequence[Forecast]) -> Calibration:
+    if not forecasts:
         return UNCALIBRATED
-    probability, right = zip(*shown, strict=True)
+    probability, right = ([getattr(one, name) for one in forecasts] for name in ("probability", "right"))
     return Calibration.learn(np.concatenate(probability), np.concatenate(right))

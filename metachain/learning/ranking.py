@@ -1,22 +1,11 @@
 """Ranking of candidate demonstrations: pure functions over arrays of n queries and m candidates."""
 
-from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.data.demonstration import Demonstration
-from metachain.embedding.similarity import normalise_text
-
-__all__ = ["at_places", "distinct", "maximal_marginal_relevance", "nearest_first", "plausible_answers"]
-__all__ += ["plausible_first", "repeated", "twins"]
-
-SIMILARITY_SCALE = 0.1
-PLAUSIBILITY_WEIGHT = 10.0
-KEPT_SHARE = 0.8
-KEPT_SHARE_OF_TEXTS = 0.5
-"""Lower than for labels, as texts differ in degree: a less plausible text contradicts nothing."""
+__all__ = ["at_places", "maximal_marginal_relevance", "nearest_first", "plausible_answers", "repeated"]
 
 Floats = NDArray[np.floating]
 
@@ -42,17 +31,6 @@ def repeated(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
     return marked
 
 
-def distinct(
-    rows: NDArray[np.integer], similarity: Floats, twin: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Candidate rows (n, m) and their similarity, with -1 and -inf for no row and for a twin of one further left.
-
-    ``twin`` (n, m) are the rows' numbers from ``twins``, and undefined where there is no row.
-    """
-    dropped = repeated(np.where(rows < 0, -1, twin)) | (rows < 0)
-    return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
-
-
 def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) -> NDArray[np.float64]:
     """Normalise the fits of candidates' answers to probabilities over the distinct answers of a text's candidates.
 
@@ -62,45 +40,6 @@ def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) ->
     there = answer >= 0
     total = np.where(there & ~repeated(answer), fits, 0.0).sum(axis=1, keepdims=True)
     return np.where(there, fits, 0.0) / np.where(total == 0, 1, total)
-
-
-def plausible_first(
-    similarity: Floats,
-    plausibility: NDArray[np.float64],
-    k: int,
-    *,
-    texts: bool = False,
-    weight: float = PLAUSIBILITY_WEIGHT,
-    kept_share: float | None = None,
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Choose candidates that are near *and* have a plausible answer.
-
-    ``similarity`` h and ``plausibility`` p are (n, m); ``score = h / 0.1 + weight log p``. The best k are kept, except
-    those with p under ``kept_share`` (None: 0.8, or 0.5 for ``texts``) of the best p kept. Returns positions
-    (n, min(k, m)), best first and -1 where dropped, and the scores (n, m).
-    """
-    score = utility(similarity, plausibility, weight)
-    return plausible_alone(nearest_first(score, k), plausibility, least_share(texts, kept_share)), score
-
-
-def utility(similarity: Floats, plausibility: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
-    """``h / 0.1 + weight log p`` of candidates (n, m); -inf where p is 0 and the weight is not."""
-    near = np.asarray(similarity / SIMILARITY_SCALE, np.float64)
-    with np.errstate(divide="ignore"):
-        return near + weight * np.log(plausibility) if weight else near
-
-
-def least_share(texts: bool, kept_share: float | None) -> float:
-    """Minimum plausibility of a demonstration, as a share of the best one shown."""
-    usual = KEPT_SHARE_OF_TEXTS if texts else KEPT_SHARE
-    return usual if kept_share is None else kept_share
-
-
-def plausible_alone(first: NDArray[np.intp], plausibility: NDArray[np.float64], least: float) -> NDArray[np.intp]:
-    """Positions (n, k), with -1 where the plausibility is 0, or under ``least`` times the best of the row."""
-    kept = np.take_along_axis(plausibility, first, axis=1)
-    best = kept.max(axis=1, keepdims=True, initial=0.0)
-    return np.where((kept >= least * best) & (kept > 0), first, -1)
 
 
 def maximal_marginal_relevance(
@@ -123,15 +62,3 @@ def maximal_marginal_relevance(
         likeness = np.einsum("nd,nmd->nm", candidates[everyone, picked[:, turn]], candidates)
         redundancy = np.maximum(redundancy, likeness)
     return picked
-
-
-def twins(
-    demonstrations: Sequence[Demonstration], seen: MutableMapping[tuple[str, str], int] | None = None, first: int = 0
-) -> NDArray[np.int64]:
-    """For each demonstration, the number of the first one with the same input and output; (N,).
-
-    Demonstrations are numbered from ``first`` on. ``seen`` holds the numbers of earlier ones, and is extended.
-    """
-    seen = {} if seen is None else seen
-    keys = ((normalise_text(one.input), one.output) for one in demonstrations)
-    return np.array([seen.setdefault(key, row) for row, key in enumerate(keys, first)], np.int64)

@@ -2,16 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration
 from metachain.learning.index import InstitutionIndex
 from metachain.learning.pool import Pool, make_pool
-from metachain.learning.ranking import twins
 from metachain.library.library import Library
 from metachain.progress import Progress, silent
 
@@ -30,16 +25,6 @@ class SharedPast:
     """``Library.content_version`` of its institutions before it was read."""
     _digests: dict[bytes, str] = field(default_factory=dict, repr=False)
 
-    @property
-    def first(self) -> dict[tuple[str, str], int]:
-        """Row of the first demonstration of each normalised text and answer."""
-        return self._twins[0]
-
-    @property
-    def twin(self) -> NDArray[np.int64]:
-        """(N,) first row with the same text and answer, for each row (``ranking.twins``)."""
-        return self._twins[1]
-
     def digest(self, key: bytes, learned: Callable[[], Any]) -> str:
         """SHA-256 of a prior and these demonstrations, in hexadecimal digits; computed once for each prior.
 
@@ -50,11 +35,6 @@ class SharedPast:
             include(digest, self.pool.demonstrations)
             self._digests[key] = digest.hexdigest()
         return self._digests[key]
-
-    @cached_property
-    def _twins(self) -> tuple[dict[tuple[str, str], int], NDArray[np.int64]]:
-        first: dict[tuple[str, str], int] = {}
-        return first, twins(self.pool.demonstrations, first)
 
 
 def read_shared_past(

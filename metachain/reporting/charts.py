@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-from metachain.evaluation.result import CalibrationRow
+from metachain.evaluation.result_rows import CalibrationRow
 from metachain.reporting.comparison import BASELINE, OURS, Point, tally
 from metachain.reporting.wording import listed, score
 
 __all__ = ["INK", "OKABE_ITO", "QUIET", "apart", "difference_chart", "inline_svg", "learning_curve_chart"]
-__all__ += ["reliability_chart"]
+__all__ += ["reliability_chart", "skill_chart"]
 
 INK = "#010203"
 QUIET = "#777778"
@@ -72,23 +72,20 @@ OTHER = Style(INK, DASH_DOT, ".")
 
 def learning_curve_chart(curves: Mapping[str, Sequence[Point]], size: str) -> Markup:
     """Draw each selector's mean score by number of labels; ``size`` is ``wide`` or ``narrow``."""
-    height = max(440, 120 + LABEL_HEIGHT * len(curves))
-    figure, axes = _canvas(WIDTHS[size], height, left=40, right=92)
     counts = sorted({point.labels for points in curves.values() for point in points})
-    dodges = np.linspace(-0.14, 0.14, max(len(curves), 2))
-    ends = {}
-    for dodge, (name, points) in zip(dodges, curves.items(), strict=False):
-        shift = 0.0 if name in (OURS, BASELINE) else float(dodge)
-        slots = [counts.index(point.labels) + shift for point in points]
-        _curve(axes, name, slots, points)
-        ends[name] = (slots[-1], points[-1].mean)
-    axes.set_xticks(range(len(counts)), [str(count) for count in counts])
-    axes.set_xlim(-0.3, len(counts) - 0.6)
-    axes.set_xlabel("labels of the new institution", fontsize=FONT, color=INK)
-    axes.set_title("mean score over institutions", loc="left", fontsize=FONT, color=INK)
-    _direct_labels(axes, ends, LABEL_HEIGHT / (height - 72))
+    named = {name: {str(point.labels): point for point in points} for name, points in curves.items()}
+    figure = _curves(named, [str(count) for count in counts], "labels of the new institution", size)
     label = f"Learning curves of {len(curves)} selectors over {len(counts)} label counts; {BELOW}"
     return inline_svg(figure, f"curves-{size}", label)
+
+
+def skill_chart(curves: Mapping[str, Mapping[float, Point]], size: str) -> Markup:
+    """Draw each selector's mean score by the skill of the reader; ``size`` is ``wide`` or ``narrow``."""
+    skills = sorted({skill for points in curves.values() for skill in points})
+    named = {name: {f"{skill:g}": point for skill, point in points.items()} for name, points in curves.items()}
+    figure = _curves(named, [f"{skill:g}" for skill in skills], "skill of the reader", size)
+    label = f"Scores of {len(curves)} selectors over {len(skills)} skills of the reader; {BELOW}"
+    return inline_svg(figure, f"skills-{size}", label)
 
 
 def difference_chart(differences: Mapping[int, Mapping[str, float]], size: str) -> Markup:
@@ -196,6 +193,25 @@ def _axes(figure: Figure, place: tuple[float, float, float, float], left: int, r
     axes.grid(visible=True, axis="both", color=QUIET, alpha=0.25, linewidth=0.8)
     axes.set_axisbelow(True)
     return axes
+
+
+def _curves(curves: Mapping[str, Mapping[str, Point]], ticks: Sequence[str], below: str, size: str) -> Figure:
+    """Draw a curve for each selector, whose points are named by their tick, with its name at the last one."""
+    height = max(440, 120 + LABEL_HEIGHT * len(curves))
+    figure, axes = _canvas(WIDTHS[size], height, left=40, right=92)
+    dodges = np.linspace(-0.14, 0.14, max(len(curves), 2))
+    ends = {}
+    for dodge, (name, points) in zip(dodges, curves.items(), strict=False):
+        shift = 0.0 if name in (OURS, BASELINE) else float(dodge)
+        slots = [ticks.index(tick) + shift for tick in points]
+        _curve(axes, name, slots, list(points.values()))
+        ends[name] = (slots[-1], list(points.values())[-1].mean)
+    axes.set_xticks(range(len(ticks)), ticks)
+    axes.set_xlim(-0.3, len(ticks) - 0.6)
+    axes.set_xlabel(below, fontsize=FONT, color=INK)
+    axes.set_title("mean score over institutions", loc="left", fontsize=FONT, color=INK)
+    _direct_labels(axes, ends, LABEL_HEIGHT / (height - 72))
+    return figure
 
 
 def _curve(axes: Axes, name: str, slots: Sequence[float], points: Sequence[Point]) -> None:

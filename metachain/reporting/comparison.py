@@ -8,12 +8,13 @@ import numpy as np
 
 from metachain.evaluation.ablation import PARTS, ablated_name
 from metachain.evaluation.bootstrap import Interval, curve_interval
-from metachain.evaluation.result import CalibrationRow, Evaluation, PartWorth, Score, SummaryRow
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import CalibrationRow, PartWorth, Score, SummaryRow, at_skill
 from metachain.evaluation.summary import BASELINE, OURS, by_institution, main_rows
 from metachain.learning.calibration import BINS, Bin
 
 __all__ = ["ABLATED", "BASELINE", "OURS", "SELECTORS", "Fare", "Point", "Variants", "differences", "fares"]
-__all__ += ["learning_curves", "ordered", "tally", "tenths", "variants", "worths"]
+__all__ += ["learning_curves", "ordered", "skill_curves", "tally", "tenths", "variants", "worths"]
 
 SELECTORS = {
     "zero": "no demonstrations at all",
@@ -73,9 +74,19 @@ def learning_curves(scores: Sequence[Score]) -> dict[str, tuple[Point, ...]]:
     table = _institution_scores(scores)
     curves: dict[str, list[Point]] = {selector: [] for selector in ordered(name for name, _ in table)}
     for (selector, labels), cell in sorted(table.items()):
-        values = np.array(list(cell.values()))
-        curves[selector].append(Point(labels, float(values.mean()), curve_interval(values)))
+        curves[selector].append(_point(labels, cell))
     return {selector: tuple(points) for selector, points in curves.items()}
+
+
+def skill_curves(scores: Sequence[Score], labels: int) -> dict[str, dict[float, Point]]:
+    """Return each selector's mean score at one label count by the reader's skill; empty for a single skill."""
+    skills = sorted({row.skill for row in scores})
+    tables = {skill: _institution_scores(scores, skill) for skill in skills if len(skills) > 1}
+    names = ordered(selector for table in tables.values() for selector, count in table if count == labels)
+    return {
+        name: {skill: _point(labels, table[name, labels]) for skill, table in tables.items() if (name, labels) in table}
+        for name in names
+    }
 
 
 def differences(scores: Sequence[Score], ours: str = OURS, baseline: str = BASELINE) -> dict[int, dict[str, float]]:
@@ -109,17 +120,22 @@ def fares(scores: Sequence[Score], labels: int) -> tuple[Fare, ...]:
 
 
 def variants(result: Evaluation) -> dict[str, Variants]:
-    """Return metachain's summary by reader, by metric and by number of past institutions, where there are several.
+    """Return metachain's summary by reader, skill, metric and number of past institutions, where there are several.
 
-    Kinds are ``reader``, ``metric`` and ``past institutions``. Each includes the main result: first among readers and
-    metrics, as ``all`` after smaller numbers of past institutions. A kind without metachain is left out.
+    Kinds are ``reader``, ``skill``, ``metric`` and ``past institutions``. Each includes the main result: first among
+    readers, skills and metrics, as ``all`` after smaller numbers of past institutions. A kind without metachain is left
+    out.
     """
-    main, settings = result.summary, result.settings
+    main, settings = at_skill(result.summary), result.settings
     kinds: dict[str, dict[str, Sequence[SummaryRow]]] = {}
     if result.readers:
         kinds["reader"] = {settings.readers[0]: main, **{name: one.summary for name, one in result.readers.items()}}
+    skills = sorted({row.skill for row in result.summary})
+    if len(skills) > 1:
+        kinds["skill"] = {f"{skill:g}": at_skill(result.summary, skill) for skill in skills}
     if result.metrics:
-        kinds["metric"] = {settings.metrics[0]: main, **{name: one.summary for name, one in result.metrics.items()}}
+        others = {name: at_skill(one.summary) for name, one in result.metrics.items()}
+        kinds["metric"] = {settings.metrics[0]: main, **others}
     if result.past:
         kinds["past institutions"] = {**{str(one.past): one.summary for one in result.past}, "all": main}
     found = {
@@ -146,7 +162,12 @@ def tenths(calibration: Iterable[CalibrationRow]) -> dict[tuple[int, int], Bin]:
     }
 
 
-def _institution_scores(scores: Sequence[Score]) -> dict[tuple[str, int], dict[str, float]]:
+def _point(labels: int, cell: Mapping[str, float]) -> Point:
+    values = np.array(list(cell.values()))
+    return Point(labels, float(values.mean()), curve_interval(values))
+
+
+def _institution_scores(scores: Sequence[Score], skill: float = 0.0) -> dict[tuple[str, int], dict[str, float]]:
     """Mean over seeds by (selector, labels) and institution, of the first metric; institutions by name."""
-    known = [row for row in main_rows(scores) if np.isfinite(row.score)]
-    return {key: dict(sorted(cell.items())) for key, cell in by_institution(known).items()}
+    known = [row for row in main_rows(scores, skill) if np.isfinite(row.score)]
+    return {key: dict(sorted(cell.items())) for key, cell in by_institution(known, skill).items()}

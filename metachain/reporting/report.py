@@ -11,16 +11,17 @@ from jinja2 import Environment, StrictUndefined
 
 from metachain.evaluation.ablation import PARTS
 from metachain.evaluation.result import Cost, Evaluation, GuardChoice
+from metachain.evaluation.result_rows import at_skill
 from metachain.files import write_text
 from metachain.learning.calibration import BINS
 from metachain.reporting import comparison, wording
-from metachain.reporting.charts import difference_chart, learning_curve_chart, reliability_chart
+from metachain.reporting.charts import difference_chart, learning_curve_chart, reliability_chart, skill_chart
 from metachain.reporting.verdict import verdict
 
 __all__ = ["render_report", "write_report"]
 
 SIZES = ("wide", "narrow")
-FILTERS = ("duration", "hundredths", "listed", "percent", "points", "score", "share", "whole")
+FILTERS = ("duration", "hundredths", "listed", "number", "percent", "points", "score", "share", "whole")
 DRAWN = 60
 """Most rows and columns of a matrix that are drawn."""
 LEARNED, PLAIN = "learned", "nearest neighbours"
@@ -45,7 +46,7 @@ def write_report(result: Evaluation, path: str | Path) -> Path:
 def _context(result: Evaluation) -> dict[str, Any]:
     curves, paired = comparison.learning_curves(result.scores), comparison.differences(result.scores)
     drawn = {name: points for name, points in curves.items() if name not in comparison.ABLATED}
-    rows = {(row.selector, row.labels): row for row in result.summary}
+    rows = {(row.selector, row.labels): row for row in at_skill(result.summary)}
     return {
         **{"result": result, "verdict": verdict(result), "ours": comparison.OURS, "baseline": comparison.BASELINE},
         "meanings": {**comparison.SELECTORS, **comparison.ABLATED},
@@ -56,6 +57,8 @@ def _context(result: Evaluation) -> dict[str, Any]:
         "counts": sorted({labels for _, labels in rows}),
         "curve_charts": {size: learning_curve_chart(drawn, size) for size in SIZES if drawn},
         "ablated": len(curves) > len(drawn),
+        "measured": any(row.recall is not None for row in rows.values()),
+        **_skills(result, max((labels for _, labels in rows), default=0)),
         "difference_charts": {size: difference_chart(paired, size) for size in SIZES if paired},
         "paired": paired,
         "institutions": _worst_first(paired),
@@ -75,6 +78,18 @@ def _context(result: Evaluation) -> dict[str, Any]:
         "bins": comparison.tenths(result.calibration),
         "tenths": {place: f"{10 * place} to {10 * place + 10} %" for place in range(BINS)},
         **{"costs": _costs(result.cost), "settings": _settings(result)},
+    }
+
+
+def _skills(result: Evaluation, labels: int) -> dict[str, Any]:
+    """Curves over the skill of the reader at one label count."""
+    curves = comparison.skill_curves(result.scores, labels)
+    drawn = {name: points for name, points in curves.items() if name not in comparison.ABLATED}
+    return {
+        "skill_labels": labels,
+        "skill_curves": curves,
+        "skills": sorted({skill for points in curves.values() for skill in points}),
+        "skill_charts": {size: skill_chart(drawn, size) for size in SIZES if drawn},
     }
 
 

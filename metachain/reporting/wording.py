@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-__all__ = ["duration", "hundredths", "listed", "percent", "points", "score", "share", "whole"]
+__all__ = ["duration", "hundredths", "listed", "number", "percent", "points", "score", "share", "whole"]
 
 UNKNOWN = "–"
 
@@ -37,6 +37,11 @@ def hundredths(value: float) -> str:
     if round(value, 2) == 0:
         return "·"
     return f"{value:.2f}".lstrip("0") if round(value, 2) < 1 else "1"
+
+
+def number(mean: float | None) -> str:
+    """Write a mean number of things to one decimal: ``2.04`` is ``2.0``; an unknown one is a dash."""
+    return UNKNOWN if mean is None else f"{mean:.1f}"
 
 
 def whole(count: float) -> str:

@@ -19,10 +19,11 @@ from metachain.learning.neighbours import NEIGHBOURS
 from metachain.learning.policy import Policy
 from metachain.learning.posterior import Posterior
 from metachain.learning.reply_profile import reply_profile
-from metachain.selection.selection import Chosen, Selection
+from metachain.selection.selection import AnswerProbability, Chosen, Selection
 
 __all__ = ["Chooser", "checked_shots"]
 
+MOST_ANSWERS = 32
 KIN = 0.3
 """Co-treatment, in [0, 1], from which a reason names a label."""
 
@@ -61,21 +62,18 @@ class Chooser:
         profile = reply_profile(near, pool.answer, len(pool.answers), pool.meaning)
         kernel = co_treatment_kernel(posterior.fit, profile)
         candidates = _candidates(state, normalised, vectors, near)
-        probability = plausibility(candidates, posterior.fit, profile, kernel)
-        rows = candidates.rows
+        probability = posterior.calibration.of(plausibility(candidates, posterior.fit, profile, kernel))
         places, score = choose(
             self.policy,
             candidates,
             probability,
             shots,
-            learned=posterior.learned,
-            texts=pool.meaning is not None,
-            vectors=lambda places: state.vectors_of(np.take_along_axis(rows, places, axis=1)),
-            left_out=self._left_out(rows, without),
+            sharpness=posterior.sharpness,
+            meaning=pool.meaning,
+            left_out=self._left_out(candidates.rows, without),
         )
-        probability = posterior.prior.lesson.calibration(posterior.evidence).of(probability)
         return [
-            self._selection(text, rows[i], places[i], score[i], candidates.similarity[i], probability[i], kernel[i])
+            self._selection(text, candidates.take(i), places[i], score[i], probability[i], kernel[i])
             for i, text in enumerate(texts)
         ]
 
@@ -89,15 +87,34 @@ class Chooser:
         return np.array(out, bool).reshape(rows.shape)
 
     def _selection(
-        self, text: str, rows: Rows, places: Rows, score: Floats, similarity: Floats, probable: Floats, kernel: Floats
+        self, text: str, candidates: Candidates, places: Rows, score: Floats, probable: Floats, kernel: Floats
     ) -> Selection:
+        rows, similarity, answer = candidates.rows[0], candidates.similarity[0], candidates.answer[0]
+        ranked = _ranked(answer, probable)
         chosen = []
-        for place in places[::-1][places[::-1] >= 0]:
+        for turn in np.flatnonzero(places >= 0)[::-1]:
+            place = places[turn]
             one, near, probability = self.state.demonstration(int(rows[place])), similarity[place], probable[place]
-            reason = _reason(self.state, one, near, probability, kernel)
-            chosen.append(Chosen(one, float(score[place]), float(near), float(probability), reason))
-        method = "metachain" if self.policy.weighs(learned=self.posterior.learned) else "nearest"
-        return Selection(self.state.institution, text, tuple(chosen), method, self.policy.best_first)
+            reason = _reason(self.state, one, near, probability, ranked.get(int(answer[place]), 0), kernel)
+            chosen.append(Chosen(one, float(score[turn]), float(near), float(probability), reason))
+        pool, sharpness = self.state.pool, self.policy.sharpness_under(self.posterior.sharpness)
+        first = () if pool.meaning is not None else list(ranked)[:MOST_ANSWERS]
+        by_answer = dict(zip(answer.tolist(), probable.tolist(), strict=True))
+        return Selection(
+            self.state.institution,
+            text,
+            tuple(chosen),
+            "nearest" if sharpness is None else "metachain",
+            self.policy.best_first,
+            answers=tuple(AnswerProbability(pool.answers[number], by_answer[number]) for number in first),
+        )
+
+
+def _ranked(answer: Rows, probable: Floats) -> dict[int, int]:
+    """Rank of each answer number of m candidates by probability, from 1; answers without any are left out."""
+    order = np.argsort(-probable, kind="stable")
+    numbers = dict.fromkeys(answer[order[probable[order] > 0]].tolist())
+    return {number: rank for rank, number in enumerate(numbers, 1)}
 
 
 def _candidates(
@@ -107,19 +124,31 @@ def _candidates(
     itself = np.array(normalised, object)[:, None] == state.own_texts[None, :]
     own = np.where(itself, -1, len(state.pool.demonstrations) + np.arange(len(state.own_texts)))
     similarity = similarities(vectors, state.support.vectors)
-    return Candidates.gather(own, similarity, near, state.answers_of, state.twins_of)
+    return Candidates.gather(own, similarity, near, state.answers_of)
 
 
-def _reason(state: InstitutionState, one: Demonstration, similarity: float, probability: float, kernel: Floats) -> str:
+def _reason(
+    state: InstitutionState, one: Demonstration, similarity: float, probability: float, rank: int, kernel: Floats
+) -> str:
     institution, support = state.institution, state.support.demonstrations
     origin = "your own label" if one.institution == institution else f"from {one.institution}"
     reason = f"{origin}: input {similarity:.0%} similar, answer {probability:.0%} probable here"
+    if rank and state.pool.meaning is None:
+        reason += f" ({_ordinal(rank)}likeliest)"
     kernel = kernel[: len(support)]  # the columns after these are scored answers
     if not len(kernel) or kernel.max() < KIN:
         return reason
     kin = support[int(kernel.argmax())]
     verb = "agrees with" if kin.output == one.output else "differs from"
     return f"{reason}; {verb} your label {kin.input[:60]!r} ({kin.output[:30]}), which past institutions treat alike"
+
+
+def _ordinal(rank: int) -> str:
+    """``2nd`` with a space after it, and so on; empty for 1."""
+    if rank == 1:
+        return ""
+    ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
+    return f"{rank}{ending} "
 
 
 def checked_shots(k: int) -> int:

@@ -41,10 +41,8 @@ class FusionRehearsal(RehearsalSet):
     def answers(self, question: Question) -> tuple[AnswerProbability, ...]:
         """Answers of a question's candidates with their calibrated probabilities, most probable first."""
         candidates, probability = self._plausible(question.episode)
-        calibration = self._prior.lesson.calibration(self._episodes[question.episode].labels)
-        numbers = candidates.answer[question.place].tolist()
-        calibrated = calibration.of(probability[question.place]).tolist()
-        found = {number: value for number, value in zip(numbers, calibrated, strict=True) if number >= 0}
+        numbers, values = candidates.answer[question.place].tolist(), probability[question.place].tolist()
+        found = {number: value for number, value in zip(numbers, values, strict=True) if number >= 0}
         best = sorted(found.items(), key=lambda one: -one[1])
         return tuple(AnswerProbability(self._table.pool.answers[number], value) for number, value in best)
 

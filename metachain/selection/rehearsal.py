@@ -21,7 +21,6 @@ from metachain.learning.gaussian_process import PLAIN
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import Policy
 from metachain.learning.prior import Prior
-from metachain.learning.ranking import twins
 from metachain.learning.transfer import prior_log_weights
 
 __all__ = ["Question", "RehearsalSet"]
@@ -56,7 +55,6 @@ class RehearsalSet:
         self._table, self._prior, self._seed = table, prior, seed
         everyone = np.arange(len(table.pool.institutions))
         self._episodes = all_episodes(table.pool, prior.transfer, everyone) if episodes is None else list(episodes)
-        self._twin = twins(table.pool.demonstrations)
         self._plausible = lru_cache(KEPT)(self._plausible_candidates)
 
     def questions(self) -> Iterator[Question]:
@@ -86,7 +84,7 @@ class RehearsalSet:
         pool = self._table.pool
         every, probabilities = self._plausible(question.episode)
         one = slice(question.place, question.place + 1)
-        candidates = Candidates(every.rows[one], every.similarity[one], every.answer[one])
+        candidates = every.take(question.place)
         chosen = []
         for policy in policies:
             places, _ = choose(
@@ -94,9 +92,8 @@ class RehearsalSet:
                 candidates,
                 probabilities[one],
                 policy.shots,
-                learned=self._prior.lesson.admits(self._episodes[question.episode].labels),
-                texts=pool.meaning is not None,
-                vectors=lambda places: pool.vectors[np.take_along_axis(candidates.rows, places, axis=1)],
+                sharpness=self._prior.lesson.sharpness_with(self._episodes[question.episode].labels),
+                meaning=pool.meaning,
                 left_out=self._demoted(candidates.rows, policy),
             )
             best = [candidates.rows[0, place] for place in places[0] if place >= 0]
@@ -115,5 +112,6 @@ class RehearsalSet:
         profiles = episode_profiles(table, episode)
         weights = prior_log_weights(self._prior.transfer, episode.past)
         fitted = episode_fit(table, episode, profiles, weights, self._prior.lesson.settings or PLAIN)
-        candidates = episode_candidates(table, episode, self._twin)
-        return candidates, plausibility(candidates, fitted, profiles.query)
+        candidates = episode_candidates(table, episode)
+        probability = plausibility(candidates, fitted, profiles.query)
+        return candidates, self._prior.lesson.calibration(episode.labels).of(probability)

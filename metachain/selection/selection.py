@@ -9,7 +9,7 @@ __all__ = ["AnswerProbability", "Chosen", "Selection"]
 
 @dataclass(frozen=True, slots=True)
 class AnswerProbability:
-    """One answer among those of a query's candidates, with its calibrated probability in [0, 1]."""
+    """One answer, and its calibrated probability in [0, 1] at the asking institution."""
 
     answer: str
     probability: float
@@ -21,7 +21,7 @@ class Chosen:
 
     demonstration: Demonstration
     score: float
-    """Utility that orders the selection; comparable within one selection only."""
+    """Quotient of the apportionment by which it was chosen; similarity where plain nearest neighbours chose."""
     similarity: float
     """Hybrid similarity of its input to the query, in [-1, 1]."""
     plausibility: float
@@ -31,7 +31,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The demonstrations chosen for one query, least useful first."""
+    """The demonstrations chosen for one query: the likeliest answer last, and its nearest at the end."""
 
     institution: str
     query: str
@@ -40,10 +40,10 @@ class Selection:
     """Arm of the guard that chose: ``metachain`` or ``nearest`` (plain nearest neighbours)."""
     best_first: bool = False
     """True where the prompt order is reversed, so that the best is furthest from the query."""
-    answers: tuple[AnswerProbability, ...] = ()
-    """Answers of the candidates, most probable first; empty where the selection has no posterior."""
     id: str = field(default="", compare=False)
     """Id of its entry in the library's audit; empty for a draft, which is never shown."""
+    answers: tuple[AnswerProbability, ...] = ()
+    """The likeliest answers among the candidates, at most 32, the likeliest first; empty where answers are texts."""
 
     @property
     def demonstrations(self) -> tuple[Demonstration, ...]:

@@ -41,13 +41,9 @@ def positions_within(
     return max(by_ratio, from_best, key=lambda kept: sum(utility[one] for one in kept))
 
 
-def utilities(selection: Selection, chosen: Iterable[Chosen]) -> list[float]:
-    """Utility of each, 0 or more: similarity times plausibility, or similarity alone where plain nearest chose.
-
-    The score is no utility: it is a logarithm, so it may be negative, and twice the score is not twice the use.
-    """
-    learned = selection.method == "metachain"
-    return [max(one.similarity, 0.0) * (one.plausibility if learned else 1.0) for one in chosen]
+def utilities(chosen: Iterable[Chosen]) -> list[float]:
+    """Utility of each, 0 or more: its quotient in the apportionment, or similarity where plain nearest chose."""
+    return [max(one.score, 0.0) for one in chosen]
 
 
 def select_within(selector: Selector, text: str, budget: int, tokens: Count) -> Selection:
@@ -73,14 +69,14 @@ def _within(chooser: Chooser, text: str, budget: int, count: Count) -> Selection
         left_out |= found
         left_out |= too_long(chooser.choose(text, WIDER * chooser.k, left_out))
         selection = chooser.choose(text, without=left_out)
-    kept = _kept(selection, selection.chosen, budget, count)
+    kept = _kept(selection.chosen, budget, count)
     places = len(selection.chosen) - len(kept)
     if not places:
         return selection
     room = budget - sum(count(one.demonstration) for one in kept)
     known = set(selection.demonstrations)
     wider = chooser.choose(text, WIDER * chooser.k, left_out).chosen
-    spare = _kept(selection, [one for one in wider if one.demonstration not in known], room, count, places)
+    spare = _kept([one for one in wider if one.demonstration not in known], room, count, places)
     return replace(selection, chosen=(*spare, *kept))
 
 
@@ -93,8 +89,6 @@ def _filled(order: Sequence[int], tokens: Sequence[int], budget: int, most: int 
     return sorted(kept)
 
 
-def _kept(
-    selection: Selection, chosen: Sequence[Chosen], budget: int, count: Count, most: int | None = None
-) -> list[Chosen]:
+def _kept(chosen: Sequence[Chosen], budget: int, count: Count, most: int | None = None) -> list[Chosen]:
     tokens = [count(one.demonstration) for one in chosen]
-    return [chosen[place] for place in positions_within(utilities(selection, chosen), tokens, budget, most)]
+    return [chosen[place] for place in positions_within(utilities(chosen), tokens, budget, most)]

@@ -2,7 +2,15 @@
 
 import pytest
 
-from metachain.cli.evaluate import listed_names, listed_parts, listed_past, listed_readers, listed_seeds, whole_numbers
+from metachain.cli.evaluate import (
+    listed_names,
+    listed_parts,
+    listed_past,
+    listed_readers,
+    listed_seeds,
+    listed_skills,
+    whole_numbers,
+)
 from metachain.errors import DataError
 from metachain.evaluation.ablation import ABLATIONS
 from metachain.evaluation.readers import READERS
@@ -36,6 +44,13 @@ def test_a_past_that_is_no_number_is_refused(text: str) -> None:
     """The message names the option and shows what it takes."""
     with pytest.raises(DataError, match="--past takes whole numbers separated by commas, such as 5,10,20,all"):
         listed_past(text)
+
+
+def test_skills_are_numbers_in_order_and_once() -> None:
+    """Their range is the plan's matter."""
+    assert listed_skills("1, 0,.25,1") == (0.0, 0.25, 1.0)
+    with pytest.raises(DataError, match=r"--skill takes numbers separated by commas, such as 0,0\.5,1; got 'high'"):
+        listed_skills("high")
 
 
 def test_names_come_once_and_in_order() -> None:

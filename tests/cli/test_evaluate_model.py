@@ -12,6 +12,8 @@ from scoring import RuleScores
 
 from metachain.chains import OfflineChatModel
 from metachain.cli.app import main
+from metachain.evaluation import Evaluation
+from metachain.reporting.report import render_report
 
 Command = Callable[..., tuple[int, str, str]]
 OPTIONS = ("--labels", "0,4", "--seeds", "1", "--queries", "4", "--selectors", "semantic,metachain")
@@ -90,4 +92,20 @@ def test_what_is_wrong_with_the_options_is_said_first(command: Command, tmp_path
     assert (status, "'requests_per_second' must be over 0" in wrong) == (2, True), wrong
     status, _, wrong = command("--model", "acme:best", "--readers", "vote,copy")
     assert (status, "--readers reads offline, and acme:best answers" in wrong) == (2, True), wrong
+    status, _, wrong = command("--model", "acme:best", "--skill", "0,1")
+    assert (status, "--skill reads offline, and acme:best answers" in wrong) == (2, True), wrong
+    status, _, wrong = command("--skill", "0,2")
+    assert (status, "--skill takes numbers from 0" in wrong) == (2, True), wrong
     assert not (tmp_path / "cache.db").exists()
+
+
+def test_skills_are_printed_stored_and_drawn(command: Command, tmp_path: Path) -> None:
+    """In a column and a row each; the report that a stored result gives is that of the run."""
+    page, path = tmp_path / "report.html", tmp_path / "scores.json"
+    status, told, wrong = command("--skill", "0,0.5,1", "--json", path, "--report", page)
+    assert status == 0, wrong
+    assert "skill 0.5" in told
+    result = json.loads(path.read_text())
+    assert sorted({row.get("skill", 0) for row in result["summary"]}) == [0, 0.5, 1]
+    assert 'id="skill-table"' in page.read_text()
+    assert render_report(Evaluation.from_json(result)) == page.read_text()

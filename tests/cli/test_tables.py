@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from results import part, result, scores
+from results import graded, part, result, scores
 
 from metachain.cli.console import out
 from metachain.cli.tables import print_evaluation, print_institutions
@@ -99,6 +99,25 @@ def test_parts_have_a_table_of_their_worth(printed: Any) -> None:
     assert "−0.3 to +2.5" in table
     assert "text – 0.0" in table
     assert table[-2:] == ["vote: the nearest neighbours' vote", "text: character n-grams in the similarity"]
+
+
+def test_what_is_shown_has_columns_at_the_largest_label_count(printed: Any) -> None:
+    """The best answer shown, distinct answers and demonstrations; and the scores by skill where several were asked."""
+    rows = scores({"a": 0.25, "b": 0.25}, 4) + scores({"a": 0.75, "b": 0.75}, 16)
+    print_evaluation(result(graded(rows, skills=())))
+    lines = printed()
+    assert "demonstrations at 16 labels: best answer shown, distinct answers, number" in lines
+    assert "metachain 0.900 2.0 6.0" in lines
+    print_evaluation(result(graded(rows)))
+    lines = printed()
+    assert "selector shown distinct shots skill 0 skill 0.5 skill 1" in lines
+    assert "semantic 0.900 2.0 6.0 0.500 0.700 0.900" in lines
+    assert "metachain 0.900 2.0 6.0 0.750 0.825 0.900" in lines
+    by_skill = lines[lines.index("gain of metachain over semantic by skill") :]
+    assert "0 −50.0 % +50.0 %" in by_skill
+    assert "1 0.0 % 0.0 %" in by_skill
+    print_evaluation(result(rows))
+    assert not any("shown" in line for line in printed())
 
 
 def test_names_of_selectors_are_whole_on_a_narrow_terminal(

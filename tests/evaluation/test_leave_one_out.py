@@ -68,9 +68,11 @@ def test_the_result_has_the_keys_of_the_contract(result: dict[str, Any]) -> None
     top = ["dataset", "protocol", "model", "shots", "seeds", "settings", "scores", "summary", "cost"]
     assert list(result) == [*top, "harm", "transfer", "origins", "calibration"]
     assert {tuple(row) for row in result["scores"]} == {
-        ("selector", "labels", "institution", "seed", "metric", "score", "n")
+        ("selector", "labels", "institution", "seed", "metric", "score", "n", "recall", "distinct", "shots")
     }
-    assert {tuple(row) for row in result["summary"]} == {("selector", "labels", "mean", "worst_decile", "gain", "ci95")}
+    assert {tuple(row) for row in result["summary"]} == {
+        ("selector", "labels", "mean", "worst_decile", "gain", "ci95", "recall", "distinct", "shots")
+    }
     assert list(result["cost"]) == ["seconds", "model_calls", "tokens"]
     assert (result["dataset"], result["protocol"], result["model"]) == ("tiny", "institution", "offline")
     assert (result["shots"], result["seeds"]) == (8, [0, 1])

@@ -24,6 +24,10 @@ from metachain.evaluation.selectors import INFORMED, SELECTORS
         ({"selectors": ("semantic", "telepathy")}, "unknown selector 'telepathy' in --selectors; known: zero"),
         ({"readers": ()}, "--readers names none"),
         ({"readers": ("vote", "oracle")}, "unknown reader 'oracle' in --readers; known: vote, majority, copy, dense"),
+        ({"skill": ()}, "--skill names none; such as 0,0.5,1"),
+        ({"skill": (0.5, 1.5)}, "--skill takes numbers from 0 .* to 1, got 1.5"),
+        ({"skill": (-0.1,)}, "--skill takes numbers from 0 .* to 1, got -0.1"),
+        ({"skill": (float("nan"),)}, "--skill takes numbers from 0 .* to 1, got nan"),
         ({"metric": "bleu"}, "unknown metric 'bleu' in --metric; known: exact_match, label_f1"),
         ({"ablate": ("vote", "luck")}, "unknown part 'luck' in --ablate; known: kernel, evidence, dedup, screening"),
         ({"ablate": ("vote",), "selectors": ("semantic",)}, "--ablate compares with metachain, which --selectors"),
@@ -49,6 +53,12 @@ def test_ablated_selectors_come_after_the_others_and_once() -> None:
     assert plan.compared == ("metachain", "metachain-vote", "oracle", "metachain-text")
     assert list(selectors_named(plan.compared)) == list(plan.compared)
     assert Plan().compared == tuple(SELECTORS)
+
+
+def test_skills_over_0_are_scored_in_addition() -> None:
+    """Each once, in ascending order; the reader itself is scored anyway."""
+    assert Plan(skill=(1.0, 0.25, 0.0, 0.25)).skilled == (0.25, 1.0)
+    assert Plan().skilled == Plan(skill=(0.0,)).skilled == ()
 
 
 def test_every_part_is_explained() -> None:

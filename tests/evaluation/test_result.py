@@ -6,7 +6,8 @@ import pytest
 from results import part, result, scores, stored
 
 from metachain.errors import DataError
-from metachain.evaluation.result import CalibrationRow, Evaluation, GuardChoice, PartWorth, TransferMatrix
+from metachain.evaluation.result import Evaluation, GuardChoice
+from metachain.evaluation.result_rows import CalibrationRow, PartWorth, Score, TransferMatrix, at_skill
 from metachain.learning.calibration import Bin
 
 
@@ -30,6 +31,16 @@ def test_a_stored_result_is_read_as_it_was_written() -> None:
     found = everything()
     assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))) == found
     assert json.loads(json.dumps(found.to_json())) == found.to_json()
+
+
+def test_rows_tell_what_is_known_of_what_was_shown() -> None:
+    """Measures and a skill over 0 are read as they were written; rows of before are written as they were read."""
+    before = scores({"a": 0.4})[0]
+    told = {**before, "recall": 0.0, "distinct": 1.5, "shots": 8.0, "skill": 0.5}
+    rows = [Score.from_json(one) for one in (before, told)]
+    assert [row.to_json() for row in rows] == [before, told]
+    assert (rows[0].recall, rows[0].distinct, rows[0].shots, rows[0].skill) == (None, None, None, 0.0)
+    assert (at_skill(rows), at_skill(rows, 0.5)) == (tuple(rows[:1]), tuple(rows[1:]))
 
 
 def test_parts_are_typed() -> None:

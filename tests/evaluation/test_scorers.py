@@ -16,7 +16,7 @@ from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, norm
 from metachain.errors import DataError
 from metachain.evaluation import scorers as scoring
 from metachain.evaluation.leave_one_out import Plan, evaluate
-from metachain.evaluation.scorers import LabelScorer, ShownPrompt, TextScorer, scorer_for
+from metachain.evaluation.scorers import LabelScorer, Scores, ShownPrompt, TextScorer, scorer_for
 from metachain.learning.pool import Pool, make_pool
 from metachain.scoring import reader
 from metachain.scoring.metrics import METRICS, token_f1
@@ -87,9 +87,10 @@ def test_prompts_are_made_of_what_is_shown() -> None:
 
 
 def test_offline_readers_don_t_read_beside_a_model() -> None:
-    """Several readers and a model are a DataError."""
-    with pytest.raises(DataError, match="--readers reads offline, and reader:slow answers here"):
-        evaluated(HOSPITALS, Plan(readers=("vote", "copy")), Reader())
+    """Several readers and a model are a DataError, and so is a reader's skill."""
+    for option, plan in (("--readers", Plan(readers=("vote", "copy"))), ("--skill", Plan(skill=(0.0, 0.5)))):
+        with pytest.raises(DataError, match=f"{option} reads offline, and reader:slow answers here"):
+            evaluated(HOSPITALS, plan, Reader())
 
 
 def test_offline_readers_have_no_scores() -> None:
@@ -122,6 +123,11 @@ def pool_of(pairs: tuple[tuple[str, str], ...]) -> Pool:
     return make_pool(made, hybrid_vectors(BagOfWords().encode(texts), lexical_vectors(texts)))
 
 
+def listed(scores: Scores) -> dict[str, dict[str, list[float]]]:
+    """Scores as lists, a number a query."""
+    return {reader: {name: values.tolist() for name, values in row.items()} for reader, row in scores.items()}
+
+
 @pytest.mark.parametrize(
     ("pairs", "metric", "metrics"),
     [
@@ -145,11 +151,11 @@ def test_metrics_suit_the_outputs_unless_one_is_named(
 def test_labels_are_right_or_wrong() -> None:
     """By hand: ``copy`` answers code 1 to a code 0 and code 0 to a code 1; shown the like, both are right."""
     scorer = LabelScorer(pool_of(CODES))
-    assert scorer(QUERY, SHOWN, ("copy",)) == {"copy": {"exact_match": 0.0}}
-    assert scorer(QUERY, np.array([[2, 1], [2, 3]]), ("copy",)) == {"copy": {"exact_match": 0.5}}
-    assert scorer(QUERY, np.zeros((2, 0), int), ("copy", "vote")) == {
-        "copy": {"exact_match": 0.0},
-        "vote": {"exact_match": 0.0},
+    assert listed(scorer(QUERY, SHOWN, ("copy",))) == {"copy": {"exact_match": [0.0, 0.0]}}
+    assert listed(scorer(QUERY, np.array([[2, 1], [2, 3]]), ("copy",))) == {"copy": {"exact_match": [1.0, 0.0]}}
+    assert listed(scorer(QUERY, np.zeros((2, 0), int), ("copy", "vote"))) == {
+        "copy": {"exact_match": [0.0, 0.0]},
+        "vote": {"exact_match": [0.0, 0.0]},
     }
 
 
@@ -158,7 +164,7 @@ def test_exact_match_of_labels_is_the_same_by_either_way() -> None:
     pool = pool_of(CODES)
     readers = ("vote", "majority", "copy", "dense")
     as_texts = TextScorer(pool, ("exact_match",), writes=False)
-    assert LabelScorer(pool)(QUERY, SHOWN, readers) == as_texts(QUERY, SHOWN, readers)
+    assert listed(LabelScorer(pool)(QUERY, SHOWN, readers)) == listed(as_texts(QUERY, SHOWN, readers))
 
 
 @pytest.mark.parametrize("pairs", [NOTES, SPANS])
@@ -172,7 +178,7 @@ def test_texts_are_the_readers_answers_in_prompt_order(pairs: tuple[tuple[str, s
     for name, told in (("vote", written), ("copy", copied)):
         for metric in scorer.metrics:
             expected = [METRICS[metric](one, pairs[place][1]) for place, one in enumerate(told)]
-            assert found[name][metric] == pytest.approx(sum(expected) / 2)
+            assert found[name][metric].tolist() == pytest.approx(expected)
 
 
 def test_a_copied_text_has_the_score_counted_by_hand() -> None:

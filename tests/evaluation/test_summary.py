@@ -14,7 +14,7 @@ from results import harm, summarise
 
 from metachain.evaluation.leave_one_out import evaluate
 from metachain.evaluation.plan import Plan
-from metachain.evaluation.result import read_scores
+from metachain.evaluation.result_rows import read_scores
 from metachain.evaluation.summary import (
     LARGEST_MATRIX,
     by_institution,
@@ -219,6 +219,33 @@ def test_of_several_metrics_the_first_counts() -> None:
     assert harm(table) == harm(first)
     assert main_rows(table) == list(read_scores(table[:4]))
     assert main_rows([]) == []
+
+
+def test_each_skill_is_summarised_by_itself() -> None:
+    """Rows of a higher skill come last, with a gain over ``semantic`` of the same skill; nothing else reads them."""
+    plain = rows("semantic", {"a": [0.5], "b": [0.4]}) + rows("metachain", {"a": [0.6], "b": [0.1]})
+    higher = rows("semantic", {"a": [0.8], "b": [0.4]}) + rows("metachain", {"a": [0.9], "b": [0.9]})
+    higher = [{**row, "skill": 0.5} for row in higher]
+    table = plain + higher
+    none, half = summarise(table)[:2], summarise(table)[2:]
+    assert none == summarise(plain)
+    assert [{**row, "skill": 0.5} for row in summarise([{**row, "skill": 0.0} for row in higher])] == half
+    assert half[1]["gain"] == pytest.approx(1.8 / 1.2 - 1)
+    assert (harm(table), by_institution(table)) == (harm(plain), by_institution(plain))
+    assert worth(table, {"x": "semantic"}) == worth(plain, {"x": "semantic"})
+    assert main_rows(table) == list(read_scores(plain))
+    assert by_institution(table, 0.5)["metachain", 4] == {"a": 0.9, "b": 0.9}
+
+
+def test_measures_are_means_over_institutions() -> None:
+    """Of their means over seeds, as the score; rows without one don't count, and without any it is left out."""
+    table = rows("bm25", {"a": [0.2, 0.4], "b": [0.9]})
+    assert list(summarise(table)[0])[-1] == "ci95"
+    known = [{**row, "recall": share, "shots": 8.0} for row, share in zip(table, (0.0, 0.5, 1.0), strict=True)]
+    (row,) = summarise(known)
+    assert (row["recall"], row["shots"], row.get("distinct")) == (pytest.approx((0.25 + 1) / 2), 8.0, None)
+    (mixed,) = summarise(table[:2] + known[2:])
+    assert (mixed["recall"], mixed["mean"]) == (1.0, row["mean"])
 
 
 def test_a_part_is_worth_what_is_lost_without_it() -> None:

@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metachain.evaluation.result import CalibrationRow
+from metachain.evaluation.result_rows import CalibrationRow
 from metachain.learning.calibration import Bin
-from metachain.reporting.charts import STYLES, apart, difference_chart, learning_curve_chart, reliability_chart
+from metachain.reporting.charts import (
+    STYLES,
+    apart,
+    difference_chart,
+    learning_curve_chart,
+    reliability_chart,
+    skill_chart,
+)
 from metachain.reporting.comparison import SELECTORS, Point
 
 
@@ -32,6 +39,7 @@ def test_colours_are_the_page_s(size: str) -> None:
     curves = {name: (Point(0, 0.3, (0.2, 0.4)), Point(8, 0.5, None)) for name in SELECTORS}
     drawn = learning_curve_chart(curves, size) + difference_chart({8: {"a": 0.1, "b": -0.1, "c": 0.0}}, size)
     drawn += reliability_chart(calibrated(0, 8), size)
+    drawn += skill_chart({"semantic": {0.0: Point(8, 0.3, (0.2, 0.4)), 1.0: Point(8, 0.5, None)}}, size)
     assert not re.search(r"#[0-9a-f]{6}\b(?!\")", re.sub(r'(id|href)="[^"]*"|url\([^)]*\)', "", drawn))
     assert "currentColor" in drawn
 
@@ -56,6 +64,17 @@ def test_every_label_count_has_a_panel(counts: tuple[int, ...], size: str) -> No
     places = re.findall(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>\d+ labels', drawn)
     assert len(set(places)) == len(counts)
     assert all(0 < float(x) < across and 0 < float(y) < down for x, y in places)
+
+
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+def test_skills_are_drawn_with_their_names(size: str) -> None:
+    """Each skill has a tick and each selector its name, also one that lacks a skill."""
+    curves = {
+        "semantic": {skill: Point(8, skill / 2, None) for skill in (0.0, 0.25, 1.0)},
+        "metachain": {0.25: Point(8, 0.4, (0.3, 0.5))},
+    }
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", skill_chart(curves, size))
+    assert {"0", "0.25", "1", "skill of the reader", "semantic", "metachain"} <= set(texts)
 
 
 def test_mathematics_in_a_name_is_text() -> None:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from results import stored
+from results import graded, result, scores, stored
 
 from metachain.evaluation import selectors as episode
 from metachain.evaluation.ablation import ABLATIONS, ablated_name
-from metachain.evaluation.result import CalibrationRow, Evaluation, PartWorth, Score
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import CalibrationRow, PartWorth, Score
 from metachain.learning.calibration import Bin
 from metachain.reporting.comparison import (
     ABLATED,
@@ -17,6 +18,7 @@ from metachain.reporting.comparison import (
     fares,
     learning_curves,
     ordered,
+    skill_curves,
     tenths,
     variants,
     worths,
@@ -161,6 +163,42 @@ def test_without_ours_there_are_no_variants() -> None:
     other = summed(k0=0.1)["summary"][1:]
     parts = {"summary": other, "settings": {"readers": ["vote", "copy"]}, "readers": {"copy": {"summary": other}}}
     assert variants(Evaluation.from_json(stored(parts))) == {}
+
+
+def test_curves_and_differences_are_the_reader_s_own() -> None:
+    """Rows of a higher skill change neither, nor what each institution fares."""
+    plain, higher = (
+        result(rows).scores for rows in (scores({"a": 0.4, "b": 0.7}), graded(scores({"a": 0.4, "b": 0.7})))
+    )
+    assert learning_curves(higher) == learning_curves(plain)
+    assert differences(higher) == differences(plain)
+    assert fares(higher, 8) == fares(plain, 8)
+
+
+def test_skill_curves_are_means_at_one_label_count() -> None:
+    """By selector and skill, each over its institutions; a single skill is no curve."""
+    rows = scores({"a": 0.4, "b": 0.7}) + scores({"a": 0.0}, labels=4)
+    found = skill_curves(result(graded(rows)).scores, 8)
+    assert list(found) == ["semantic", "metachain"]
+    means = {name: {skill: point.mean for skill, point in points.items()} for name, points in found.items()}
+    assert means["semantic"] == {0.0: 0.5, 0.5: pytest.approx(0.7), 1.0: 0.9}
+    assert means["metachain"] == {0.0: pytest.approx(0.55), 0.5: pytest.approx(0.725), 1.0: 0.9}
+    assert found["semantic"][0.0].interval == (0.5, 0.5)
+    assert skill_curves(result(rows).scores, 8) == skill_curves([], 8) == {}
+
+
+def test_skills_are_variants_of_the_main_result() -> None:
+    """The reader's own gain comes first; other kinds keep to it."""
+    rows = graded(scores({"a": 0.6, "b": 0.7}))
+    parts = {"metrics": {"token_f1": {"summary": result(rows).to_json()["summary"]}}}
+    found = variants(result(rows, **parts))
+    assert {name: row[8].gain for name, row in found["skill"].items()} == {
+        "0": pytest.approx(0.3),
+        "0.5": pytest.approx(0.775 / 0.7 - 1),
+        "1": pytest.approx(0.0),
+    }
+    assert {name: row[8].skill for name, row in found["metric"].items()} == {"exact_match": 0.0, "token_f1": 0.0}
+    assert "skill" not in variants(result(scores({"a": 0.6})))
 
 
 def test_worths_are_by_part_and_label_count() -> None:

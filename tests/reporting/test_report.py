@@ -2,15 +2,18 @@
 
 import re
 import resource
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from results import harm
+from playwright.sync_api import sync_playwright
+from results import graded, harm, summarise
 
 from metachain.errors import DataError, StorageError
-from metachain.evaluation.result import Evaluation, read_scores
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import read_scores
 from metachain.evaluation.summary import worth
 from metachain.reporting import report
 from metachain.reporting.comparison import SELECTORS, differences, fares
@@ -479,3 +482,62 @@ def test_a_result_of_before_has_no_matrices(page: str) -> None:
     """It renders all the same."""
     for absent in ("transfer-table", "leaning-table", "guard-table"):
         assert absent not in page
+
+
+def skilled() -> dict[str, Any]:
+    """A result with three skills and with what was shown."""
+    base = evaluation(9, ("semantic", "metachain", "oracle"))
+    rows = graded(base["scores"])
+    return {**base, "scores": rows, "summary": summarise(rows), "settings": {"skill": [0.0, 0.5, 1.0]}}
+
+
+def test_what_is_shown_has_tables() -> None:
+    """The best answer shown, distinct answers and demonstrations at every label count; a result of before has none."""
+    page = render_report(skilled())
+    assert cells_of(page, "shown-table", "metachain") == ["0.900"] * len(LABELS)
+    assert cells_of(page, "distinct-table", "semantic") == ["2.0"] * len(LABELS)
+    assert "<td>2.0<small>of 6.0</small></td>" in page
+    assert "shown-table" not in render_report(evaluation(1))
+
+
+def test_skills_are_drawn_and_in_tables() -> None:
+    """Scores by skill at the largest label count, gains at every one; all other tables stay those of the reader."""
+    result = skilled()
+    page = render_report(result)
+    plain = {**result, "scores": [row for row in result["scores"] if "skill" not in row]}
+    plain["summary"] = [row for row in result["summary"] if "skill" not in row]
+    means = [row["mean"] for row in result["summary"] if (row["selector"], row["labels"]) == ("metachain", 32)]
+    assert cells_of(page, "skill-table", "metachain") == [score(mean) for mean in means]
+    assert page.count("<svg") == 6
+    assert re.findall(r"<h(\d)", page) == ["1"] + ["2"] * 8
+    for table in ("mean-table", "worst-table", "gain-table", "difference-table"):
+        start, other = page.index(f'id="{table}"'), render_report(plain)
+        assert page[start : page.index("</table>", start)] in other
+    assert 'id="skill"' not in render_report(plain)
+    test_ids_are_unique_and_references_resolve(page)
+    test_page_is_self_contained(page)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_fits_a_browser(tmp_path: Path, width: int) -> None:
+    """Nothing is wider than the window, one drawing of each figure is seen, and the browser has nothing to say."""
+    chromium = shutil.which("chromium")
+    assert chromium, "install Debian's package chromium"
+    path = write_report(skilled(), tmp_path / "report.html")
+    said: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        try:
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.on("console", lambda one: said.append(one.text))
+            page.on("pageerror", lambda error: said.append(str(error)))
+            page.goto(path.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            drawn = page.locator("section[aria-labelledby=skill] svg").all()
+            assert [one.is_visible() for one in drawn] == [width > 1000, width < 1000]
+            assert page.locator("#skill-table").is_visible()
+        finally:
+            browser.close()
+    assert said == []

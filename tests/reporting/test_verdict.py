@@ -123,6 +123,76 @@ def test_a_verdict_is_two_to_four_sentences(gains: dict[int, tuple[float | None,
     assert 2 <= len(sentences) <= 4
 
 
+def graded(gains: dict[int, dict[float, tuple[float, Interval]]]) -> dict[str, Any]:
+    """The made-up evaluation with gains and intervals by label count and skill."""
+    found = evaluation({labels: curve[0.0] for labels, curve in gains.items()})
+    row = {"selector": "metachain", "mean": 0.4, "worst_decile": 0.1}
+    higher = [
+        {**row, "labels": labels, "gain": gain, "ci95": interval, "skill": skill}
+        for labels, curve in gains.items()
+        for skill, (gain, interval) in curve.items()
+        if skill
+    ]
+    return {**found, "summary": found["summary"] + higher}
+
+
+WINS, LOSES, OPEN = (0.2, [0.1, 0.3]), (-0.2, [-0.3, -0.1]), (0.01, [-0.1, 0.1])
+
+
+def test_a_win_is_one_at_every_skill() -> None:
+    """Then the sentence says so, and the numbers of institutions are those of the reader itself."""
+    text = verdict(graded({4: {0.0: WINS, 0.5: WINS, 1.0: (0.02, [0.01, 0.03])}}))
+    assert text.startswith(
+        "metachain beats semantic (plain nearest neighbours) at 4 labels, whatever the reader's skill (0, 0.5 and 1); "
+        "at skill 0: +20.0 % at 4 labels (95 % interval +10.0 % to +30.0 %). At 4 labels, 9 of 10"
+    )
+    assert "the worst decile of institutions scores 0.350" in text
+    assert text.endswith("It pays to use metachain at 4 labels.")
+
+
+def test_a_win_at_some_skills_only_is_no_win() -> None:
+    """The skills at which it loses are named with their gains, and the advice depends on the model."""
+    text = verdict(graded({8: {0.0: WINS, 0.5: OPEN, 0.75: (-0.1, [-0.2, -0.05]), 1.0: LOSES}}))
+    assert text.startswith("metachain beats semantic (plain nearest neighbours) only at some skills of the reader; ")
+    assert (
+        "The reader's skill decides: at 8 labels it wins at skill 0 (+20.0 %), shows no difference at skill 0.5 "
+        "(+1.0 %) and loses at skill 0.75 to 1 (−10.0 % to −20.0 %)."
+    ) in text
+    assert text.endswith(
+        "It pays only with a model of a skill at which metachain wins; else keep semantic, the simpler one."
+    )
+
+
+def test_a_loss_at_a_higher_skill_is_told() -> None:
+    """Where nothing is won, one skill that loses is a loss; a win at another label count hides none."""
+    lost = {0.0: OPEN, 1.0: LOSES}
+    text = verdict(graded({8: lost}))
+    assert text.startswith(
+        "metachain loses to semantic (plain nearest neighbours) at 8 labels: −20.0 % at 8 labels and skill 1 (95 %"
+    )
+    assert "at 8 labels it shows no difference at skill 0 (+1.0 %) and loses at skill 1 (−20.0 %)" in text
+    assert text.endswith("It does not pay here: keep semantic, the simpler one.")
+    text = verdict(graded({2: {0.0: OPEN, 1.0: OPEN}, 4: lost, 8: {0.0: WINS, 1.0: OPEN}, 16: {0.0: WINS, 1.0: WINS}}))
+    assert "it loses at 4 labels: −20.0 % at 4 labels and skill 1" in text
+    assert "at 8 labels it wins at skill 0 (+20.0 %) and shows no difference at skill 1 (+1.0 %)" in text
+    assert text.endswith(
+        "It pays to use metachain at 16 labels; at 8 labels that depends on your model's skill; "
+        "at 4 labels keep semantic, the simpler one."
+    )
+
+
+def test_what_is_shown_is_told_beside_the_baseline_s() -> None:
+    """The best answer shown, and how many different ones on how many demonstrations; nothing where it is unknown."""
+    found = evaluation({8: (0.2, [0.1, 0.3])})
+    assert "best answer shown" not in verdict(found)
+    for row, recall in zip(found["summary"], (0.9, 0.7), strict=True):
+        row.update(recall=recall, distinct=2.04, shots=8.0)
+    assert (
+        "; the best answer shown scores 0.900, of 2.0 different ones on 8.0 demonstrations "
+        "(semantic: 0.700, of 2.0 different ones on 8.0)."
+    ) in verdict(found)
+
+
 def test_other_readers_are_heard() -> None:
     """Their gains at the label count that the verdict dwells on stand before the advice, wins or not."""
     result = evaluation({4: (0.15, [0.1, 0.2]), 16: (0.25, [0.2, 0.3])}, readers=["vote", "copy", "majority", "dense"])

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metachain.evaluation import summary
-from metachain.evaluation.result import Evaluation, read_scores
+from metachain.evaluation.result import Evaluation
+from metachain.evaluation.result_rows import read_scores
 
-__all__ = ["harm", "part", "result", "scores", "stored", "summarise"]
+__all__ = ["graded", "harm", "part", "result", "scores", "stored", "summarise"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -29,6 +30,17 @@ def scores(ours: dict[str, float], labels: int = 8, metric: str = "exact_match")
         for selector in ("semantic", "metachain")
         for name, score in ours.items()
         for seed in range(2)
+    ]
+
+
+def graded(rows: Rows, skills: Sequence[float] = (0.5, 1.0), recall: float = 0.9) -> list[dict[str, Any]]:
+    """Scores, and those of higher skill: on the way to ``recall``, which all selectors show, with 2 answers of 6."""
+    measures = {"recall": recall, "distinct": 2.0, "shots": 6.0}
+    return [
+        {**row, **measures, "score": (1 - skill) * row["score"] + skill * max(row["score"], recall)}
+        | ({"skill": skill} if skill else {})
+        for skill in (0.0, *skills)
+        for row in rows
     ]
 
 

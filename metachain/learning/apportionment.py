@@ -1,0 +1,106 @@
+"""Apportionment: demonstrations are given out among answers in proportion to the probability of the answers."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metachain.learning.ranking import nearest_first
+
+__all__ = ["Given", "apportion_answers", "apportion_meanings", "attention"]
+
+ATTENTION_TEMPERATURE = 0.2
+"""Temperature of a reader's attention: that of the offline reader and of the nearest neighbours' vote."""
+DECIMALS = 9
+"""Of the attention already paid, so that the last bits of a sum decide nothing."""
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.integer]
+Places = NDArray[np.intp]
+
+
+class Given(NamedTuple):
+    """Places given out for n queries, those of the largest weight first; -1 for none."""
+
+    places: Places
+    """(n, shots)."""
+    quotients: Floats
+    """(n, shots) quotients by which the places were given, 0 for none."""
+
+
+def apportion_answers(weight: Floats, similarity: NDArray[np.floating], answer: Rows, shots: int) -> Given:
+    """Choose the ``shots`` largest of ``q_c = w_c / (1 + 2 A_c)`` among m candidates for each of n queries.
+
+    w (n, m) is the weight of the candidate's answer, 0 for none; A_c sums the ``attention`` to the candidates with the
+    same answer that are nearer than c. Where all get the same attention, this is the apportionment of the shots among
+    the answers by Sainte-Laguë (1910; Webster's method). It maximises ``Σ_y w_y Σ_{i < n_y} 1 / (2 i + 1)`` for n_y
+    demonstrations of answer y: the expected number of right answers, where models differ in skill and a share of
+    1 / (2 i + 1) of them needs an (i + 1)-th demonstration. In general a demonstration uses up the more of its answer's
+    share, the more a reader attends to it.
+
+    Nothing is given that the likeliest answer would be given first, had it more candidates: no other answer gets
+    more than its share beside it. A smaller number of shots gives a part of what a larger one gives. All arrays are
+    (n, m), ``similarity`` is -inf where ``weight`` is 0.
+    """
+    order, paid, first = _grouped(weight, similarity, answer)
+    weight, attended = (np.take_along_axis(one, order, axis=1) for one in (weight, attention(similarity)))
+    quotient = weight / (1 + 2 * paid)
+    supply = np.where(first == 0, paid + attended, 0.0).max(axis=1, initial=0.0)
+    least = weight[:, :1] / (1 + 2 * supply[:, None])
+    return _given(order, np.where(quotient >= least, quotient, 0.0), shots)
+
+
+def apportion_meanings(
+    weight: Floats, similarity: NDArray[np.floating], vectors: NDArray[np.float32], shots: int
+) -> Given:
+    """Apportion where answers are texts: ``A_c = Σ_j a_j cos²(φ_c, φ_j)``, over the candidates j already chosen.
+
+    Candidates with equal meaning share what one answer gets. ``vectors`` φ (n, m, d) are the answers' unit vectors;
+    chosen one by one, each time the largest quotient.
+    """
+    n, m = weight.shape
+    everyone, attended = np.arange(n), attention(similarity)
+    left, paid, quotients = weight.copy(), np.zeros((n, m)), np.zeros((n, m))
+    for _ in range(min(shots, m)):
+        quotient = left / (1 + 2 * paid)
+        best = quotient.argmax(axis=1)
+        quotients[everyone, best] += quotient[everyone, best]
+        alike = np.einsum("nmd,nd->nm", vectors, vectors[everyone, best]) ** 2
+        paid += attended[everyone, best][:, None] * alike
+        left[everyone, best] = 0.0
+    order = np.argsort(-weight, axis=1, kind="stable")
+    return _given(order, np.take_along_axis(quotients, order, axis=1), shots)
+
+
+def attention(similarity: NDArray[np.floating]) -> Floats:
+    """``exp((h - max h) / 0.2)``: attention of a reader to each candidate, as a share of that to the nearest.
+
+    ``similarity`` h (n, m), -inf for none, which gets 0. The weights of Nadaraya (1964) and Watson (1964).
+    """
+    nearest = similarity.max(axis=1, keepdims=True, initial=-1.0)
+    return np.asarray(np.exp((similarity - nearest) / ATTENTION_TEMPERATURE), np.float64)
+
+
+def _grouped(weight: Floats, similarity: NDArray[np.floating], answer: Rows) -> tuple[Places, Floats, Places]:
+    """Order of the candidates by weight, answer and similarity; in it, attention to nearer ones of the same answer.
+
+    The third (n, m) is the place in that order of the nearest candidate with the same answer.
+    """
+    order = np.lexsort((-similarity, answer, -weight), axis=1)
+    given, attended = (np.take_along_axis(one, order, axis=1) for one in (answer, attention(similarity)))
+    starts = np.ones(given.shape, bool)
+    starts[:, 1:] = given[:, 1:] != given[:, :-1]
+    before = attended.cumsum(axis=1) - attended
+    paid = before - np.maximum.accumulate(np.where(starts, before, 0.0), axis=1)
+    first = np.maximum.accumulate(np.where(starts, np.arange(given.shape[1]), 0), axis=1)
+    return order, np.round(np.maximum(paid, 0.0), DECIMALS), first
+
+
+def _given(order: Places, quotient: Floats, shots: int) -> Given:
+    """Keep the ``shots`` largest quotients (n, m), in their order; ``order`` (n, m) are the places behind them."""
+    best = np.sort(nearest_first(quotient, shots), axis=1)
+    quotients = np.take_along_axis(quotient, best, axis=1)
+    last = np.argsort(quotients == 0, axis=1, kind="stable")
+    quotients = np.take_along_axis(quotients, last, axis=1)
+    places = np.take_along_axis(order, np.take_along_axis(best, last, axis=1), axis=1)
+    return Given(np.where(quotients > 0, places, -1), quotients)
