@@ -202,12 +202,19 @@ CODES = fixed(("CHEST XRAY", "0324"), ("MRI BRAIN", "0611"), ("CHEST XRAY 2V", "
 
 @pytest.mark.parametrize("query", ["CHEST XRAY 1V", "MRI BRAIN WO"])
 async def test_a_language_models_best_label_is_the_one_it_writes(local: LocalChatModel, query: str) -> None:
-    """Asked either way, in threads or not, a real model gives the same label; its probability is a softmax."""
-    scoring = classification_chain(local, CODES, scoring=True)
+    """Where its words are allowed, a real model scores them highest, in threads or not; otherwise the best label wins.
+
+    This model makes up a code that no demonstration shows. The probability is a softmax over the allowed labels.
+    """
+    words = few_shot_chain(local, CODES).invoke({"input": query})
+    shown = classification_chain(local, CODES, scoring=True).invoke({"input": query})
+    assert words not in shown.allowed
+    assert shown.label == "0324"
+    scoring = classification_chain(local, CODES, [*shown.allowed, words], scoring=True)
     found = await scoring.ainvoke({"input": query})
     again = scoring.invoke({"input": query})
     assert again == replace(found, probability=pytest.approx(found.probability, rel=1e-4))
-    assert found.label == few_shot_chain(local, CODES).invoke({"input": query})
+    assert found.label == words
     prompt = few_shot_prompt(CODES).invoke({"input": query}).to_messages()
     (scores,) = local.label_log_probabilities([prompt], [found.allowed])
     assert found.probability == pytest.approx(np.exp(scores.max()) / np.exp(scores).sum(), rel=1e-4)
