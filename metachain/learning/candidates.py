@@ -16,7 +16,7 @@ from metachain.learning.gaussian_process import Fit, Listed, Settings, answer_sc
 from metachain.learning.index import Neighbours, similarities
 from metachain.learning.neighbours import NEIGHBOURS, NeighbourTable
 from metachain.learning.policy import Policy
-from metachain.learning.ranking import at_places, nearest_first, plausible_answers
+from metachain.learning.ranking import at_places, distinct, nearest_first, plausible_answers
 from metachain.learning.reply_profile import Meaning, Profile, reply_profile
 
 __all__ = ["Candidates", "Profiles", "choose", "episode_candidates", "episode_fit", "episode_profiles", "plausibility"]
@@ -59,14 +59,25 @@ class Candidates:
         return type(self)(self.rows[one], self.similarity[one], self.answer[one])
 
     @classmethod
-    def gather(cls, own: Rows, own_similarity: NDArray[np.float32], near: Neighbours, answer: RowNumbers) -> Self:
-        """Join own labels (n, k) and the neighbours in S institutions; ``answer`` gives the answer number of rows.
+    def gather(
+        cls,
+        own: Rows,
+        own_similarity: NDArray[np.float32],
+        near: Neighbours,
+        answer: RowNumbers,
+        twin: RowNumbers | None = None,
+    ) -> Self:
+        """Join own labels (n, k) and the neighbours in S institutions.
 
-        Rows of several institutions with the same text and answer all stay: many that agree count as many.
+        ``answer`` gives the answer number of rows, ``twin`` the number that rows of one institution with the same text
+        and answer share (``Pool.twin``): the first of them is kept; None keeps them all. Rows of several institutions
+        that agree all stay: many that agree count as many.
         """
         near_rows, near_similarity = near.flat()
         rows = np.concatenate([own, near_rows], axis=1)
         similarity = np.concatenate([own_similarity, near_similarity], axis=1)
+        if twin is not None:
+            rows, similarity = distinct(rows, similarity, twin(rows))
         return cls(rows, np.where(rows < 0, -np.inf, similarity), np.where(rows < 0, -1, answer(rows)))
 
 
@@ -158,13 +169,14 @@ def episode_fit(
     return fit(profiles.support, table.pool.answer[episode.support], log_weights, settings, listed)
 
 
-def episode_candidates(table: NeighbourTable, episode: Episode) -> Candidates:
-    """Candidates for an episode's queries."""
+def episode_candidates(table: NeighbourTable, episode: Episode, *, repeated: bool = False) -> Candidates:
+    """Candidates for an episode's queries; ``repeated`` keeps what an institution holds several times."""
     pool = table.pool
     own = np.broadcast_to(episode.support, (len(episode.query), len(episode.support)))
     similarity = similarities(pool.vectors[episode.query], pool.vectors[episode.support])
     near = table.near(episode.query, episode.past)
-    return Candidates.gather(own, similarity, near, pool.answer.__getitem__)
+    twin = None if repeated else pool.twin.__getitem__
+    return Candidates.gather(own, similarity, near, pool.answer.__getitem__, twin)
 
 
 def _as_one(near: Neighbours) -> Neighbours:

@@ -86,7 +86,7 @@ def arm_scores(table: NeighbourTable, episode: Episode, transfer: Floats) -> Flo
     """
     pool, truth = table.pool, table.pool.answer[episode.query]
     profiles = episode_profiles(table, episode)
-    candidates = _candidates(table, episode)
+    candidates = _with_repetitions(table, episode)
     log_weights = prior_log_weights(transfer, episode.past)
     fits = partial(_fits_by_arm, profiles, pool.answer[episode.support], log_weights)
     nearest = _nearest(candidates)
@@ -164,13 +164,13 @@ def _plausible(
     """Candidates of an episode, and the probability of their answers before calibration."""
     profiles = episode_profiles(table, episode)
     fitted = episode_fit(table, episode, profiles, prior_log_weights(transfer, episode.past), settings)
-    candidates = _candidates(table, episode)
+    candidates = episode_candidates(table, episode)
     return candidates, plausibility(candidates, fitted, profiles.query)
 
 
-def _candidates(table: NeighbourTable, episode: Episode) -> Candidates:
-    """Candidates in double precision."""
-    found = episode_candidates(table, episode)
+def _with_repetitions(table: NeighbourTable, episode: Episode) -> Candidates:
+    """Candidates with what an institution holds several times, in double precision."""
+    found = episode_candidates(table, episode, repeated=True)
     return replace(found, similarity=found.similarity.astype(np.float64))
 
 

@@ -71,6 +71,14 @@ class InstitutionState:
         past = self.pool.demonstrations
         return past[row] if row < len(past) else self.support.demonstrations[row - len(past)]
 
+    def twins_of(self, rows: Rows) -> Rows:
+        """First row (n, j) of the same institution with the same text and answer; undefined for -1."""
+        return taken(rows, self.past.pool.twin, self._own_twin)
+
+    @cached_property
+    def _own_twin(self) -> Rows:
+        return self.support.twin + len(self.pool.demonstrations)
+
     def answers_of(self, rows: Rows) -> Rows:
         """Answer numbers (n, j) of rows (n, j); undefined for -1."""
         return taken(rows, self.pool.answer, self.support.answer)
@@ -100,6 +108,7 @@ class SharedPastCache:
             found = self._pasts.get(key)
             if found is None:
                 found = _read(library, institution, names)
+                _ = found.pool.twin  # computed here once, before several threads need it
                 self._pasts = {known: one for known, one in self._pasts.items() if known[:3] == moment} | {key: found}
         return shared, found
 

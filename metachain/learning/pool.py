@@ -92,6 +92,13 @@ class Pool:
         return np.array(numbers, np.int64)
 
     @cached_property
+    def twin(self) -> NDArray[np.int64]:
+        """(N,) first row of the same institution with the same text and answer, for each row."""
+        keys = (self.text * len(self.answers) + self.answer) * len(self.institutions) + self.owner
+        _, first, number = np.unique(keys, return_index=True, return_inverse=True)
+        return np.asarray(first[number], np.int64)
+
+    @cached_property
     def gives(self) -> NDArray[np.bool_]:
         """(S, C) marks the answers that each institution gives."""
         given = np.zeros((len(self.institutions), len(self.answers)), bool)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["at_places", "maximal_marginal_relevance", "nearest_first", "plausible_answers", "repeated"]
+__all__ = ["at_places", "distinct", "maximal_marginal_relevance", "nearest_first", "plausible_answers", "repeated"]
 
 Floats = NDArray[np.floating]
 
@@ -29,6 +29,17 @@ def repeated(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
     marked = np.zeros(keys.shape, bool)
     np.put_along_axis(marked, order, again, axis=1)
     return marked
+
+
+def distinct(
+    rows: NDArray[np.integer], similarity: Floats, twin: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Candidate rows (n, m) and their similarity, with -1 and -inf for no row and for a twin of one further left.
+
+    ``twin`` (n, m) are the rows' numbers from ``Pool.twin``, and undefined where there is no row.
+    """
+    dropped = repeated(np.where(rows < 0, -1, twin)) | (rows < 0)
+    return np.where(dropped, -1, rows), np.where(dropped, -np.inf, similarity).astype(np.float32)
 
 
 def plausible_answers(fits: NDArray[np.float64], answer: NDArray[np.integer]) -> NDArray[np.float64]:

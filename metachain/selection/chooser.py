@@ -124,7 +124,7 @@ def _candidates(
     itself = np.array(normalised, object)[:, None] == state.own_texts[None, :]
     own = np.where(itself, -1, len(state.pool.demonstrations) + np.arange(len(state.own_texts)))
     similarity = similarities(vectors, state.support.vectors)
-    return Candidates.gather(own, similarity, near, state.answers_of)
+    return Candidates.gather(own, similarity, near, state.answers_of, state.twins_of)
 
 
 def _reason(

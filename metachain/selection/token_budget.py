@@ -77,7 +77,16 @@ def _within(chooser: Chooser, text: str, budget: int, count: Count) -> Selection
     known = set(selection.demonstrations)
     wider = chooser.choose(text, WIDER * chooser.k, left_out).chosen
     spare = _kept([one for one in wider if one.demonstration not in known], room, count, places)
-    return replace(selection, chosen=(*spare, *kept))
+    learned = selection.method == "metachain"
+    return replace(selection, chosen=tuple(sorted([*spare, *kept], key=_by_probability if learned else _by_score)))
+
+
+def _by_probability(one: Chosen) -> tuple[float, float]:
+    return one.plausibility, one.similarity
+
+
+def _by_score(one: Chosen) -> tuple[float, float]:
+    return one.score, one.similarity
 
 
 def _filled(order: Sequence[int], tokens: Sequence[int], budget: int, most: int | None) -> list[int]:

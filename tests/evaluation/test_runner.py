@@ -10,7 +10,6 @@ from metachain.evaluation.runner import SharedMeasurements
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.learning.prior import run_guard, transfer_matrix
-from metachain.learning.ranking import twins
 from metachain.learning.transfer import prior_log_weights, redundancy, screening
 from metachain.selection.baselines import bm25_weights, word_counts
 
@@ -46,7 +45,6 @@ def test_a_ground_is_of_its_past_alone(study: NeighbourTable) -> None:
     rows = [row for row in range(len(pool.owner)) if pool.owner[row] in PAST]
     assert same(known.words, words)
     assert same(known.bm25, bm25_weights(words, np.array(rows)))
-    assert np.array_equal(known.twin, twins(pool.demonstrations))
     assert known.rows.tolist() == rows
     assert not hasattr(known, "query")
 

@@ -46,13 +46,13 @@ def dot(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def slow_nearby(trial: Trial, query: int, rows: Sequence[int]) -> list[tuple[float, int]]:
-    """Similarity, to four decimals, and row of each candidate, nearest first; of twins the first alone."""
+    """Similarity, to four decimals, and row of each candidate, nearest first; of an institution's twins the first."""
     pool, seen, kept = trial.queries.knowledge.table.pool, set(), []
     for row in rows:
         one = pool.demonstrations[row]
-        if (one.input, one.output) not in seen:
+        if (one.institution, one.input, one.output) not in seen:
             kept.append((round(dot(pool.vectors[query], pool.vectors[row]), 4), row))
-        seen.add((one.input, one.output))
+        seen.add((one.institution, one.input, one.output))
     return sorted(kept, key=lambda pair: -pair[0])
 
 
@@ -102,13 +102,14 @@ def test_mmr_is_langchains(k: int) -> None:
 
 @labels
 def test_hybrid_is_brute_force(queries: HeldOutQueries, k: int) -> None:
-    """``hybrid`` shows the most similar of past and own demonstrations, each text and answer once."""
+    """``hybrid`` shows the most similar of past and own demonstrations; of several institutions that agree, all."""
     trial = trial_of(queries, k)
     pool = queries.knowledge.table.pool
     for query, rows in zip(queries.episode.query, SELECTORS["hybrid"](trial), strict=True):
         best = [h for h, _ in slow_nearby(trial, query, candidates(trial))[:5]]
         assert [dot(pool.vectors[query], pool.vectors[row]) for row in rows] == pytest.approx(best, abs=2e-4)
-        assert len({(pool.demonstrations[row].input, pool.answer[row]) for row in rows}) == 5
+        shown = [pool.demonstrations[row] for row in rows]
+        assert len({(one.institution, one.input, one.output) for one in shown}) == 5
 
 
 @labels
@@ -147,7 +148,7 @@ def test_learned_selectors_are_those_of_the_formulas(queries: HeldOutQueries, se
     trial = trial_of(queries, k)
     taught = 0 if selector == "prior" else k
     shown = SELECTORS[selector](trial).tolist()
-    assert shown == slow_choice(trial, slow_plausible(trial, taught, pooled=selector == "scratch"))
+    assert shown == slow_choice(trial, slow_plausible(trial, taught, pooled=selector == "scratch"), taught)
 
 
 @labels
@@ -159,7 +160,7 @@ def test_learned_selectors_of_texts_are_those_of_the_formulas(selector: str, k: 
     trial = trial_of(queries, k)
     taught = 0 if selector == "prior" else k
     shown = SELECTORS[selector](trial).tolist()
-    assert shown == slow_choice(trial, slow_plausible(trial, taught, pooled=selector == "scratch"))
+    assert shown == slow_choice(trial, slow_plausible(trial, taught, pooled=selector == "scratch"), taught)
 
 
 @labels
@@ -178,7 +179,7 @@ def test_a_listed_institution_is_known_to_give_some_answers_only(queries: HeldOu
     )
     standing = [sum(weights) for weights in zip(*parts, strict=True)]
     shown = INFORMED["listed"](trial)
-    assert shown.tolist() == slow_choice(trial, slow_plausible(trial, k, standing=standing, listed=known))
+    assert shown.tolist() == slow_choice(trial, slow_plausible(trial, k, standing=standing, listed=known), k)
     assert shown.tolist() != SELECTORS["metachain"](trial).tolist()
     assert "listed" not in SELECTORS
 

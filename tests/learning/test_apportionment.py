@@ -97,7 +97,7 @@ def test_the_likeliest_comes_first_and_of_it_the_nearest(seed: int, m: int, shar
 
 
 def test_a_nearer_alternative_waits_until_the_likeliest_answer_is_attended_to() -> None:
-    """A reader attends to near demonstrations: an alternative's is shown once, beside many of the likeliest answer's."""
+    """A reader attends to near demonstrations: an alternative gets one, beside many of the likeliest answer."""
     similarity = np.array([[0.9, 0.89, 0.88, *[0.5] * 9]])
     answer = np.array([[1, 1, 1, *[0] * 9]])
     weight = np.where(answer == 0, 0.6, 0.4)

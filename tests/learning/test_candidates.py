@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from slow_selectors import MADE, TARGET, dense_of, queries_of, trial_of
 from stage import studied
 
 from metachain import EVERYONE, Library, Selector, adapt, learn
+from metachain.data.demonstration import Demonstration
 from metachain.embedding.encoder import Encoder
 from metachain.evaluation.selectors import SELECTORS
 from metachain.learning.candidates import Candidates, episode_candidates
@@ -21,15 +23,15 @@ from metachain.learning.episodes import episodes_of
 from metachain.learning.index import InstitutionIndex
 from metachain.learning.neighbours import NEIGHBOURS, NeighbourTable
 from metachain.learning.policy import DEFAULT, Policy
+from metachain.learning.pool import make_pool
 from metachain.learning.prior import run_guard, transfer_matrix
-from metachain.learning.ranking import twins
 from metachain.selection.rehearsal import RehearsalSet
 
 
 @given(SEEDS, st.booleans())
 @briefly
 def test_candidates_are_the_labels_and_each_institutions_nearest(seed: int, alone: bool) -> None:
-    """Own labels first; of rows with the same text and answer the first only, unless repetitions are wanted."""
+    """Own labels first; of rows with the same twin the first only, unless repetitions are wanted."""
     pool = random_pool(seed, [6, 5, 7])
     twin = np.random.default_rng(seed).integers(0, 6, len(pool.owner))
     vectors, own = unit_vectors(seed + 1, 3), np.array([[0, 1], [-1, 2], [3, -1]])
@@ -54,6 +56,23 @@ def test_candidates_are_the_labels_and_each_institutions_nearest(seed: int, alon
         for row, answer, near_by in zip(expected, found.answer[query], found.similarity[query], strict=True):
             assert answer == (pool.answer[row] if row >= 0 else -1)
             assert near_by == pytest.approx(similarity[query, row] if row >= 0 else -np.inf, abs=1e-5)
+        assert found.take(query).rows.tolist() == [found.rows[query].tolist()]
+
+
+def test_twins_are_of_one_institution() -> None:
+    """Case and spaces don't tell twins apart; another answer or institution does."""
+    made = [
+        ("a", "MRI  brain", "1"),
+        ("a", "mri brain", "1"),
+        ("a", "mri brain", "2"),
+        ("b", "Mri Brain ", "1"),
+        ("b", "mri brain", "1"),
+    ]
+    pool = make_pool([Demonstration(*one) for one in made], np.zeros((5, 2), np.float32))
+    keys = [(one.institution, one.input.lower().split(), one.output) for one in pool.demonstrations]
+    assert pool.twin.tolist() == [keys.index(key) for key in keys]
+    assert len(set(pool.twin.tolist())) == 3
+    assert make_pool([], np.zeros((0, 2), np.float32)).twin.tolist() == []
 
 
 def test_an_episode_shows_nothing_of_its_institution_but_its_labels() -> None:
@@ -61,7 +80,7 @@ def test_an_episode_shows_nothing_of_its_institution_but_its_labels() -> None:
     queries = queries_of(MADE, dense_of(MADE))
     table, target = queries.knowledge.table, queries.episode.institution
     for episode in episodes_of(table.pool, target, queries.episode.past):
-        rows = episode_candidates(table, episode, twins(table.pool.demonstrations)).rows
+        rows = episode_candidates(table, episode).rows
         owned = rows[(rows >= 0) & (table.pool.owner[rows] == target)]
         assert set(owned.tolist()) <= set(episode.support.tolist())
 
@@ -100,14 +119,14 @@ calls: Counter[str] = Counter()
 def test_every_caller_chooses_by_a_policy(
     choose: Callable[[Path, Encoder], None], tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``Policy.choose`` decides in production, evaluation, the guard and policy search."""
-    decide = Policy.choose
+    """``Policy.sharpness_under`` decides in production, evaluation, the guard and policy search."""
+    decide = Policy.sharpness_under
 
     def counted(policy: Policy, *arguments: Any, **options: Any) -> Any:
         calls["choose"] += 1
         return decide(policy, *arguments, **options)
 
-    monkeypatch.setattr(Policy, "choose", counted)
+    monkeypatch.setattr(Policy, "sharpness_under", counted)
     calls.clear()
     choose(tmp_path, encoder)
     assert calls["choose"] > 0
@@ -122,7 +141,8 @@ def test_production_chooses_what_evaluation_chooses(tmp_path: Path, encoder: Enc
         library.add(own[:6], share=EVERYONE)
         selector = Selector(library, adapt(prior, library, TARGET), 5)
         chosen = selector.select_many([one.input for one in own[6:20]])
-        queries = queries_of(MADE, library.vectors(MADE), prior.lesson.settings)
+        queries = queries_of(MADE, library.vectors(MADE))
+        queries = replace(queries, knowledge=replace(queries.knowledge, lesson=prior.lesson))
     shown = SELECTORS["metachain"](trial_of(queries, 6))
     pool = queries.knowledge.table.pool
     for selection, rows in zip(chosen, shown, strict=True):

@@ -1,5 +1,6 @@
 """The guard rehearses honestly, tries every arm, and lets learning in only where it pays."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -36,14 +37,17 @@ from metachain.learning.guard import (
     INTERCEPTS,
     NEAREST,
     SCALES,
+    SHARPNESSES,
     SHOTS,
     SLIPS,
     _fits_by_arm,
     _mean_shown,
     arm_scores,
     best_arm,
+    flattest,
+    likeliest_answers,
     mean_scores,
-    shown_probabilities,
+    sharpness_scores,
 )
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
@@ -145,15 +149,13 @@ def slow_candidates(study: NeighbourTable, draw: Episode) -> list[list[tuple[flo
     return found
 
 
-def slow_shown(
-    candidates: list[tuple[float, int]], fits: list[float] | None, *, texts: bool
-) -> list[tuple[int, float]]:
-    """Answers shown for one query and their probability, best first; by similarity alone where ``fits`` is None."""
+def slow_shown(candidates: list[tuple[float, int]], fits: list[float] | None) -> list[int]:
+    """Texts shown for one query, best first: by ``p ** 10 exp(h / 0.1)``, or by h alone where ``fits`` is None."""
     if fits is None:
-        return [(y, 1.0) for _, y in sorted(candidates, key=lambda pair: -pair[0])[:SHOTS]]
+        return [y for _, y in sorted(candidates, key=lambda pair: -pair[0])[:SHOTS]]
     probable = oracles.plausible(fits, [y for _, y in candidates])
-    places = oracles.choice([h for h, _ in candidates], probable, SHOTS, texts=texts)
-    return [(candidates[place][1], probable[place]) for place in places if place >= 0]
+    weight = [10 * math.log(p) + h / 0.1 for p, (h, _) in zip(probable, candidates, strict=True)]
+    return [candidates[place][1] for place in sorted(range(len(weight)), key=lambda c: -weight[c])[:SHOTS]]
 
 
 def slow_arm_score(study: NeighbourTable, draw: Episode, arm: Settings | None) -> float:
@@ -176,8 +178,8 @@ def slow_likeness(study: NeighbourTable, draw: Episode, arm: Settings | None) ->
     assert pool.meaning is not None
     judged = slow_fits(study, draw, arm or PLAIN)
     for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw), strict=True):
-        shown = slow_shown(candidates, fits if arm else None, texts=True)
-        near = [token_f1(pool.answers[y], pool.demonstrations[row].output) for y, _ in shown]
+        shown = slow_shown(candidates, fits if arm else None)
+        near = [token_f1(pool.answers[y], pool.demonstrations[row].output) for y in shown]
         best.append(near[0])
         every += near
     return sum(best) / len(best) / 2 + sum(every) / len(every) / 2
@@ -219,19 +221,54 @@ def test_the_best_text_shown_is_the_first_that_was_kept() -> None:
 
 
 @pytest.mark.parametrize("labels", [0, 4])
-def test_shown_probabilities_are_those_of_each_answer_shown(labels: int) -> None:
-    """For each query every answer that would be shown comes once, with its probability, and whether it is right."""
+def test_forecasts_are_of_the_likeliest_answers(labels: int) -> None:
+    """For each query each of the 8 likeliest answers comes once, with its probability, and is right or not."""
     study = study_of(hospitals(3, 16, seed=4))
     draw = next(one for one in episodes_of(study.pool, 0, np.array([1, 2])) if one.labels == labels)
-    found, right = shown_probabilities(study, draw, transfer_matrix(study), WELL)
+    found = likeliest_answers(study, draw, transfer_matrix(study), WELL)
     expected = []
     judged = slow_fits(study, draw, WELL)
     for row, fits, candidates in zip(draw.query, judged, slow_candidates(study, draw), strict=True):
-        for y, p in dict(slow_shown(candidates, fits, texts=False)).items():
-            expected.append((p, y == study.pool.answer[row]))
-    assert np.allclose(found, [p for p, _ in expected])
-    assert right.tolist() == [hit for _, hit in expected]
-    assert 0 < right.sum() < len(right)
+        answers = [y for _, y in candidates]
+        probable = dict(zip(answers, oracles.plausible(fits, answers), strict=True))
+        likeliest = sorted(probable.values(), reverse=True)[:SHOTS]
+        expected.append((likeliest, probable.get(int(study.pool.answer[row]), 0.0) in likeliest))
+    assert np.allclose(found.probability, [p for some, _ in expected for p in some])
+    assert found.labels == labels
+    assert found.right.sum() == sum(hit for _, hit in expected)
+    assert 0 < found.right.sum() < len(found.right)
+
+
+@pytest.mark.parametrize("labels", [0, 4])
+def test_sharpness_scores_are_of_a_vote_and_of_the_answers_shown(labels: int) -> None:
+    """Each sharpness by what it shows, query by query; the sharpest shows the right answer least often."""
+    study = study_of(hospitals(3, 16, seed=4))
+    draw = next(one for one in episodes_of(study.pool, 0, np.array([1, 2])) if one.labels == labels)
+    calibration = Calibration(0.1, 0.9)
+    scores = sharpness_scores(study, draw, transfer_matrix(study), WELL, calibration)
+    judged, every = slow_fits(study, draw, WELL), slow_candidates(study, draw)
+    for number, sharpness in enumerate(SHARPNESSES):
+        voted = among = 0
+        for row, fits, candidates in zip(draw.query, judged, every, strict=True):
+            near, answers = [h for h, _ in candidates], [y for _, y in candidates]
+            sure = calibration.of(np.array(oracles.plausible(fits, answers))) ** sharpness
+            shown = [place for place in oracles.choice(near, sure.tolist(), answers, SHOTS) if place >= 0]
+            shown_answers = [answers[place] for place in shown]
+            among += study.pool.answer[row] in shown_answers
+            voted += oracles.vote([near[place] for place in shown], shown_answers) == study.pool.answer[row]
+        n = len(draw.query)
+        assert scores[number] == pytest.approx([voted / n, among / n], abs=1.01 / n)
+    assert (np.diff(scores[:, 1]) <= 0).all()
+
+
+def test_the_flattest_costs_a_reader_that_votes_less_than_half_a_point() -> None:
+    """By hand: the first whose vote is within half a point of the sharpest one's; 1 where nothing was rehearsed."""
+    recall = np.linspace(0.9, 0.6, len(SHARPNESSES))
+    loss = np.array([0.02, 0.006, 0.004, 0.0, 0.007, 0.0, 0.0])
+    scores = np.stack([0.7 - loss, recall], axis=1)
+    assert flattest([scores, scores]) == SHARPNESSES[2]
+    assert flattest([np.stack([0.7 + loss, recall], axis=1)]) == SHARPNESSES[0]
+    assert flattest([]) == 1.0
 
 
 def slow_episodes(study: NeighbourTable, transfer: np.ndarray, past: list[int]) -> list[Episode]:
@@ -278,14 +315,22 @@ def test_a_lesson_is_the_mean_over_all_rehearsals() -> None:
     assert lesson.settings == best_arm([lesson.scores[1], lesson.scores[2]])
     assert lesson.trusts_consensus == (best_arm([lesson.scores[0]]) is not NEAREST)
     for k in (0, 7):
-        shown = [
-            shown_probabilities(study, draw, transfer, lesson.settings or PLAIN)
+        found = [
+            likeliest_answers(study, draw, transfer, lesson.settings or PLAIN)
             for draw in made
             if bool(draw.labels) == bool(k)
         ]
-        parts = [np.concatenate(part) for part in zip(*shown, strict=True)]
-        assert lesson.calibration(k) == Calibration.learn(*parts)
+        probability, right = ([getattr(one, name) for one in found] for name in ("probability", "right"))
+        assert lesson.calibration(k) == Calibration.learn(np.concatenate(probability), np.concatenate(right))
         assert lesson.calibration(k) != UNCALIBRATED
+    assert lesson.settings is not NEAREST
+    learned = [draw for draw in made if lesson.admits(draw.labels)]
+    scores = [
+        sharpness_scores(study, draw, transfer, lesson.settings, lesson.calibration(draw.labels)) for draw in learned
+    ]
+    assert lesson.sharpness == flattest(scores)
+    assert lesson.sharpness_with(4) == lesson.sharpness
+    assert (lesson.sharpness_with(0) is None) == (not lesson.trusts_consensus)
 
 
 def test_systems_that_write_differently_let_learning_in() -> None:

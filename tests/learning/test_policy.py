@@ -1,5 +1,6 @@
 """A policy says how many are shown, chosen by what, and in which order; the default changes nothing."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,67 +10,61 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metachain.errors import DataError
+from metachain.learning.apportionment import apportion_answers
 from metachain.learning.artifacts import load_posterior
+from metachain.learning.candidates import Candidates, choose
 from metachain.learning.policy import CANDIDATES, DEFAULT, Policy
-from metachain.learning.ranking import nearest_first, plausible_first
+from metachain.learning.ranking import nearest_first
 from metachain.library.library import Library
-from metachain.library.sharing import EVERYONE
 from metachain.selection.selector import Selector
 
 QUERY = "x-ray of the chest 0"
 
 
-def choose(policy: Policy, similarity: Any, plausibility: Any, **options: Any) -> list[list[int]]:
-    """Positions chosen, where candidates' vectors are the axes of their own space unless others are given."""
-    near, sure = np.atleast_2d(similarity).astype(float), np.atleast_2d(plausibility).astype(float)
-    vectors = options.pop("vectors", np.eye(near.shape[1], dtype=np.float32))
-    settings = {"learned": True, "texts": False, **options}
-    first, _ = policy.choose(near, sure, policy.shots, vectors=lambda places: vectors[places], **settings)
+def shown(policy: Policy, similarity: Any, probability: Any, answer: Any, **options: Any) -> list[list[int]]:
+    """Places chosen among candidates with some similarity, probability and answer."""
+    near, sure = np.atleast_2d(similarity).astype(float), np.atleast_2d(probability).astype(float)
+    given = np.atleast_2d(np.array(answer, np.int64))
+    candidates = Candidates(np.where(given < 0, -1, np.arange(near.shape[1])), near, given)
+    first, _ = choose(policy, candidates, sure, policy.shots, **{"sharpness": 1.0, **options})
     return [[place for place in row if place >= 0] for row in first.tolist()]
 
 
-@given(
-    st.lists(st.tuples(st.floats(-1, 1), st.floats(0.001, 1)), min_size=1, max_size=20),
-    st.integers(0, 10),
-    st.booleans(),
-)
-def test_the_default_is_what_the_guard_says(candidates: list[tuple[float, float]], shots: int, texts: bool) -> None:
-    """Plausible and near where it lets learning choose, else plainly the nearest."""
-    near, sure = (np.array([part]) for part in zip(*candidates, strict=True))
-    vectors = np.zeros((len(candidates), 1), np.float32)
-    first, _ = plausible_first(near, sure, shots, texts=texts)
-    learned = [place for place in first[0].tolist() if place >= 0]
-    assert choose(Policy(shots), near, sure, texts=texts, vectors=vectors) == [learned]
-    plain = choose(Policy(shots), near, sure, learned=False, vectors=vectors)
-    assert plain == choose(Policy(shots, 0), near, sure, vectors=vectors) == nearest_first(near, shots).tolist()
+@given(st.lists(st.tuples(st.floats(-1, 1), st.integers(0, 3)), min_size=1, max_size=20), st.integers(0, 10))
+def test_the_default_is_as_the_guard_says(candidates: list[tuple[float, int]], shots: int) -> None:
+    """Apportioned with the guard's sharpness where it lets learning choose, else plainly the nearest."""
+    near, answer = (np.array([part]) for part in zip(*candidates, strict=True))
+    sure = np.array([0.4, 0.3, 0.2, 0.1])[answer]
+    for sharpness in (0.5, 3.0):
+        learned = shown(Policy(shots), near, sure, answer, sharpness=sharpness)
+        assert learned == shown(Policy(shots, sharpness), near, sure, answer)
+        places, _ = apportion_answers(sure**sharpness, near, answer, shots)
+        assert learned == [[place for place in places[0].tolist() if place >= 0]]
+    plain = shown(Policy(shots), near, sure, answer, sharpness=None)
+    assert plain == shown(Policy(shots, nearest=True), near, sure, answer) == nearest_first(near, shots).tolist()
 
 
-def test_weight_moves_from_near_to_plausible() -> None:
-    """Without weight the nearest is first, with much of it the most plausible."""
-    near, sure = [0.9, 0.8, 0.1], [0.1, 0.3, 0.6]
-    first = [choose(Policy(3, weight, 0.0), near, sure)[0][0] for weight in (0, 1, 100)]
-    assert first == [0, 1, 2]
+def test_sharpness_moves_from_every_answer_to_the_likeliest() -> None:
+    """Flat, every answer gets a place; sharp, the likeliest gets them all."""
+    answer = [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    sure = np.array([0.6, 0.3, 0.1])[answer]
+    counts = []
+    for sharpness in (0.1, 1.0, 20.0):
+        (places,) = shown(Policy(3, sharpness), [0.5] * 9, sure, answer)
+        counts.append(np.bincount([answer[place] for place in places], minlength=3).tolist())
+    assert counts == [[1, 1, 1], [2, 1, 0], [3, 0, 0]]
 
 
-def test_the_kept_share_drops_the_less_plausible() -> None:
-    """None are dropped at 0, all but the best at 1."""
-    near, sure = [0.9, 0.9, 0.9], [0.5, 0.3, 0.2]
-    shown = [choose(Policy(3, 10, share), near, sure) for share in (0.0, 0.5, 1.0)]
-    assert shown == [[[0, 1, 2]], [[0, 1]], [[0]]]
-
-
-def test_diversity_passes_over_what_is_like_those_chosen() -> None:
-    """Of two alike the second gives way to one that is less near."""
-    vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
-    near, sure = [0.9, 0.89, 0.8], [1, 1, 1]
-    shown = [choose(Policy(2, 0, diversity=much), near, sure, vectors=vectors) for much in (0.0, 0.5)]
-    assert shown == [[[0, 1]], [[0, 2]]]
+def test_what_is_left_out_is_never_shown() -> None:
+    """Its place goes to the next, by probability or by nearness."""
+    for policy in (Policy(2), Policy(2, nearest=True)):
+        assert shown(policy, [0.9, 0.8, 0.7], [0.5] * 3, [0] * 3, left_out=np.array([[True, False, False]])) == [[1, 2]]
 
 
 def test_where_there_is_no_candidate_none_is_shown() -> None:
-    """Neither by nearness nor by plausibility nor for diversity."""
+    """Neither by nearness nor by probability."""
     for policy in CANDIDATES:
-        assert choose(policy, [-np.inf, -np.inf], [0, 0]) == [[]]
+        assert shown(policy, [-np.inf, -np.inf], [0, 0], [-1, -1]) == [[]]
 
 
 @pytest.mark.parametrize(
@@ -78,12 +73,10 @@ def test_where_there_is_no_candidate_none_is_shown() -> None:
         {"shots": -1},
         {"shots": 2.5},
         {"shots": True},
-        {"weight": -1},
-        {"weight": float("nan")},
-        {"weight": float("inf")},
-        {"kept_share": 1.1},
-        {"diversity": -0.1},
-        {"diversity": float("nan")},
+        {"sharpness": 0},
+        {"sharpness": -1},
+        {"sharpness": float("nan")},
+        {"sharpness": float("inf")},
     ],
 )
 def test_numbers_out_of_range_are_named(wrong: dict[str, Any]) -> None:
@@ -128,13 +121,18 @@ def test_a_selector_never_shows_what_is_demoted(library: Library) -> None:
     assert best not in shown
 
 
-def test_diversity_reads_own_labels_and_past_demonstrations(library: Library) -> None:
-    """A selector that counts likeness shows as many as are asked for, from both sides."""
-    library.add([type(one)("new", one.input + " again", one.output) for one in demonstrations(1)], share=EVERYONE)
-    posterior = load_posterior(library, "new")
-    shown = Selector(library, posterior, policy=Policy(6, 0, diversity=0.9)).select(QUERY).demonstrations
-    assert len(shown) == len(set(shown)) == 6
-    assert {one.institution == "new" for one in shown} == {True, False}
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"weight": None, "kept_share": 0.5, "diversity": 0.0}, Policy(6)),
+        ({"weight": 3.0, "kept_share": None, "diversity": 0.3}, Policy(6)),
+        ({"weight": 0, "kept_share": None, "diversity": 0.0}, Policy(6, nearest=True)),
+    ],
+)
+def test_a_policy_from_before_keeps_its_shots_and_order(before: dict[str, Any], now: Policy) -> None:
+    """A weight of 0 was plain nearest neighbours; other weights, shares and diversity are the guard's sharpness now."""
+    record = {"shots": 6, **before, "best_first": False, "demoted": [["a", "1"]]}
+    assert Policy.from_json(record) == replace(now, demoted=frozenset({("a", "1")}))
 
 
 def test_candidates_come_from_short_to_long() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oracles import SEEDS, briefly
 
 from metachain.data.demonstration import Demonstration
-from metachain.learning.ranking import nearest_first, plausible_answers, plausible_first, repeated, twins
+from metachain.learning.ranking import nearest_first, plausible_answers, repeated
 from metachain.selection.selection import Chosen, Selection
 
 
@@ -53,48 +53,6 @@ def test_repeated_and_missing_answers_share_nothing() -> None:
     """By hand: 3 against 1 are three quarters and one, however often the 3 is given; nobody's answer is no share."""
     fits, answer = np.array([[3.0, 7.0, 1.0, 3.0, 3.0], [5.0] * 5]), np.array([[2, -1, 0, 2, 2], [-1] * 5])
     assert plausible_answers(fits, answer).tolist() == [[0.75, 0.0, 0.25, 0.75, 0.75], [0.0] * 5]
-
-
-@given(SEEDS, st.integers(1, 12), st.integers(0, 14), st.booleans())
-@briefly
-def test_choice_is_that_of_step_g(seed: int, m: int, k: int, texts: bool) -> None:
-    """The best k by ``h / 0.1 + 10 log p``, less those under 0.8 (texts 0.5) times as plausible as the best shown."""
-    rng = np.random.default_rng(seed)
-    similarity = rng.uniform(size=(4, m))
-    plausibility = np.where(rng.random((4, m)) < 0.2, 0.0, rng.uniform(size=(4, m)))
-    similarity = np.where(plausibility == 0, -np.inf, similarity)
-    first, score = plausible_first(similarity, plausibility, k, texts=texts)
-    pairs = zip(similarity.tolist(), plausibility.tolist(), strict=True)
-    expected = [oracles.choice(*pair, k, texts=texts) for pair in pairs]
-    assert first.tolist() == expected
-    assert score.shape == (4, m)
-
-
-def test_an_implausible_neighbour_gives_way_to_a_plausible_one() -> None:
-    """A demonstration a little further away is shown in place of a nearer one with an improbable answer."""
-    first, _ = plausible_first(np.array([[0.9, 0.8]]), np.array([[0.1, 0.9]]), 2)
-    assert first.tolist() == [[1, -1]]
-
-
-def test_of_texts_a_less_plausible_one_is_shown_too() -> None:
-    """What is 0.6 times as plausible as the best is shown where answers are texts and dropped where they are labels."""
-    similarity, plausibility = np.array([[0.9, 0.9, 0.9]]), np.array([[0.5, 0.3, 0.2]])
-    found = [plausible_first(similarity, plausibility, 3, texts=texts)[0].tolist() for texts in (True, False)]
-    assert found == [[[0, 1, -1]], [[0, -1, -1]]]
-
-
-def test_equally_plausible_candidates_come_by_similarity() -> None:
-    """Where every candidate carries the same answer the choice is plain nearest neighbours."""
-    similarity = np.random.default_rng(0).uniform(size=(3, 9))
-    first, _ = plausible_first(similarity, np.ones((3, 9)), 5)
-    assert np.array_equal(first, nearest_first(similarity, 5))
-
-
-def test_twins_have_the_same_text_and_answer() -> None:
-    """Case and spaces don't tell twins apart; another answer does; whose they are doesn't matter."""
-    made = [("a", "MRI  brain", "1"), ("b", "mri brain", "1"), ("b", "mri brain", "2"), ("c", "Mri Brain ", "1")]
-    assert twins([Demonstration(*one) for one in made]).tolist() == [0, 0, 2, 0]
-    assert twins([]).tolist() == []
 
 
 def test_a_selection_lists_its_demonstrations_in_prompt_order() -> None:

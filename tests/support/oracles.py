@@ -7,7 +7,7 @@ All oracles are plain loops over lists and dictionaries, written from the formul
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
-from math import exp, inf, log, sqrt
+from math import exp, log, sqrt
 from pathlib import Path
 from typing import NamedTuple
 
@@ -349,13 +349,45 @@ def plausible(fits: list[float], answers: list[int]) -> list[float]:
     return [mass[y] / sum(mass.values()) if y >= 0 else 0.0 for y in answers]
 
 
-def choice(similarity: list[float], plausibility: list[float], k: int, *, texts: bool) -> list[int]:
-    """Step G for one text: best first; -1 for those dropped, under 0.8 (texts: 0.5) of the best p kept."""
-    least = 0.5 if texts else 0.8
-    score = [h / 0.1 + 10 * log(p) if p > 0 else -inf for h, p in zip(similarity, plausibility, strict=True)]
-    kept = sorted(range(len(score)), key=lambda place: (-score[place], place))[:k]
-    best = max((plausibility[place] for place in kept), default=0.0)
-    return [place if plausibility[place] > 0 and plausibility[place] >= least * best else -1 for place in kept]
+def choice(similarity: list[float], plausibility: list[float], answers: list[int], k: int) -> list[int]:
+    """Step G for one text with labels: a place at a time for the answer with the largest ``p / (1 + 2 attention)``.
+
+    Places in order of p, then of similarity; -1 where the likeliest answer would be next and has no candidate left.
+    """
+    attended = [exp((h - max([-1.0, *similarity])) / 0.2) for h in similarity]
+    nearest = sorted((c for c, p in enumerate(plausibility) if p > 0), key=lambda c: -similarity[c])
+    paid, given = dict.fromkeys(answers, 0.0), []
+    standard = max(nearest, key=lambda c: plausibility[c], default=None)
+
+    def quotient(c: int) -> float:
+        return plausibility[c] / (1 + 2 * paid[answers[c]])
+
+    while nearest and len(given) < k:
+        best = max(nearest, key=quotient)
+        if quotient(best) < quotient(standard) - 1e-9:
+            break
+        given.append(best)
+        nearest.remove(best)
+        paid[answers[best]] += attended[best]
+    given.sort(key=lambda c: (-plausibility[c], answers[c], -similarity[c]))
+    return given + [-1] * (min(k, len(answers)) - len(given))
+
+
+def choice_of_texts(
+    similarity: list[float], plausibility: list[float], meaning: NDArray[np.float32], k: int
+) -> list[int]:
+    """Step G for one text whose candidates' answers are texts with unit vectors ``meaning`` (m, d)."""
+    best = max([*plausibility, 1e-300])
+    weight = [
+        (p / best) ** 10 * exp((h - max(similarity)) / 0.1) for h, p in zip(similarity, plausibility, strict=True)
+    ]
+    likely = sorted(range(len(weight)), key=lambda c: -weight[c])[: 8 * k]
+    attended = {c: exp((similarity[c] - max(similarity[one] for one in likely)) / 0.2) for c in likely}
+    given: list[int] = []
+    for _ in range(min(k, len(likely))):
+        paid = {c: sum(attended[j] * cosine(meaning[c], meaning[j]) ** 2 for j in given) for c in likely}
+        given.append(max((c for c in likely if c not in given), key=lambda c: weight[c] / (1 + 2 * paid[c])))
+    return sorted((c for c in given if weight[c] > 0), key=lambda c: -weight[c])
 
 
 class Rule(NamedTuple):

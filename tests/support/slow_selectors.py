@@ -18,7 +18,6 @@ from metachain.learning.index import InstitutionIndex, Neighbours
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.learning.prior import GuardResult, transfer_matrix
-from metachain.learning.ranking import twins
 from metachain.learning.transfer import redundancy, screening
 from metachain.selection.baselines import bm25_weights, word_counts
 
@@ -31,6 +30,7 @@ __all__ = [
     "SUPPORT",
     "TARGET",
     "UNLABELLED",
+    "calibrated",
     "candidates",
     "dense_of",
     "labels",
@@ -76,7 +76,6 @@ def queries_of(
         GuardResult(settings, settings is not None, np.zeros((0, 0)), UNLABELLED, LABELLED),
         bm25_weights(words, np.flatnonzero(pool.owner != target)),
         words,
-        twins(pool.demonstrations),
     )
     support = pool.rows[target][SUPPORT]
     return HeldOutQueries(knowledge, Episode(target, len(support), support, pool.rows[target][QUERY], past))
@@ -134,10 +133,22 @@ def slow_plausible(
     ]
 
 
-def slow_choice(trial: Trial, plausible: list[list[float]]) -> list[list[int]]:
-    """Step G, query by query: rows of the pool, -1 where dropped."""
-    shown, texts = [], trial.queries.knowledge.table.pool.meaning is not None
-    for probable, rows, similarity in zip(plausible, trial.candidates.rows, trial.candidates.similarity, strict=True):
-        first = oracles.choice(similarity.tolist(), probable, trial.shots, texts=texts)
+def slow_choice(trial: Trial, plausible: list[list[float]], taught: int) -> list[list[int]]:
+    """Step G, query by query: rows of the pool, -1 where fewer are shown; probabilities are calibrated before."""
+    pool, shown = trial.queries.knowledge.table.pool, []
+    found = trial.candidates
+    for probable, rows, similarity, answer in zip(plausible, found.rows, found.similarity, found.answer, strict=True):
+        sure = calibrated(probable, LABELLED if taught else UNLABELLED)
+        if pool.meaning is None:
+            first = oracles.choice(similarity.tolist(), sure, answer.tolist(), trial.shots)
+        else:
+            meaning = pool.meaning[np.maximum(answer, 0)]
+            first = oracles.choice_of_texts(similarity.tolist(), sure, meaning, trial.shots)
         shown.append([int(rows[place]) if place >= 0 else -1 for place in first])
     return shown
+
+
+def calibrated(probable: list[float], calibration: Calibration) -> list[float]:
+    """``σ(a + g logit p)`` of each probability; 0 stays 0."""
+    a, g = calibration.intercept, calibration.slope
+    return [1 / (1 + np.exp(-a) * (p / (1 - p)) ** -g) if 0 < p < 1 else p for p in probable]
