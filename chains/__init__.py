@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from metachain.chains.middleware import DemonstrationMiddleware
     from metachain.chains.model_caller import Answer, ModelCaller
     from metachain.chains.models import load_model
-    from metachain.chains.policy_learning import Collected, collect
+    from metachain.chains.policy_learning import Collected, collect, collect_fusion
     from metachain.chains.structured_output import extraction_chain
     from metachain.chains.summarization import summarization_chain
     from metachain.chains.toolkit import MetaChainToolkit
 
 __all__ = ["Answer", "CallBudget", "Classification", "Collected", "DemonstrationMiddleware", "FeedbackRecorder"]
 __all__ += ["Judge", "LocalChatModel", "MetaChainToolkit", "ModelCaller", "OfflineChatModel", "Prices", "ScoresLabels"]
-__all__ += ["Usage", "classification_chain", "collect", "extraction_chain", "few_shot_chain", "few_shot_prompt"]
-__all__ += ["load_model", "openevals_metric", "recorded", "summarization_chain"]
+__all__ += ["Usage", "classification_chain", "collect", "collect_fusion", "extraction_chain", "few_shot_chain"]
+__all__ += ["few_shot_prompt", "load_model", "openevals_metric", "recorded", "summarization_chain"]
 __getattr__, __dir__ = lazily(
     __name__,
     call_budget="CallBudget Prices Usage",
@@ -36,7 +36,7 @@ __getattr__, __dir__ = lazily(
     middleware="DemonstrationMiddleware",
     model_caller="Answer ModelCaller",
     models="load_model",
-    policy_learning="Collected collect",
+    policy_learning="Collected collect collect_fusion",
     structured_output="extraction_chain",
     summarization="summarization_chain",
     toolkit="MetaChainToolkit",

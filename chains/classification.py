@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
+import numpy as np
 from langchain_core.example_selectors import BaseExampleSelector
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from metachain.chains.audit_callback import audit_callbacks
 from metachain.chains.few_shot import ChatRunnable, chat_runnable, prompt_steps
+from metachain.chains.label_scores import label_scores, scoring_model
 from metachain.chains.prompt_budget import prompt_budget
 from metachain.chains.select_step import SelectDemonstrations
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
+from metachain.selection.fusion import Fusion, fusible_labels, log_posterior
+from metachain.selection.selection import AnswerProbability
 
 __all__ = ["Classification", "classification_chain", "classify"]
 
@@ -36,10 +41,25 @@ class Classification:
     """The model's answer, word for word."""
     allowed: tuple[str, ...]
     """The accepted labels, in alphabetical order."""
+    probability: float | None = None
+    """Probability of the label among the allowed ones, in [0, 1]; None where the model answered in words."""
+    decided_by: Literal["words", "scores", "fusion"] = "words"
+    """The model's words, its scores of the labels, or a fusion of these with the posterior."""
 
     @property
     def reason(self) -> str:
         """The reason for the label, or for its absence, in one sentence."""
+        if self.decided_by == "fusion":
+            told = "" if self.probability is None else f", at {self.probability:.0%}"
+            return (
+                f"the model says {self.answer[:80]!r}; together with past institutions' answers {self.label!r} is the "
+                f"most probable of {len(self.allowed)} allowed labels{told}"
+            )
+        if self.probability is not None:
+            return (
+                f"the model gives {self.label!r} the highest probability, {self.probability:.0%}, of "
+                f"{len(self.allowed)} allowed labels"
+            )
         if self.label is not None:
             return f"the model answered {self.label!r}, one of {len(self.allowed)} allowed labels"
         if not self.allowed:
@@ -62,6 +82,9 @@ def classification_chain(
     max_prompt_tokens: int | float | None = None,
     count_tokens: Callable[[str], int] | None = None,
     structured: bool | None = None,
+    scoring: bool = False,
+    calibrated: bool = False,
+    fusion: Fusion | None = None,
 ) -> Runnable[dict[str, Any], Classification]:
     """Make a chain that answers ``{input_key: text}`` with one of ``labels``, checked after the model's answer.
 
@@ -71,15 +94,29 @@ def classification_chain(
     Without ``labels``, the allowed labels are those of the demonstrations shown and the institution's own
     (``selector.labels()``, where the selector has them). The prompt is ``few_shot_prompt``, which does not list the
     labels: list them in the ``instructions`` if the model needs them. ``max_prompt_tokens`` and ``count_tokens`` are
-    those of ``few_shot_chain``. Raises DataError for an empty list, for labels that are blank or no strings, and for
-    ``structured=True`` with a model that has no structured output.
+    those of ``few_shot_chain``.
+
+    With ``scoring``, the model doesn't write: the label with the highest probability as its whole answer is taken, and
+    comes with that probability. This needs a model that is ``ScoresLabels``, such as ``local``. ``calibrated`` divides
+    the probabilities by those for a query without content (see ``ScoringChatModel``).
+
+    A ``fusion`` also asks the selector's posterior (``Selection.answers``), whose ten most probable answers then are
+    allowed labels too. Allowed labels without a posterior probability get the smallest one given. With ``scoring``
+    both opinions are pooled; otherwise the model's answer in words gives way where the posterior is surer by the
+    fusion's margin. Selectors without a posterior leave the decision to the model.
+
+    Raises DataError for an empty list, for labels that are blank or no strings, for ``structured=True`` with a model
+    that has no structured output or with ``scoring``, for ``scoring`` with a model that can't, and for ``calibrated``
+    without ``scoring``.
     """
     chat = chat_runnable(model)
     budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
     select, prompt = prompt_steps(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
-    step = _ClassifyStep(
-        chat, select, prompt, None if labels is None else _checked(labels), enumerated=_structured(chat, structured)
-    )
+    allowed = None if labels is None else _checked(labels)
+    _check_ways(scoring=scoring, calibrated=calibrated, structured=structured)
+    enumerated = not scoring and _structured(chat, structured)
+    asked = scoring_model(chat, calibrated=calibrated) if scoring else chat
+    step = _ClassifyStep(asked, select, prompt, allowed, enumerated=enumerated, scored=scoring, fusion=fusion)
     return select | RunnableLambda(step.run, step.arun, name="classify").with_types(output_type=Classification)
 
 
@@ -105,30 +142,77 @@ class _ClassifyStep:
     labels: Sequence[str] | None
     """The caller's labels; None to take those of the demonstrations and the institution."""
     enumerated: bool
+    scored: bool
+    fusion: Fusion | None
 
     def run(self, shown: dict[str, Any], config: RunnableConfig) -> Classification:
         labels = self._allowed(shown)
-        return classify(self._answering(shown, labels).invoke(shown, config), labels)
+        return self._classified(self._answering(shown, labels).invoke(shown, config), shown, labels)
 
     async def arun(self, shown: dict[str, Any], config: RunnableConfig) -> Classification:
         labels = await asyncio.to_thread(self._allowed, shown)
         answer = await self._answering(shown, labels).ainvoke(shown, config)
-        return await asyncio.to_thread(classify, answer, labels)
+        return await asyncio.to_thread(self._classified, answer, shown, labels)
 
     def _allowed(self, shown: dict[str, Any]) -> Sequence[str]:
-        outputs = (one["output"] for one in shown["demonstrations"])
-        return self.labels or sorted({*self.select.labels(shown["institution"]), *outputs})
+        outputs = [one["output"] for one in shown["demonstrations"]]
+        answers = _answers(shown) if self.fusion else ()
+        return self.labels or fusible_labels([*self.select.labels(shown["institution"]), *outputs], answers)
 
-    def _answering(self, shown: dict[str, Any], labels: Sequence[str]) -> Runnable[dict[str, Any], str]:
+    def _answering(self, shown: dict[str, Any], labels: Sequence[str]) -> Runnable[dict[str, Any], str | AIMessage]:
         answering = self.prompt | self._model(labels)
         return answering.with_config(callbacks=audit_callbacks(self.select.audit, shown))
 
-    def _model(self, labels: Sequence[str]) -> Runnable[LanguageModelInput, str]:
+    def _model(self, labels: Sequence[str]) -> Runnable[LanguageModelInput, str | AIMessage]:
+        if self.scored:
+            return self.chat.bind(labels=list(labels))
         if isinstance(self.chat, BaseChatModel) and self.enumerated and 0 < len(labels) <= MOST_ENUMERATED:
             schema = _label_schema(labels)
             structured: Runnable[LanguageModelInput, Any] = self.chat.with_structured_output(schema, include_raw=True)
             return structured | RunnableLambda(_label_text)
         return self.chat | StrOutputParser()
+
+    def _classified(self, answer: str | AIMessage, shown: dict[str, Any], labels: Sequence[str]) -> Classification:
+        answers = _answers(shown)
+        if isinstance(answer, AIMessage):
+            scores = label_scores(answer)
+            if scores:
+                return _by_scores(scores, answers, self.fusion)
+            answer = str(answer.text)
+        found = classify(answer, labels)
+        return _by_margin(found, answers, self.fusion) if self.fusion else found
+
+
+def _answers(shown: Mapping[str, Any]) -> list[AnswerProbability]:
+    """Posterior of a ``Shown``, most probable first; empty where it has none."""
+    return [AnswerProbability(*one) for one in shown.get("answers", {}).items()]
+
+
+def _by_scores(
+    scores: Mapping[str, float], answers: Sequence[AnswerProbability], fusion: Fusion | None
+) -> Classification:
+    """Take the label that scores highest, pooled with the posterior's ``answers`` where there are any."""
+    labels, log_model = sorted(scores), np.array([scores[label] for label in sorted(scores)])
+    pooled = (
+        fusion.probabilities(log_posterior(labels, answers), log_model) if fusion and answers else np.exp(log_model)
+    )
+    best, said = int(pooled.argmax()), labels[int(log_model.argmax())]
+    decided: Literal["scores", "fusion"] = "fusion" if fusion and answers else "scores"
+    return Classification(labels[best], said, tuple(labels), float(pooled[best]), decided)
+
+
+def _by_margin(found: Classification, answers: Sequence[AnswerProbability], fusion: Fusion) -> Classification:
+    """Replace a label by the posterior's where that is surer by the fusion's margin."""
+    said = found.answer if found.label is None else found.label
+    chosen = fusion.worded(said, [one for one in answers if one.answer in found.allowed])
+    return found if chosen == said else replace(found, label=chosen, decided_by="fusion")
+
+
+def _check_ways(*, scoring: bool, calibrated: bool, structured: bool | None) -> None:
+    if scoring and structured:
+        raise DataError("'scoring' and 'structured' are two ways to answer; choose one of them")
+    if calibrated and not scoring:
+        raise DataError("'calibrated' calibrates the scores of labels, so it needs scoring=True")
 
 
 def _bare(text: str) -> str:

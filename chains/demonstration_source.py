@@ -48,6 +48,8 @@ class Shown(TypedDict):
     input: str
     demonstrations: list[ShownDemonstration]
     """In prompt order: the best last, or first where the policy says so."""
+    answers: NotRequired[dict[str, float]]
+    """Probability of each candidate's answer, most probable first; absent where the selection has no posterior."""
 
 
 def turn(input: str, output: str) -> list[BaseMessage]:
@@ -185,10 +187,13 @@ def _shown(selection: Selection, tokens: CountTokens) -> Shown:
         )
         for one in selection.demonstrations
     ]
-    return Shown(
+    shown = Shown(
         selection_id=selection.id,
         institution=selection.institution,
         method=selection.method,
         input=selection.query,
         demonstrations=found,
     )
+    if selection.answers:
+        shown["answers"] = {one.answer: one.probability for one in selection.answers}
+    return shown

@@ -13,6 +13,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from metachain.chains.call_budget import LIMITS, CallBudget
 from metachain.chains.dask_model import model_at
 from metachain.chains.demonstration_source import turn
+from metachain.chains.label_scores import ScoringChatModel, scoring_model
 from metachain.chains.model_caller import Answer, ModelCaller
 from metachain.chains.models import load_model
 from metachain.errors import DataError, ModelError
@@ -28,7 +29,8 @@ class ModelAnswerer:
     """Answers prompts with a model, within a number of calls; the cache keeps all answers.
 
     ``name`` identifies the model in the cache: another model, or the same model with other settings, needs another
-    name. ``calls`` is the maximum number of calls; None allows no call, and the error then gives the number needed.
+    name. A ``ScoringChatModel`` may have the name of its model: the cache keeps what they answer apart. ``calls`` is
+    the maximum number of calls; None allows no call, and the error then gives the number needed.
     Raises DataError before the first call where ``calls`` is too small. Raises ModelError where failed calls used the
     calls up, and where the model refuses; the cache keeps the answers so far.
     """
@@ -87,7 +89,9 @@ class ModelAnswerer:
             raise ModelError(f"calls failed, so {left} answers are missing after {self.calls} calls; run this again")
 
     def _key(self, prompt: ShownPrompt) -> str:
-        return sha256(json.dumps([self.name, self._instructions, *prompt]).encode()).hexdigest()
+        demonstrations, _ = prompt
+        scored = ["score"] if demonstrations and isinstance(self._model, ScoringChatModel) else []
+        return sha256(json.dumps([self.name, self._instructions, *prompt, *scored]).encode()).hexdigest()
 
 
 def answering_with(
@@ -99,13 +103,17 @@ def answering_with(
     requests_per_second: float | None,
     asking: Callable[[str], AbstractContextManager[ModelProgressCallback]],
     workers: Workers = HERE,
+    answers_by: str = "generate",
 ) -> Callable[[Path | None], AbstractContextManager[ModelAnswerer]]:
     """Load a model, and return a function that opens its answerer on a cache, given the cache's path.
 
-    ``asking`` opens a progress display with a title, such as ``metachain.cli.console.asking``. Raises DataError as
-    ``load_model`` and ``ModelCaller`` do.
+    ``asking`` opens a progress display with a title, such as ``metachain.cli.console.asking``. With ``answers_by``
+    "score" the model answers with the most probable of the labels shown. Raises DataError as ``load_model``,
+    ``ModelCaller`` and ``scoring_model`` do.
     """
     model = load_countable(spec, workers=workers)
+    if answers_by == "score":
+        model = scoring_model(model)
     limits: dict[str, Any] = {"max_concurrency": max_concurrency, "requests_per_second": requests_per_second}
     ModelCaller(model, **limits).close()
 

@@ -1,4 +1,4 @@
-"""Policy search with a model in the loop: the model answers for training institutions in held-out episodes."""
+"""Learning with a model in the loop: it answers for training institutions in held-out episodes."""
 
 import json
 from collections.abc import Sequence
@@ -8,22 +8,29 @@ from hashlib import sha256
 from langchain_core.messages import BaseMessage
 
 from metachain.chains.call_budget import Usage
+from metachain.chains.classification import classify
+from metachain.chains.label_scores import ScoresLabels
 from metachain.chains.model_answerer import messages_of
 from metachain.chains.model_caller import Answer, ModelCaller
 from metachain.errors import DataError
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.policy import CANDIDATES, Policy
+from metachain.learning.policy import CANDIDATES, DEFAULT, Policy
 from metachain.learning.prior import Prior, rows_to_look_up
 from metachain.learning.shared_past import pool_of
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.progress import Progress, silent
-from metachain.scoring.metrics import METRICS, Metric, suited_metric
+from metachain.scoring.metrics import METRICS, Metric, exact_match, suited_metric
+from metachain.selection.fusion import Fusion, FusionTrial, WordTrial, learn_fusion, log_posterior
+from metachain.selection.fusion_rehearsal import FusionQuestion, FusionRehearsal
+from metachain.selection.learned_fusions import save_fusion
 from metachain.selection.learned_policies import LearnedPolicy, save_policy
 from metachain.selection.policy_search import PolicySearchResult, Trial, learn_policy
 from metachain.selection.rehearsal import RehearsalSet
 
-__all__ = ["Collected", "OutcomeCollector", "collect"]
+__all__ = ["Collected", "OutcomeCollector", "collect", "collect_fusion"]
+
+EXACT_MATCH = "exact_match"
 
 
 @dataclass(frozen=True)
@@ -58,14 +65,10 @@ def collect(
     ``metric`` scores an answer against the right one, in [0, 1]. Raises DataError for a score outside that range, and
     where the prior's institutions are not the library's; the library keeps all answers so far.
     """
-    shared = library.sharing.usable_by(None).demonstrations & set(library.institutions())
-    if tuple(sorted(shared)) != prior.institutions:
-        raise DataError("the institutions that share with everyone are not those of the prior; learn first")
-    demonstrations = library.demonstrations(*prior.institutions)
-    pool = pool_of(library, demonstrations, progress=progress)
-    rehearsals = RehearsalSet(NeighbourTable.of(pool, rows_to_look_up(pool), progress), prior, seed)
+    table = _table(library, prior, progress)
+    rehearsals = RehearsalSet(table, prior, seed)
     collector = OutcomeCollector(library, caller, model, metric, metric_name, instructions)
-    worth = METRICS[suited_metric([one.output for one in demonstrations])]
+    worth = METRICS[suited_metric([one.output for one in table.pool.demonstrations])]
     lesson = learn_policy(rehearsals, collector.ask, calls, worth, candidates, progress)
     raced = lesson.raced
     learned = LearnedPolicy(
@@ -73,6 +76,57 @@ def collect(
     )
     save_policy(library, learned)
     return Collected(learned, lesson, collector.answered_before)
+
+
+def collect_fusion(
+    library: Library,
+    prior: Prior,
+    caller: ModelCaller,
+    *,
+    model: str,
+    questions: int,
+    scorer: ScoresLabels | None = None,
+    policy: Policy = DEFAULT,
+    instructions: str = "",
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Fusion:
+    """Learn a model's fusion from its answers to ``questions`` queries of held-out episodes, and store it.
+
+    The margin is learned from the model's words, the weights from its scores of labels where there is a ``scorer``
+    (such as ``load_model("local")``). The prompts are those of ``few_shot_prompt`` with these ``instructions``, and the
+    demonstrations that the ``policy`` chooses. Answers in words are stored and reused as in ``collect``; questions that
+    the caller's budget has no room for are left out. Raises DataError where the prior's institutions are not the
+    library's.
+    """
+    asked = list(FusionRehearsal(_table(library, prior, progress), prior, seed).fusion_questions(policy, questions))
+    collector = OutcomeCollector(library, caller, model, exact_match, EXACT_MATCH, instructions)
+    words = collector.words([Trial(one.asked, one.shown) for one in asked])
+    worded = [
+        WordTrial(one.answers, classify(word, one.labels).label or word, one.asked.output)
+        for one, word in zip(asked, words, strict=True)
+        if word is not None
+    ]
+    scored = [_scored(scorer, one, instructions) for one in asked] if scorer else []
+    fusion = learn_fusion(scored, worded)
+    save_fusion(library, model, fusion)
+    return fusion
+
+
+def _scored(scorer: ScoresLabels, one: FusionQuestion, instructions: str) -> FusionTrial:
+    prompt = _prompt(Trial(one.asked, one.shown), instructions)
+    (scores,) = scorer.label_log_probabilities([prompt], [one.labels])
+    log_p = log_posterior(one.labels, one.answers)
+    return FusionTrial(one.labels, tuple(log_p.tolist()), tuple(scores.tolist()), one.asked.output)
+
+
+def _table(library: Library, prior: Prior, progress: Progress) -> NeighbourTable:
+    """Neighbours among the prior's institutions. Raises DataError where these are not the library's."""
+    shared = library.sharing.usable_by(None).demonstrations & set(library.institutions())
+    if tuple(sorted(shared)) != prior.institutions:
+        raise DataError("the institutions that share with everyone are not those of the prior; learn first")
+    pool = pool_of(library, library.demonstrations(*prior.institutions), progress=progress)
+    return NeighbourTable.of(pool, rows_to_look_up(pool), progress)
 
 
 class OutcomeCollector:
@@ -93,9 +147,14 @@ class OutcomeCollector:
 
     def ask(self, trials: Sequence[Trial]) -> list[float | None]:
         """Score the model's answer to each trial, in [0, 1]; None where the budget has no room for the call."""
-        shown = [tuple((one.input, one.output) for one in trial.shown) for trial in trials]
-        queries = [trial.asked.input for trial in trials]
-        prompts = [messages_of(prompt, self._instructions) for prompt in zip(shown, queries, strict=True)]
+        return [None if one is None else one.score for one in self._outcomes(trials)]
+
+    def words(self, trials: Sequence[Trial]) -> list[str | None]:
+        """Give the model's answer to each trial; None where the budget has no room for the call."""
+        return [None if one is None else one.answer for one in self._outcomes(trials)]
+
+    def _outcomes(self, trials: Sequence[Trial]) -> list[Outcome | None]:
+        prompts = [_prompt(trial, self._instructions) for trial in trials]
         ids = [_id(self._model, prompt) for prompt in prompts]
         held = self._library.outcomes.by_id(ids)
         self._caller.charge(sum((Usage(1, one.input_tokens, one.output_tokens) for one in held.values()), Usage()))
@@ -116,8 +175,8 @@ class OutcomeCollector:
             if one.score is None or one.metric != self._metric_name
         ]
         self._library.outcomes.record(scored)
-        scores = {one.id: one.score for one in (*held.values(), *scored)}
-        return [scores.get(id) for id in ids]
+        held |= {one.id: one for one in scored}
+        return [held.get(id) for id in ids]
 
     def _outcome(self, id: str, trial: Trial, answer: Answer) -> Outcome:
         return Outcome(
@@ -131,6 +190,11 @@ class OutcomeCollector:
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
         )
+
+
+def _prompt(trial: Trial, instructions: str) -> list[BaseMessage]:
+    shown = tuple((one.input, one.output) for one in trial.shown)
+    return messages_of((shown, trial.asked.input), instructions)
 
 
 def _id(model: str, prompt: Sequence[BaseMessage]) -> str:

@@ -109,7 +109,8 @@ def answering_by_model(
 ) -> Callable[[Path | None], AbstractContextManager[Answerer]]:
     """Load a model that answers in an evaluation, with a progress bar; the function returned takes the cache's path.
 
-    Raises DataError for a model that is unknown, and for a plan with offline readers beside it.
+    Raises DataError for a model that is unknown, for one that can't answer by scores where the plan wants that, and
+    for a plan with offline readers beside it.
     """
     check_model_alone(plan, model)
     return answering_with(
@@ -120,6 +121,7 @@ def answering_by_model(
         requests_per_second=requests_per_second,
         asking=console.asking,
         workers=workers,
+        answers_by=plan.answers_by,
     )
 
 

@@ -68,6 +68,13 @@ def evaluate(
     model: Annotated[
         str, typer.Option(help="Model that answers: offline, local, or another chat model such as ollama:llama3.")
     ] = "offline",
+    answers_by: Annotated[
+        str,
+        typer.Option(
+            help="Way in which the model answers: generate, in its words; or score, with the most probable of the "
+            "labels shown, for models such as local that give probabilities."
+        ),
+    ] = "generate",
     calls: Annotated[
         int | None,
         typer.Option(min=0, help="Maximum number of calls of the model; if left out, only the number needed is told."),
@@ -100,6 +107,7 @@ def evaluate(
         past=listed_past(past),
         metric=metric,
         ablate=listed_parts(ablate),
+        answers_by=answers_by,
         skill=listed_skills(skill),
     )
     if selectors:
@@ -107,7 +115,7 @@ def evaluate(
     check_targets(Path(data), json_file, report)
     with workers.workers_at(dask) as running:
         answering = None
-        if model != "offline":
+        if model != "offline" or answers_by == "score":
             answering = cli.answering_by_model(
                 plan,
                 model,

@@ -81,8 +81,7 @@ def evaluate(
     evaluate one institution each; they change the time, not the result. Raises DataError for fewer than two
     institutions, or groups, and where nothing can be scored.
     """
-    if answerer:
-        check_model_alone(plan, answerer.name)
+    _check_answering(plan, answerer)
     started = time.perf_counter()
     pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
     pasts = pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed)
@@ -109,6 +108,13 @@ def evaluate(
         harm=harm(scores),
     )
     return _with_details(result, plan, bench, played, fewer)
+
+
+def _check_answering(plan: Plan, answerer: Answerer | None) -> None:
+    if answerer:
+        check_model_alone(plan, answerer.name)
+    elif plan.answers_by != DEFAULTS.answers_by:
+        raise DataError(f"only a model answers by {plan.answers_by!r}, and the offline reader answers here")
 
 
 def _with_all(turns: HeldOutRunner, workers: Workers, progress: Progress) -> list[HeldOutRun]:
@@ -211,6 +217,7 @@ def _settings(
         selectors=plan.compared,
         metrics=metrics,
         readers=(answerer.name,) if answerer else plan.readers,
+        answers_by=plan.answers_by if answerer else None,
         past=(*plan.past, "all"),
         skill=(0.0, *plan.skilled) if plan.skilled else (),
         reader_temperature=READER_TEMPERATURE,

@@ -12,9 +12,11 @@ from metachain.evaluation.skill import check_skills
 from metachain.evaluation.summary import OURS
 from metachain.scoring.metrics import METRICS
 
-__all__ = ["Plan", "selectors_named"]
+__all__ = ["ANSWERS_BY", "Plan", "selectors_named"]
 
 LEAST_PAST = 2
+ANSWERS_BY = ("generate", "score")
+"""Ways in which a model answers: in its words, or with the best-scored of the labels shown."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Plan:
     """One of ``METRICS``; None for the metrics that suit the outputs."""
     ablate: tuple[str, ...] = ()
     """Parts of the method (``ABLATIONS``), each left out by an additional selector."""
+    answers_by: str = "generate"
+    """Way in which a model answers, one of ``ANSWERS_BY``; prompts that show no label are always answered in words."""
     skill: tuple[float, ...] = (0.0,)
     """Skills of the first reader, in [0, 1]: with 1 it picks the right answer if it is shown (``skilled_score``).
     Those over 0 are scored in addition to the reader itself."""
@@ -52,6 +56,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise DataError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
+        if self.answers_by not in ANSWERS_BY:
+            raise DataError(f"--answers-by must be one of {', '.join(ANSWERS_BY)}, got {self.answers_by!r}")
         selectors_named(self.selectors)
         _check_known("reader", "--readers", self.readers, READERS)
         _check_parts(self.ablate, self.selectors)

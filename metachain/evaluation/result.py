@@ -79,6 +79,8 @@ class RunSettings(Part):
     """Names of the metrics, the main one first."""
     readers: tuple[str, ...] = ()
     """Names of the readers, the main one first; or the model."""
+    answers_by: str | None = None
+    """``generate`` where a model answered in its words, ``score`` where the best-scored label was its answer."""
     past: tuple[int | str, ...] = ()
     """Numbers of past institutions, then ``all``."""
     skill: tuple[float, ...] = ()

@@ -18,14 +18,15 @@ from metachain.library.schema import artifacts, demonstrations, embeddings, gran
 from metachain.library.vector_index import rewrite
 from metachain.timestamps import now
 
-__all__ = ["ANSWERS", "POSTERIOR", "Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]
+__all__ = ["ANSWERS", "FUSION", "POSTERIOR", "Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]
 
 KEYS_A_QUERY = 400
 WAIT_FOR_READERS_MS = 2000
 """Time that a scrub waits for readers of older data, in milliseconds."""
 POSTERIOR = "posterior of "
-LEARNED = ("prior", POSTERIOR)
-"""Prefixes of artifacts that are learned from demonstrations and can be learned again without a model."""
+FUSION = "fusion of "
+LEARNED = ("prior", POSTERIOR, FUSION)
+"""Prefixes of artifacts that are learned from all demonstrations."""
 POLICY = "policy of "
 ANSWERS = "answers of "
 
@@ -78,9 +79,9 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
     """Delete demonstrations and everything that may depend on them, within a transaction that writes alone.
 
     Dependent data are: outcomes that asked the same input, were shown the demonstration or were corrected to it;
-    vectors of texts that no demonstration has any more; every prior and posterior; the policy of each model that lost
-    an outcome or has demoted a demonstration that is erased; and, for a whole institution, its list of answers, sharing
-    rules, memberships and keys. Returns None if there was nothing to erase.
+    vectors of texts that no demonstration has any more; every prior, posterior and fusion; the policy of each model
+    that lost an outcome or has demoted a demonstration that is erased; and, for a whole institution, its list of
+    answers, sharing rules, memberships and keys. Returns None if there was nothing to erase.
     """
     gone = connection.execute(select(demonstrations).where(*_conditions(doomed))).all()
     lost = _affected_outcomes(connection, doomed, gone)

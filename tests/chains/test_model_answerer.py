@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from langchain_core.example_selectors.base import BaseExampleSelector
 from langchain_core.language_models import FakeListChatModel
 from oracles import TEXTS, BagOfWords, briefly, hospitals
+from scoring import RuleScores
 from served import Record, RefusedError, Served
 
 from metachain.chains import OfflineChatModel, few_shot_prompt
+from metachain.chains.label_scores import scoring_model
 from metachain.chains.model_answerer import ModelAnswerer, load_countable, messages_of
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError, ModelError
@@ -113,6 +115,37 @@ def test_empty_answers_are_kept(cache: AnswerCache) -> None:
     """A model that says nothing has said so."""
     assert ModelAnswerer(FakeListChatModel(responses=[""]), "fake:a", cache, calls=3)(PROMPTS) == ["", "", ""]
     assert ModelAnswerer(FakeListChatModel(responses=["b"]), "fake:a", cache)(PROMPTS) == ["", "", ""]
+
+
+def test_scored_answers_are_kept_apart_from_words(cache: AnswerCache) -> None:
+    """A prompt without demonstrations has no labels, so its words are the same answer either way."""
+    model, two = RuleScores(), (("x-ray", "0450"), ("visit", "0510"))
+    prompts = [(two, "0510 or 0450"), (two, "0510"), ((), "0510")]
+    assert ModelAnswerer(model, "rule:a", cache, calls=3)(prompts) == ["words"] * 3
+    with pytest.raises(DataError, match=r"takes 2 calls of rule:a \(1 answers are kept from before\)"):
+        ModelAnswerer(scoring_model(model), "rule:a", cache)(prompts)
+    scored = ModelAnswerer(scoring_model(model), "rule:a", cache, calls=2)
+    assert scored(prompts) == ["0450", "0510", "words"]
+    assert (scored.calls, scored.tokens > 0) == (2, True)
+    assert ModelAnswerer(scoring_model(model), "rule:a", cache)(prompts) == ["0450", "0510", "words"]
+
+
+def test_a_killed_run_keeps_what_was_scored(cache: AnswerCache) -> None:
+    """After an error the same again scores the rest only."""
+    two = (("x-ray", "0450"), ("visit", "0510"))
+    prompts = [(two, query) for query in ("0450", "fail", "0510")]
+
+    class Failing(RuleScores):
+        def label_log_probabilities(self, prompts: Any, labels: Any) -> Any:
+            if prompts[0][-1].text == "fail":
+                raise RuntimeError("out of memory")
+            return super().label_log_probabilities(prompts, labels)
+
+    with pytest.raises(ModelError, match="out of memory"):
+        ModelAnswerer(scoring_model(Failing()), "rule:a", cache, calls=3, max_concurrency=1)(prompts)
+    again = RuleScores()
+    assert ModelAnswerer(scoring_model(again), "rule:a", cache, calls=2)(prompts) == ["0450", "0450", "0510"]
+    assert again.read == ["fail", "0510"]
 
 
 def test_a_model_is_loaded_without_retries_of_its_own() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from handmade import Tiny, demonstrations, jsonl
+from scoring import RuleScores
 
 from metachain.chains import OfflineChatModel
 from metachain.cli.app import main
@@ -58,6 +59,31 @@ def test_a_model_answers_and_is_not_paid_twice(command: Command, tmp_path: Path)
     assert [one["cost"]["model_calls"] for one in results.values()] == [0, int(needed[1]), 0]
     assert results["first"]["cost"]["tokens"] > 0
     assert "acme:best" in (tmp_path / "report.html").read_text()
+
+
+def test_a_model_answers_by_its_scores(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings say so; a repetition takes no calls; without demonstrations the model writes."""
+    monkeypatch.setattr("metachain.chains.model_answerer.load_countable", lambda spec, workers: RuleScores())
+    results = []
+    for calls in ("200", "0"):
+        path = tmp_path / f"{calls}.json"
+        options = ("--model", "rule:a", "--answers-by", "score", "--calls", calls, "--selectors", "zero,semantic")
+        status, _, wrong = command(*options, "--json", path)
+        assert status == 0, wrong
+        results.append(json.loads(path.read_text()))
+    assert results[0]["scores"] == results[1]["scores"]
+    assert [one["settings"]["answers_by"] for one in results] == ["score", "score"]
+    assert results[0]["cost"]["model_calls"] > results[1]["cost"]["model_calls"] == 0
+    means = {row["selector"]: row["mean"] for row in results[0]["summary"]}
+    assert means["zero"] == 0 < means["semantic"]
+
+
+def test_a_reader_that_has_no_scores_is_refused(command: Command) -> None:
+    """So is an unknown way to answer."""
+    status, _, wrong = command("--model", "offline", "--answers-by", "score")
+    assert (status, "OfflineChatModel can't score labels" in wrong) == (2, True), wrong
+    status, _, wrong = command("--model", "acme:best", "--answers-by", "dice")
+    assert (status, "--answers-by must be one of generate, score" in wrong) == (2, True), wrong
 
 
 def test_what_is_wrong_with_the_options_is_said_first(command: Command, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,16 @@ def test_offline_readers_don_t_read_beside_a_model() -> None:
     for option, plan in (("--readers", Plan(readers=("vote", "copy"))), ("--skill", Plan(skill=(0.0, 0.5)))):
         with pytest.raises(DataError, match=f"{option} reads offline, and reader:slow answers here"):
             evaluated(HOSPITALS, plan, Reader())
+
+
+def test_offline_readers_have_no_scores() -> None:
+    """Answers by score without a model are a DataError; the way a model answered is among the settings."""
+    plan = Plan(labels=(4,), seeds=(0,), queries=2, selectors=("semantic",), answers_by="score")
+    with pytest.raises(DataError, match="only a model answers by 'score'"):
+        evaluated(HOSPITALS, plan, None)
+    assert evaluated(HOSPITALS, plan, Reader())["settings"]["answers_by"] == "score"
+    offline = evaluated(HOSPITALS, replace(plan, answers_by="generate"), None)
+    assert "answers_by" not in offline["settings"]
 
 
 NOTES = (

@@ -146,6 +146,14 @@ def use_selection(library: metachain.Library, posterior: metachain.Posterior) ->
     assert_type(found, list[selections.Selection])
     assert_type(found[0].chosen, tuple[selections.Chosen, ...])
     assert_type(found[0].chosen[0].reason, str)
+    answers = found[0].answers
+    assert_type(answers, tuple[selections.AnswerProbability, ...])
+    log_p = selections.log_posterior(["LOW", "HIGH"], answers)
+    assert_type(selections.Fusion(model=0.5).probabilities(log_p, log_p), NDArray[float64])
+    trial = selections.FusionTrial(("LOW", "HIGH"), (-0.1, -2.4), (-0.7, -0.7), "LOW")
+    fusion = selections.learn_fusion([trial], [selections.WordTrial(answers, "LOW", "HIGH")])
+    selections.save_fusion(library, "local", fusion)
+    assert_type(selections.load_fusion(library, "local"), selections.Fusion)
 
 
 def use_evaluation(library: metachain.Library, world: Sequence[metachain.Demonstration], dense: Vectors) -> None:
@@ -203,6 +211,8 @@ def use_chains(library: metachain.Library, prior: metachain.Prior, selector: Bas
     classify = chains.classification_chain(model, selector, ["LOW", "HIGH"])
     assert_type(classify, Runnable[dict[str, Any], chains.Classification])
     assert_type(classify.invoke({"input": "knee"}).label, str | None)
+    scored = chains.classification_chain("local", selector, scoring=True, fusion=selections.Fusion())
+    assert_type(scored.invoke({"input": "knee"}).probability, float | None)
     assert_type(chains.extraction_chain(model, selector, Visit), Runnable[dict[str, Any], Visit])
     assert_type(chains.recorded(few_shot, library), Runnable[dict[str, Any], str])
     few_shot.invoke({"input": "knee"}, {"callbacks": [chains.FeedbackRecorder(library)]})
@@ -218,4 +228,6 @@ def use_chains(library: metachain.Library, prior: metachain.Prior, selector: Bas
             library, prior, caller, model="offline", metric=judge, metric_name="judge", calls=budget.calls or 0
         )
         assert_type(collected, chains.Collected)
+        fused = chains.collect_fusion(library, prior, caller, model="local", questions=100, scorer=local)
+        assert_type(fused, selections.Fusion)
     assert_type(chains.openevals_metric(print), scoring.Metric)

@@ -61,6 +61,7 @@ PUBLIC = {
         "Usage",
         "classification_chain",
         "collect",
+        "collect_fusion",
         "extraction_chain",
         "few_shot_chain",
         "few_shot_prompt",
