@@ -30,7 +30,7 @@ from slow_selectors import (
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.encoder import Encoder
 from metachain.embedding.similarity import LEXICAL_DIMENSIONS
-from metachain.evaluation.selectors import INFORMED, SELECTORS, HeldOutQueries, Trial, shown_with_probability
+from metachain.evaluation.selectors import ON_REQUEST, SELECTORS, HeldOutQueries, Trial, shown_with_probability
 from metachain.learning.gaussian_process import PLAIN, Settings
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import GuardResult, learn, run_guard, transfer_matrix
@@ -178,7 +178,7 @@ def test_a_listed_institution_is_known_to_give_some_answers_only(queries: HeldOu
         oracles.sharing(pool, queries.knowledge.past.tolist(), own),
     )
     standing = [sum(weights) for weights in zip(*parts, strict=True)]
-    shown = INFORMED["listed"](trial)
+    shown = ON_REQUEST["listed"](trial)
     assert shown.tolist() == slow_choice(trial, slow_plausible(trial, k, standing=standing, listed=known), k)
     assert shown.tolist() != SELECTORS["metachain"](trial).tolist()
     assert "listed" not in SELECTORS
@@ -273,7 +273,7 @@ class TestProduction:
         with Library.open(tmp_path / "library.db", encoder) as library:
             chosen = self.shown_by_library(library, made, settings, k, listed=selector == "listed")
             queries = queries_of(made, library.vectors(made), settings)
-        shown = {**SELECTORS, **INFORMED}[selector](trial_of(queries, k))
+        shown = {**SELECTORS, **ON_REQUEST}[selector](trial_of(queries, k))
         pool = queries.knowledge.table.pool
         found = [[pool.demonstrations[row] for row in rows if row >= 0] for rows in shown]
         assert found == [list(one.demonstrations[::-1]) for one in chosen]
