@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from contextlib import ExitStack
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,10 +25,16 @@ from metachain.chains.label_scores import scoring_model
 from metachain.chains.model_answerer import ModelAnswerer, load_countable
 from metachain.data.jsonl import read_demonstrations
 from metachain.data.synthetic import WorldSettings, generate_world
-from metachain.evaluation.leave_one_out import evaluate
+from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
+from metachain.evaluation.holdout import held_out_together, pasts_of
 from metachain.evaluation.plan import ANSWERS_BY, Plan
-from metachain.evaluation.summary import harm
+from metachain.evaluation.result import Cost, Evaluation, RunSettings
+from metachain.evaluation.runner import HeldOutRunner, SharedMeasurements, scored
+from metachain.evaluation.scorers import ModelScorer, scorer_for
+from metachain.evaluation.summary import harm, summarise
 from metachain.files import write_text
+from metachain.learning.neighbours import NeighbourTable
+from metachain.learning.pool import make_pool
 from metachain.library.answer_cache import AnswerCache
 from metachain.library.embedding_cache import cached_vectors
 from metachain.reporting.comparison import ordered
@@ -75,12 +81,24 @@ def held_out(names, number, share):
     return sorted(map(str, drawn))[part - 1 :: parts]
 
 
+def selected(demonstrations, vectors, plan, targets):
+    """The pool, and what each selector shows to the institutions ``targets``, scored by the offline reader."""
+    pool = make_pool(demonstrations, hybrid_vectors(vectors, lexical_vectors([one.input for one in demonstrations])))
+    pasts = pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), None)
+    bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
+    runner = HeldOutRunner(bench, pasts, plan, plan.readers)
+    together = defaultdict(list)
+    for target in map(pool.institutions.index, targets):
+        together[tuple(pasts[target])].append(target)
+    runs = []
+    for batch in together.values():
+        runs += runner.with_all(batch)
+        print(f"selected for {len(runs)} of {len(targets)} institutions", file=sys.stderr, flush=True)
+    return pool, runs
+
+
 def evaluated(demonstrations, settings):
-    """Results by the offline reader and by each way in which the model answers, by name."""
-    texts = [one.input for one in demonstrations]
-    vectors = cached_vectors(texts, settings.cache)
-    names = frozenset(one.institution for one in demonstrations)
-    allowed = dict.fromkeys(held_out(names, settings.institutions, settings.share), names)
+    """Results by the offline reader and by each way in which the model answers; everything is learned once for all."""
     plan = Plan(
         settings.protocol,
         settings.labels,
@@ -89,14 +107,31 @@ def evaluated(demonstrations, settings):
         settings.queries,
         selectors=settings.selectors,
     )
+    targets = held_out({one.institution for one in demonstrations}, settings.institutions, settings.share)
+    vectors = cached_vectors([one.input for one in demonstrations], settings.cache)
+    pool, runs = selected(demonstrations, vectors, plan, targets)
     dataset = settings.data.name if settings.data else "generated world"
-    found = {OFFLINE: evaluate(demonstrations, vectors, plan, dataset=dataset, allowed=allowed)}
-    for way in settings.answers_by:
-        with ExitStack() as stack:
-            answerer = answering(demonstrations, way, settings, stack.enter_context(AnswerCache.open(settings.cache)))
-            asked = replace(plan, answers_by=way)
-            found[way] = evaluate(demonstrations, vectors, asked, dataset=dataset, allowed=allowed, answerer=answerer)
+    offline = [row for run in runs for row in run.scores[plan.readers[0]]]
+    found = {OFFLINE: result_of(offline, plan, dataset, OFFLINE)}
+    choices = [one for run in runs for one in run.choices]
+    with AnswerCache.open(settings.cache) as cache:
+        for way in settings.answers_by:
+            answerer = answering(demonstrations, way, settings, cache)
+            asked = [(one.query, one.shown) for one in choices]
+            model = ModelScorer.asking(pool, scorer_for(pool).metrics, asked, answerer)
+            rows = scored(choices, model, plan.readers)[plan.readers[0]]
+            found[way] = result_of(rows, replace(plan, answers_by=way), dataset, answerer.name, answerer)
     return found
+
+
+def result_of(rows, plan, dataset, name, answerer=None):
+    """An evaluation's result, as ``metachain evaluate --json`` writes it."""
+    settings = RunSettings(
+        labels=plan.labels, queries=plan.queries, selectors=plan.selectors, readers=(name,), answers_by=plan.answers_by
+    )
+    cost = Cost(None, answerer.calls, answerer.tokens) if answerer else Cost(None, 0, 0)
+    known = (dataset, plan.protocol, name, plan.shots, plan.seeds, settings)
+    return Evaluation(*known, tuple(rows), summarise(rows), cost, harm(rows))
 
 
 def answering(demonstrations, way, settings, cache):
@@ -137,9 +172,7 @@ def print_tables(told):
         institutions = len({row["institution"] for row in result["scores"]})
         for labels in sorted({labels for labels, _ in cells}):
             print(f"\n{result['dataset']}, {institutions} institutions, {labels} labels, answers: {reader}\n")
-            print(
-                "| selector | mean | gain over `semantic` | worst tenth | runs over a point worse | right answer shown |"
-            )
+            print("| selector | mean | gain over `semantic` | worst tenth | runs a point worse | right answer shown |")
             print("|---|---|---|---|---|---|")
             for name in ordered(name for count, name in cells if count == labels):
                 print_row(name, cells[labels, name], runs.get((labels, name)))

@@ -1,4 +1,4 @@
-"""Meta-Sel, a rival: likely agreement of two demonstrations' answers, from the similarity and the lengths of their inputs.
+"""Meta-Sel, a rival: the probability of a shared answer, from the similarity and the lengths of two inputs.
 
 After "Meta-Sel: Efficient Demonstration Selection for In-Context Learning via Supervised Meta-Learning" (arXiv
 2602.12123), of which only the abstract was at hand: logistic regression over pairs of a query and a candidate with two
@@ -44,7 +44,8 @@ class MetaSel:
     def learn(cls, pool: Pool, counts: csr_array, past: Rows) -> Self:
         """Learn from the rows ``past`` (n,), in pairs of different institutions.
 
-        ``counts`` (N, V) from ``baselines.word_counts``. Where the pairs all agree, or all differ, only the cosine counts.
+        ``counts`` (N, V) from ``baselines.word_counts``. Where no pairs agree, or all do, only the cosine
+        counts.
         """
         from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415 - takes a second
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
