@@ -39,9 +39,7 @@ def evaluate(
     queries: Annotated[int, typer.Option(min=1, help="Maximum number of queries for each institution.")] = 100,
     selectors: Annotated[
         str,
-        typer.Option(
-            help="Selectors separated by commas; if left out, all but meta_sel, verdict and listed, which have to be named."
-        ),
+        typer.Option(help="Selectors separated by commas; if left out, all but meta_sel, verdict and listed."),
     ] = "",
     readers: Annotated[
         str, typer.Option(help="Offline readers separated by commas, the first for the main scores; or all.")
