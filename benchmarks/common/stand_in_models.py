@@ -24,7 +24,7 @@ __all__ = ["IN_OFFICE", "QUIRKS", "READING", "StandIn", "asking", "worth"]
 
 READING = ("reader", "errs", "overwhelmed")
 """Quirks based on the offline reader, which takes a millisecond an answer."""
-IN_OFFICE = Policy(8, 0, best_first=True)
+IN_OFFICE = Policy(8, nearest=True, best_first=True)
 """About the worst policy that shows anything, so that a race has something to find."""
 RECENCY = 1.6
 """Weight of a demonstration relative to the one before it."""

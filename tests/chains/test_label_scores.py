@@ -141,6 +141,14 @@ def test_a_fusion_pools_the_scores_with_the_posterior(
     assert found.answer == "code 0 of system 1"
 
 
+def test_the_posterior_is_the_selectors_own(library: Library, posterior: Posterior) -> None:
+    """Without weight for the model, a chain answers with the selection's most probable answer."""
+    selector = MetaExampleSelector(library, posterior, k=4)
+    chain = classification_chain(RuleScores(), selector, scoring=True, fusion=Fusion(model=0))
+    for text in ("xray chest ward a", "mri spine clinic north"):
+        assert chain.invoke({"input": text}).label == selector.explain(text).answers[0].answer
+
+
 def test_equal_weights_weigh_both_opinions(selector: WithAnswers) -> None:
     """The pooled probability is the normalised product; labels the posterior doesn't know get its smallest one."""
     labels = ["likely", "rare", "unknown"]

@@ -190,11 +190,11 @@ async def test_callbacks_and_events_see_what_was_chosen(
     shown = selected(chain, given)
     assert json.loads(json.dumps(shown)) == shown
     assert (shown["institution"], shown["input"], shown["method"]) == (NEW, TEXT, posterior.method)
-    chosen = {one.demonstration.id: one for one in Selector(ready, posterior, 4).select(TEXT).chosen}
+    chosen = {one.demonstration.key: one for one in Selector(ready, posterior, 4).select(TEXT).chosen}
     for one in shown["demonstrations"]:
         assert one["tokens"] == len(f"{one['input']} {one['output']}".split())
         if budget is None:
-            core = chosen[one["id"]]
+            core = chosen[one["institution"], one["id"]]
             assert (one["score"], one["similarity"], one["plausibility"], one["institution"]) == (
                 core.score,
                 core.similarity,

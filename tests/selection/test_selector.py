@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,6 +159,38 @@ def test_numbers_and_reasons_go_together(tmp_path: Path) -> None:
     assert any("differs from your label" in one.reason for one in chosen)
 
 
+def test_a_selection_says_how_probable_each_answer_is(tmp_path: Path) -> None:
+    """``answers`` are in order of probability, each once; a demonstration's reason gives the rank of its answer."""
+    with filled(tmp_path / "library.db", MADE) as library:
+        selections = selector_of(library).select_many(QUERIES)
+    alternatives = 0
+    for selection in selections:
+        names = [one.answer for one in selection.answers]
+        probable = [one.probability for one in selection.answers]
+        assert len(set(names)) == len(names) > 1
+        assert probable == sorted(probable, reverse=True)
+        assert all(0 < one <= 1 for one in probable)
+        assert selection.demonstrations[-1].output == names[0]
+        for one in selection.chosen:
+            rank = names.index(one.demonstration.output)
+            assert one.plausibility == probable[rank]
+            assert f"({['', '2nd ', '3rd ', '4th '][rank]}likeliest)" in one.reason
+            alternatives += rank > 0
+    assert alternatives
+
+
+def test_alternatives_are_shown_in_proportion_to_their_probability(tmp_path: Path) -> None:
+    """Flat, more answers are shown than sharp, and no fewer demonstrations are of the likeliest than of another."""
+    with filled(tmp_path / "library.db", MADE) as library:
+        found = {sharp: selector_of(library, sharpness=sharp).select_many(QUERIES) for sharp in (0.5, 1.0, 20.0)}
+    distinct = [sum(len({d.output for d in one.demonstrations}) for one in found[sharp]) for sharp in (0.5, 1.0, 20.0)]
+    assert distinct == sorted(distinct, reverse=True)
+    assert distinct[0] > distinct[2] == len(QUERIES)
+    for one in found[1.0]:
+        shown = [d.output for d in one.demonstrations]
+        assert shown.count(one.answers[0].answer) >= 1
+
+
 @given(made=st.permutations(MADE))
 @rarely
 def test_the_order_of_adding_changes_nothing(
@@ -174,9 +207,10 @@ def test_names_of_institutions_are_only_names(new_place: Callable[[], str]) -> N
     exchanged = {"hospital 0": "hospital 2", "hospital 2": "hospital 0"}
     others = [replace(one, institution=exchanged.get(one.institution, one.institution)) for one in MADE]
     shown = []
+    same = {"sharpness": 1.0, "labelled": Calibration()}  # the draws that teach these depend on names
     for made in (MADE, others):
         with filled(new_place(), made) as library:
-            selections = selector_of(library).select_many(QUERIES)
+            selections = selector_of(library, **same).select_many(QUERIES)
             shown.append([sorted((one.input, one.output) for one in each.demonstrations) for each in selections])
     assert shown[0] == shown[1]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 __all__ = ["artifact", "assert_same", "assert_same_text", "contents", "mixed_up", "plain", "selections", "suggestions"]
 
-TOLERANCE = 1e-12
+TOLERANCE = 1e-5
 """Largest difference of two numbers that count as the same, relative where they are larger than 1."""
 NUMBER = re.compile(r"-?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)")
 """A number with a fraction or an exponent in a JSON text; whole numbers are compared as text."""
