@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs bench clean
+.PHONY: demo test check docs bench evidence clean
 
 demo: .venv/.user
 	HF_HUB_OFFLINE=1 $(BIN)/metachain demo
@@ -22,6 +22,15 @@ bench: .venv/.measurer
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.selection.latency --json build/bench/selection.json
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.learning.cost --json build/bench/learning.json --plot build/bench/learning-growth.svg
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.selection.peer_latency --json build/bench/peers.json
+
+EVIDENCE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.evaluation.evidence --cache build/evidence/answers.db
+
+evidence: .venv/.measurer
+	mkdir -p build/evidence
+	$(EVIDENCE) --share 1/2 > build/evidence/first.txt & first=$$!; \
+	$(EVIDENCE) --share 2/2 > build/evidence/second.txt && wait $$first
+	$(EVIDENCE) --json build/evidence/world.json
+	$(BIN)/python -m benchmarks.evaluation.plot_evidence build/evidence/world.json build/evidence/evidence.svg
 
 docs: .venv/.developer
 	$(BIN)/mkdocs build --strict

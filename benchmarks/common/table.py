@@ -15,7 +15,8 @@ from metachain.evaluation.result import Evaluation
 from metachain.evaluation.result_rows import at_skill
 from metachain.evaluation.summary import BASELINE, OURS, harm, part_worths, summarise
 
-SHOWN = ("random", "bm25", "semantic", "mmr", "hybrid", "support", "prior", "scratch", "metachain", "listed", "oracle")
+SHOWN = ("random", "bm25", "semantic", "mmr", "meta_sel", "hybrid", "support", "prior", "scratch", "metachain")
+SHOWN += ("verdict", "listed", "oracle")
 
 
 def print_table(protocol, scores):

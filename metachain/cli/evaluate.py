@@ -37,7 +37,10 @@ def evaluate(
     seeds: Annotated[str, typer.Option(help="Number of random supports, or their seeds separated by commas.")] = "3",
     shots: Annotated[int, typer.Option(min=1, help="Number of demonstrations that each selector shows.")] = 8,
     queries: Annotated[int, typer.Option(min=1, help="Maximum number of queries for each institution.")] = 100,
-    selectors: Annotated[str, typer.Option(help="Selectors separated by commas; all if left out.")] = "",
+    selectors: Annotated[
+        str,
+        typer.Option(help="Selectors separated by commas; if left out, all but meta_sel, verdict and listed."),
+    ] = "",
     readers: Annotated[
         str, typer.Option(help="Offline readers separated by commas, the first for the main scores; or all.")
     ] = "vote",

@@ -7,7 +7,7 @@ from metachain.errors import DataError
 from metachain.evaluation.ablation import ABLATIONS, ablated, ablated_name
 from metachain.evaluation.holdout import PROTOCOLS
 from metachain.evaluation.readers import READERS
-from metachain.evaluation.selectors import INFORMED, SELECTORS, Shown, Trial
+from metachain.evaluation.selectors import ON_REQUEST, SELECTORS, Shown, Trial
 from metachain.evaluation.skill import check_skills
 from metachain.evaluation.summary import OURS
 from metachain.scoring.metrics import METRICS
@@ -79,9 +79,9 @@ class Plan:
 def selectors_named(names: Sequence[str]) -> Mapping[str, Callable[[Trial], Shown]]:
     """Look up selectors, in the order given. Raises DataError for an unknown name, or where none is given.
 
-    Names are those of ``SELECTORS`` and ``INFORMED``, and ``metachain-PART`` for metachain without an ablated part.
+    Names are those of ``SELECTORS`` and ``ON_REQUEST``, and ``metachain-PART`` for metachain without an ablated part.
     """
-    known = {**SELECTORS, **INFORMED, **{ablated_name(part): ablated(part) for part in ABLATIONS}}
+    known = {**SELECTORS, **ON_REQUEST, **{ablated_name(part): ablated(part) for part in ABLATIONS}}
     _check_known("selector", "--selectors", names, known)
     return {name: known[name] for name in names}
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from metachain.embedding.similarity import LEXICAL_DIMENSIONS
+from metachain.evaluation.meta_sel import MetaSel
 from metachain.learning.candidates import (
     Candidates,
     choose,
@@ -21,12 +22,12 @@ from metachain.learning.episodes import Episode
 from metachain.learning.gaussian_process import PLAIN, Listed
 from metachain.learning.index import similarities
 from metachain.learning.neighbours import NeighbourTable
-from metachain.learning.policy import DEFAULT
+from metachain.learning.policy import DEFAULT, VERDICT
 from metachain.learning.prior import GuardResult
 from metachain.learning.ranking import at_places, maximal_marginal_relevance, nearest_first
 from metachain.learning.transfer import with_listed
 
-__all__ = ["INFORMED", "SELECTORS", "HeldOutQueries", "PastKnowledge", "Shown", "Trial", "shown_with_probability"]
+__all__ = ["ON_REQUEST", "SELECTORS", "HeldOutQueries", "PastKnowledge", "Shown", "Trial", "shown_with_probability"]
 
 FETCHED_FOR_DIVERSITY = 20
 ANSWER_FIRST = 1e6
@@ -66,6 +67,11 @@ class PastKnowledge:
         """(N_past,) rows of the past institutions."""
         return np.flatnonzero(np.isin(self.table.pool.owner, self.past))
 
+    @cached_property
+    def meta_sel(self) -> MetaSel:
+        """The rival ``meta_sel``, learned from the past institutions."""
+        return MetaSel.learn(self.table.pool, self.words, self.rows)
+
     def dense(self, rows: Rows) -> NDArray[np.float32]:
         """Dense part (…, d) of the vectors of rows of any shape, scaled to unit length."""
         return np.asarray(self.table.pool.vectors[rows][..., :-LEXICAL_DIMENSIONS] * np.float32(np.sqrt(2)))
@@ -94,6 +100,12 @@ class HeldOutQueries:
         known = self.knowledge
         scores = (known.words[self.episode.query] @ known.bm25[known.rows].T).toarray()
         return _largest(scores, known.rows, FETCHED_FOR_DIVERSITY)
+
+    @cached_property
+    def nearest_meta_sel(self) -> Rows:
+        """(n, 20) past rows whose answers are likeliest the query's by ``meta_sel``."""
+        known = self.knowledge
+        return _largest(known.meta_sel.of_all(self.episode.query, known.rows), known.rows, FETCHED_FOR_DIVERSITY)
 
 
 @dataclass(frozen=True)
@@ -166,6 +178,12 @@ def mmr(trial: Trial) -> Shown:
     return np.take_along_axis(rows, picked, axis=1)
 
 
+def meta_sel(trial: Trial) -> Shown:
+    """Likeliest agreement by Meta-Sel's logistic regression (``MetaSel``) over past and support."""
+    rows = trial.with_labels(trial.queries.nearest_meta_sel)
+    return trial.best(rows, trial.knowledge.meta_sel.of_each(trial.episode.query, rows))
+
+
 def hybrid(trial: Trial) -> Shown:
     """Nearest neighbours by hybrid similarity over past and support."""
     return trial.best(trial.candidates.rows, trial.candidates.similarity)
@@ -194,6 +212,13 @@ def listed(trial: Trial) -> Shown:
     return _learned(trial, len(trial.episode.support), np.isin(np.arange(len(pool.answers)), given))[0]
 
 
+def verdict(trial: Trial) -> Shown:
+    """``metachain`` that shows its likeliest answer alone, without alternatives."""
+    k = len(trial.episode.support)
+    learned = trial.knowledge.lesson.sharpness_with(k) is not None
+    return _plausible(trial, k, VERDICT if learned else None)[0]
+
+
 def prior(trial: Trial) -> Shown:
     """Learned but not adapted: the labels may be shown, but nothing is learned from them."""
     return _learned(trial, 0)[0]
@@ -218,8 +243,8 @@ def oracle(trial: Trial) -> Shown:
 SELECTORS: Mapping[str, Callable[[Trial], Shown]] = {
     one.__name__: one for one in (zero, random, bm25, semantic, mmr, hybrid, support, prior, scratch, metachain, oracle)
 }
-INFORMED: Mapping[str, Callable[[Trial], Shown]] = {"listed": listed}
-"""Selectors with knowledge of the new institution beyond its labels; compared only on request."""
+ON_REQUEST: Mapping[str, Callable[[Trial], Shown]] = {one.__name__: one for one in (meta_sel, verdict, listed)}
+"""Selectors that are compared only where they are named."""
 
 
 def _learned(trial: Trial, k: int, listed: Listed = None) -> tuple[Shown, NDArray[np.float64]]:

@@ -59,11 +59,13 @@ STYLES = {
     "bm25": Style(OKABE_ITO["purple"], DOTTED, "^"),
     "semantic": Style(OKABE_ITO["vermillion"], DASHED, "s"),
     "mmr": Style(OKABE_ITO["orange"], DASH_DOT, "<"),
+    "meta_sel": Style(OKABE_ITO["purple"], DASHED, "p"),
     "hybrid": Style(OKABE_ITO["green"], DASH_DOT, "D"),
     "support": Style(OKABE_ITO["sky"], DASHED, "P"),
     "prior": Style(OKABE_ITO["yellow"], DASHED, "h"),
     "scratch": Style(OKABE_ITO["blue"], DOTTED, "d"),
     "metachain": Style(OKABE_ITO["blue"], "solid", "o"),
+    "verdict": Style(OKABE_ITO["sky"], DOTTED, "H"),
     "listed": Style(OKABE_ITO["green"], DASHED, ">"),
     "oracle": Style(INK, DOTTED, "*"),
 }

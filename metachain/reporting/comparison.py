@@ -22,11 +22,13 @@ SELECTORS = {
     "bm25": "nearest by shared words",
     "semantic": "nearest by text embedding, over past institutions and the support: LangChain's usual choice",
     "mmr": "nearest by text embedding, but different from each other (maximal marginal relevance)",
+    "meta_sel": "likeliest agreement by Meta-Sel's regression on similarity and length, learned from past institutions",
     "hybrid": "nearest by text embedding and shared letters together",
     "support": "nearest within the new institution's own labels only",
     "prior": "learned from past institutions, without the new one's labels",
     "scratch": "learned from the labels alone: past institutions count as one pool",
     "metachain": "learned from past institutions and adapted to the labels",
+    "verdict": "metachain without alternatives: its likeliest answer alone",
     "listed": "metachain, given also the list of all answers of the new institution",
     "oracle": "uses the true answer: the ceiling",
 }

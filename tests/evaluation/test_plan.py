@@ -7,7 +7,7 @@ import pytest
 from metachain.errors import DataError
 from metachain.evaluation.ablation import ABLATIONS, PARTS, ablated_name
 from metachain.evaluation.plan import Plan, selectors_named
-from metachain.evaluation.selectors import INFORMED, SELECTORS
+from metachain.evaluation.selectors import ON_REQUEST, SELECTORS
 
 
 @pytest.mark.parametrize(
@@ -64,5 +64,5 @@ def test_skills_over_0_are_scored_in_addition() -> None:
 def test_every_part_is_explained() -> None:
     """What may be left out has words, in the same order; no two selectors share a name."""
     assert list(PARTS) == list(ABLATIONS)
-    names = [*SELECTORS, *INFORMED, *map(ablated_name, ABLATIONS)]
+    names = [*SELECTORS, *ON_REQUEST, *map(ablated_name, ABLATIONS)]
     assert len(selectors_named(names)) == len(names)

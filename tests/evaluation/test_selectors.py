@@ -1,7 +1,9 @@
 """What every selector of an evaluation shows, against looking at every demonstration, and against production."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from math import log, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,7 @@ from slow_selectors import (
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.encoder import Encoder
 from metachain.embedding.similarity import LEXICAL_DIMENSIONS
-from metachain.evaluation.selectors import INFORMED, SELECTORS, HeldOutQueries, Trial, shown_with_probability
+from metachain.evaluation.selectors import ON_REQUEST, SELECTORS, HeldOutQueries, Trial, shown_with_probability
 from metachain.learning.gaussian_process import PLAIN, Settings
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import GuardResult, learn, run_guard, transfer_matrix
@@ -38,6 +40,8 @@ from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 from metachain.selection.selection import Selection
 from metachain.selection.selector import Selector
+
+EVERY = {**SELECTORS, **ON_REQUEST}
 
 
 def dot(one: np.ndarray, other: np.ndarray) -> float:
@@ -100,6 +104,35 @@ def test_mmr_is_langchains(k: int) -> None:
         assert rows.tolist() == [near[place] for place in picked]
 
 
+def slow_meta_sel(trial: Trial, rows: Sequence[int]) -> dict[tuple[int, int], tuple[float, float]]:
+    """TF-IDF cosine, and words of the shorter input over those of the longer, of each pair of rows, word by word."""
+    pool, past = trial.knowledge.table.pool, trial.knowledge.rows.tolist()
+    words = [re.findall(r"\w+", one.input.lower()) for one in pool.demonstrations]
+    known = {word: sum(word in words[row] for row in past) for word in {word for one in words for word in one}}
+    idf = {word: log((1 + len(past)) / (1 + count)) + 1 for word, count in known.items()}
+
+    def inner(one: int, other: int) -> float:
+        return sum(words[one].count(word) * words[other].count(word) * idf[word] ** 2 for word in set(words[one]))
+
+    def features(one: int, other: int) -> tuple[float, float]:
+        lengths = sorted((len(words[one]), len(words[other])))
+        return inner(one, other) / sqrt(inner(one, one) * inner(other, other)), lengths[0] / lengths[1]
+
+    return {(one, other): features(one, other) for one in rows for other in range(len(words))}
+
+
+@labels
+@pytest.mark.parametrize("made", [MADE, NOTES], ids=["labels", "texts"])
+def test_meta_sel_is_a_regression_on_two_features(made: Sequence[Demonstration], k: int) -> None:
+    """``meta_sel`` shows the candidates with the highest log-odds of the features; they are learned from the past."""
+    trial = trial_of(queries_of(made, dense_of(made)), k)
+    features, learned = slow_meta_sel(trial, trial.episode.query.tolist()), trial.knowledge.meta_sel
+    assert made is NOTES or learned.weights[0] > 0
+    for query, rows in zip(trial.episode.query.tolist(), ON_REQUEST["meta_sel"](trial), strict=True):
+        odds = {row: float(np.dot(learned.weights, features[query, row])) for row in candidates(trial)}
+        assert [odds[row] for row in rows] == pytest.approx(sorted(odds.values(), reverse=True)[:5])
+
+
 @labels
 def test_hybrid_is_brute_force(queries: HeldOutQueries, k: int) -> None:
     """``hybrid`` shows the most similar of past and own demonstrations; of several institutions that agree, all."""
@@ -142,6 +175,19 @@ def test_zero_shows_nothing_and_random_anything(queries: HeldOutQueries) -> None
 
 
 @labels
+@pytest.mark.parametrize("settings", [SETTINGS, None])
+def test_verdict_shows_the_likeliest_answer_alone(settings: Settings | None, k: int) -> None:
+    """``verdict`` shows one answer, the first of ``metachain``; plain neighbours where the guard refuses learning."""
+    trial = trial_of(queries_of(MADE, dense_of(MADE), settings), k, 3)
+    answer = trial.knowledge.table.pool.answer
+    shown, ours = ON_REQUEST["verdict"](trial), SELECTORS["metachain"](trial)
+    if settings is None:
+        assert np.array_equal(shown, ours)
+    else:
+        assert [set(answer[rows[rows >= 0]].tolist()) for rows in shown] == [{answer[rows[0]]} for rows in ours]
+
+
+@labels
 @pytest.mark.parametrize("selector", ["metachain", "prior", "scratch"])
 def test_learned_selectors_are_those_of_the_formulas(queries: HeldOutQueries, selector: str, k: int) -> None:
     """They show what steps A to G choose: with all labels, with none, and with the past as one pool."""
@@ -178,10 +224,10 @@ def test_a_listed_institution_is_known_to_give_some_answers_only(queries: HeldOu
         oracles.sharing(pool, queries.knowledge.past.tolist(), own),
     )
     standing = [sum(weights) for weights in zip(*parts, strict=True)]
-    shown = INFORMED["listed"](trial)
+    shown = ON_REQUEST["listed"](trial)
     assert shown.tolist() == slow_choice(trial, slow_plausible(trial, k, standing=standing, listed=known), k)
     assert shown.tolist() != SELECTORS["metachain"](trial).tolist()
-    assert "listed" not in SELECTORS
+    assert not ON_REQUEST.keys() & SELECTORS.keys()
 
 
 @labels
@@ -214,25 +260,25 @@ def test_the_guard_switches_to_plain_neighbours(k: int) -> None:
         assert np.array_equal(SELECTORS[selector](trial), SELECTORS["hybrid"](trial))
 
 
-@pytest.mark.parametrize("selector", SELECTORS)
+@pytest.mark.parametrize("selector", EVERY)
 @pytest.mark.parametrize("shots", [1, 8, 500])
 def test_only_candidates_are_shown_and_none_twice(queries: HeldOutQueries, selector: str, shots: int) -> None:
     """Whatever the selector and however many shots, past and own demonstrations alone are shown, each once."""
     trial = trial_of(queries, 6, shots)
-    for query, rows in zip(queries.episode.query, SELECTORS[selector](trial), strict=True):
+    for query, rows in zip(queries.episode.query, EVERY[selector](trial), strict=True):
         there = [row for row in rows if row >= 0]
         assert len(rows) <= shots
         assert set(there) <= set(candidates(trial)) - {query}
         assert len(set(there)) == len(there)
 
 
-@pytest.mark.parametrize("selector", SELECTORS)
+@pytest.mark.parametrize("selector", EVERY)
 def test_permuting_demonstrations_changes_nothing(queries: HeldOutQueries, selector: str) -> None:
     """However the demonstrations were ordered, each selector shows the same rows in the same order."""
     order = np.random.default_rng(0).permutation(len(MADE))
     made = [MADE[place] for place in order]
     other = queries_of(made, dense_of(MADE)[order])
-    shown = [SELECTORS[selector](trial_of(one, 6)) for one in (queries, other)]
+    shown = [EVERY[selector](trial_of(one, 6)) for one in (queries, other)]
     assert np.array_equal(*shown)
 
 
@@ -273,7 +319,7 @@ class TestProduction:
         with Library.open(tmp_path / "library.db", encoder) as library:
             chosen = self.shown_by_library(library, made, settings, k, listed=selector == "listed")
             queries = queries_of(made, library.vectors(made), settings)
-        shown = {**SELECTORS, **INFORMED}[selector](trial_of(queries, k))
+        shown = EVERY[selector](trial_of(queries, k))
         pool = queries.knowledge.table.pool
         found = [[pool.demonstrations[row] for row in rows if row >= 0] for rows in shown]
         assert found == [list(one.demonstrations[::-1]) for one in chosen]
