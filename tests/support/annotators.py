@@ -1,4 +1,4 @@
-"""A generated world in which all institutions answer the same texts, and differ little: annotators of one collection."""
+"""A generated world in which all institutions answer the same texts and differ little, as annotators do."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ WORDS = 40
 """Words of each label's vocabulary."""
 
 
-def annotators(count: int = 14, texts: int = 50, seed: int = 0) -> list[Demonstration]:
+def annotators(count: int = 10, texts: int = 40, seed: int = 0) -> list[Demonstration]:
     """Let ``count`` annotators label the same ``texts``; a text has a usual label and one that some give instead.
 
     How often the second is given depends on the text, and a little on the annotator.
