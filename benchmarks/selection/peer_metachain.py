@@ -7,8 +7,8 @@ the others 384. The prior is drawn (benchmarks/learning/cost.py measures learnin
 It takes no filter with a query: sharing rules decide which demonstrations an institution may use. Here one institution
 asks for each filter, and the institutions that the filter admits share with it. Its own 16 labels may be shown too.
 
-By default it shows fewer than it found if some contradict the most plausible answer. ``all_of`` shows those too, which
-proves that the filter lost none.
+By default it shows fewer than it found if the likeliest answer has too few demonstrations. ``all_of`` shows the nearest
+of all, which proves that the filter lost none.
 """
 
 from collections.abc import Sequence

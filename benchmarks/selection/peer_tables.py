@@ -65,7 +65,7 @@ def _bars(results: Sequence[dict[str, Any]], k: int) -> str:
         f"{faster:.0f} times as long as the whole learned selection (bar: {FASTER}, "
         f"{'held' if faster >= FASTER else 'missed'}). Its filter is the sharing rules of the asking hospital, "
         f"and {of[LEARNED]['own']:.1f} of the demonstrations it shows are that hospital's own labels. It found {k} of "
-        f"{k} for every query, and leaves out those that contradict the most plausible answer. Of {k} admitted ones "
+        f"{k} for every query, and shows fewer where the likeliest answer has too few. Of {k} admitted ones "
         f"there were returned: {returned}. The selection is filled with up to {most_of(LEARNED):,} here; a million "
         f"is in [the whole selection](#the-whole-selection)."
     )
