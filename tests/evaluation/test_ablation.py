@@ -42,7 +42,7 @@ def slow_ablated(part: str, trial: Trial) -> list[list[int]]:
     queries, k = trial.queries, len(trial.episode.support)
     if part == "text":
         trial = replace(trial, queries=without_letters(queries))
-        return slow_choice(trial, slow_plausible(trial, k, settings=SETTINGS))
+        return slow_choice(trial, slow_plausible(trial, k, settings=SETTINGS), k)
     settings = {
         "kernel": replace(SETTINGS, scale=0.0),
         "evidence": replace(SETTINGS, belief=0.0),
@@ -53,7 +53,7 @@ def slow_ablated(part: str, trial: Trial) -> list[list[int]]:
     standing = {"dedup": queries.knowledge.screening, "screening": queries.knowledge.redundancy}.get(
         part, queries.knowledge.redundancy + queries.knowledge.screening
     )
-    return slow_choice(trial, slow_plausible(trial, k, settings=settings, standing=standing.tolist()))
+    return slow_choice(trial, slow_plausible(trial, k, settings=settings, standing=standing.tolist()), k)
 
 
 def test_the_ground_has_something_to_ablate(queries: HeldOutQueries) -> None:
