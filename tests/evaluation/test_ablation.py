@@ -102,7 +102,7 @@ def test_without_the_guard_learning_always_chooses(k: int) -> None:
     """Where the guard refuses learning, leaving it out shows what fixed settings choose."""
     trial = trial_of(queries_of(MADE, dense_of(MADE), None), k)
     shown = ablated("guard")(trial)
-    assert shown.tolist() == slow_choice(trial, slow_plausible(trial, k, settings=UNGUARDED))
+    assert shown.tolist() == slow_choice(trial, slow_plausible(trial, k, settings=UNGUARDED), k)
     assert not np.array_equal(shown, SELECTORS["metachain"](trial))
 
 
