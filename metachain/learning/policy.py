@@ -87,6 +87,7 @@ CANDIDATES: tuple[Policy, ...] = (
     Policy(8, 2.0),
     Policy(8, VERDICT),
     Policy(8, nearest=True),
+    Policy(8, nearest=True, best_first=True),
     Policy(8, best_first=True),
     Policy(16),
 )

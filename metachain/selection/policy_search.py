@@ -33,14 +33,25 @@ MOST_PROBED = 4000
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """One question to the model."""
+    """One question to the model. Trials with the same texts are equal, whichever institutions these are from."""
 
     asked: Demonstration
     """Query of a past institution, with its right answer."""
     shown: tuple[Demonstration, ...]
     """Few-shot examples, in prompt order."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Query, right answer, and the input and output of each example."""
+        return (*_texts(self.asked), *chain.from_iterable(map(_texts, self.shown)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trial) and self.texts == other.texts
+
+    def __hash__(self) -> int:
+        return hash(self.texts)
 
 
 Ask = Callable[[Sequence[Trial]], Sequence[float | None]]
@@ -226,6 +237,10 @@ def _pairs(
         for question in chosen.values():
             yield trials[question]
             yield _trials(rehearsals, question, [without])[0]
+
+
+def _texts(one: Demonstration) -> tuple[str, str]:
+    return one.input, one.output
 
 
 def _query_key(asked: Demonstration) -> str:

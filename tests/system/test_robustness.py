@@ -222,11 +222,12 @@ def test_comparing_needs_institutions_with_enough(library: Library) -> None:
 
 @pytest.mark.parametrize("k", [0, 1, 36, 37, 10**6, 10**30])
 def test_any_number_of_shots_works(library: Library, k: int) -> None:
-    """No shots show nothing, and more shots than demonstrations show all that are near, each text once."""
+    """No shots show nothing, and more shots than demonstrations show all that are near, each of an institution once."""
     selector = Selector(library, adapt(learn(library), library, "new"), k)
     chosen = selector.select("x-ray of the knee").chosen
     assert len(chosen) == min(k, len(chosen))
-    assert len({(one.demonstration.input, one.demonstration.output) for one in chosen}) == len(chosen)
+    shown = [one.demonstration for one in chosen]
+    assert len({(one.institution, one.input, one.output) for one in shown}) == len(shown)
     assert bool(chosen) == bool(k)
 
 
