@@ -83,7 +83,7 @@ def test_learning_is_logistic_regression_on_log_odds(seed: int, intercept: float
     """Intercept and slope are those of Newton's method on the likelihood (Platt 1999), unless the slope is negative."""
     probability, right = drawn(seed, 120, intercept, slope)
     found, (a, g) = Calibration.learn(probability, right), newton(probability, right)
-    assert (found.intercept, found.slope) == (pytest.approx((a, g), abs=2e-3) if g >= 0 else (0.0, 1.0))
+    assert (found.intercept, found.slope) == (pytest.approx((a, g), abs=2e-3, rel=5e-3) if g >= 0 else (0.0, 1.0))
 
 
 @given(SEEDS, st.floats(-1, 1), st.floats(-2, 0.2))
