@@ -83,8 +83,6 @@ CANDIDATES: tuple[Policy, ...] = (
     Policy(4, best_first=True),
     DEFAULT,
     Policy(8, 0.6),
-    Policy(8, 1.0),
-    Policy(8, 2.0),
     Policy(8, VERDICT),
     Policy(8, nearest=True),
     Policy(8, nearest=True, best_first=True),
