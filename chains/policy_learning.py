@@ -159,7 +159,8 @@ class OutcomeCollector:
         held = self._library.outcomes.by_id(ids)
         self._caller.charge(sum((Usage(1, one.input_tokens, one.output_tokens) for one in held.values()), Usage()))
         self.answered_before += len(held)
-        missing = [place for place, id in enumerate(ids) if id not in held]
+        first = {id: place for place, id in reversed(list(enumerate(ids)))}
+        missing = sorted(place for id, place in first.items() if id not in held)
 
         def store(number: int, answer: Answer) -> None:
             place = missing[number]

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.learning.ranking import nearest_first
+from metachain.scoring.reader import READER_TEMPERATURE
 
 __all__ = ["Given", "apportion_answers", "apportion_meanings", "attention"]
 
-ATTENTION_TEMPERATURE = 0.2
-"""Temperature of a reader's attention: that of the offline reader and of the nearest neighbours' vote."""
 DECIMALS = 9
 """Of the attention already paid, so that the last bits of a sum decide nothing."""
 
@@ -34,18 +33,19 @@ def apportion_answers(weight: Floats, similarity: NDArray[np.floating], answer: 
     w (n, m) is the weight of the candidate's answer, 0 for none; A_c sums the ``attention`` to the candidates with the
     same answer that are nearer than c. Where all get the same attention, this is the apportionment of the shots among
     the answers by Sainte-Laguë (1910; Webster's method). It maximises ``Σ_y w_y Σ_{i < n_y} 1 / (2 i + 1)`` for n_y
-    demonstrations of answer y: the expected number of right answers, where models differ in skill and a share of
-    1 / (2 i + 1) of them needs an (i + 1)-th demonstration. In general a demonstration uses up the more of its answer's
-    share, the more a reader attends to it.
+    demonstrations of answer y. This is an expected utility over models of different skill: for each model that gives
+    the right answer after one demonstration of it, 1/3 of a model needs two, 1/5 needs three, and so on. Where
+    attention differs, a demonstration uses up the more of its answer's share, the more a reader attends to it.
 
     Nothing is given that the likeliest answer would be given first, had it more candidates: no other answer gets
     more than its share beside it. A smaller number of shots gives a part of what a larger one gives. All arrays are
     (n, m), ``similarity`` is -inf where ``weight`` is 0.
     """
-    order, paid, first = _grouped(weight, similarity, answer)
+    order = np.lexsort((-similarity, answer, -weight), axis=1)
     weight, attended = (np.take_along_axis(one, order, axis=1) for one in (weight, attention(similarity)))
+    paid, likeliest = _paid(np.take_along_axis(answer, order, axis=1), attended)
     quotient = weight / (1 + 2 * paid)
-    supply = np.where(first == 0, paid + attended, 0.0).max(axis=1, initial=0.0)
+    supply = np.where(likeliest, paid + attended, 0.0).max(axis=1, initial=0.0)
     least = weight[:, :1] / (1 + 2 * supply[:, None])
     return _given(order, np.where(quotient >= least, quotient, 0.0), shots)
 
@@ -75,25 +75,23 @@ def apportion_meanings(
 def attention(similarity: NDArray[np.floating]) -> Floats:
     """``exp((h - max h) / 0.2)``: attention of a reader to each candidate, as a share of that to the nearest.
 
-    ``similarity`` h (n, m), -inf for none, which gets 0. The weights of Nadaraya (1964) and Watson (1964).
+    ``similarity`` h (n, m), -inf for none, which gets 0. The weights of Nadaraya (1964) and Watson (1964), with the
+    temperature of the offline reader.
     """
     nearest = similarity.max(axis=1, keepdims=True, initial=-1.0)
-    return np.asarray(np.exp((similarity - nearest) / ATTENTION_TEMPERATURE), np.float64)
+    return np.asarray(np.exp((similarity - nearest) / READER_TEMPERATURE), np.float64)
 
 
-def _grouped(weight: Floats, similarity: NDArray[np.floating], answer: Rows) -> tuple[Places, Floats, Places]:
-    """Order of the candidates by weight, answer and similarity; in it, attention to nearer ones of the same answer.
+def _paid(answer: Rows, attended: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Attention (n, m) to the candidates left of each that have its answer; a mark for the first answer of each row.
 
-    The third (n, m) is the place in that order of the nearest candidate with the same answer.
+    In ``answer`` (n, m) candidates with the same answer stand together; ``attended`` (n, m) is the attention to each.
     """
-    order = np.lexsort((-similarity, answer, -weight), axis=1)
-    given, attended = (np.take_along_axis(one, order, axis=1) for one in (answer, attention(similarity)))
-    starts = np.ones(given.shape, bool)
-    starts[:, 1:] = given[:, 1:] != given[:, :-1]
+    starts = np.ones(answer.shape, bool)
+    starts[:, 1:] = answer[:, 1:] != answer[:, :-1]
     before = attended.cumsum(axis=1) - attended
     paid = before - np.maximum.accumulate(np.where(starts, before, 0.0), axis=1)
-    first = np.maximum.accumulate(np.where(starts, np.arange(given.shape[1]), 0), axis=1)
-    return order, np.round(np.maximum(paid, 0.0), DECIMALS), first
+    return np.asarray(np.round(np.maximum(paid, 0.0), DECIMALS), np.float64), starts.cumsum(axis=1) == 1
 
 
 def _given(order: Places, quotient: Floats, shots: int) -> Given:

@@ -19,7 +19,7 @@ from metachain.learning.neighbours import NEIGHBOURS
 from metachain.learning.policy import Policy
 from metachain.learning.posterior import Posterior
 from metachain.learning.reply_profile import reply_profile
-from metachain.selection.selection import AnswerProbability, Chosen, Selection
+from metachain.selection.selection import Chosen, Selection, likeliest_answers
 
 __all__ = ["Chooser", "checked_shots"]
 
@@ -89,32 +89,24 @@ class Chooser:
     def _selection(
         self, text: str, candidates: Candidates, places: Rows, score: Floats, probable: Floats, kernel: Floats
     ) -> Selection:
-        rows, similarity, answer = candidates.rows[0], candidates.similarity[0], candidates.answer[0]
-        ranked = _ranked(answer, probable)
+        pool, rows, similarity = self.state.pool, candidates.rows[0], candidates.similarity[0]
+        answers = () if pool.meaning is not None else likeliest_answers(pool.answers, candidates.answer[0], probable)
+        ranks = {one.answer: rank for rank, one in enumerate(answers, 1)}
         chosen = []
         for turn in np.flatnonzero(places >= 0)[::-1]:
             place = places[turn]
             one, near, probability = self.state.demonstration(int(rows[place])), similarity[place], probable[place]
-            reason = _reason(self.state, one, near, probability, ranked.get(int(answer[place]), 0), kernel)
+            reason = _reason(self.state, one, near, probability, ranks.get(one.output), kernel)
             chosen.append(Chosen(one, float(score[turn]), float(near), float(probability), reason))
-        pool, sharpness = self.state.pool, self.policy.sharpness_under(self.posterior.sharpness)
-        first = () if pool.meaning is not None else list(ranked)[:MOST_ANSWERS]
-        by_answer = dict(zip(answer.tolist(), probable.tolist(), strict=True))
+        sharpness = self.policy.sharpness_under(self.posterior.sharpness)
         return Selection(
             self.state.institution,
             text,
             tuple(chosen),
             "nearest" if sharpness is None else "metachain",
             self.policy.best_first,
-            answers=tuple(AnswerProbability(pool.answers[number], by_answer[number]) for number in first),
+            answers=answers[:MOST_ANSWERS],
         )
-
-
-def _ranked(answer: Rows, probable: Floats) -> dict[int, int]:
-    """Rank of each answer number of m candidates by probability, from 1; answers without any are left out."""
-    order = np.argsort(-probable, kind="stable")
-    numbers = dict.fromkeys(answer[order[probable[order] > 0]].tolist())
-    return {number: rank for rank, number in enumerate(numbers, 1)}
 
 
 def _candidates(
@@ -128,12 +120,12 @@ def _candidates(
 
 
 def _reason(
-    state: InstitutionState, one: Demonstration, similarity: float, probability: float, rank: int, kernel: Floats
+    state: InstitutionState, one: Demonstration, similarity: float, probability: float, rank: int | None, kernel: Floats
 ) -> str:
     institution, support = state.institution, state.support.demonstrations
     origin = "your own label" if one.institution == institution else f"from {one.institution}"
     reason = f"{origin}: input {similarity:.0%} similar, answer {probability:.0%} probable here"
-    if rank and state.pool.meaning is None:
+    if rank is not None:
         reason += f" ({_ordinal(rank)}likeliest)"
     kernel = kernel[: len(support)]  # the columns after these are scored answers
     if not len(kernel) or kernel.max() < KIN:

@@ -8,7 +8,7 @@ from metachain.data.demonstration import Demonstration
 from metachain.learning.policy import Policy
 from metachain.selection.fusion import fusible_labels
 from metachain.selection.rehearsal import Question, RehearsalSet
-from metachain.selection.selection import AnswerProbability
+from metachain.selection.selection import AnswerProbability, likeliest_answers
 
 __all__ = ["FusionQuestion", "FusionRehearsal"]
 
@@ -41,10 +41,8 @@ class FusionRehearsal(RehearsalSet):
     def answers(self, question: Question) -> tuple[AnswerProbability, ...]:
         """Answers of a question's candidates with their calibrated probabilities, most probable first."""
         candidates, probability = self._plausible(question.episode)
-        numbers, values = candidates.answer[question.place].tolist(), probability[question.place].tolist()
-        found = {number: value for number, value in zip(numbers, values, strict=True) if number >= 0}
-        best = sorted(found.items(), key=lambda one: -one[1])
-        return tuple(AnswerProbability(self._table.pool.answers[number], value) for number, value in best)
+        place = question.place
+        return likeliest_answers(self._table.pool.answers, candidates.answer[place], probability[place])
 
     def _support(self, question: Question) -> Sequence[Demonstration]:
         known = self._table.pool.demonstrations

@@ -1,10 +1,14 @@
 """Demonstrations chosen for one query, in prompt order, with scores and reasons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration
 
-__all__ = ["AnswerProbability", "Chosen", "Selection"]
+__all__ = ["AnswerProbability", "Chosen", "Selection", "likeliest_answers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,17 @@ class AnswerProbability:
 
     answer: str
     probability: float
+
+
+def likeliest_answers(
+    names: Sequence[str], answer: NDArray[np.integer], probability: NDArray[np.floating]
+) -> tuple[AnswerProbability, ...]:
+    """Answers of m candidates for one query, each once, the likeliest first, without those of probability 0.
+
+    ``answer`` (m,) are numbers of ``names``, negative for none; ``probability`` (m,) is calibrated, 0 for none.
+    """
+    known = {number: p for number, p in zip(answer.tolist(), probability.tolist(), strict=True) if p > 0}
+    return tuple(AnswerProbability(names[one], known[one]) for one in sorted(known, key=lambda one: -known[one]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chat_suites import WithoutTools
 from langchain_core.example_selectors import LengthBasedExampleSelector
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -27,23 +28,13 @@ END = 2
 """Token ``<|im_end|>``."""
 
 
-class _Local:
+class _Local(WithoutTools):
     """Facts that the suites need."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
         """Class under test."""
         return LocalChatModel
-
-    @property
-    def has_tool_calling(self) -> bool:
-        """No tools: a model of this size doesn't call them well."""
-        return False
-
-    @property
-    def has_structured_output(self) -> bool:
-        """Structured output is one label; the suites ask for objects."""
-        return False
 
 
 class TestStandard(_Local, ChatModelUnitTests):

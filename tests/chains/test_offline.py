@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from chat_suites import WithoutTools
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models import BaseChatModel
@@ -20,23 +21,13 @@ ANSWERS = TEXTS.filter(str.strip)
 SHOWN = [("xray chest", "0324"), ("mri brain", "code 0611 of radiology"), ("mri spine", "0612")]
 
 
-class _Reader:
+class _Reader(WithoutTools):
     """What the suites are told of the reader."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
         """What is tested."""
         return OfflineChatModel
-
-    @property
-    def has_tool_calling(self) -> bool:
-        """A reader calls no tools."""
-        return False
-
-    @property
-    def has_structured_output(self) -> bool:
-        """A reader knows no schemas."""
-        return False
 
     @property
     def returns_usage_metadata(self) -> bool:
