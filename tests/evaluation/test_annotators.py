@@ -1,9 +1,9 @@
 """Many answers to one text count as many: a generated world whose institutions all answer the same texts."""
 
 import pytest
-from annotators import annotators
 from oracles import BagOfWords
 
+from benchmarks.common.annotators import annotators
 from metachain.evaluation.leave_one_out import evaluate
 from metachain.evaluation.plan import Plan
 from metachain.evaluation.result import Evaluation
