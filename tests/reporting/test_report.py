@@ -31,9 +31,17 @@ def write_report(result: dict[str, Any], path: str | Path) -> Path:
 
 
 LABELS = (0, 4, 8, 16, 32)
-LEVELS = dict(zip(SELECTORS, (0.08, 0.11, 0.36, 0.40, 0.38, 0.42, 0.14, 0.44, 0.43, 0.46, 0.47, 0.93), strict=True))
-LEARNED = ("prior", "scratch", "metachain")
-SLOPES = dict(zip(SELECTORS, (0, 0.005, 0.01, 0.012, 0.01, 0.012, 0.08, 0.0, 0.03, 0.038, 0.038, 0.002), strict=True))
+LEVELS = {
+    **{"zero": 0.08, "random": 0.11, "bm25": 0.36, "semantic": 0.40, "mmr": 0.38, "meta_sel": 0.41, "hybrid": 0.42},
+    **{"support": 0.14, "prior": 0.44, "scratch": 0.43, "metachain": 0.46, "verdict": 0.46, "listed": 0.47},
+    **{"oracle": 0.93},
+}
+LEARNED = ("prior", "scratch", "metachain", "verdict")
+SLOPES = {
+    **{"zero": 0, "random": 0.005, "bm25": 0.01, "semantic": 0.012, "mmr": 0.01, "meta_sel": 0.012, "hybrid": 0.012},
+    **{"support": 0.08, "prior": 0.0, "scratch": 0.03, "metachain": 0.038, "verdict": 0.038, "listed": 0.038},
+    **{"oracle": 0.002},
+}
 
 
 def evaluation(institutions: int = 29, selectors: tuple[str, ...] = tuple(SELECTORS), **parts: Any) -> dict[str, Any]:

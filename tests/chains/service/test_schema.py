@@ -1,6 +1,7 @@
 """What the server's OpenAPI says is so, whatever is sent: schemathesis tries."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,11 +24,11 @@ TEXTS_MAY_BE_BLANK: Any = positive_data_acceptance
 OPERATIONS = sorted([*(("POST", path) for path in POSTED), *(("GET", path) for path in READ)])
 
 
-@pytest.fixture(scope="module")
-def schema(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """That of an app in this process, asked with the key of an institution."""
+@pytest.fixture
+def schema(tmp_path: Path) -> Any:
+    """That of an app in this process, asked with the key of an institution; what one test teaches it ends with it."""
     said = [replace(one, output=f'{{"code": "{one.output}"}}', id="") for one in demonstrations()]
-    place = learned_library(str(tmp_path_factory.mktemp("schema") / "hospitals.db"), said)
+    place = learned_library(str(tmp_path / "hospitals.db"), said)
     library = Library.open(place, Tiny())
     selector = LibraryExampleSelector(library)
     app = create_app(library, standard_chains("offline", selector), selector)
