@@ -14,7 +14,7 @@ from metachain.learning.policy import CANDIDATES, DEFAULT, Policy
 from metachain.selection import policy_search as tuning
 from metachain.selection.policy_search import Trial, tune
 
-SEEDS = range(10)
+SEEDS, MANY_SEEDS = range(10), range(20)
 CALLS = 1000
 NEAR_ENOUGH = 0.01
 NEAR_ENOUGH_ERRING = 0.02
@@ -28,28 +28,35 @@ def value_of(quirk: str) -> np.ndarray:
     return worth(stage(99), quirk, QUERIES_READ if quirk in READING else QUERIES)
 
 
-def found(quirk: str, calls: int, incumbent: Policy = IN_OFFICE) -> list[bool]:
-    """Whether each seed's race ends with a policy that is worth no more than 0.01 less than the best."""
-    races = [tune(stage(seed), asking(quirk), calls, incumbent=incumbent) for seed in SEEDS]
+def regrets(quirk: str, calls: int, incumbent: Policy = IN_OFFICE, seeds: Sequence[int] = SEEDS) -> np.ndarray:
+    """Worth of the best policy less that of the one that each seed's race ends with (simple regret)."""
+    races = [tune(stage(seed), asking(quirk), calls, incumbent=incumbent) for seed in seeds]
     value = value_of(quirk)
-    near = NEAR_ENOUGH_ERRING if quirk == "errs" else NEAR_ENOUGH
-    return [bool(value.max() - value[CANDIDATES.index(race.policy)] <= near) for race in races]
+    return np.array([value.max() - value[CANDIDATES.index(race.policy)] for race in races])
 
 
 @pytest.mark.parametrize("quirk", QUIRKS)
 def test_the_right_policy_is_found_in_nine_of_ten_seeds(quirk: str) -> None:
     """Within 2,000 calls, whichever policy was in office before."""
-    assert sum(found(quirk, 2 * CALLS)) >= 9
-    assert sum(found(quirk, 2 * CALLS, DEFAULT)) >= 9
+    near = NEAR_ENOUGH_ERRING if quirk == "errs" else NEAR_ENOUGH
+    assert (regrets(quirk, 2 * CALLS) <= near).sum() >= 9
+    assert (regrets(quirk, 2 * CALLS, DEFAULT) <= near).sum() >= 9
 
 
 def test_the_race_needs_half_the_calls_of_an_even_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over all quirks it finds no fewer than an even split that asks twice as much."""
-    quirks = [one for one in QUIRKS if one not in ("ignores", "errs")]
-    raced = sum(sum(found(quirk, CALLS)) for quirk in quirks)
+    """Over quirks, seeds and policies in office: a tenth of a point from an even split that asks twice as much.
+
+    It loses no more than two thirds of what an even split of as many calls loses.
+    """
+
+    def lost(calls: int) -> float:
+        runs = [(quirk, incumbent) for quirk in QUIRKS if quirk != "ignores" for incumbent in (IN_OFFICE, DEFAULT)]
+        return float(np.mean([regrets(quirk, calls, incumbent, MANY_SEEDS) for quirk, incumbent in runs]))
+
+    raced = lost(CALLS)
     monkeypatch.setattr(tuning, "still_racing", lambda scores, racing, most, incumbent: (racing, []))
-    even = sum(sum(found(quirk, 2 * CALLS)) for quirk in quirks)
-    assert raced >= even
+    assert raced <= lost(2 * CALLS) + 0.001
+    assert raced <= lost(CALLS) * 2 / 3
 
 
 def test_for_a_model_that_ignores_demonstrations_none_are_shown() -> None:
