@@ -37,16 +37,23 @@ def apportion_answers(weight: Floats, similarity: NDArray[np.floating], answer: 
     the right answer after one demonstration of it, 1/3 of a model needs two, 1/5 needs three, and so on. Where
     attention differs, a demonstration uses up the more of its answer's share, the more a reader attends to it.
 
-    Nothing is given that the likeliest answer would be given first, had it more candidates: no other answer gets
-    more than its share beside it. A smaller number of shots gives a part of what a larger one gives. All arrays are
-    (n, m), ``similarity`` is -inf where ``weight`` is 0.
+    No alternative gets more attention than the likeliest answer: it waits until that has as much, so that a reader who
+    votes with the same attention always gives the likeliest. A demonstration to which more attention would go than to
+    all of the likeliest answer is left out. Nothing is given that the likeliest answer would be given first, had it
+    more candidates. A smaller number of shots gives a part of what a larger one gives. All arrays are (n, m),
+    ``similarity`` is -inf where ``weight`` is 0.
     """
     order = np.lexsort((-similarity, answer, -weight), axis=1)
     weight, attended = (np.take_along_axis(one, order, axis=1) for one in (weight, attention(similarity)))
-    paid, likeliest = _paid(np.take_along_axis(answer, order, axis=1), attended)
+    starts = _starts(np.take_along_axis(answer, order, axis=1))
+    likeliest = starts.cumsum(axis=1) == 1
+    supply = np.where(likeliest, attended, 0.0).sum(axis=1, keepdims=True)
+    quiet = likeliest | (attended <= supply)
+    weight, attended = np.where(quiet, weight, 0.0), np.where(quiet, attended, 0.0)
+    paid = _paid(attended, starts)
     quotient = weight / (1 + 2 * paid)
-    supply = np.where(likeliest, paid + attended, 0.0).max(axis=1, initial=0.0)
-    least = weight[:, :1] / (1 + 2 * supply[:, None])
+    quotient = np.minimum(quotient, _quotient_of_as_much(np.round(paid + attended, DECIMALS), quotient, likeliest))
+    least = weight[:, :1] / (1 + 2 * supply)
     return _given(order, np.where(quotient >= least, quotient, 0.0), shots)
 
 
@@ -82,16 +89,31 @@ def attention(similarity: NDArray[np.floating]) -> Floats:
     return np.asarray(np.exp((similarity - nearest) / READER_TEMPERATURE), np.float64)
 
 
-def _paid(answer: Rows, attended: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Attention (n, m) to the candidates left of each that have its answer; a mark for the first answer of each row.
-
-    In ``answer`` (n, m) candidates with the same answer stand together; ``attended`` (n, m) is the attention to each.
-    """
+def _starts(answer: Rows) -> NDArray[np.bool_]:
+    """Mark the first candidate of each answer (n, m), where candidates with the same answer stand together."""
     starts = np.ones(answer.shape, bool)
     starts[:, 1:] = answer[:, 1:] != answer[:, :-1]
+    return starts
+
+
+def _paid(attended: Floats, starts: NDArray[np.bool_]) -> Floats:
+    """Attention to the candidates of the same answer left of each; all (n, m), ``starts`` as ``_starts`` gives it."""
     before = attended.cumsum(axis=1) - attended
     paid = before - np.maximum.accumulate(np.where(starts, before, 0.0), axis=1)
-    return np.asarray(np.round(np.maximum(paid, 0.0), DECIMALS), np.float64), starts.cumsum(axis=1) == 1
+    return np.asarray(np.round(np.maximum(paid, 0.0), DECIMALS), np.float64)
+
+
+def _quotient_of_as_much(reached: Floats, quotient: Floats, likeliest: NDArray[np.bool_]) -> Floats:
+    """Quotient (n, m) of the likeliest answer's first candidate with which it has as much attention as each candidate.
+
+    0 if it never has. ``reached`` (n, m) is the attention to each candidate and those of its answer left of it; the
+    likeliest answer's candidates stand first.
+    """
+    most = int(likeliest.sum(axis=1).max(initial=0))
+    own = np.where(likeliest[:, :most], reached[:, :most], np.inf)
+    first = np.array([np.searchsorted(one, row) for one, row in zip(own, reached, strict=True)]).reshape(reached.shape)
+    padded = np.pad(np.where(likeliest[:, :most], quotient[:, :most], 0.0), ((0, 0), (0, 1)))
+    return np.asarray(np.take_along_axis(padded, first, axis=1), np.float64)
 
 
 def _given(order: Places, quotient: Floats, shots: int) -> Given:

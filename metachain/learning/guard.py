@@ -71,8 +71,8 @@ KERNELS = {(arm.scale, arm.intercept): arm for arm in ARMS if arm}
 POLICY = Policy(shots=SHOTS)
 SHARPNESSES = (0.7, 1.0, 1.3, 1.6, 2.0, 3.0, VERDICT)
 """All sharpnesses that the guard compares, the flattest first."""
-WORTH_OF_ALTERNATIVES = 0.005
-"""Maximum loss of a reader that votes, for the sake of one that recognises the right answer among those shown."""
+WORTH_OF_ALTERNATIVES = 0.0075
+"""Maximum loss of a reader that counts, for the sake of one that recognises the right answer among those shown."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -132,8 +132,8 @@ def sharpness_scores(
 ) -> Floats:
     """Scores of each of ``SHARPNESSES`` on an episode's queries; (len(SHARPNESSES), 2), in [0, 1].
 
-    The first is the share of queries that a vote over the demonstrations shown answers right, the second the share
-    with the right answer among those shown.
+    The first is the share of queries to which the most frequent answer shown is right, the likeliest of equally
+    frequent ones; the second is the share with the right answer among those shown.
     """
     truth = table.pool.answer[episode.query]
     candidates, probability = _plausible(table, episode, transfer, settings)
@@ -141,21 +141,23 @@ def sharpness_scores(
     found = []
     for sharpness in SHARPNESSES:
         first, _ = choose(POLICY, candidates, probability, SHOTS, sharpness=sharpness)
-        among = (at_places(candidates.answer, first, -1) == truth[:, None]).any(axis=1)
-        found.append((float((_voted(candidates, first) == truth).mean()), float(among.mean())))
+        shown = at_places(candidates.answer, first, -1)[:, ::-1]
+        counted = vote(np.zeros(shown.shape), shown)
+        found.append((float((counted == truth).mean()), float((shown == truth[:, None]).any(axis=1).mean())))
     return np.array(found)
 
 
 def flattest(scores: Sequence[Floats]) -> float:
-    """Flattest sharpness with which a vote loses less than half a point; 1 without any scores.
+    """Flattest sharpness with which a count loses less than three quarters of a point; 1 without any scores.
 
     ``scores`` (len(SHARPNESSES), 2) are of episodes (``sharpness_scores``). The loss is against the sharpest, which
-    shows the likeliest answer alone. The flattest has the right answer among those shown most often.
+    shows the likeliest answer alone. The flattest has the right answer among those shown most often. A vote by
+    attention loses nothing with any of them (``apportion_answers``).
     """
     if not scores:
         return UNLEARNED_SHARPNESS
-    voted = np.mean(scores, axis=0)[:, 0]
-    return SHARPNESSES[int((voted > voted[-1] - WORTH_OF_ALTERNATIVES).argmax())]
+    counted = np.mean(scores, axis=0)[:, 0]
+    return SHARPNESSES[int((counted > counted[-1] - WORTH_OF_ALTERNATIVES).argmax())]
 
 
 def _plausible(

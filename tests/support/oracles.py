@@ -352,19 +352,27 @@ def plausible(fits: list[float], answers: list[int]) -> list[float]:
 def choice(similarity: list[float], plausibility: list[float], answers: list[int], k: int) -> list[int]:
     """Step G for one text with labels: a place at a time for the answer with the largest ``p / (1 + 2 attention)``.
 
-    Places in order of p, then of similarity; -1 where the likeliest answer would be next and has no candidate left.
+    Places in order of p, then of similarity; -1 where the likeliest answer would be next and has no candidate left. No
+    other answer gets more attention than the likeliest has by then, nor a demonstration with more than it can ever get.
     """
     attended = [exp((h - max([-1.0, *similarity])) / 0.2) for h in similarity]
     nearest = sorted((c for c, p in enumerate(plausibility) if p > 0), key=lambda c: -similarity[c])
     paid, given = dict.fromkeys(answers, 0.0), []
-    standard = max(nearest, key=lambda c: plausibility[c], default=None)
+    standard = min(nearest, key=lambda c: (-plausibility[c], answers[c]), default=None)
+    first = None if standard is None else answers[standard]
+    supply = sum(attended[c] for c in nearest if answers[c] == first)
+    nearest = [c for c in nearest if answers[c] == first or attended[c] <= supply]
+
+    def waits(c: int) -> bool:
+        return answers[c] != first and paid[answers[c]] + attended[c] > paid[first] + 1e-9
 
     def quotient(c: int) -> float:
         return plausibility[c] / (1 + 2 * paid[answers[c]])
 
     while nearest and len(given) < k:
-        best = max(nearest, key=quotient)
-        if quotient(best) < quotient(standard) - 1e-9:
+        next_ones = [next(c for c in nearest if answers[c] == y) for y in {answers[c] for c in nearest}]
+        best = max((c for c in next_ones if not waits(c)), key=lambda c: (quotient(c), -nearest.index(c)), default=None)
+        if best is None or quotient(best) < quotient(standard) - 1e-9:
             break
         given.append(best)
         nearest.remove(best)
