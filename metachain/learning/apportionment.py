@@ -37,22 +37,25 @@ def apportion_answers(weight: Floats, similarity: NDArray[np.floating], answer: 
     the right answer after one demonstration of it, 1/3 of a model needs two, 1/5 needs three, and so on. Where
     attention differs, a demonstration uses up the more of its answer's share, the more a reader attends to it.
 
-    No alternative gets more attention than the likeliest answer: it waits until that has as much, so that a reader who
-    votes with the same attention always gives the likeliest. A demonstration to which more attention would go than to
-    all of the likeliest answer is left out. Nothing is given that the likeliest answer would be given first, had it
-    more candidates. A smaller number of shots gives a part of what a larger one gives. All arrays are (n, m),
-    ``similarity`` is -inf where ``weight`` is 0.
+    The likeliest answer leads: each demonstration of an alternative waits until the likeliest answer has more of them
+    than the alternative with it, and no less attention (one demonstration may stand beside a single one). So a reader
+    who counts or votes with the same attention gives the likeliest answer, at any sharpness. A demonstration to which
+    more attention would go than to all of the likeliest answer is left out. Nothing is given that the likeliest answer
+    would be given first, had it more candidates. A smaller number of shots gives a part of what a larger one gives. All
+    arrays are (n, m), ``similarity`` is -inf where ``weight`` is 0.
     """
     order = np.lexsort((-similarity, answer, -weight), axis=1)
     weight, attended = (np.take_along_axis(one, order, axis=1) for one in (weight, attention(similarity)))
     starts = _starts(np.take_along_axis(answer, order, axis=1))
-    likeliest = starts.cumsum(axis=1) == 1
+    likeliest = (starts.cumsum(axis=1) == 1) & (weight > 0)
     supply = np.where(likeliest, attended, 0.0).sum(axis=1, keepdims=True)
     quiet = likeliest | (attended <= supply)
     weight, attended = np.where(quiet, weight, 0.0), np.where(quiet, attended, 0.0)
-    paid = _paid(attended, starts)
+    paid = _before(attended, starts)
     quotient = weight / (1 + 2 * paid)
-    quotient = np.minimum(quotient, _quotient_of_as_much(np.round(paid + attended, DECIMALS), quotient, likeliest))
+    waited = _waits(np.round(paid + attended, DECIMALS), _before(quiet.astype(np.float64), starts), likeliest)
+    led = np.pad(np.where(likeliest, quotient, 0.0), ((0, 0), (0, 1)))
+    quotient = np.where(likeliest, quotient, np.minimum(quotient, np.take_along_axis(led, waited, axis=1)))
     least = weight[:, :1] / (1 + 2 * supply)
     return _given(order, np.where(quotient >= least, quotient, 0.0), shots)
 
@@ -96,24 +99,25 @@ def _starts(answer: Rows) -> NDArray[np.bool_]:
     return starts
 
 
-def _paid(attended: Floats, starts: NDArray[np.bool_]) -> Floats:
-    """Attention to the candidates of the same answer left of each; all (n, m), ``starts`` as ``_starts`` gives it."""
-    before = attended.cumsum(axis=1) - attended
-    paid = before - np.maximum.accumulate(np.where(starts, before, 0.0), axis=1)
-    return np.asarray(np.round(np.maximum(paid, 0.0), DECIMALS), np.float64)
+def _before(values: Floats, starts: NDArray[np.bool_]) -> Floats:
+    """Sum of the ``values`` left of each of the same answer; all (n, m), ``starts`` as ``_starts`` gives it."""
+    before = values.cumsum(axis=1) - values
+    left = before - np.maximum.accumulate(np.where(starts, before, 0.0), axis=1)
+    return np.asarray(np.round(np.maximum(left, 0.0), DECIMALS), np.float64)
 
 
-def _quotient_of_as_much(reached: Floats, quotient: Floats, likeliest: NDArray[np.bool_]) -> Floats:
-    """Quotient (n, m) of the likeliest answer's first candidate with which it has as much attention as each candidate.
+def _waits(reached: Floats, count: Floats, likeliest: NDArray[np.bool_]) -> Places:
+    """Place (n, m) of the likeliest answer's candidate for which each candidate waits; m if it waits for ever.
 
-    0 if it never has. ``reached`` (n, m) is the attention to each candidate and those of its answer left of it; the
-    likeliest answer's candidates stand first.
+    ``reached`` (n, m) is the attention to a candidate and to those of its answer left of it, ``count`` their number.
+    The likeliest answer's candidates stand first.
     """
-    most = int(likeliest.sum(axis=1).max(initial=0))
-    own = np.where(likeliest[:, :most], reached[:, :most], np.inf)
-    first = np.array([np.searchsorted(one, row) for one, row in zip(own, reached, strict=True)]).reshape(reached.shape)
-    padded = np.pad(np.where(likeliest[:, :most], quotient[:, :most], 0.0), ((0, 0), (0, 1)))
-    return np.asarray(np.take_along_axis(padded, first, axis=1), np.float64)
+    own = np.where(likeliest, reached, np.inf)
+    loud = np.array([np.searchsorted(one, row) for one, row in zip(own, reached, strict=True)]).reshape(reached.shape)
+    has = likeliest.sum(axis=1, keepdims=True)
+    often = np.where(count == 0, np.minimum(1, has - 1), count + 1)
+    waited = np.maximum(loud, often).astype(np.intp)
+    return np.where(waited < has, waited, reached.shape[1])
 
 
 def _given(order: Places, quotient: Floats, shots: int) -> Given:

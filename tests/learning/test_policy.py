@@ -45,14 +45,14 @@ def test_the_default_is_as_the_guard_says(candidates: list[tuple[float, int]], s
 
 
 def test_sharpness_moves_from_every_answer_to_the_likeliest() -> None:
-    """Flat, every answer gets a place; sharp, the likeliest gets them all."""
-    answer = [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    """Flat, every answer gets a place, and the likeliest leads; sharp, the likeliest gets them all."""
+    answer = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
     sure = np.array([0.6, 0.3, 0.1])[answer]
     counts = []
     for sharpness in (0.1, 1.0, 20.0):
-        (places,) = shown(Policy(3, sharpness), [0.5] * 9, sure, answer)
+        (places,) = shown(Policy(4, sharpness), [0.5] * 12, sure, answer)
         counts.append(np.bincount([answer[place] for place in places], minlength=3).tolist())
-    assert counts == [[1, 1, 1], [2, 1, 0], [3, 0, 0]]
+    assert counts == [[2, 1, 1], [3, 1, 0], [4, 0, 0]]
 
 
 def test_what_is_left_out_is_never_shown() -> None:

@@ -352,8 +352,9 @@ def plausible(fits: list[float], answers: list[int]) -> list[float]:
 def choice(similarity: list[float], plausibility: list[float], answers: list[int], k: int) -> list[int]:
     """Step G for one text with labels: a place at a time for the answer with the largest ``p / (1 + 2 attention)``.
 
-    Places in order of p, then of similarity; -1 where the likeliest answer would be next and has no candidate left. No
-    other answer gets more attention than the likeliest has by then, nor a demonstration with more than it can ever get.
+    Places in order of p, then of similarity; -1 where the likeliest answer would be next and has no candidate left. An
+    alternative gets none with which it had more attention than the likeliest has by then, or as many demonstrations
+    (but for one beside a single one), nor one with more attention than the likeliest can ever get.
     """
     attended = [exp((h - max([-1.0, *similarity])) / 0.2) for h in similarity]
     nearest = sorted((c for c, p in enumerate(plausibility) if p > 0), key=lambda c: -similarity[c])
@@ -361,10 +362,15 @@ def choice(similarity: list[float], plausibility: list[float], answers: list[int
     standard = min(nearest, key=lambda c: (-plausibility[c], answers[c]), default=None)
     first = None if standard is None else answers[standard]
     supply = sum(attended[c] for c in nearest if answers[c] == first)
+    single = sum(answers[c] == first for c in nearest) == 1
     nearest = [c for c in nearest if answers[c] == first or attended[c] <= supply]
 
     def waits(c: int) -> bool:
-        return answers[c] != first and paid[answers[c]] + attended[c] > paid[first] + 1e-9
+        if answers[c] == first:
+            return False
+        own, ours = (sum(answers[one] == y for one in given) for y in (answers[c], first))
+        behind = own + 1 >= ours and not (single and own == 0 and ours == 1)
+        return behind or paid[answers[c]] + attended[c] > paid[first] + 1e-9
 
     def quotient(c: int) -> float:
         return plausibility[c] / (1 + 2 * paid[answers[c]])
