@@ -116,8 +116,8 @@ def _waits(reached: Floats, count: Floats, likeliest: NDArray[np.bool_]) -> Plac
     loud = np.array([np.searchsorted(one, row) for one, row in zip(own, reached, strict=True)]).reshape(reached.shape)
     has = likeliest.sum(axis=1, keepdims=True)
     often = np.where(count == 0, np.minimum(1, has - 1), count + 1)
-    waited = np.maximum(loud, often).astype(np.intp)
-    return np.where(waited < has, waited, reached.shape[1])
+    waited = np.maximum(loud, often)
+    return np.asarray(np.where(waited < has, waited, reached.shape[1]), np.intp)
 
 
 def _given(order: Places, quotient: Floats, shots: int) -> Given:

@@ -93,7 +93,7 @@ def test_the_likeliest_comes_first_and_of_it_the_nearest(seed: int, m: int, shar
 
 @given(SEEDS, st.integers(1, 14), st.integers(1, 8), st.sampled_from([0.5, 1.0]))
 @briefly
-def test_a_reader_who_votes_or_counts_gives_the_likeliest_answer(seed: int, m: int, shots: int, sharpness: float) -> None:
+def test_a_reader_who_votes_or_counts_gives_the_likeliest(seed: int, m: int, shots: int, sharpness: float) -> None:
     """Whatever the similarities, and with any number of shots."""
     weight, similarity, answer = drawn(seed, m)
     places = apportion_answers(weight**sharpness, similarity, answer, shots).places[:, ::-1]
