@@ -38,7 +38,7 @@ from metachain.learning.ranking import at_places, nearest_first, plausible_answe
 from metachain.learning.reply_profile import co_treatment_features
 from metachain.learning.transfer import prior_log_weights
 from metachain.scoring.metrics import bag_f1
-from metachain.scoring.reader import vote
+from metachain.scoring.reader import READER_TEMPERATURE, vote
 
 __all__ = ["ARMS", "NEAREST", "SHARPNESSES", "arm_scores", "best_arm", "flattest", "likeliest_answers", "mean_scores"]
 __all__ += ["sharpness_scores"]
@@ -71,8 +71,10 @@ KERNELS = {(arm.scale, arm.intercept): arm for arm in ARMS if arm}
 POLICY = Policy(shots=SHOTS)
 SHARPNESSES = (0.7, 1.0, 1.3, 1.6, 2.0, 3.0, VERDICT)
 """All sharpnesses that the guard compares, the flattest first."""
-WORTH_OF_ALTERNATIVES = 0.0075
-"""Maximum loss of a reader that counts, for the sake of one that recognises the right answer among those shown."""
+SHARPER_TEMPERATURE = READER_TEMPERATURE / 2
+"""Of a reader that attends to the nearest demonstrations more than the offline reader does."""
+WORTH_OF_ALTERNATIVES = 0.015
+"""Maximum loss of that reader, for the sake of one that recognises the right answer among those shown."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -132,8 +134,8 @@ def sharpness_scores(
 ) -> Floats:
     """Scores of each of ``SHARPNESSES`` on an episode's queries; (len(SHARPNESSES), 2), in [0, 1].
 
-    The first is the share of queries to which the most frequent answer shown is right, the likeliest of equally
-    frequent ones; the second is the share with the right answer among those shown.
+    The first is the share of queries that a vote with ``SHARPER_TEMPERATURE`` answers right from the demonstrations
+    shown, the second the share with the right answer among those shown.
     """
     truth = table.pool.answer[episode.query]
     candidates, probability = _plausible(table, episode, transfer, settings)
@@ -141,23 +143,23 @@ def sharpness_scores(
     found = []
     for sharpness in SHARPNESSES:
         first, _ = choose(POLICY, candidates, probability, SHOTS, sharpness=sharpness)
-        shown = at_places(candidates.answer, first, -1)[:, ::-1]
-        counted = vote(np.zeros(shown.shape), shown)
-        found.append((float((counted == truth).mean()), float((shown == truth[:, None]).any(axis=1).mean())))
+        voted = _voted(candidates, first, SHARPER_TEMPERATURE)
+        among = (at_places(candidates.answer, first, -1) == truth[:, None]).any(axis=1)
+        found.append((float((voted == truth).mean()), float(among.mean())))
     return np.array(found)
 
 
 def flattest(scores: Sequence[Floats]) -> float:
-    """Flattest sharpness with which a count loses less than three quarters of a point; 1 without any scores.
+    """Flattest sharpness with which the vote loses less than a point and a half; 1 without any scores.
 
     ``scores`` (len(SHARPNESSES), 2) are of episodes (``sharpness_scores``). The loss is against the sharpest, which
-    shows the likeliest answer alone. The flattest has the right answer among those shown most often. A vote by
-    attention loses nothing with any of them (``apportion_answers``).
+    shows the likeliest answer alone. The flattest has the right answer among those shown most often. A reader who
+    counts, or votes with ``READER_TEMPERATURE``, loses nothing with any of them (``apportion_answers``).
     """
     if not scores:
         return UNLEARNED_SHARPNESS
-    counted = np.mean(scores, axis=0)[:, 0]
-    return SHARPNESSES[int((counted > counted[-1] - WORTH_OF_ALTERNATIVES).argmax())]
+    voted = np.mean(scores, axis=0)[:, 0]
+    return SHARPNESSES[int((voted > voted[-1] - WORTH_OF_ALTERNATIVES).argmax())]
 
 
 def _plausible(
@@ -187,10 +189,10 @@ def _likeliest(candidates: Candidates, probability: Floats) -> Rows:
     return nearest_first(weights(probability, candidates.similarity, UNLEARNED_SHARPNESS, texts=True), SHOTS)
 
 
-def _voted(candidates: Candidates, first: Rows) -> Rows:
-    """Answer of plain nearest neighbours to each query, by a vote of the candidates shown; (n,) answer numbers."""
+def _voted(candidates: Candidates, first: Rows, temperature: float = READER_TEMPERATURE) -> Rows:
+    """Answer of a vote of the candidates shown (n, k) to each query; (n,) answer numbers."""
     nearest = np.take_along_axis(candidates.similarity, first, axis=1)
-    return vote(nearest, at_places(candidates.answer, first, -1))
+    return vote(nearest, at_places(candidates.answer, first, -1), temperature)
 
 
 def _mean_shown(worth: Floats, candidates: Candidates, first: Rows) -> float:
