@@ -31,11 +31,12 @@ def apportion_answers(weight: Floats, similarity: NDArray[np.floating], answer: 
     """Choose the ``shots`` largest of ``q_c = w_c / (1 + 2 A_c)`` among m candidates for each of n queries.
 
     w (n, m) is the weight of the candidate's answer, 0 for none; A_c sums the ``attention`` to the candidates with the
-    same answer that are nearer than c. Where all get the same attention, this is the apportionment of the shots among
-    the answers by Sainte-Laguë (1910; Webster's method). It maximises ``Σ_y w_y Σ_{i < n_y} 1 / (2 i + 1)`` for n_y
-    demonstrations of answer y. This is an expected utility over models of different skill: for each model that gives
-    the right answer after one demonstration of it, 1/3 of a model needs two, 1/5 needs three, and so on. Where
-    attention differs, a demonstration uses up the more of its answer's share, the more a reader attends to it.
+    same answer that are nearer than c. Where all get the same attention and the likeliest answer leads anyway, this is
+    the apportionment of the shots among the answers by Sainte-Laguë (1910; Webster's method). It maximises
+    ``Σ_y w_y Σ_{i < n_y} 1 / (2 i + 1)`` for n_y demonstrations of answer y. This is an expected utility over models of
+    different skill: for each model that gives the right answer after one demonstration of it, 1/3 of a model needs two,
+    1/5 needs three, and so on. Where attention differs, a demonstration uses up the more of its answer's share, the
+    more a reader attends to it.
 
     The likeliest answer leads: each demonstration of an alternative waits until the likeliest answer has more of them
     than the alternative with it, and no less attention (one demonstration may stand beside a single one). So a reader
