@@ -152,6 +152,7 @@ def answering(demonstrations, way, settings, cache):
 def record(results, settings, seconds):
     """Everything, as JSON: the results, and the runs of each selector more than one point worse than ``semantic``."""
     told = {name: value for name, value in vars(settings).items() if name not in ("json", "cache", "share")}
+    told["data"] = settings.data.name if settings.data else None
     return {
         "settings": json.loads(json.dumps(told, default=str)),
         "machine": machine().record(),
