@@ -104,7 +104,7 @@ def test_at_most_k_are_shown(tmp_path: Path, method: str, k: int) -> None:
 
 @both_methods
 def test_what_is_left_out_gives_way_to_the_next(tmp_path: Path, method: str) -> None:
-    """Without its best demonstration a selection keeps the others in their order; the next of its answer is then best."""
+    """Without its best demonstration a selection keeps the order of the others; the next of its answer is best."""
     with filled(tmp_path / "library.db", MADE) as library:
         selector = selector_of(library, method, 3)
     for query in QUERIES:
