@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.learning.ranking import nearest_first
+from metachain.learning.ranking import at_places, nearest_first
 from metachain.scoring.reader import READER_TEMPERATURE
 
 __all__ = ["Given", "apportion_answers", "apportion_meanings", "attention"]
@@ -55,8 +55,7 @@ def apportion_answers(weight: Floats, similarity: NDArray[np.floating], answer: 
     paid = _before(attended, starts)
     quotient = weight / (1 + 2 * paid)
     waited = _waits(np.round(paid + attended, DECIMALS), _before(quiet.astype(np.float64), starts), likeliest)
-    led = np.pad(np.where(likeliest, quotient, 0.0), ((0, 0), (0, 1)))
-    quotient = np.where(likeliest, quotient, np.minimum(quotient, np.take_along_axis(led, waited, axis=1)))
+    quotient = np.where(likeliest, quotient, np.minimum(quotient, at_places(quotient, waited, 0.0)))
     least = weight[:, :1] / (1 + 2 * supply)
     return _given(order, np.where(quotient >= least, quotient, 0.0), shots)
 
@@ -108,7 +107,7 @@ def _before(values: Floats, starts: NDArray[np.bool_]) -> Floats:
 
 
 def _waits(reached: Floats, count: Floats, likeliest: NDArray[np.bool_]) -> Places:
-    """Place (n, m) of the likeliest answer's candidate for which each candidate waits; m if it waits for ever.
+    """Place (n, m) of the likeliest answer's candidate for which each candidate waits; -1 if it waits for ever.
 
     ``reached`` (n, m) is the attention to a candidate and to those of its answer left of it, ``count`` their number.
     The likeliest answer's candidates stand first.
@@ -118,7 +117,7 @@ def _waits(reached: Floats, count: Floats, likeliest: NDArray[np.bool_]) -> Plac
     has = likeliest.sum(axis=1, keepdims=True)
     often = np.where(count == 0, np.minimum(1, has - 1), count + 1)
     waited = np.maximum(loud, often)
-    return np.asarray(np.where(waited < has, waited, reached.shape[1]), np.intp)
+    return np.asarray(np.where(waited < has, waited, -1), np.intp)
 
 
 def _given(order: Places, quotient: Floats, shots: int) -> Given:
