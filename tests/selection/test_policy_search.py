@@ -32,7 +32,7 @@ def regrets(quirk: str, calls: int, incumbent: Policy = IN_OFFICE, seeds: Sequen
     """Worth of the best policy less that of the one that each seed's race ends with (simple regret)."""
     races = [tune(stage(seed), asking(quirk), calls, incumbent=incumbent) for seed in seeds]
     value = value_of(quirk)
-    return np.array([value.max() - value[CANDIDATES.index(race.policy)] for race in races])
+    return np.round([value.max() - value[CANDIDATES.index(race.policy)] for race in races], 9)
 
 
 @pytest.mark.parametrize("quirk", QUIRKS)
