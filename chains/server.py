@@ -25,7 +25,7 @@ from metachain.chains.service.metrics import Metrics
 from metachain.chains.service.problems import documented, explain_errors
 from metachain.chains.service.strict_json import StrictRoute
 from metachain.chains.service.tenant_routes import tenant_routes
-from metachain.chains.service.tracing import is_configured, trace
+from metachain.chains.service.tracing import is_configured, refuse_traced_texts, trace
 from metachain.errors import DataError, MetachainError
 from metachain.learning.artifacts import has_learned
 from metachain.library.api_keys import ADMIN, METRICS
@@ -58,15 +58,20 @@ def create_app(
     *,
     limits: Limits | None = None,
     unauthenticated: bool = False,
+    allowed_hosts: Sequence[str] = (),
+    trace_texts: bool = False,
 ) -> FastAPI:
     """Make an app that serves a library's chains, by name, to callers with a key of ``library.keys``.
 
     The target institution of a run is in ``config["configurable"]["institution"]``, where metachain's chains read it.
     Do not serve a chain with a selector of one institution. Answers are recorded, so that feedback can refer to them.
     ``/explain`` and ``/label`` select with ``selector``; give the selector of the chains to share its memory. With
-    ``unauthenticated``, everybody may ask for every institution until the library has a key: for loopback only, and
-    requests must then be addressed to loopback. Raises DataError for a name that is reserved or no identifier.
+    ``unauthenticated``, everybody may ask for every institution, as long as the library never had a key: for loopback
+    only, and requests must then be addressed to loopback. ``allowed_hosts`` are the host names, such as
+    ``*.hospital.example``, to which requests may be addressed; any if empty. Raises DataError for a chain's name that
+    is reserved or no identifier, and where LangSmith's tracing is on without ``trace_texts``.
     """
+    refuse_traced_texts(allowed=trace_texts)
     given, metrics = limits or Limits(), Metrics()
     closing: list[Callable[[], None]] = []
     for name in chains:
@@ -79,7 +84,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan(library, closing),
-        middleware=_middleware(library, metrics, given, unauthenticated=unauthenticated),
+        middleware=_middleware(library, metrics, given, allowed_hosts, unauthenticated=unauthenticated),
     )
     explain_errors(app)
     callbacks: list[BaseCallbackHandler] = [metrics]
@@ -101,9 +106,12 @@ def create_app(
     return app
 
 
-def _middleware(library: Library, metrics: Metrics, limits: Limits, *, unauthenticated: bool) -> list[Middleware]:
+def _middleware(
+    library: Library, metrics: Metrics, limits: Limits, allowed_hosts: Sequence[str], *, unauthenticated: bool
+) -> list[Middleware]:
     """Make the middleware, from the outermost to the innermost."""
-    hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)] if unauthenticated else []
+    names = [*allowed_hosts, *(LOOPBACK if unauthenticated else ())]
+    hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=names)] if names else []
     busy = "the server is busy; try again in a second"
     many = "too many requests of this key at once; wait for their answers"
     return [

@@ -18,13 +18,13 @@ __all__ = ["PUBLIC", "Authentication", "check_institution", "key_of", "target_in
 PUBLIC = frozenset({"/healthz", "/readyz"})
 """Paths that need no key, and are not limited."""
 ANONYMOUS = Key("", None, frozenset({ADMIN}), "")
-"""Key of all callers where the library has no key yet; on loopback only."""
+"""Key of all callers where the library never had a key; on loopback only."""
 BEARER = HTTPBearer(auto_error=False, description="A key made by `metachain key`.")
 NO_KEY = "send a valid key, as `Authorization: Bearer mc_…`; the library's keeper makes one: metachain key"
 
 
 class Authentication:
-    """Lets requests with a valid key through; with ``unauthenticated``, all requests until the library has a key.
+    """Lets requests with a valid key through; with ``unauthenticated``, all requests until a first key is made.
 
     Keys come as ``Authorization: Bearer …``, as ``X-API-Key`` or, for browsers, as the password of HTTP Basic.
     """
@@ -49,7 +49,7 @@ class Authentication:
     def _find(self, secret: str | None) -> Key | None:
         if secret is not None:
             return self._keys.of(secret)
-        return ANONYMOUS if self._unauthenticated and not self._keys.all() else None
+        return ANONYMOUS if self._unauthenticated and not self._keys.ever_made() else None
 
 
 def _secret_of(headers: Headers) -> str | None:

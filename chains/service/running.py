@@ -23,6 +23,7 @@ from metachain.chains.server import create_app
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.logs import LOG_CONFIG
 from metachain.chains.service.metrics import SHARED_FOLDER
+from metachain.chains.service.tracing import refuse_traced_texts
 from metachain.chains.structured_output import extraction_chain
 from metachain.chains.summarization import SUMMARY_INSTRUCTIONS, summarization_chain
 from metachain.deidentification.gate import gate_named
@@ -59,6 +60,14 @@ class Serving:
     deidentify: str = "off"
     certificate: str = ""
     private_key: str = ""
+    no_keys: bool = False
+    """True to let everybody on this machine ask, for a library that never had a key."""
+    plain_http: bool = False
+    """True to serve other machines without TLS, for example behind a proxy that ends it."""
+    allowed_hosts: Sequence[str] = ()
+    """Host names to which requests may be addressed; any if empty."""
+    trace_texts: bool = False
+    """True to allow LangSmith's tracing, which sends whole prompts to another service."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -78,20 +87,17 @@ def run(serving: Serving, tell: Callable[[str], object]) -> None:
     """Serve until a signal arrives; then answer the requests under way, and accept no more.
 
     ``tell`` gets each line for the person who started the server. Before it serves, it raises DataError, NotFoundError
-    and others for a wrong library, model, chain or address, and DataError for a library without a key on an address
-    that other machines can reach.
+    and others for a wrong library, model, chain or address, and DataError where it would be open without the option
+    that says so: without keys, without TLS to other machines, or traced.
     """
+    refuse_traced_texts(allowed=serving.trace_texts)
+    _check_network(serving)
     with Library.open(serving.library, create=False, purpose=serving.purpose) as library:
         if not has_learned(library):
             raise NotFoundError("the library holds no prior; make one with: metachain learn LIBRARY")
-        keys = len(library.keys.all())
+        _check_keys(serving, library)
         _chains(serving, library, LibraryExampleSelector(library))
-    if not keys and not _is_loopback(serving.host):
-        raise DataError(
-            f"the library has no key, so it is served to this machine alone, not on {serving.host!r}: make a key "
-            "(metachain key LIBRARY INSTITUTION), or serve on 127.0.0.1"
-        )
-    if not keys:
+    if serving.no_keys:
         tell("no key: everybody on this machine may ask for every institution (metachain key LIBRARY INSTITUTION)")
     scheme = "https" if serving.certificate else "http"
     host = f"[{serving.host}]" if ":" in serving.host else serving.host
@@ -127,7 +133,9 @@ def app() -> FastAPI:
         _chains(serving, library, selector),
         selector,
         limits=serving.limits,
-        unauthenticated=_is_loopback(serving.host),
+        unauthenticated=serving.no_keys and _is_loopback(serving.host),
+        allowed_hosts=serving.allowed_hosts,
+        trace_texts=serving.trace_texts,
     )
 
 
@@ -180,6 +188,33 @@ def _imported(place: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise DataError(f"{place!r} can't be imported: {error}") from error
+
+
+def _check_network(serving: Serving) -> None:
+    """Raise DataError where other machines can connect without keys or without TLS, and nothing says so."""
+    if _is_loopback(serving.host):
+        return
+    if serving.no_keys:
+        raise DataError(f"--no-keys serves this machine alone, not {serving.host!r}: serve on 127.0.0.1, or with keys")
+    if not serving.certificate and not serving.plain_http:
+        raise DataError(
+            f"on {serving.host!r} keys and texts would travel in the clear: give --certificate and --private-key, or "
+            "--plain-http where a proxy ends TLS"
+        )
+
+
+def _check_keys(serving: Serving, library: Library) -> None:
+    """Raise DataError where nobody could ask, or everybody could though the library has or had a key."""
+    if serving.no_keys and library.keys.ever_made():
+        raise DataError(
+            "the library has or had keys, so it is served with keys alone: leave out --no-keys, and make a key if "
+            "there is none (metachain key LIBRARY INSTITUTION)"
+        )
+    if not serving.no_keys and not library.keys.all():
+        raise DataError(
+            "the library has no key, so nobody could ask: make one (metachain key LIBRARY INSTITUTION)"
+            + ("" if library.keys.ever_made() else ", or serve this machine alone without keys: --no-keys")
+        )
 
 
 def _is_loopback(host: str) -> bool:

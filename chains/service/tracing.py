@@ -7,12 +7,13 @@ from uuid import UUID
 from fastapi import FastAPI
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import LLMResult
+from langsmith.utils import tracing_is_enabled
 
 from metachain.chains.audit_callback import messages_of_result, model_name, usage_of
 from metachain.chains.select_step import SELECTION_RUN
 from metachain.errors import DataError
 
-__all__ = ["Spans", "is_configured", "trace"]
+__all__ = ["Spans", "is_configured", "refuse_traced_texts", "trace"]
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 UNTRACED = "healthz,readyz,metrics"
@@ -21,6 +22,15 @@ UNTRACED = "healthz,readyz,metrics"
 def is_configured() -> bool:
     """True if OpenTelemetry's environment variables name an exporter's address."""
     return any(os.environ.get(name) for name in ENDPOINTS)
+
+
+def refuse_traced_texts(*, allowed: bool) -> None:
+    """Raise DataError where LangSmith's tracing is on and not allowed: it sends whole prompts to another service."""
+    if tracing_is_enabled() and not allowed:
+        raise DataError(
+            "LangSmith's tracing is on (LANGSMITH_TRACING), which sends prompts with other institutions' texts to "
+            "another service: turn it off, or allow it with --trace-texts"
+        )
 
 
 def trace(app: FastAPI) -> "Spans":

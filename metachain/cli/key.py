@@ -63,7 +63,7 @@ def _list(library: str) -> None:
     with libraries.Library.open(library, create=False) as opened:
         keys = opened.keys.all()
     if not keys:
-        cli.out.print("no key: a server answers on its own machine alone; make one: metachain key LIBRARY INSTITUTION")
+        cli.out.print("no key; make one: metachain key LIBRARY INSTITUTION")
         return
     table = Table("id", "institution", "allows", "made", "until")
     for one in keys:

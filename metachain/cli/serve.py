@@ -15,9 +15,7 @@ __all__ = ["serve"]
 def serve(
     library: LibraryPath,
     model: Model = "offline",
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; this machine's own while the library has no API key.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; this machine's own by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 1,
     instructions: Annotated[str, typer.Option(help="System message before the demonstrations.")] = "",
@@ -39,13 +37,35 @@ def serve(
     seconds: Annotated[float, typer.Option(min=0.1, help="Maximum time for a request, in seconds.")] = 60.0,
     certificate: Annotated[str, typer.Option(help="PEM file of the TLS certificate, to serve over HTTPS.")] = "",
     private_key: Annotated[str, typer.Option(help="PEM file of the certificate's private key.")] = "",
+    no_keys: Annotated[
+        bool,
+        typer.Option(
+            "--no-keys",
+            help="Let everybody on this machine ask for every institution; for a library that never had a key.",
+        ),
+    ] = False,
+    plain_http: Annotated[
+        bool,
+        typer.Option("--plain-http", help="Serve other machines over HTTP, for example behind a proxy that ends TLS."),
+    ] = False,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Host name of requests that are answered, such as *.hospital.example; may be given several times.",
+        ),
+    ] = None,
+    trace_texts: Annotated[
+        bool,
+        typer.Option("--trace-texts", help="Allow LangSmith's tracing, which sends whole prompts to another service."),
+    ] = False,
     deidentify: Deidentify = "off",
     purpose: Purpose = "",
 ) -> None:
     """Put a library behind a URL: chains in LangServe's protocol, feedback, adaptation, metrics, a playground.
 
-    Callers identify themselves by the API keys of `metachain key`; each key is for one institution. While the library
-    has no key, the server answers on this machine only.
+    Callers identify themselves by the API keys of `metachain key`; each key is for one institution. To try it without
+    a key on your own machine, give --no-keys.
 
     Example: metachain serve hospitals.db --model offline
     """
@@ -73,6 +93,10 @@ def serve(
         deidentify=deidentify,
         certificate=certificate,
         private_key=private_key,
+        no_keys=no_keys,
+        plain_http=plain_http,
+        allowed_hosts=tuple(allowed_host or ()),
+        trace_texts=trace_texts,
         limits=limits,
     )
     run(serving, cli.out.print)

@@ -7,11 +7,13 @@ from datetime import datetime
 from hashlib import sha256
 from hmac import compare_digest
 
-from sqlalchemy import Engine, RowMapping, delete, select
+from sqlalchemy import Engine, RowMapping, delete, exists, or_, select
 
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError, NotFoundError
 from metachain.library.engine import KEEPER, reading, writing
+from metachain.library.revisions import bump_counter
+from metachain.library.schema import counters
 from metachain.library.schema import keys as table
 from metachain.timestamps import format_moment, now
 
@@ -34,6 +36,8 @@ METRICS = "metrics"
 DEFAULT_SCOPES = ("ask", "explain", "read", "label", "feedback", "adapt")
 PREFIX = "mc"
 NO_DIGEST = sha256(b"").hexdigest()
+COUNTER = "keys"
+EVER_MADE = select(or_(exists().where(table.c.id.is_not(None)), exists().where(counters.c.name == COUNTER)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Keys:
         row = {**asdict(key), "sha256": _digest(secret), "scopes": sorted(allowed)}
         with writing(self._engine, KEEPER) as connection:
             connection.execute(table.insert(), [row])
+            bump_counter(connection, COUNTER)
         return key, secret
 
     def of(self, secret: str) -> Key | None:
@@ -100,10 +105,17 @@ class Keys:
             rows = connection.execute(select(table).order_by(table.c.made, table.c.id)).mappings().all()
         return tuple(map(_key, rows))
 
+    def ever_made(self) -> bool:
+        """True if the library has or had a key, also after the last one was revoked or erased."""
+        with reading(self._engine, KEEPER) as connection:
+            return bool(connection.execute(EVER_MADE).scalar())
+
     def revoke(self, id: str) -> None:
         """Revoke a key: it is refused from the next request on. Raises NotFoundError if no key has the id."""
         with writing(self._engine, KEEPER) as connection:
             gone = connection.execute(delete(table).where(table.c.id == id)).rowcount
+            if gone:
+                bump_counter(connection, COUNTER)
         if not gone:
             raise NotFoundError(f"no key has the id {id!r}; list them: metachain key LIBRARY")
 

@@ -15,6 +15,7 @@ __all__ = ["KEEPER", "Viewer", "is_postgresql", "place_of", "reading", "writing"
 WRITERS = 0x6D636C62
 """Advisory lock of transactions that write alone: the bytes of "mclb"."""
 ADVICE = {
+    "write-ahead log": "open it once where it may be written (metachain key LIBRARY), then copy it again",
     "readonly": "the file or its folder is read-only; change its permissions or copy the library elsewhere",
     "read-only": "the database is read-only; connect to its primary",
     "full": "the disk is full; free some space and run again, what was acknowledged is kept",

@@ -95,9 +95,11 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
     texts = {row.text_sha256 for row in gone} | {text_sha256(row.input) for row in lost}
     vectors = _delete_vectors(connection, texts)
     if doomed.whole_institution:
-        for table in (grants, groups, keys):
+        for table in (grants, groups):
             connection.execute(delete(table).where(table.c.institution == doomed.institution))
         bump_counter(connection, "rules")
+        if connection.execute(delete(keys).where(keys.c.institution == doomed.institution)).rowcount:
+            bump_counter(connection, "keys")
     bump_counter(connection, "forgotten")
     counts = Counter(row.institution for row in gone)
     bump_revision(connection, {*counts, *(row.institution for row in lost)})

@@ -177,7 +177,8 @@ revisions = Table("revisions", tables, *_key("institution"), *_required(Integer,
 """Number of changes of each institution's demonstrations, list of answers and outcomes."""
 
 counters = Table("counters", tables, *_key("name"), *_required(Integer, "number"))
-"""Number of changes of the sharing rules (``rules``), of erasures (``forgotten``), of stored priors (``learned``)."""
+"""Number of changes of sharing rules (``rules``) and keys (``keys``), of erasures (``forgotten``), of stored priors
+(``learned``)."""
 
 audit = Table(
     "audit",

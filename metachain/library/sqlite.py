@@ -4,10 +4,12 @@ import json
 import os
 import sqlite3
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DisconnectionError
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
 from metachain.library.engine import reading, writing
@@ -40,26 +42,67 @@ def open_sqlite(path: Path, *, create: bool) -> Engine:
         json_deserializer=_read_json,
     )
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "checkout", partial(_renew_read_only, Path(database)))
     _prepare(engine, path)
     return engine
 
 
+class _ReadOnlyFile(NamedTuple):
+    """State of a file that may not be written; connections opened in another state are closed."""
+
+    changed: int
+    """Time of the last change, in nanoseconds."""
+    size: int
+    log: int
+    """Size of the write-ahead log, in bytes; 0 without one."""
+
+    @classmethod
+    def of(cls, path: Path) -> Self | None:
+        """State of a library file; None for one that may be written, or isn't there."""
+        # Readers of a write-ahead log write in its folder.
+        if not path.exists() or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            return None
+        log = _beside(path, "-wal")
+        found = path.stat()
+        return cls(found.st_mtime_ns, found.st_size, log.stat().st_size if log.exists() else 0)
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows in which state it was opened."""
+
+    opened: _ReadOnlyFile | None = None
+
+
 def _connect(database: str) -> sqlite3.Connection:
     path = Path(database)
-    uri = path.as_uri()
-    # Readers of a write-ahead log must write in its folder too.
-    read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+    state = _ReadOnlyFile.of(path)
+    if state is not None and state.log and not _beside(path, "-shm").exists():
+        raise sqlite3.OperationalError(f"the write-ahead log of {path.name} can't be read in a read-only folder")
+    # "immutable" ignores the write-ahead log, and with it keys and sharing rules that were revoked.
+    options = "" if state is None else "?mode=ro" if state.log else "?mode=ro&immutable=1"
     connection = sqlite3.connect(
-        f"{uri}?mode=ro&immutable=1" if read_only else uri,
+        f"{path.as_uri()}{options}",
         uri=True,
         timeout=BUSY_SECONDS,
         check_same_thread=False,
         isolation_level=None,
+        factory=_Connection,
     )
+    connection.opened = state
     # A commit survives a power failure; deleted data are overwritten, in free pages too.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
     return connection
+
+
+def _renew_read_only(path: Path, connection: _Connection, *_: object) -> None:
+    """Have the pool open another connection if a read-only file has changed, or may now be written."""
+    if connection.opened is not None and connection.opened != _ReadOnlyFile.of(path):
+        raise DisconnectionError
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
 
 
 def _read_json(written: str) -> Any:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from behind import alter
 from handmade import Tiny, demonstrations, metachain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -85,6 +86,36 @@ def test_who_is_forgotten_has_no_key(place: str) -> None:
         forget(library, institution="h0")
         assert library.keys.of(secret) is None
         assert library.keys.all() == (kept,)
+
+
+def test_a_library_remembers_that_it_had_a_key(place: str) -> None:
+    """After a key was made or revoked; not after an erasure without keys, or the try to revoke an unknown one."""
+    with Library.open(place, Tiny()) as library:
+        library.add(demonstrations())
+        with pytest.raises(NotFoundError):
+            library.keys.revoke("unknown")
+        forget(library, institution="h0")
+        assert not library.keys.ever_made()
+        key, _ = library.keys.make("h1")
+        assert library.keys.ever_made()
+        library.keys.revoke(key.id)
+        assert library.keys.ever_made()
+
+
+@pytest.mark.parametrize("gone", ["revoked", "erased"])
+def test_a_library_of_before_remembers_it_from_now_on(place: str, gone: str) -> None:
+    """It has keys and no counter of them, which the last revocation or erasure makes."""
+    with Library.open(place, Tiny()) as library:
+        library.add(demonstrations())
+        key, _ = library.keys.make("h0")
+        alter(place, "DELETE FROM counters WHERE name = 'keys'")
+        assert library.keys.ever_made()
+        if gone == "revoked":
+            library.keys.revoke(key.id)
+        else:
+            forget(library, institution="h0")
+        assert not library.keys.all()
+        assert library.keys.ever_made()
 
 
 def test_the_command_makes_lists_and_revokes(tmp_path: Path) -> None:

@@ -314,7 +314,7 @@ def test_langsmith_gets_runs_where_langchain_is_told(tmp_path: Path) -> None:
                 "LANGSMITH_HIDE_OUTPUTS": hide,
             }
             place = str(tmp_path / f"{hide}.db")
-            with serving(place, tmp_path, environment=environment) as server:
+            with serving(place, tmp_path, "--trace-texts", environment=environment) as server:
                 server.post("new", "/classify/invoke", {"input": {"input": "a patient's own words"}})
                 until(lambda received=received: any("runs" in path for path, _ in received.bodies))
                 server.stop()
@@ -345,19 +345,6 @@ def test_a_certificate_makes_it_https(tmp_path: Path) -> None:
         assert answered.status_code == 200
 
 
-def test_without_a_key_only_this_machine_is_served(tmp_path: Path) -> None:
-    """It says so; the first key that is made counts at once."""
-    place = learned_library(str(tmp_path / "hospitals.db"), demonstrations())
-    refused = metachain("serve", place, "--host", "0.0.0.0")  # noqa: S104 - that is what is refused
-    assert (refused.returncode, "no key" in refused.stderr) == (2, True)
-    with serving(place, tmp_path, secrets={}) as server:
-        body = {"input": {"input": "x", "institution": "h0"}}
-        assert httpx.post(f"{server.url}/classify/invoke", json=body).status_code == 200
-        with Library.open(place, Tiny()) as library:
-            library.keys.make("h0")
-        assert httpx.post(f"{server.url}/classify/invoke", json=body).status_code == 401
-
-
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -372,6 +359,7 @@ def test_without_a_key_only_this_machine_is_served(tmp_path: Path) -> None:
 def test_what_can_not_be_served_is_said_at_once(tmp_path: Path, options: list[str], told: str) -> None:
     """One line, and status 2."""
     place = learned_library(str(tmp_path / "hospitals.db"), demonstrations())
+    options = [*options, "--no-keys"]
     done = metachain("serve", place, *options, environment={"PYTHONPATH": str(Path(__file__).parents[2] / "support")})
     assert done.returncode == 2
     assert told in done.stderr

@@ -507,8 +507,11 @@ def test_healthy_and_ready(asked: Served, tmp_path: Path) -> None:
         assert (waiting.status_code, "not learned" in waiting.json()["status"]) == (503, True)
 
 
-def test_without_a_key_loopback_is_served_until_there_is_one(tmp_path: Path) -> None:
-    """Everybody there asks for whom they name; a page elsewhere can't, as it would name its own host."""
+def test_without_keys_loopback_is_served_until_there_is_one(tmp_path: Path) -> None:
+    """Everybody there asks for whom they name; a page elsewhere can't, as it would name its own host.
+
+    After the first key nobody asks without one again, not even when the last key is revoked.
+    """
     body = {"input": {"input": QUERY, "institution": "h0"}}
     with serving(tmp_path, Limits(), unauthenticated=True, keys=False) as served:
         assert served.client.post("/classify/invoke", json=body).status_code == 200
@@ -518,7 +521,9 @@ def test_without_a_key_loopback_is_served_until_there_is_one(tmp_path: Path) -> 
         assert served.client.post("/adapt", json={}, headers={"X-Institution": "h0"}).status_code == 200
         elsewhere = served.client.post("/classify/invoke", json=body, headers={"host": "evil.example"})
         assert elsewhere.status_code == 400
-        served.library.keys.make("h1")
+        key, _ = served.library.keys.make("h1")
+        assert served.client.post("/classify/invoke", json=body).status_code == 401
+        served.library.keys.revoke(key.id)
         assert served.client.post("/classify/invoke", json=body).status_code == 401
 
 
