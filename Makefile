@@ -8,7 +8,7 @@ demo: .venv/.user
 	HF_HUB_OFFLINE=1 $(BIN)/metachain demo
 
 test: .venv/.developer
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/.developer
 	$(BIN)/ruff check .

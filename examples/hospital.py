@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel
 
 from metachain import EVERYONE, Demonstration, Library, adapt, learn
 from metachain.chains import few_shot_chain, load_model
-from metachain.data import generate_world
+from metachain.data import WorldSettings, generate_world
 from metachain.retrievers import MetaExampleSelector
 
 LABELS = 16
@@ -54,7 +54,7 @@ def model_of(options: argparse.Namespace, **provider_only: Any) -> BaseChatModel
 
 def answer_for_a_new_hospital(model: BaseChatModel) -> None:
     """Learn from past hospitals, adapt to a new one from 16 labels, and print the answers beside its own codes."""
-    world = generate_world()
+    world = generate_world(WorldSettings(institutions=8, demonstrations=60))
     name = world[-1].institution
     own = [one for one in world if one.institution == name]
     with tempfile.TemporaryDirectory() as folder, Library.open(Path(folder) / "hospitals.db") as library:
