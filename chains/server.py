@@ -1,6 +1,6 @@
 """A library behind a URL: chains by LangServe's protocol, and REST routes for adaptation and feedback."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from html import escape
 from typing import Any
@@ -74,9 +74,7 @@ def create_app(
     refuse_traced_texts(allowed=trace_texts)
     given, metrics = limits or Limits(), Metrics()
     closing: list[Callable[[], None]] = []
-    for name in chains:
-        if not name.isidentifier() or name in RESERVED:
-            raise DataError(f"a chain's name must be a plain one such as 'classify', and not {name!r}")
+    _check_names(chains)
     app = FastAPI(
         title="metachain",
         version=__version__,
@@ -87,11 +85,9 @@ def create_app(
         middleware=_middleware(library, metrics, given, allowed_hosts, unauthenticated=unauthenticated),
     )
     explain_errors(app)
-    callbacks: list[BaseCallbackHandler] = [metrics]
-    if is_configured():
-        spans = trace(app)
-        callbacks.append(spans)
-        closing.append(spans.close)
+    spans = [trace(app)] if is_configured() else []
+    closing += [one.close for one in spans]
+    callbacks: list[BaseCallbackHandler] = [metrics, *spans]
     served = {
         name: RunnableBinding(bound=recorded(chain, library), config={"callbacks": callbacks})
         for name, chain in chains.items()
@@ -104,6 +100,12 @@ def create_app(
     app.include_router(_operator_routes(library, metrics))
     app.mount("/admin", _admin(served))
     return app
+
+
+def _check_names(chains: Iterable[str]) -> None:
+    for name in chains:
+        if not name.isidentifier() or name in RESERVED:
+            raise DataError(f"a chain's name must be a plain one such as 'classify', and not {name!r}")
 
 
 def _middleware(

@@ -36,8 +36,8 @@ def mean(results: Sequence[Evaluation], value: str, selector: str, labels: int) 
 def test_where_all_answer_the_same_texts_nothing_is_lost(results: Sequence[Evaluation], labels: int) -> None:
     """With few labels and without any, metachain is not behind plain nearest neighbours, which show every answer.
 
-    Two points are one and a half standard errors: in one world the difference is up to six points either way, as all nine
-    demonstrations of a text are equally near, and only eight are shown. Counting each answer once cost fourteen.
+    Two points are one and a half standard errors: in one world the difference is up to six points either way, as all
+    nine demonstrations of a text are equally near, and only eight are shown. Counting each answer once cost fourteen.
     """
     assert mean(results, "mean", "metachain", labels) >= mean(results, "mean", "semantic", labels) - 0.02
     assert mean(results, "mean", "hybrid", labels) >= mean(results, "mean", "semantic", labels) - 0.02
