@@ -233,7 +233,7 @@ def arguments():
     parser.add_argument("--world", type=int, default=16, help="hospitals of the generated world")
     parser.add_argument("--protocol", choices=("institution", "group"), default="group")
     parser.add_argument("--institutions", type=int, default=16, help="institutions that are held out in turn")
-    parser.add_argument("--queries", type=int, default=3, help="queries of each institution")
+    parser.add_argument("--queries", type=int, default=2, help="queries of each institution")
     parser.add_argument("--seeds", type=int, default=1, help="random supports of each institution")
     parser.add_argument("--shots", type=int, default=8, help="demonstrations in a prompt")
     parser.add_argument("--selectors", type=words, default=SELECTORS)
