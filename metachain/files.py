@@ -1,14 +1,19 @@
 """Writing of files, each as a whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import mkstemp
 from typing import TextIO
 
 from metachain.errors import MetachainError, StorageError
 
-__all__ = ["cache_folder", "check_writable", "replacing", "write_text", "writing_text"]
+__all__ = ["PRIVATE", "cache_folder", "check_writable", "private", "replacing", "write_text", "writing_text"]
+
+PRIVATE = 0o600
+"""Permissions of new files: to be read and written by their owner alone."""
 
 
 def write_text(text: str, path: str | Path) -> Path:
@@ -41,15 +46,27 @@ def writing_text(path: str | Path) -> Iterator[TextIO]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Path of a temporary file beside ``path``, which it replaces when the block ends without an error."""
+    """Path of a temporary file beside ``path``, which it replaces when the block ends without an error.
+
+    Its name is random, and it is for its owner alone; if ``path`` was there, its permissions are kept.
+    """
     target = path.resolve()
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    handle, name = mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    os.close(handle)
+    unfinished = Path(name)
     try:
         yield unfinished
+        with suppress(FileNotFoundError):
+            shutil.copymode(target, unfinished)
         os.replace(unfinished, target)
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file as ``open`` does; a file that is made is for its owner alone (``opener=private``)."""
+    return os.open(path, flags, PRIVATE)
 
 
 def check_writable(path: Path) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from metachain.data.demonstration import json_object
 from metachain.errors import DataError, LibraryError, StorageError
-from metachain.files import write_text
+from metachain.files import private, write_text
 
 __all__ = ["read_folder", "write_folder"]
 
@@ -40,10 +40,10 @@ def write_folder(folder: Path, vectors: Vectors, documents: Sequence[Document]) 
     files = {"vectors": folder / f"{token}.npy", "documents": folder / f"{token}.jsonl"}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with files["vectors"].open("wb") as binary:
+        with open(files["vectors"], "xb", opener=private) as binary:
             np.save(binary, vectors, allow_pickle=False)
             _to_disk(binary)
-        with files["documents"].open("w", encoding="ascii", newline="\n") as lines:
+        with open(files["documents"], "x", encoding="ascii", newline="\n", opener=private) as lines:
             for one in documents:
                 held = {"id": one.id, "text": one.page_content, "metadata": one.metadata}
                 lines.write(json.dumps(held) + "\n")

@@ -1,13 +1,14 @@
 """Files that are written completely or not at all, and the folder of the cache."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from metachain.embedding.onnx import kept_model
 from metachain.errors import StorageError
-from metachain.files import cache_folder, check_writable, write_text
+from metachain.files import cache_folder, check_writable, replacing, write_text
 
 
 def test_it_is_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +41,29 @@ def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
         assert write_text(content, path) == path
         assert path.read_text(encoding="utf-8") == content
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whatever the process would give others; who may read the former file may read the new one."""
+    before = os.umask(0)
+    try:
+        path = write_text("first", tmp_path / "x")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        path.chmod(0o644)
+        write_text("second", path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_unfinished_files_can_not_be_foreseen(tmp_path: Path) -> None:
+    """Their names are random, so that nobody can put a link in their place."""
+    names = set()
+    for _ in range(2):
+        with replacing(tmp_path / "x") as unfinished:
+            names.add(unfinished.name)
+            assert stat.S_IMODE(unfinished.stat().st_mode) == 0o600
+    assert len(names) == 2
 
 
 def test_a_lone_surrogate_is_written_as_a_reference(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from metachain.embedding.torch_setup import quiet_torch
 from metachain.errors import StorageError
-from metachain.files import cache_folder
+from metachain.files import PRIVATE, cache_folder
 
 __all__ = ["ExportError", "OnnxModel", "batches", "exported_model", "kept_model"]
 
@@ -123,7 +123,7 @@ def _export(folder: Path, stem: str) -> bytes:
         cache = cache_folder()
         cache.mkdir(parents=True, exist_ok=True)
         unfinished = cache / f".{stem}{secrets.token_hex(8)}.tmp"
-        unfinished.touch(exist_ok=False)
+        unfinished.touch(PRIVATE, exist_ok=False)
     except (OSError, StorageError) as error:
         raise _unwritable(error) from None
     try:

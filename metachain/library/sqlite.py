@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DisconnectionError
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
+from metachain.files import PRIVATE
 from metachain.library.engine import reading, writing
 from metachain.library.migrations import migrate, refuse_newer
 from metachain.library.schema import SCHEMA_VERSION
@@ -34,6 +35,9 @@ def open_sqlite(path: Path, *, create: bool) -> Engine:
         raise StorageError(f"there is no folder {path.parent}; make it first")
     # An absolute path allows a file named ":memory:"; a URL object allows "?" and "%" in the name.
     database = str(path.absolute())
+    if create:
+        with suppress(OSError):  # SQLite says why it can't be made; its other files get the permissions of this one
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
     engine = create_engine(
         URL.create("sqlite", database=database),
         creator=lambda: _connect(database),

@@ -1,5 +1,6 @@
 """API keys of a server's callers: making, finding, expiring and revoking them, on both engines."""
 
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -138,3 +139,23 @@ def test_the_command_makes_lists_and_revokes(tmp_path: Path) -> None:
         done = metachain("key", place, *wrong)
         assert done.returncode == 2
         assert done.stderr.startswith("error: ")
+
+
+def test_a_secret_goes_to_a_new_private_file(tmp_path: Path) -> None:
+    """It is then not printed; a file that is there, or a link, is left alone, and no key is made."""
+    place, file, link = str(tmp_path / "hospitals.db"), tmp_path / "h0.key", tmp_path / "link"
+    with Library.open(place, Tiny()) as library:
+        library.add(demonstrations())
+    done = metachain("key", place, "h0", "--to", file)
+    secret = file.read_text().strip()
+    assert secret not in done.stdout
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    link.symlink_to(tmp_path / "elsewhere")
+    for taken in (file, link, tmp_path / "nowhere" / "h0.key"):
+        refused = metachain("key", place, "h0", "--to", taken)
+        assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
+    assert not (tmp_path / "elsewhere").exists()
+    assert file.read_text().strip() == secret
+    with Library.open(place, Tiny()) as library:
+        found = library.keys.of(secret)
+        assert library.keys.all() == (found,)

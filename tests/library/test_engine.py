@@ -1,6 +1,8 @@
 """Opening SQLite files, and errors of damaged, foreign or read-only ones."""
 
+import os
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -142,6 +144,24 @@ def test_a_full_disk_loses_nothing(filled: Path) -> None:
         event.remove(Engine, "connect", fill_up)
     with Library.open(filled) as library:
         assert library.add(demonstrations(institutions=400), share=EVERYONE).stored == 3200 - 24
+
+
+def test_a_new_library_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """So are its log and its index; a library that others may read stays so."""
+    place = tmp_path / "hospitals.db"
+    before = os.umask(0)
+    try:
+        with Library.open(place, Tiny()) as library:
+            library.add(demonstrations())
+            modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
+        place.chmod(0o640)
+        with Library.open(place, Tiny()) as library:
+            library.add(demonstrations(institutions=5))
+    finally:
+        os.umask(before)
+    assert set(modes) >= {"hospitals.db", "hospitals.db-wal"}
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(place.stat().st_mode) == 0o640
 
 
 def test_a_read_only_library_is_read_and_not_written(filled: Path) -> None:
