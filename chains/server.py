@@ -23,7 +23,7 @@ from metachain.chains.service.langserve_routes import add_chain, add_playground
 from metachain.chains.service.limits import BodySize, InFlight, Limits, TimeLimit
 from metachain.chains.service.metrics import Metrics
 from metachain.chains.service.problems import documented, explain_errors
-from metachain.chains.service.strict_json import StrictRoute
+from metachain.chains.service.strict_json import strict_route
 from metachain.chains.service.tenant_routes import tenant_routes
 from metachain.chains.service.tracing import is_configured, refuse_traced_texts, trace
 from metachain.errors import DataError, MetachainError
@@ -92,13 +92,13 @@ def create_app(
         name: RunnableBinding(bound=recorded(chain, library), config={"callbacks": callbacks})
         for name, chain in chains.items()
     }
-    routes = APIRouter(route_class=StrictRoute)
+    routes = APIRouter(route_class=strict_route(given.characters))
     for name, chain in served.items():
         add_chain(routes, name, chain, given)
     app.include_router(routes)
     app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given))
     app.include_router(_operator_routes(library, metrics))
-    app.mount("/admin", _admin(served))
+    app.mount("/admin", _admin(served, given))
     return app
 
 
@@ -182,11 +182,11 @@ def _operator_routes(library: Library, metrics: Metrics) -> APIRouter:
     return routes
 
 
-def _admin(chains: Mapping[str, Runnable[Any, Any]]) -> FastAPI:
+def _admin(chains: Mapping[str, Runnable[Any, Any]], limits: Limits) -> FastAPI:
     """Make the app of the playgrounds, which show whole prompts: for administrators only."""
     app = FastAPI(title="metachain: administration", docs_url=None, redoc_url=None, openapi_url=None)
     explain_errors(app)
-    routes = APIRouter(route_class=StrictRoute)
+    routes = APIRouter(route_class=strict_route(limits.characters))
     for name, chain in chains.items():
         add_playground(routes, name, chain)
     links = "".join(f'<li><a href="{escape(name)}/playground/">{escape(name)}</a></li>' for name in chains)

@@ -27,6 +27,8 @@ class Limits:
 
     body_bytes: int = 1_000_000
     """Maximum request body, in bytes; a larger one is answered 413."""
+    characters: int = 100_000
+    """Maximum characters of one text; a longer one is answered 422 before it is read."""
     batch: int = 100
     """Maximum inputs of one batch, and examples of one adaptation; more are answered 413."""
     texts: int = 10_000

@@ -11,6 +11,7 @@ from metachain.chains.service.callers import key_of, target_institution
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.metrics import Metrics
 from metachain.chains.service.problems import documented
+from metachain.chains.service.strict_json import strict_route
 from metachain.data.demonstration import Demonstration
 from metachain.errors import NotFoundError
 from metachain.learning.active_learning import suggest_labels
@@ -162,7 +163,7 @@ class Institutions(BaseModel):
 
 def tenant_routes(library: Library, selector: LibraryExampleSelector, metrics: Metrics, limits: Limits) -> APIRouter:
     """Make the routes ``/adapt``, ``/feedback``, ``/label``, ``/explain`` and ``/institutions``."""
-    routes = APIRouter(responses=REFUSALS, tags=["institution"])
+    routes = APIRouter(responses=REFUSALS, tags=["institution"], route_class=strict_route(limits.characters))
     endpoints = _Endpoints(library, selector, metrics, limits)
     routes.post("/adapt")(endpoints.adapt_to)
     routes.post("/feedback")(endpoints.record_feedback)

@@ -29,6 +29,7 @@ def serve(
         ),
     ] = None,
     body_bytes: Annotated[int, typer.Option(min=1, help="Maximum request body, in bytes.")] = 1_000_000,
+    characters: Annotated[int, typer.Option(min=1, help="Maximum length of one text, in characters.")] = 100_000,
     batch: Annotated[int, typer.Option(min=1, help="Maximum number of inputs in a batch.")] = 100,
     requests: Annotated[int, typer.Option(min=1, help="Maximum concurrent requests per worker.")] = 64,
     requests_of_one: Annotated[
@@ -78,7 +79,12 @@ def serve(
             f"serving needs packages that are not installed ({error}): pip install 'metachain[serve]'"
         ) from None
     limits = Limits(
-        body_bytes=body_bytes, batch=batch, requests=requests, requests_of_one=requests_of_one, seconds=seconds
+        body_bytes=body_bytes,
+        characters=characters,
+        batch=batch,
+        requests=requests,
+        requests_of_one=requests_of_one,
+        seconds=seconds,
     )
     serving = Serving(
         library,

@@ -103,7 +103,7 @@ def serving(folder: Path, limits: Limits, *, unauthenticated: bool = False, keys
             yield Served(library, client, secrets)
 
 
-LIMITS = Limits(batch=4, body_bytes=20_000)
+LIMITS = Limits(batch=4, body_bytes=20_000, characters=2000)
 
 
 @pytest.fixture
@@ -365,6 +365,30 @@ def test_fewer_configs_than_inputs_are_refused(asked: Served) -> None:
     refused = asked.ask("new", "/classify/batch", {"inputs": [{"input": "a"}] * 2, "config": [{}]})
     assert refused.status_code == 422
     assert "must match number of inputs" in refused.json()["detail"]
+
+
+LONG = "a " * 1500
+TOO_LONG = {
+    "/classify/invoke": {"input": {"input": LONG}},
+    "/classify/batch": {"inputs": [{"input": "a"}, {"input": LONG}]},
+    "/summarize/stream": {"input": {"input": LONG}},
+    "/adapt": {"examples": [{"input": "a", "output": LONG}]},
+    "/feedback": {"run_id": "a", "correction": LONG},
+    "/label": {"texts": ["a", LONG]},
+    "/explain": {"input": LONG},
+}
+
+
+@pytest.mark.parametrize("path", TOO_LONG)
+def test_a_text_has_its_length(served: Served, path: str) -> None:
+    """A longer one is answered 422 before its tokens are counted; one of just that length is taken."""
+    refused = served.ask("new", path, TOO_LONG[path])
+    assert (refused.status_code, refused.json()["detail"]) == (
+        422,
+        "a text may have 2000 characters; send a shorter one",
+    )
+    taken = json.dumps(TOO_LONG[path]).replace(LONG, "a" * LIMITS.characters)
+    assert "characters" not in served.ask("new", path, taken.encode()).text
 
 
 def test_a_request_has_its_size(asked: Served) -> None:
