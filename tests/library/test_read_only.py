@@ -98,6 +98,7 @@ def test_a_log_that_can_not_be_read_is_an_error(place: Path) -> None:
         assert "no key" in listed(place).stdout
 
 
+@pytest.mark.skipif(bool(os.geteuid()), reason="only root may write what is read-only")
 def test_a_reader_sees_what_others_write_later(place: Path) -> None:
     """A writer that may write revokes a key under an open reader; its log, and then its file, count at once."""
     key_of(place)
@@ -112,13 +113,12 @@ def test_a_reader_sees_what_others_write_later(place: Path) -> None:
             return int(reader.stdout.readline())  # type: ignore[union-attr]
 
         assert keys() == 1
-        if os.access(place, os.W_OK):  # root may
-            with Library.open(place, Tiny()) as library:
-                library.keys.make("h1")
-                assert keys() == 2
-                for one in library.keys.all():
-                    library.keys.revoke(one.id)
-                assert keys() == 0
+        with Library.open(place, Tiny()) as library:
+            library.keys.make("h1")
+            assert keys() == 2
+            for one in library.keys.all():
+                library.keys.revoke(one.id)
             assert keys() == 0
+        assert keys() == 0
         reader.stdin.close()
         assert reader.wait(60) == 0
