@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from metachain.errors import DataError
 
-__all__ = ["format_moment", "now", "parse_moment", "parse_moment_option"]
+__all__ = ["checked_moment", "format_moment", "now", "parse_moment", "parse_moment_option"]
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -17,6 +17,13 @@ def now() -> str:
 def format_moment(at: datetime) -> str:
     """Format a moment with a time zone as ISO 8601 in UTC."""
     return at.astimezone(UTC).strftime(FORMAT)
+
+
+def checked_moment(name: str, at: datetime) -> str:
+    """Format the argument ``name``. Raises DataError where it has no time zone."""
+    if at.tzinfo is None:
+        raise DataError(f"{name!r} must have a time zone, such as UTC, got {at}")
+    return format_moment(at)
 
 
 def parse_moment(text: str) -> datetime:

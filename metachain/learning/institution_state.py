@@ -155,7 +155,7 @@ def load_institution(
     own = _own(library, institution)
     support = make_pool(own, _vectors(past_read, library, own, known), past_read.pool.answers)
     scored = scored_answers(
-        library.outcomes.of(origin="chain", institution=institution),
+        library.outcomes.latest_scored(institution),
         [one.input for one in own],
         frozenset(support.answers) if past_read.pool.meaning is None else None,
     )

@@ -11,11 +11,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, RowMapping, Select, delete, select, tuple_, update
 
 from metachain.data.demonstration import check_text
-from metachain.errors import DataError, StorageError
+from metachain.errors import StorageError
 from metachain.library.bulk import upsert
 from metachain.library.engine import reading, writing
 from metachain.library.schema import audit as table
-from metachain.timestamps import format_moment
+from metachain.timestamps import checked_moment
 
 __all__ = ["Audit", "AuditEntry", "new_id"]
 
@@ -136,16 +136,16 @@ class Audit:
         query = select(table).filter_by(**{name: value for name, value in named.items() if value is not None})
         query = query.order_by(table.c.at, table.c.id)
         if since is not None:
-            query = query.where(table.c.at >= _moment("since", since))
+            query = query.where(table.c.at >= checked_moment("since", since))
         if until is not None:
-            query = query.where(table.c.at < _moment("until", until))
+            query = query.where(table.c.at < checked_moment("until", until))
         every = self._read(query)
         return every if source is None else (one for one in every if any(name == source for name, _ in one.shown))
 
     def prune(self, before: datetime) -> int:
         """Delete entries before a time; returns their number. Raises DataError for a time without a time zone."""
         with writing(self._engine) as connection:
-            return connection.execute(delete(table).where(table.c.at < _moment("before", before))).rowcount
+            return connection.execute(delete(table).where(table.c.at < checked_moment("before", before))).rowcount
 
     def _read(self, query: Select[Any]) -> Iterator[AuditEntry]:
         """Read page by page, so that no transaction stays open between pages."""
@@ -165,12 +165,6 @@ def new_id() -> str:
     number = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
     number = number & ~(0xF << 76) | 0x7 << 76  # the version
     return str(UUID(int=number & ~(0x3 << 62) | 0x2 << 62))  # the variant
-
-
-def _moment(name: str, at: datetime) -> str:
-    if at.tzinfo is None:
-        raise DataError(f"{name!r} must have a time zone, such as UTC, got {at}")
-    return format_moment(at)
 
 
 def _entry(row: RowMapping) -> AuditEntry:

@@ -64,7 +64,9 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     columns = ", ".join(f'"{name}"' for name in names)
     staged = f"incoming_{table.name}"
     # PostgreSQL refuses COPY into a table with row-level security, so the rows take a temporary table first.
-    connection.execute(text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name}) ON COMMIT DELETE ROWS"))
+    connection.execute(
+        text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
+    )
     raw: Any = connection.connection.dbapi_connection
     documents = {column.name for column in table.c if isinstance(column.type, JSON)}
     with raw.cursor() as cursor, cursor.copy(f"COPY {staged} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:

@@ -2,17 +2,18 @@
 
 Additions of each version: 1 demonstrations, embeddings, artifacts; 2 outcomes, revisions; 3 sharing rules, audit,
 receipts, and the hashes of texts and patients of demonstrations; 4 keys of a server's callers; 5 demonstrations with
-their vectors, for PostgreSQL to search.
+their vectors, for PostgreSQL to search; 6 origins of demonstrations, times of answers and scores.
 """
 
-from sqlalchemy import Connection, bindparam, inspect, select, text, update
+from sqlalchemy import Connection, Table, bindparam, inspect, select, text, update
 from sqlalchemy.schema import CreateColumn
 
 from metachain.data.demonstration import patient_of
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import LibraryError
 from metachain.library.bulk import batched
-from metachain.library.schema import SCHEMA_VERSION, demonstrations, tables
+from metachain.library.schema import SCHEMA_VERSION, demonstrations, outcomes, tables
+from metachain.timestamps import now
 
 __all__ = ["migrate", "refuse_newer"]
 
@@ -21,9 +22,19 @@ ROWS_AT_ONCE = 5000
 
 def migrate(connection: Connection, version: int) -> None:
     """Migrate a library from ``version`` (0: an empty database) to ``SCHEMA_VERSION``, within a transaction."""
+    if version:
+        existing = set(inspect(connection).get_table_names())
+        for table in tables.sorted_tables:
+            if table.name in existing:
+                _add_columns(connection, table)
     if 0 < version < 3:
-        _add_hashes_and_patients(connection)
+        _fill_hashes_and_patients(connection)
+    if 1 < version < 6:
+        _fill_origins_and_times(connection)
     tables.create_all(connection)
+    for table in tables.sorted_tables:
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def refuse_newer(version: int, place: str) -> None:
@@ -33,12 +44,16 @@ def refuse_newer(version: int, place: str) -> None:
         raise LibraryError(f"{place} was written by a newer metachain ({schemas}); upgrade")
 
 
-def _add_hashes_and_patients(connection: Connection) -> None:
-    existing = {column["name"] for column in inspect(connection).get_columns("demonstrations")}
-    for column in (demonstrations.c.text_sha256, demonstrations.c.patient):
+def _add_columns(connection: Connection, table: Table) -> None:
+    """Add the columns that later versions gave to a table; each may be empty, or has a default."""
+    existing = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    for column in table.columns:
         if column.name not in existing:
             definition = CreateColumn(column).compile(connection)
-            connection.execute(text(f"ALTER TABLE demonstrations ADD COLUMN {definition}"))
+            connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
+
+
+def _fill_hashes_and_patients(connection: Connection) -> None:
     columns = demonstrations.c
     change = (
         update(demonstrations)
@@ -50,5 +65,11 @@ def _add_hashes_and_patients(connection: Connection) -> None:
         names = ("row_institution", "row_id", "new_sha256", "new_patient")
         changes = ((row[0], row[1], text_sha256(row[2]), patient_of(row[3])) for row in batch)
         connection.execute(change, [dict(zip(names, values, strict=True)) for values in changes])
-    for index in demonstrations.indexes:
-        index.create(connection, checkfirst=True)
+
+
+def _fill_origins_and_times(connection: Connection) -> None:
+    """Mark corrections as such; answers get the present time, and their scores the oldest."""
+    corrected = demonstrations.c.id.startswith("feedback ")
+    connection.execute(update(demonstrations).where(corrected).values(origin="corrected"))
+    connection.execute(update(outcomes).values(at=now()))
+    connection.execute(update(outcomes).where(outcomes.c.score.is_not(None)).values(scored_at=0))

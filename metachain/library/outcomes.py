@@ -1,11 +1,13 @@
 """Outcomes: answers of models for a query, with the demonstrations shown and the score."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from numbers import Real
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, RowMapping, select, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, select, true, tuple_, update
 
 from metachain.data.demonstration import check_text, storable
 from metachain.errors import DataError, NotFoundError
@@ -13,10 +15,12 @@ from metachain.library.bulk import batched, upsert
 from metachain.library.engine import KEEPER, reading, writing
 from metachain.library.revisions import bump_revision
 from metachain.library.schema import outcomes as table
+from metachain.timestamps import checked_moment, now
 
 __all__ = ["Outcome", "Outcomes", "apply_feedback"]
 
 IDS_A_QUERY = 500
+OUTCOMES_A_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Outcome:
     """Correct answer; None if nobody gave one."""
     input_tokens: int = 0
     output_tokens: int = 0
+    at: str = field(default="", compare=False)
+    """Time of the answer, UTC, ISO 8601; the time of recording if it is not given."""
+    scored_at: int | None = field(default=None, compare=False)
+    """Time of the score in microseconds since 1970; None for an answer without a score."""
 
     def __post_init__(self) -> None:
         """Raise DataError for a blank name or a score outside [0, 1]; unstorable characters of an answer become "?"."""
@@ -65,12 +73,13 @@ class Outcomes:
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Store outcomes in one transaction, on disk on return; an outcome with a known id replaces the one before."""
-        rows = [asdict(one) for one in outcomes]
+        rows = [asdict(_dated(one)) for one in outcomes]
         if not rows:
             return
         with writing(self._engine, KEEPER) as connection:
             upsert(connection, table, rows)
-            bump_revision(connection, {one["institution"] for one in rows if one["origin"] == "chain"})
+            scored = (one for one in rows if one["origin"] == "chain" and one["score"] is not None)
+            bump_revision(connection, {one["institution"] for one in scored})
 
     def get(self, id: str) -> Outcome:
         """Read one outcome. Raises NotFoundError if none has this id."""
@@ -103,6 +112,38 @@ class Outcomes:
         with reading(self._engine, KEEPER) as connection:
             return tuple(_outcome(row._mapping) for row in connection.execute(query))
 
+    def latest_scored(self, institution: str) -> Iterator[Outcome]:
+        """Answers of chains to an institution that have a score and no correction, the latest score first.
+
+        They are read page by page. Of scores of the same time, those with greater ids come first.
+        """
+        check_text("institution", institution)
+        query = select(table).where(
+            table.c.institution == institution,
+            table.c.scored_at.is_not(None),
+            table.c.origin == "chain",
+            table.c.correction.is_(None),
+        )
+        query = query.order_by(table.c.scored_at.desc(), table.c.id.desc()).limit(OUTCOMES_A_PAGE)
+        page: Sequence[Outcome] = ()
+        while not page or len(page) == OUTCOMES_A_PAGE:
+            later = tuple_(table.c.scored_at, table.c.id) < tuple_(page[-1].scored_at, page[-1].id) if page else true()
+            with reading(self._engine, KEEPER) as connection:
+                page = [_outcome(row._mapping) for row in connection.execute(query.where(later))]
+            yield from page
+            if not page:
+                return
+
+    def prune(self, before: datetime) -> int:
+        """Delete the answers of chains from before a time that have neither score nor correction; returns their number.
+
+        Raises DataError for a time without a time zone.
+        """
+        forgettable = table.c.origin == "chain", table.c.score.is_(None), table.c.correction.is_(None)
+        query = delete(table).where(table.c.at < checked_moment("before", before), *forgettable)
+        with writing(self._engine, KEEPER) as connection:
+            return connection.execute(query).rowcount
+
     def score(self, id: str, score: float | None, *, metric: str = "", correction: str | None = None) -> Outcome:
         """Store the score of an answer, and the correct answer if it is known; returns the outcome.
 
@@ -132,8 +173,18 @@ def apply_feedback(connection: Connection, id: str, score: float | None, correct
     return after
 
 
+def _dated(one: Outcome) -> Outcome:
+    scored_at = one.scored_at if one.scored_at is not None or one.score is None else _microseconds()
+    return replace(one, at=one.at or now(), scored_at=scored_at)
+
+
+def _microseconds() -> int:
+    return time.time_ns() // 1000
+
+
 def _update_score(connection: Connection, scored: Outcome) -> None:
     changed = {name: getattr(scored, name) for name in ("score", "metric", "correction")}
+    changed["scored_at"] = None if scored.score is None else _microseconds()
     connection.execute(update(table).where(table.c.id == scored.id).values(changed))
     bump_revision(connection, [scored.institution])
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Dialect,
     Float,
@@ -40,7 +41,7 @@ __all__ = [
     "tables",
 ]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """``migrations`` lists the additions of each version."""
 FLOAT32_BYTES = np.dtype(np.float32).itemsize
 
@@ -95,10 +96,18 @@ demonstrations = Table(
     *_required(JSON, "metadata"),
     Column("text_sha256", String(64), nullable=False, server_default=""),
     Column("patient", Name),
+    Column("origin", Name, nullable=False, server_default="imported"),
+    Column("number", Integer, nullable=False, server_default="0"),
+    Column("key", Name),
     Index("demonstrations_by_text", "text_sha256"),
     Index("demonstrations_by_patient", "patient"),
+    Index("demonstrations_by_origin", "origin", "institution"),
 )
-"""``text_sha256`` is the hash of the normalised input, as in ``embeddings``; ``patient`` is ``metadata.patient``."""
+"""``text_sha256`` is the hash of the normalised input, as in ``embeddings``; ``patient`` is ``metadata.patient``.
+
+``origin`` says how a demonstration came in, ``key`` is the id of the server's key that it came with. ``number`` is the
+counter ``demonstrations`` when its text came in or its origin changed.
+"""
 
 embeddings = Table(
     "embeddings",
@@ -117,6 +126,7 @@ placed = Table(
     tables,
     *_key("institution", "id", "fingerprint"),
     *_required(VectorColumn, "vector"),
+    Column("origin", Name, nullable=False, server_default="imported"),
     ForeignKeyConstraint(
         ["institution", "id"], ["demonstrations.institution", "demonstrations.id"], ondelete="CASCADE"
     ),
@@ -131,11 +141,13 @@ grants = Table(
     *_key("name", "purpose"),
     *_required(Name, "use", "audience"),
     Column("until", Name),
+    Column("live", Integer, nullable=False, server_default="0"),
 )
 """Sharing rules. A grant to n institutions or groups for m purposes has n·m rows with the same number.
 
 ``audience`` is ``everyone``, ``group``, ``institution`` or ``nobody``; ``name`` is the group or institution;
-``purpose`` is empty for any purpose; ``until`` is the end of the grant in UTC (ISO 8601).
+``purpose`` is empty for any purpose; ``until`` is the end of the grant in UTC (ISO 8601). ``live`` is 1 if the grant
+includes what came in at run time and nobody released.
 """
 
 groups = Table("groups", tables, *_key("name", "institution"))
@@ -168,17 +180,25 @@ outcomes = Table(
     Column("score", Float),
     Column("correction", Text),
     *_required(Integer, "input_tokens", "output_tokens"),
+    Column("at", Name, nullable=False, server_default=""),
+    Column("scored_at", BigInteger),
     Index("outcomes_by_institution", "institution", "origin"),
+    Index("outcomes_by_score", "institution", "scored_at"),
+    Index("outcomes_by_time", "at"),
     Index("outcomes_by_model", "model", "origin"),
 )
-"""Answers of models, the demonstrations shown for them, and their scores."""
+"""Answers of models, the demonstrations shown for them, and their scores.
+
+``at`` is the time of the answer in UTC (ISO 8601), empty for answers of older libraries; ``scored_at`` is the time of
+the score in microseconds since 1970, null for an answer without a score.
+"""
 
 revisions = Table("revisions", tables, *_key("institution"), *_required(Integer, "number"))
 """Number of changes of each institution's demonstrations, list of answers and outcomes."""
 
 counters = Table("counters", tables, *_key("name"), *_required(Integer, "number"))
-"""Number of changes of sharing rules (``rules``) and keys (``keys``), of erasures (``forgotten``), of stored priors
-(``learned``)."""
+"""Number of changes of sharing rules (``rules``), keys (``keys``), demonstrations (``demonstrations``) and priors
+(``learned``), and of erasures (``forgotten``)."""
 
 audit = Table(
     "audit",

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from metachain.learning.institution_state import load_institution
 from metachain.learning.posterior import Posterior, adapt, posterior_of
 from metachain.learning.prior import Prior, learn
 from metachain.learning.reply_profile import reply_profile
-from metachain.learning.soft_labels import MOST_SCORED, ScoredAnswer, scored_answers
+from metachain.learning.soft_labels import MOST_READ, MOST_SCORED, ScoredAnswer, scored_answers
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.library.sharing import EVERYONE
@@ -82,11 +84,39 @@ def test_the_same_answer_counts_once() -> None:
     assert scored_answers(some[::-1], [], {first.output, other.output}) == found
 
 
-def test_of_very_many_the_latest_count() -> None:
-    """At most 400, those with the greatest ids."""
-    many = [outcome(replace(NEW[0], input=f"text {number:03}"), 0.0, number) for number in range(MOST_SCORED + 5)]
-    found = scored_answers(many, [], None)
-    assert [one.input for one in found] == [one.input for one in many[5:]]
+def test_of_very_many_the_latest_count(tmp_path: Path) -> None:
+    """At most 400, those scored last; ids say nothing about the time, and a new score is a new time."""
+    texts = [f"text {number:03}" for number in range(MOST_SCORED + 5)]
+    many = [
+        replace(outcome(replace(NEW[0], input=text), 0.0, number), id=str(UUID(int=hash(text) % 2**128)))
+        for number, text in enumerate(texts)
+    ]
+    with Library.open(tmp_path / "library.db") as library:
+        for one in many:
+            library.outcomes.record([one])
+        institution = many[0].institution
+        read = list(library.outcomes.latest_scored(institution))
+        assert [one.input for one in read] == texts[::-1]
+        assert [one.input for one in scored_answers(read, [], None)] == texts[5:]
+        library.record_feedback(many[0].id, 1.0)
+        again = scored_answers(library.outcomes.latest_scored(institution), [], None)
+        assert [one.input for one in again] == [texts[0], *texts[6:]]
+
+
+def test_no_more_are_read_than_may_count() -> None:
+    """Reading ends at the latest 400 answers, and after 4,000 outcomes of a few."""
+    read: list[int] = []
+
+    def endless(texts: int) -> Iterator[Outcome]:
+        for number in count():
+            read.append(number)
+            yield outcome(replace(NEW[0], input=f"text {number % texts}"), 0.0, number)
+
+    assert len(scored_answers(endless(10**6), [], None)) == MOST_SCORED
+    assert len(read) == MOST_SCORED + 1
+    read.clear()
+    assert len(scored_answers(endless(3), [], None)) == 3
+    assert len(read) == MOST_READ
 
 
 @pytest.mark.parametrize("made", [MADE, note_writers(5, 16)], ids=["labels", "texts"])

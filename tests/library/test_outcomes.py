@@ -3,12 +3,14 @@
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from metachain import Demonstration, Library
 from metachain.errors import DataError, NotFoundError
+from metachain.library import outcomes
 from metachain.library.outcomes import Outcome
 from metachain.library.sharing import EVERYONE
 
@@ -87,7 +89,7 @@ def test_a_lone_surrogate(library: Library) -> None:
 
 
 def test_revision(library: Library) -> None:
-    """The revision counts demonstrations, lists and feedback of that institution, and nothing else."""
+    """The revision counts demonstrations, lists and feedback of that institution; answers change nothing."""
     assert library.revision("st-marys") == 0
     library.add([Demonstration("st-marys", "a", "x"), Demonstration("st-marys", "b", "x")], share=EVERYONE)
     assert library.revision("st-marys") == 1
@@ -99,7 +101,34 @@ def test_revision(library: Library) -> None:
     assert library.revision("st-marys") == 2
     library.outcomes.record([ONE])
     library.outcomes.score("run-1", 1.0)
-    assert library.revision("st-marys") == 4
+    assert library.revision("st-marys") == 3
+
+
+def test_pages_of_scores(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores are read page by page, the latest first; corrected, unscored and collected answers are left out."""
+    monkeypatch.setattr(outcomes, "OUTCOMES_A_PAGE", 2)
+    for number in range(7):
+        library.outcomes.record([replace(ONE, id=f"run-{9 - number}", score=0.5)])
+    left_out = {"run-a": {}, "run-b": {"score": 1.0, "correction": "x"}, "run-c": {"score": 1.0, "origin": "collected"}}
+    library.outcomes.record([replace(ONE, id=id, **given) for id, given in left_out.items()])
+    library.outcomes.record([replace(ONE, id="run-d", score=1.0, institution="general")])
+    found = [one.id for one in library.outcomes.latest_scored("st-marys")]
+    assert found == [f"run-{number}" for number in range(3, 10)]
+    together = [replace(ONE, id=f"at-once-{number}", score=0.5, scored_at=2**60) for number in range(5)]
+    library.outcomes.record(together)
+    assert [one.id for one in library.outcomes.latest_scored("st-marys")][:5] == [one.id for one in together[::-1]]
+
+
+def test_prune(library: Library) -> None:
+    """Answers from before a time are deleted; those with a score or a correction teach, and stay."""
+    old = "2026-01-01T00:00:00Z"
+    kept = {"scored": {"score": 0.0}, "corrected": {"correction": "x"}, "collected": {"origin": "collected"}}
+    library.outcomes.record([replace(ONE, id=id, at=old, **given) for id, given in kept.items()])
+    library.outcomes.record([replace(ONE, id="old", at=old), replace(ONE, id="new")])
+    assert library.outcomes.prune(datetime(2026, 6, 1, tzinfo=UTC)) == 1
+    assert set(library.outcomes.by_id([*kept, "old", "new"])) == {*kept, "new"}
+    with pytest.raises(DataError, match="time zone"):
+        library.outcomes.prune(datetime(2026, 6, 1))
 
 
 def test_first_schema(tmp_path: Path) -> None:
