@@ -23,6 +23,7 @@ from metachain.chains.service.langserve_routes import add_chain, add_playground
 from metachain.chains.service.limits import BodySize, InFlight, Limits, TimeLimit
 from metachain.chains.service.metrics import Metrics
 from metachain.chains.service.problems import documented, explain_errors
+from metachain.chains.service.review_routes import review_routes
 from metachain.chains.service.strict_json import strict_route
 from metachain.chains.service.tenant_routes import tenant_routes
 from metachain.chains.service.tracing import is_configured, refuse_traced_texts, trace
@@ -34,7 +35,9 @@ from metachain.retrievers.library_example_selector import LibraryExampleSelector
 
 __all__ = ["Limits", "create_app"]
 
-RESERVED = frozenset({"adapt", "admin", "explain", "feedback", "healthz", "institutions", "label", "metrics", "readyz"})
+RESERVED = frozenset(
+    {"adapt", "admin", "explain", "feedback", "healthz", "institutions", "label", "metrics", "readyz"}
+) | {"review"}
 METRICS_TYPE = "text/plain; version=0.0.4"
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 HEAD = (
@@ -97,6 +100,7 @@ def create_app(
         add_chain(routes, name, chain, given)
     app.include_router(routes)
     app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given))
+    app.include_router(review_routes(library, given))
     app.include_router(_operator_routes(library, metrics))
     app.mount("/admin", _admin(served, given))
     return app

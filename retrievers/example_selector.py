@@ -12,6 +12,7 @@ from metachain.learning.policy import DEFAULT, Policy
 from metachain.learning.posterior import Posterior
 from metachain.learning.prior import version_of
 from metachain.library.audit import AuditEntry, new_id
+from metachain.library.demonstrations import Arrival
 from metachain.library.library import Library
 from metachain.retrievers.explaining_selector import CountTokens
 from metachain.selection.selection import Selection
@@ -105,7 +106,7 @@ class MetaExampleSelector(BaseExampleSelector):
         """
         input, output = (text_of(example, key, "the example") for key in (self.input_key, self.output_key))
         demonstration = Demonstration(self.institution, input, output)
-        self.library.add([demonstration])
+        self.library.add([demonstration], arrival=Arrival("adapted"))
         if self._selector is None:
             self._selector = self._new_selector()
         return demonstration.id

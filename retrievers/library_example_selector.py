@@ -8,6 +8,7 @@ from langchain_core.example_selectors import BaseExampleSelector
 
 from metachain.data.demonstration import Demonstration
 from metachain.learning.policy import DEFAULT, Policy
+from metachain.library.demonstrations import Arrival
 from metachain.library.library import Library
 from metachain.retrievers.example_selector import text_of
 from metachain.retrievers.explaining_selector import CountTokens
@@ -85,7 +86,7 @@ class LibraryExampleSelector(BaseExampleSelector):
         keys = ("institution", self.input_key, self.output_key)
         institution, input, output = (text_of(example, key, "the example") for key in keys)
         demonstration = Demonstration(institution, input, output)
-        self.library.add([demonstration])
+        self.library.add([demonstration], arrival=Arrival("adapted"))
         return demonstration.id
 
     async def aadd_example(self, example: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from benchmarks.common.postgres import postgres_server
 from metachain import Library
 from metachain.embedding.similarity import text_sha256, unit_rows
 from metachain.library.engine import Viewer, reading
+from metachain.library.origins import Reach
 from metachain.library.sharing import EVERYONE
 from metachain.library.vector_index import index_name
 from metachain.library.vector_search import EF_SEARCH_MIN, OVERFETCH, approximately, exactly
@@ -172,14 +173,16 @@ def ways(library, names, queries, best, share):
                 with reading(library._engine, viewer) as connection:
                     width = OVERFETCH * k
                     breadth = max(EF_SEARCH_MIN, width)
-                    found = approximately(connection, fingerprint, names, query, width, breadth=breadth, scan=scan)
+                    found = approximately(
+                        connection, fingerprint, Reach(tuple(names)), query, width, breadth=breadth, scan=scan
+                    )
                     return [id for _, id, _ in found[:k]]
 
             rows.append(row(*timed(by_index, queries, 10), best, k, share=share, way=f"index, {scan}"))
 
         def one_by_one(query, k=k):
             with reading(library._engine, viewer) as connection:
-                return [id for _, id, _ in exactly(connection, fingerprint, names, query, k, placed=True)]
+                return [id for _, id, _ in exactly(connection, fingerprint, Reach(tuple(names)), query, k, placed=True)]
 
         rows.append(row(*timed(one_by_one, queries, 5), best, k, share=share, way="exact"))
 

@@ -33,6 +33,8 @@ class Limits:
     """Maximum inputs of one batch, and examples of one adaptation; more are answered 413."""
     texts: int = 10_000
     """Maximum texts of one request for label suggestions, and answers of one adaptation; more are answered 413."""
+    unreviewed: int = 10_000
+    """Maximum examples and corrections of one key that wait for a review; more are answered 403."""
     batch_concurrency: int = 8
     """Maximum concurrent inputs of one batch."""
     requests: int = 64

@@ -26,7 +26,8 @@ from metachain.chains.service.metrics import SHARED_FOLDER
 from metachain.chains.service.tracing import refuse_traced_texts
 from metachain.chains.structured_output import extraction_chain
 from metachain.chains.summarization import SUMMARY_INSTRUCTIONS, summarization_chain
-from metachain.deidentification.gate import gate_named
+from metachain.data.demonstration import Demonstration
+from metachain.deidentification.gate import Gate, gate_named
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import has_learned
 from metachain.library.connect import without_password
@@ -57,7 +58,7 @@ class Serving:
     chains: Sequence[str] = ()
     """Further chains, each NAME=MODULE:ATTRIBUTE: a Runnable, or a function from a library and a model to one."""
     purpose: str = ""
-    deidentify: str = "off"
+    deidentify: str = "redact"
     certificate: str = ""
     private_key: str = ""
     no_keys: bool = False
@@ -92,6 +93,7 @@ def run(serving: Serving, tell: Callable[[str], object]) -> None:
     """
     refuse_traced_texts(allowed=serving.trace_texts)
     _check_network(serving)
+    _gate(serving)
     with Library.open(serving.library, create=False, purpose=serving.purpose) as library:
         if not has_learned(library):
             raise NotFoundError("the library holds no prior; make one with: metachain learn LIBRARY")
@@ -125,8 +127,7 @@ def app() -> FastAPI:
     """Make one worker's app from the settings in the environment."""
     settings = json.loads(os.environ[SETTINGS])
     serving = replace(Serving(**settings), limits=Limits(**settings["limits"]))
-    gate = gate_named(serving.deidentify)
-    library = Library.open(serving.library, create=False, purpose=serving.purpose, gate=gate)
+    library = Library.open(serving.library, create=False, purpose=serving.purpose, gate=_gate(serving))
     selector = LibraryExampleSelector(library, policy=load_policy(library, serving.model))
     return create_app(
         library,
@@ -137,6 +138,14 @@ def app() -> FastAPI:
         allowed_hosts=serving.allowed_hosts,
         trace_texts=serving.trace_texts,
     )
+
+
+def _gate(serving: Serving) -> Gate | None:
+    """Gate of new examples, with its recognisers loaded. Raises DataError where they are not installed."""
+    gate = gate_named(serving.deidentify)
+    if gate is not None:
+        gate.passed(Demonstration("any", "any", "any"))
+    return gate
 
 
 def standard_chains(

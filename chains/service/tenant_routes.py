@@ -19,6 +19,7 @@ from metachain.learning.artifacts import load_prior, save_posterior
 from metachain.learning.gaussian_process import institution_shares
 from metachain.learning.institution_state import load_institution
 from metachain.learning.posterior import Posterior, posterior_of
+from metachain.library.demonstrations import Arrival
 from metachain.library.library import Added, Library
 from metachain.retrievers.explaining_selector import described
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
@@ -182,13 +183,13 @@ class _Endpoints:
     metrics: Metrics
     limits: Limits
 
-    def adapt_to(self, body: Support, institution: str = ADAPT) -> Adapted:
+    def adapt_to(self, request: Request, body: Support, institution: str = ADAPT) -> Adapted:
         """Store labelled examples and adapt to them; all is on disk before the answer."""
         _at_most(self.limits.batch, len(body.examples), "examples")
         _at_most(self.limits.texts, len(body.answers), "answers")
         prior = load_prior(self.library, institution)
         examples = (Demonstration(institution, one.input, one.output, one.id, one.metadata) for one in body.examples)
-        added = self.library.add(examples)
+        added = self.library.add(examples, arrival=Arrival("adapted", self._key_with_room(request, len(body.examples))))
         if body.answers:
             self.library.list_answers(institution, body.answers)
         state = load_institution(prior, self.library, institution)
@@ -197,15 +198,27 @@ class _Endpoints:
         self.metrics.labels.labels(institution).inc(added.stored)
         return _adapted(posterior, state.pool.institutions, added)
 
-    def record_feedback(self, body: Judged, institution: str = FEEDBACK) -> Kept:
+    def record_feedback(self, request: Request, body: Judged, institution: str = FEEDBACK) -> Kept:
         """Score or correct an answer; it is on disk before the answer, and counts in the next selection."""
         known = self.library.outcomes.by_id([body.run_id]).get(body.run_id)
         if known is None or known.institution != institution:
             raise NotFoundError(f"no answer of {institution!r} has the run_id {body.run_id!r}; it is in its metadata")
-        kept = self.library.record_feedback(body.run_id, body.score, correction=body.correction)
+        key = self._key_with_room(request, 0 if body.correction is None else 1)
+        kept = self.library.record_feedback(body.run_id, body.score, correction=body.correction, key=key)
         kind = "score" if body.correction is None else "correction"
         self.metrics.feedback.labels(institution, kind).inc()
         return Kept(run_id=body.run_id, score=kept.score, correction=kept.correction)
+
+    def _key_with_room(self, request: Request, more: int) -> str | None:
+        """Id of the request's key, if so many more of its examples may wait for a review; HTTPException 403 if not."""
+        id = key_of(request).id or None
+        if id is not None and more and self.library.review.count(id) + more > self.limits.unreviewed:
+            raise HTTPException(
+                403,
+                f"{self.limits.unreviewed} examples of this key may wait for a review; let the library's keeper "
+                "release or refuse some: metachain review",
+            )
+        return id
 
     def suggest(self, body: Unlabelled, institution: str = LABEL) -> Suggestions:
         """Suggest the texts to label next."""

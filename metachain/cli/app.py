@@ -18,6 +18,7 @@ COMMANDS = {
     "add": "Add demonstrations to a library, which is created if it does not exist; adding them again changes nothing.",
     "index": "Build the vector index of a PostgreSQL library; from then on it is kept current.",
     "share": "Set the sharing rules of an institution, in place of its earlier ones; or list all rules.",
+    "review": "List what came in at run time and waits for a review; release it to others, or refuse it.",
     "group": "Set the members of a group of institutions, in place of its former members.",
     "export": "Write the demonstrations that others share with an institution.",
     "learn": "Learn the prior from all institutions of a library: which transfer to which, and whether learning pays.",

@@ -31,6 +31,9 @@ def serve(
     body_bytes: Annotated[int, typer.Option(min=1, help="Maximum request body, in bytes.")] = 1_000_000,
     characters: Annotated[int, typer.Option(min=1, help="Maximum length of one text, in characters.")] = 100_000,
     batch: Annotated[int, typer.Option(min=1, help="Maximum number of inputs in a batch.")] = 100,
+    unreviewed: Annotated[
+        int, typer.Option(min=1, help="Maximum number of examples of an API key that wait for a review.")
+    ] = 10_000,
     requests: Annotated[int, typer.Option(min=1, help="Maximum concurrent requests per worker.")] = 64,
     requests_of_one: Annotated[
         int, typer.Option(min=1, help="Maximum concurrent requests per API key and worker.")
@@ -60,7 +63,7 @@ def serve(
         bool,
         typer.Option("--trace-texts", help="Allow LangSmith's tracing, which sends whole prompts to another service."),
     ] = False,
-    deidentify: Deidentify = "off",
+    deidentify: Deidentify = "redact",
     purpose: Purpose = "",
 ) -> None:
     """Put a library behind a URL: chains in LangServe's protocol, feedback, adaptation, metrics, a playground.
@@ -82,6 +85,7 @@ def serve(
         body_bytes=body_bytes,
         characters=characters,
         batch=batch,
+        unreviewed=unreviewed,
         requests=requests,
         requests_of_one=requests_of_one,
         seconds=seconds,

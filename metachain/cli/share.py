@@ -32,6 +32,10 @@ def share(
         list[str] | None, typer.Option(help="Allow this purpose only; may be given several times.")
     ] = None,
     until: Annotated[str, typer.Option(help="Day or moment at which the rule ends, as 2027-12-31.")] = "",
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Share also what comes in at run time, before anybody releases it by review."),
+    ] = False,
     also: Annotated[bool, typer.Option("--also", help="Keep the institution's earlier rules.")] = False,
     everybody: Annotated[bool, typer.Option("--all", help="Set the rule for every institution in the library.")] = (
         False
@@ -48,7 +52,7 @@ def share(
         return
     if institution and everybody:
         raise DataError("name one institution, or take --all, not both")
-    grants = _grants(with_, statistics, purpose or [], until)
+    grants = _grants(with_, statistics, purpose or [], until, live=live)
     with libraries.Library.open(library, create=False) as opened:
         earlier = opened.sharing.grants() if also else {}
         names = [institution] if institution else list(opened.institutions())
@@ -66,20 +70,25 @@ def _list_rules(library: str) -> None:
         for grant in rules.get(name, ()):
             purposes = f" for {', '.join(grant.purposes)}" if grant.purposes else ""
             until = f" until {grant.until:%Y-%m-%d %H:%M} UTC" if grant.until else ""
-            cli.out.print(f"{cli.one_line(name)} shares {grant.use} with {grant.to}{purposes}{until}")
+            live = ", live ones too," if grant.live else ""
+            cli.out.print(f"{cli.one_line(name)} shares {grant.use}{live} with {grant.to}{purposes}{until}")
         if name not in rules:
             cli.out.print(f"{cli.one_line(name)} shares nothing: it has no rule")
     for group, members in groups.items():
         cli.out.print(f"group {group}: {', '.join(members)}")
 
 
-def _grants(demonstrations: str, statistics: str, purposes: Sequence[str], until: str) -> "list[libraries.Grant]":
+def _grants(
+    demonstrations: str, statistics: str, purposes: Sequence[str], until: str, *, live: bool
+) -> "list[libraries.Grant]":
     if not demonstrations and not statistics:
         raise DataError("say who may use its demonstrations (--with …), its statistics (--statistics …), or both")
+    if live and not demonstrations:
+        raise DataError("--live says which demonstrations are shared: say with whom (--with …)")
     ends = parse_moment_option("--until", until) if until else None
     audiences = {"demonstrations": demonstrations, "statistics": statistics}
     return [
-        libraries.Grant(libraries.Audience.read(words), use, tuple(purposes), ends)  # type: ignore[arg-type]
+        libraries.Grant(libraries.Audience.read(words), use, tuple(purposes), ends, live and use == "demonstrations")  # type: ignore[arg-type]
         for use, words in audiences.items()
         if words
     ]

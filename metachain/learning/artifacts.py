@@ -21,6 +21,8 @@ __all__ += ["save_prior"]
 PRIOR_FORMAT = "metachain-prior/3"
 POSTERIOR_FORMAT = "metachain-posterior/4"
 PRIOR = "prior"
+BEFORE_NUMBERS = 0
+"""Number of the demonstrations that were in a library before changes were counted."""
 OWN_PRIOR = "prior of "
 """Start of the name of one institution's own prior; the institution's name follows."""
 
@@ -37,6 +39,7 @@ def save_prior(library: Library, prior: Prior, institution: str | None = None) -
         "labelled": asdict(prior.lesson.labelled),
         "sharpness": prior.lesson.sharpness,
         "fingerprint": prior.fingerprint,
+        "until": prior.until,
     }
     arrays = {"transfer": prior.transfer, "scores": prior.lesson.scores}
     library.save(name_of(institution), header, arrays, counts="learned")
@@ -68,7 +71,9 @@ def load_prior(library: Library, institution: str | None = None) -> Prior:
         sharpness = header.get("sharpness", UNLEARNED_SHARPNESS)
         lesson = GuardResult(settings, header["trusts_consensus"], arrays["scores"], *calibrations, sharpness)
         named = tuple(header["institutions"]), tuple(header["contributors"])
-        prior = Prior(named[0], arrays["transfer"], lesson, header["fingerprint"], named[1])
+        prior = Prior(
+            named[0], arrays["transfer"], lesson, header["fingerprint"], named[1], header.get("until", BEFORE_NUMBERS)
+        )
     except (KeyError, TypeError) as error:
         raise LibraryError(f"the library's prior is damaged ({error!r}); learn again") from error
     if prior.fingerprint != library.encoder.fingerprint:

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 from metachain.learning.ranking import repeated
 
 __all__ = ["BINS", "UNCALIBRATED", "Bin", "Calibration", "Forecast", "calibration", "expected_calibration_error"]
-__all__ += ["forecast", "reliability"]
+__all__ += ["calibrated", "forecast", "reliability"]
 
 BINS = 10
 FEWEST = 50
@@ -114,6 +114,14 @@ def calibration(forecasts: Sequence[Forecast]) -> list[dict[str, Any]]:
         row = {"labels": labels, "ece": expected_calibration_error(bins), "n": sum(one.n for one in bins)}
         rows.append({**row, "bins": [asdict(one) for one in bins]})
     return [row for row in rows if row["n"]]
+
+
+def calibrated(forecasts: Sequence[Forecast]) -> Calibration:
+    """Calibration that is learned from forecasts; without any, probabilities stay as they are."""
+    if not forecasts:
+        return UNCALIBRATED
+    probability, right = ([getattr(one, name) for one in forecasts] for name in ("probability", "right"))
+    return Calibration.learn(np.concatenate(probability), np.concatenate(right))
 
 
 def _log_odds(probability: Floats) -> Floats:

@@ -20,6 +20,7 @@ from metachain.learning.prior import Prior
 from metachain.learning.shared_past import SharedPast, include, read_shared_past
 from metachain.learning.soft_labels import ScoredAnswer, scored_answers
 from metachain.library.library import Library
+from metachain.library.origins import Reach
 from metachain.library.revisions import State
 from metachain.library.sharing import Shared
 
@@ -91,7 +92,7 @@ class SharedPastCache:
     """
 
     def __init__(self) -> None:
-        self._pasts: dict[tuple[str, int, int, tuple[str, ...]], SharedPast] = {}
+        self._pasts: dict[tuple[tuple[str, int | None, int, int], Reach], SharedPast] = {}
         self._reading = Lock()
 
     def load(
@@ -102,14 +103,14 @@ class SharedPastCache:
         ``version`` is the prior's version, ``forgotten`` the library's counter of erasures, read before this call.
         """
         shared, names = allowed_sources(prior, library, institution)
-        moment = version, shared.rules, forgotten
-        key = (*moment, names)
+        moment = version, prior.until, shared.rules, forgotten
+        key = moment, shared.reach().among(names)
         with self._reading:
             found = self._pasts.get(key)
             if found is None:
-                found = _read(library, institution, names)
+                found = _read(prior, library, institution, shared, names)
                 _ = found.pool.twin  # computed here once, before several threads need it
-                self._pasts = {known: one for known, one in self._pasts.items() if known[:3] == moment} | {key: found}
+                self._pasts = {known: one for known, one in self._pasts.items() if known[0] == moment} | {key: found}
         return shared, found
 
 
@@ -120,7 +121,7 @@ def load_past(prior: Prior, library: Library, institution: str) -> tuple[Shared,
     NotFoundError where there are none, SharingError where an institution behind the prior shares no statistics with it.
     """
     shared, names = allowed_sources(prior, library, institution)
-    return shared, _read(library, institution, names)
+    return shared, _read(prior, library, institution, shared, names)
 
 
 def allowed_sources(prior: Prior, library: Library, institution: str) -> tuple[Shared, tuple[str, ...]]:
@@ -190,9 +191,9 @@ def _own(library: Library, institution: str) -> Sequence[Demonstration]:
         return ()
 
 
-def _read(library: Library, institution: str, names: tuple[str, ...]) -> SharedPast:
-    def read() -> Sequence[Demonstration]:
-        found = library.shared_demonstrations(institution, names) if names else ()
+def _read(prior: Prior, library: Library, institution: str, shared: Shared, names: tuple[str, ...]) -> SharedPast:
+    def read(until: int) -> Sequence[Demonstration]:
+        found = library.shared_demonstrations(institution, names, until) if names else ()
         if not found:
             raise NotFoundError(
                 f"no past institution that was learned from shares its demonstrations with {institution!r}"
@@ -200,7 +201,7 @@ def _read(library: Library, institution: str, names: tuple[str, ...]) -> SharedP
             )
         return found
 
-    return read_shared_past(library, names, read)
+    return read_shared_past(library, shared.reach().among(names), prior.until, read)
 
 
 def _purpose(library: Library) -> str:

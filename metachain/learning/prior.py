@@ -1,9 +1,9 @@
 """The prior: everything learned from training institutions (past institutions) before the target has any label."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.errors import DataError, SharingError
-from metachain.learning.calibration import UNCALIBRATED, Calibration, Forecast
+from metachain.learning.calibration import UNCALIBRATED, Calibration, calibrated
 from metachain.learning.episodes import FEWEST, LABELS, all_episodes, episodes_of, transfer_items
 from metachain.learning.gaussian_process import PLAIN, Settings
 from metachain.learning.guard import (
@@ -27,10 +27,11 @@ from metachain.learning.guard import (
 )
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import Pool
-from metachain.learning.shared_past import pool_of, read_shared_past
+from metachain.learning.shared_past import pool_of, read_shared_past, released_demonstrations
 from metachain.learning.site_statistics import Contribution, Sources, contribution_of
 from metachain.learning.transfer import transfer_row
 from metachain.library.library import Library
+from metachain.library.origins import Reach
 from metachain.progress import Progress, silent
 
 __all__ = ["MINIMUM", "GuardResult", "Prior", "learn", "learned_from", "rows_to_look_up", "run_guard", "sources_of"]
@@ -86,6 +87,8 @@ class Prior:
     """Fingerprint of the encoder."""
     contributors: tuple[str, ...] = ()
     """The T institutions that gave statistics only, in alphabetical order."""
+    until: int | None = None
+    """Number of changes of demonstrations when it was learned; later demonstrations are not shown. None shows all."""
 
     @cached_property
     def key(self) -> bytes:
@@ -128,22 +131,25 @@ def learn(
     """
     shared = library.sharing.usable_by(institution)
     present = set(library.institutions()) - {institution}
+    released = set(library.counts(Reach(tuple(present), tuple(shared.live))))
     unshared = sorted({one.institution for one in statistics} - shared.statistics)
     if unshared:
         raise SharingError(
             f"no rule of this library lets the statistics of {unshared[0]!r} be learned from; state it: "
             f"metachain share LIBRARY {unshared[0]!r} --statistics everyone"
         )
-    sources = sorted(shared.demonstrations & present)
+    sources = sorted(shared.demonstrations & released)
     given = {one.institution for one in statistics}
-    private = sorted((shared.statistics - shared.demonstrations - given) & present)
+    private = sorted((shared.statistics - shared.demonstrations - given) & released)
     silent = sorted(present - shared.statistics)
     if silent and len(sources) + len(private) + len(given) < minimum:
         raise DataError(
             f"learning needs at least {minimum} institutions; {len(silent)} of the library have no rule that lets it "
             f"learn from them, such as {silent[0]!r}: metachain share LIBRARY --all --with everyone"
         )
-    return learned_from(library, sources, private, statistics=statistics, minimum=minimum, progress=progress)
+    return learned_from(
+        library, sources, private, statistics=statistics, live=shared.live, minimum=minimum, progress=progress
+    )
 
 
 def learned_from(
@@ -152,6 +158,7 @@ def learned_from(
     private: Sequence[str] = (),
     *,
     statistics: Sequence[Contribution] = (),
+    live: Collection[str] = (),
     minimum: int = MINIMUM,
     progress: Progress = silent,
 ) -> Prior:
@@ -159,7 +166,8 @@ def learned_from(
 
     The others are ``private`` institutions of the library, with demonstrations that are measured and never searched or
     shown, and institutions elsewhere with ``statistics``. The result is the same for either kind, in any order.
-    Calibrations are learned only from the episodes (rehearsals) of the sources.
+    Calibrations are learned only from the episodes (rehearsals) of the sources. Demonstrations that nobody released
+    count for the institutions ``live`` alone.
 
     Raises DataError where sources and contributors together are fewer than ``minimum`` (2 or more), where an
     institution comes twice, and for statistics that were measured against other demonstrations or by another method;
@@ -167,14 +175,15 @@ def learned_from(
     """
     contributors = [*private, *(one.institution for one in statistics)]
     _check_institutions(sources, contributors, minimum)
-    shared = sources_of(library, sources, progress)
+    shared = sources_of(library, sources, progress, live)
     for one in statistics:
         one.check_beside(shared)
     measured = [contribution_of(shared, _own(library, name, shared, progress), progress) for name in private]
     given = sorted([*measured, *statistics], key=lambda one: one.institution)
     transfer = np.concatenate([shared.transfer, *(np.array([one.transfer]) for one in given)])
     lesson = run_guard(shared.table, transfer, np.arange(len(shared.institutions)), progress, given)
-    return Prior(shared.institutions, transfer, lesson, shared.fingerprint, tuple(one.institution for one in given))
+    named = tuple(one.institution for one in given)
+    return Prior(shared.institutions, transfer, lesson, shared.fingerprint, named, shared.until)
 
 
 def statistics_of(
@@ -185,7 +194,7 @@ def statistics_of(
     ``sources`` names the sharing institutions to use; None for all. Their demonstrations must be the same as there.
     Raises NotFoundError where one has no demonstrations in the library, DataError where there is no source.
     """
-    library.demonstrations(institution)
+    released_demonstrations(library, Reach((institution,)))
     sharing = library.sharing.usable_by(institution).demonstrations & set(library.institutions())
     others = [name for name in (sorted(sharing) if sources is None else sources) if name != institution]
     if not others:
@@ -194,13 +203,20 @@ def statistics_of(
     return contribution_of(shared, _own(library, institution, shared, progress), progress)
 
 
-def sources_of(library: Library, institutions: Sequence[str], progress: Progress = silent) -> Sources:
-    """Index and measure institutions of a library that share their demonstrations. Raises DataError for none."""
+def sources_of(
+    library: Library, institutions: Sequence[str], progress: Progress = silent, live: Collection[str] = ()
+) -> Sources:
+    """Index and measure institutions of a library that share their demonstrations.
+
+    Those of ``live`` share also what nobody has released. Raises DataError for no institution, NotFoundError for one
+    without demonstrations that may be used.
+    """
     if not institutions:
         raise DataError("there is no institution whose demonstrations may be used; add or share some")
-    past = read_shared_past(library, institutions, lambda: library.demonstrations(*institutions), progress)
+    reach = Reach(tuple(sorted(institutions)), tuple(sorted(live))).among(institutions)
+    past = read_shared_past(library, reach, None, partial(released_demonstrations, library, reach), progress)
     table = NeighbourTable.of(past.pool, rows_to_look_up(past.pool), progress, past.index)
-    return Sources(table, past.index, transfer_matrix(table), library.encoder.fingerprint)
+    return Sources(table, past.index, transfer_matrix(table), library.encoder.fingerprint, past.version.until)
 
 
 def rows_to_look_up(pool: Pool) -> Rows:
@@ -251,8 +267,8 @@ def run_guard(
     forecasts = [likeliest_answers(table, one, transfer, used) for one in episodes]
     lesson = replace(
         lesson,
-        unlabelled=_calibration([one for one in forecasts if not one.labels]),
-        labelled=_calibration([one for one in forecasts if one.labels]),
+        unlabelled=calibrated([one for one in forecasts if not one.labels]),
+        labelled=calibrated([one for one in forecasts if one.labels]),
     )
     learned = [one for one in episodes if lesson.admits(one.labels)]
     scores = [sharpness_scores(table, one, transfer, used, lesson.calibration(one.labels)) for one in learned]
@@ -260,7 +276,8 @@ def run_guard(
 
 
 def _own(library: Library, institution: str, sources: Sources, progress: Progress) -> Pool:
-    return pool_of(library, library.demonstrations(institution), sources.table.pool.answers, progress=progress)
+    own = released_demonstrations(library, Reach((institution,)))
+    return pool_of(library, own, sources.table.pool.answers, progress=progress)
 
 
 def _check_institutions(sources: Sequence[str], contributors: Sequence[str], minimum: int) -> None:
@@ -277,10 +294,3 @@ def _check_institutions(sources: Sequence[str], contributors: Sequence[str], min
             f"learning needs at least {minimum} institutions, with those that give statistics only; there are {found}. "
             f"Add some{risk if len(everyone) >= FEWEST else ''}"
         )
-
-
-def _calibration(forecasts: Sequence[Forecast]) -> Calibration:
-    if not forecasts:
-        return UNCALIBRATED
-    probability, right = ([getattr(one, name) for one in forecasts] for name in ("probability", "right"))
-    return Calibration.learn(np.concatenate(probability), np.concatenate(right))

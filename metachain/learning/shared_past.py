@@ -2,17 +2,29 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from metachain.data.demonstration import Demonstration
+from metachain.errors import NotFoundError
 from metachain.learning.index import InstitutionIndex
 from metachain.learning.pool import Pool, make_pool
 from metachain.library.library import Library
+from metachain.library.origins import Reach
 from metachain.progress import Progress, silent
 
-__all__ = ["SharedPast", "include", "pool_of", "read_shared_past"]
+__all__ = ["PastVersion", "SharedPast", "include", "pool_of", "read_shared_past", "released_demonstrations"]
 
 CACHE = "shared past"
+
+
+class PastVersion(NamedTuple):
+    """Version of a shared past: its demonstrations are the same as long as this is."""
+
+    reach: Reach
+    until: int
+    """Its demonstrations came in with the first so many changes of demonstrations."""
+    rules: int
+    forgotten: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +33,7 @@ class SharedPast:
 
     pool: Pool
     index: InstitutionIndex
-    version: tuple[int, int]
-    """``Library.content_version`` of its institutions before it was read."""
+    version: PastVersion
     _digests: dict[bytes, str] = field(default_factory=dict, repr=False)
 
     def digest(self, key: bytes, learned: Callable[[], Any]) -> str:
@@ -39,22 +50,34 @@ class SharedPast:
 
 def read_shared_past(
     library: Library,
-    institutions: Sequence[str],
-    read: Callable[[], Sequence[Demonstration]],
+    reach: Reach,
+    until: int | None,
+    read: Callable[[int], Sequence[Demonstration]],
     progress: Progress = silent,
 ) -> SharedPast:
-    """Read and index the demonstrations of ``institutions``, in alphabetical order.
+    """Read and index the demonstrations within ``reach`` that came in up to the number ``until``; None for the present.
 
-    ``read`` returns them, at least one. The library keeps the last shared past. It is used again while the
-    institutions' demonstrations are unchanged and nothing was forgotten.
+    ``read`` takes that number and returns them, at least one. The library keeps the last shared past. It is used again
+    for the same demonstrations, while no rule changes and nothing is forgotten.
     """
-    version = library.content_version(institutions)
+    present = library.content_version()
+    number = present.demonstrations if until is None else until
+    version = PastVersion(reach, number, present.rules, present.forgotten)
     kept = library.cache.get(CACHE)
-    if isinstance(kept, SharedPast) and (kept.version, kept.pool.institutions) == (version, tuple(institutions)):
+    if isinstance(kept, SharedPast) and kept.version == version:
         return kept
-    pool = pool_of(library, read(), progress=progress)
+    pool = pool_of(library, read(number), progress=progress)
     library.cache[CACHE] = past = SharedPast(pool, InstitutionIndex(pool), version)
     return past
+
+
+def released_demonstrations(library: Library, reach: Reach, until: int | None = None) -> tuple[Demonstration, ...]:
+    """Demonstrations within reach. Raises NotFoundError for an institution without any."""
+    found = library.reached_demonstrations(reach, until)
+    for name in sorted(set(reach.released) - {one.institution for one in found}):
+        library.demonstrations(name)
+        raise NotFoundError(f"no demonstration of {name!r} has been released; release some: metachain review LIBRARY")
+    return found
 
 
 def pool_of(

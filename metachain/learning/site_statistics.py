@@ -57,6 +57,8 @@ class Sources:
     transfer: Floats
     """(S, S) from ``prior.transfer_matrix``."""
     fingerprint: str
+    until: int | None = None
+    """Number of changes of demonstrations when they were read (``Prior.until``)."""
 
     @property
     def institutions(self) -> tuple[str, ...]:

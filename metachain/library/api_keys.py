@@ -27,6 +27,7 @@ SCOPES = {
     "label": "get suggestions of inputs to label next",
     "feedback": "score and correct answers",
     "adapt": "give labelled examples",
+    "review": "release to others what came in at run time, or refuse it",
 }
 """Scopes of an institution's key, each with its meaning."""
 ADMIN = "admin"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import JSON, Connection, Select, String, Table, Text, cast, func, select, text, tuple_
+from sqlalchemy import JSON, Connection, Integer, Select, String, Table, Text, cast, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from metachain.library.engine import is_postgresql
@@ -109,5 +109,5 @@ def with_keys(connection: Connection, table: Table, keys: Sequence[tuple[str, st
 
 
 def _type_of(table: Table, name: str) -> str:
-    kinds = {JSON: "json", VectorColumn: "vector", Text: "text", String: "varchar"}
+    kinds = {JSON: "json", VectorColumn: "vector", Text: "text", String: "varchar", Integer: "int4"}
     return next(word for kind, word in kinds.items() if isinstance(table.c[name].type, kind))

@@ -4,22 +4,26 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select, true
 
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import DataError, NotFoundError
 from metachain.library.bulk import batched, insert_new, upsert, with_keys
+from metachain.library.origins import Origin
 from metachain.library.outcomes import Outcome
-from metachain.library.revisions import bump_revision
+from metachain.library.revisions import bump_counter, bump_revision
+from metachain.library.schema import counters
 from metachain.library.schema import demonstrations as table
 from metachain.library.sharing import Grant, set_default_grant
 from metachain.library.vector_index import index_vectors, reindex
 
 __all__ = [
+    "IMPORTED",
     "ROWS_A_QUERY",
     "Added",
     "AdmissionGate",
+    "Arrival",
     "Refused",
     "apply_gate",
     "count_by_institution",
@@ -29,7 +33,8 @@ __all__ = [
     "institutions_with",
     "load_demonstrations",
     "load_page",
-    "load_shared",
+    "load_where",
+    "next_number",
 ]
 
 ROWS_A_QUERY = 400
@@ -44,6 +49,18 @@ class AdmissionGate(Protocol):
 
     def passed(self, demonstration: Demonstration) -> Demonstration:
         """The demonstration as it may be stored. Raises DataError if it may not be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How demonstrations came in."""
+
+    origin: Origin = "imported"
+    key: str | None = None
+    """Id of the server's key that they came with; None for all that did not come through a server."""
+
+
+IMPORTED = Arrival()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +79,45 @@ def insert_demonstrations(
     demonstrations: Iterable[Demonstration],
     share: Grant | None,
     refused: Refused | None,
+    arrival: Arrival,
 ) -> Added:
     """Store demonstrations within a transaction of the keeper that writes alone; see ``Library.add``."""
     stored = duplicates = 0
+    number = next_number(connection)
     institutions: set[str] = set()
     changed: set[str] = set()
     for chunk in batched(_admissible(gate, demonstrations, refused), ROWS_A_QUERY):
         fresh, known = _split_new_and_known(connection, chunk, refused)
-        insert_new(connection, table, [_row_of(one) for one in fresh])
+        insert_new(connection, table, [_row_of(one, arrival, number) for one in fresh])
         index_vectors(connection, [text_sha256(one.input) for one in fresh])
         changed.update(one.institution for one in fresh)
         institutions.update(one.institution for _, one in chunk)
         stored, duplicates = stored + len(fresh), duplicates + known
     bump_revision(connection, changed)
+    if stored:
+        bump_counter(connection, "demonstrations")
     if share is not None:
         set_default_grant(connection, institutions, share)
     return Added(stored, duplicates)
 
 
-def insert_correction(connection: Connection, gate: AdmissionGate | None, outcome: Outcome, correction: str) -> None:
+def insert_correction(
+    connection: Connection, gate: AdmissionGate | None, outcome: Outcome, correction: str, key: str | None
+) -> None:
     """Store a correction as a demonstration of the institution, replacing an earlier correction of the same outcome.
 
-    The transaction is as for ``insert_demonstrations``.
+    It waits for a review, also where the earlier one was released; the rules count that as a change. The transaction is
+    as for ``insert_demonstrations``.
     """
     metadata = {"feedback": outcome.id}
     one = Demonstration(outcome.institution, outcome.input, correction, f"feedback {outcome.id}", metadata)
-    row = _row_of(apply_gate(gate, one))
+    row = _row_of(apply_gate(gate, one), Arrival("corrected", key), next_number(connection))
+    earlier = connection.execute(with_keys(connection, table, [one.key])).first()
     upsert(connection, table, [row])
     reindex(connection, row)
+    bump_counter(connection, "demonstrations")
+    if earlier is not None:
+        bump_counter(connection, "rules")
 
 
 def apply_gate(gate: AdmissionGate | None, demonstration: Demonstration) -> Demonstration:
@@ -97,9 +125,10 @@ def apply_gate(gate: AdmissionGate | None, demonstration: Demonstration) -> Demo
     return gate.passed(demonstration) if gate else demonstration
 
 
-def count_by_institution(connection: Connection) -> dict[str, int]:
-    """Number of demonstrations by institution, in alphabetical order."""
-    query = select(table.c.institution, func.count()).group_by(table.c.institution).order_by(table.c.institution)
+def count_by_institution(connection: Connection, condition: ColumnElement[bool] | None = None) -> dict[str, int]:
+    """Number of demonstrations that meet a condition by institution, in alphabetical order."""
+    query = select(table.c.institution, func.count()).where(true() if condition is None else condition)
+    query = query.group_by(table.c.institution).order_by(table.c.institution)
     return dict(tuple(row) for row in connection.execute(query))
 
 
@@ -120,16 +149,19 @@ def load_demonstrations(connection: Connection, institutions: Collection[str]) -
     return tuple(map(from_row, rows))
 
 
-def load_shared(
-    connection: Connection, institution: str, allowing: Select[tuple[str]], among: Collection[str]
+def load_where(
+    connection: Connection, condition: ColumnElement[bool], among: Collection[str], until: int | None
 ) -> tuple[Demonstration, ...]:
-    """Demonstrations that others share with an institution, limited to institutions in ``among`` if that is given.
+    """Demonstrations that meet a condition (``Sharing.allowing``, ``Reach.rows``), by institution and id.
 
-    ``allowing`` selects the sharing institutions (``Sharing.allowing``).
+    They are limited to institutions in ``among`` if that is given, and to those that came in up to the number
+    ``until``.
     """
-    query = IN_ORDER.where(table.c.institution.in_(allowing), table.c.institution != institution)
+    query = IN_ORDER.where(condition)
     if among:
         query = query.where(table.c.institution.in_(among))
+    if until is not None:
+        query = query.where(table.c.number <= until)
     return tuple(map(from_row, connection.execute(query)))
 
 
@@ -180,6 +212,12 @@ def _admissible(
             refused(position, str(error))
 
 
-def _row_of(one: Demonstration) -> dict[str, Any]:
+def next_number(connection: Connection) -> int:
+    """Number of the present change of demonstrations, within a transaction that writes alone."""
+    return (connection.execute(select(counters.c.number).where(counters.c.name == "demonstrations")).scalar() or 0) + 1
+
+
+def _row_of(one: Demonstration, arrival: Arrival, number: int) -> dict[str, Any]:
     own = {name: getattr(one, name) for name in ("institution", "id", "input", "output", "patient")}
-    return {**own, "metadata": dict(one.metadata), "text_sha256": text_sha256(one.input)}
+    came = {"origin": arrival.origin, "key": arrival.key, "number": number}
+    return {**own, **came, "metadata": dict(one.metadata), "text_sha256": text_sha256(one.input)}

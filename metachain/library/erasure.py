@@ -25,7 +25,9 @@ WAIT_FOR_READERS_MS = 2000
 """Time that a scrub waits for readers of older data, in milliseconds."""
 POSTERIOR = "posterior of "
 FUSION = "fusion of "
-LEARNED = ("prior", POSTERIOR, FUSION)
+PRIORS = "prior"
+"""Start of the names of the common prior and of institutions' own."""
+LEARNED = (PRIORS, POSTERIOR, FUSION)
 """Prefixes of artifacts that are learned from all demonstrations."""
 POLICY = "policy of "
 ANSWERS = "answers of "
@@ -101,6 +103,8 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
         if connection.execute(delete(keys).where(keys.c.institution == doomed.institution)).rowcount:
             bump_counter(connection, "keys")
     bump_counter(connection, "forgotten")
+    if any(name.startswith(PRIORS) for name in names):
+        bump_counter(connection, "learned")
     counts = Counter(row.institution for row in gone)
     bump_revision(connection, {*counts, *(row.institution for row in lost)})
     digest = records_sha256((row.institution, row.id, row.input, row.output) for row in gone)

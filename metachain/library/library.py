@@ -1,5 +1,7 @@
 """The persistent collection of institutions and their demonstrations, in an SQLite file or in PostgreSQL."""
 
+# Longer than 300 lines: the class is the front door of the library, and its methods hand on to this room's modules.
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -17,11 +19,14 @@ from metachain.library.api_keys import Keys
 from metachain.library.artifacts import Artifacts, list_answers, listed_answers
 from metachain.library.audit import Audit
 from metachain.library.connect import open_engine
-from metachain.library.demonstrations import Added, AdmissionGate, Refused
+from metachain.library.demonstrations import IMPORTED, Added, AdmissionGate, Arrival, Refused
 from metachain.library.engine import KEEPER, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
+from metachain.library.origins import Reach
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
-from metachain.library.revisions import State, state_of, total_revision
+from metachain.library.review import Review
+from metachain.library.revisions import ContentVersion, State, content_version, state_of
+from metachain.library.schema import demonstrations
 from metachain.library.sharing import Grant, Sharing
 from metachain.library.vector_index import build
 from metachain.library.vector_search import Near, checked_query, nearest
@@ -56,6 +61,7 @@ class Library:
         self.sharing = Sharing(engine, purpose)
         self.audit = Audit(engine, recording=audit)
         self.keys = Keys(engine)
+        self.review = Review(engine)
         self.cache: dict[str, object] = {}
         """Objects made from the library's content, by name; each user checks that its own is current."""
 
@@ -92,27 +98,38 @@ class Library:
         self.close()
 
     def add(
-        self, demonstrations: Iterable[Demonstration], *, share: Grant | None = None, refused: Refused | None = None
+        self,
+        demonstrations: Iterable[Demonstration],
+        *,
+        share: Grant | None = None,
+        refused: Refused | None = None,
+        arrival: Arrival = IMPORTED,
     ) -> Added:
         """Store demonstrations in one transaction: on return all of them are on disk, on an error none is.
 
         Adding a demonstration again changes nothing. ``share`` is the grant of those institutions that have never
         stated a sharing rule; without ``share`` they share with nobody. Raises DataError if an id of an institution
         already stands for another text, or if the gate refuses a demonstration. With ``refused`` given, it is called
-        for each of these instead, and the others are stored.
+        for each of these instead, and the others are stored. What did not arrive by import waits for ``review``.
         """
         with writing(self._engine, KEEPER, alone=True) as connection:
-            return stored.insert_demonstrations(connection, self._gate, demonstrations, share, refused)
+            return stored.insert_demonstrations(connection, self._gate, demonstrations, share, refused, arrival)
 
     def record_feedback(
-        self, selection_id: str | UUID, score: float | None = None, *, correction: str | None = None
+        self,
+        selection_id: str | UUID,
+        score: float | None = None,
+        *,
+        correction: str | None = None,
+        key: str | None = None,
     ) -> Outcome:
         """Record feedback on an answer of a chain; returns the outcome. The institution's next selection uses it.
 
         ``selection_id`` is the id of the run, recorded by ``metachain.chains.FeedbackRecorder``. A ``score`` alone, in
         [0, 1], is the probability that the answer is the institution's own (soft label). A ``correction`` is the
         institution's own answer, also where the model was right; it becomes a demonstration of the institution, with an
-        id derived from the selection's. New feedback replaces old feedback of the same kind; the same feedback again
+        id derived from the selection's, and waits for ``review``. ``key`` is the id of the server's key it
+        came with. New feedback replaces old feedback of the same kind; the same feedback again
         changes nothing. All is one transaction: on return it is on disk, on an error nothing is stored. Raises
         DataError if both are missing, for a score outside [0, 1] or a blank correction, and NotFoundError if no
         recorded run has that id.
@@ -126,7 +143,7 @@ class Library:
         with writing(self._engine, KEEPER, alone=correction is not None) as connection:
             changed = apply_feedback(connection, id, score, correction)
             if changed is not None and correction is not None:
-                stored.insert_correction(connection, self._gate, changed, correction)
+                stored.insert_correction(connection, self._gate, changed, correction, key)
         return changed or self.outcomes.get(id)
 
     def erase(self, doomed: Doomed) -> Erased | None:
@@ -163,10 +180,10 @@ class Library:
         """Number of changes of an institution's demonstrations, list of answers and outcomes; 0 or more."""
         return self.state(institution).revision
 
-    def content_version(self, institutions: Iterable[str]) -> tuple[int, int]:
-        """Two counters that grow with each change of these institutions, and with each erasure in the library."""
+    def content_version(self) -> ContentVersion:
+        """Counters of the changes of demonstrations, of sharing rules with reviews, and of erasures."""
         with reading(self._engine) as connection:
-            return total_revision(connection, institutions), state_of(connection, "").forgotten
+            return content_version(connection)
 
     def state(self, institution: str) -> State:
         """Counters on which an institution's selector depends; they only grow."""
@@ -178,10 +195,10 @@ class Library:
         """Check, before long work, that its result can be stored. Raises StorageError if not."""
         self._artifacts.check_writable()
 
-    def counts(self) -> dict[str, int]:
-        """Number of demonstrations by institution, in alphabetical order."""
+    def counts(self, reach: Reach | None = None) -> dict[str, int]:
+        """Number of demonstrations by institution, in alphabetical order; with ``reach``, of those within it."""
         with reading(self._engine, KEEPER) as connection:
-            return stored.count_by_institution(connection)
+            return stored.count_by_institution(connection, None if reach is None else reach.rows(demonstrations))
 
     def institutions(self) -> tuple[str, ...]:
         """Names of all institutions, in alphabetical order."""
@@ -198,17 +215,25 @@ class Library:
         with reading(self._engine, KEEPER) as connection:
             return stored.load_demonstrations(connection, institutions)
 
-    def shared_demonstrations(self, institution: str, among: Iterable[str] = ()) -> tuple[Demonstration, ...]:
+    def reached_demonstrations(self, reach: Reach, until: int | None = None) -> tuple[Demonstration, ...]:
+        """Demonstrations within reach, in the keeper's view, ordered by institution and id; as for ``until`` below."""
+        with reading(self._engine, KEEPER) as connection:
+            return stored.load_where(connection, reach.rows(demonstrations), (), until)
+
+    def shared_demonstrations(
+        self, institution: str, among: Iterable[str] = (), until: int | None = None
+    ) -> tuple[Demonstration, ...]:
         """Demonstrations that others share with an institution now, ordered by institution and id.
 
-        ``among`` limits them to these institutions. The institution's own demonstrations are left out. The result is
-        empty if nobody shares with it.
+        ``among`` limits them to these institutions, ``until`` to those of the first so many changes of demonstrations
+        (``content_version``). The institution's own demonstrations are left out. The result is empty if nobody shares
+        with it.
         """
         names = list(among)
         for name in (institution, *names):
             check_text("institution", name)
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
-            return stored.load_shared(connection, institution, self.sharing.allowing(institution), names)
+            return stored.load_where(connection, self.sharing.allowing(institution), names, until)
 
     def index(self) -> int:
         """Build the PostgreSQL index of ``nearest`` for this encoder; returns the number of indexed demonstrations.
@@ -235,9 +260,9 @@ class Library:
             check_text("institution", name)
         vectors = checked_query(vectors, k)
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
-            usable = {institution, *connection.execute(self.sharing.allowing(institution)).scalars()}
-            usable &= names or usable
-            return nearest(connection, self.encoder.fingerprint, sorted(usable), vectors, k)
+            reach = self.sharing.usable_by(institution).reach(institution)
+            reach = reach.among(names) if names else reach
+            return nearest(connection, self.encoder.fingerprint, reach, vectors, k)
 
     def stream(self, institution: str) -> Iterator[Demonstration]:
         """Demonstrations of one institution, ordered by id, read page by page without a lock."""

@@ -19,7 +19,7 @@ VERSION_TABLE = "metachain_schema"
 SHAREABLE = (demonstrations, placed)
 """Protected tables with rows that other institutions may see."""
 
-SHARED = """
+GRANTING = """
     institution IN (
         SELECT g.institution FROM grants g
         WHERE g.use = 'demonstrations'
@@ -29,9 +29,14 @@ SHARED = """
           AND (g.audience = 'everyone'
                OR (g.audience = 'institution' AND g.name = current_setting('metachain.asks', true))
                OR (g.audience = 'group' AND g.name IN (
-                   SELECT m.name FROM groups m WHERE m.institution = current_setting('metachain.asks', true)))))
+                   SELECT m.name FROM groups m WHERE m.institution = current_setting('metachain.asks', true)))){live})
 """
 """The rules of ``sharing.granting``, once more as a row-level security condition."""
+SHARED = f"""
+    (origin IN ('imported', 'reviewed') AND {GRANTING.format(live="")})
+    OR (origin IN ('adapted', 'corrected') AND {GRANTING.format(live=" AND g.live = 1")})
+"""
+"""The rules of ``origins.covered``."""
 
 
 def open_postgresql(address: str, *, create: bool) -> Engine:
@@ -135,17 +140,15 @@ def _version(connection: Connection) -> int:
 
 
 def _enable_row_security(connection: Connection) -> None:
-    """Enable row-level security on the protected tables that lack it, so that the database itself hides the rows."""
-    guarded = set(connection.execute(text("SELECT relname FROM pg_class WHERE relforcerowsecurity")).scalars())
+    """Enable row-level security on the protected tables with the present rules: the database itself hides the rows."""
+    policies = {
+        "keeper": "USING (current_setting('metachain.keeper', true) = 'yes')",
+        "own": "USING (institution = current_setting('metachain.asks', true))",
+    }
     for table in protected:
-        if table.name in guarded:
-            continue
-        for statement in (
-            f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY",
-            f"ALTER TABLE {table.name} FORCE ROW LEVEL SECURITY",
-            f"CREATE POLICY keeper ON {table.name} USING (current_setting('metachain.keeper', true) = 'yes')",
-            f"CREATE POLICY own ON {table.name} USING (institution = current_setting('metachain.asks', true))",
-        ):
-            connection.execute(text(statement))
-        if table in SHAREABLE:
-            connection.execute(text(f"CREATE POLICY shared ON {table.name} FOR SELECT USING ({SHARED})"))
+        shared = {"shared": f"FOR SELECT USING ({SHARED})"} if table in SHAREABLE else {}
+        connection.execute(text(f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY"))
+        connection.execute(text(f"ALTER TABLE {table.name} FORCE ROW LEVEL SECURITY"))
+        for name, condition in (policies | shared).items():
+            connection.execute(text(f"DROP POLICY IF EXISTS {name} ON {table.name}"))
+            connection.execute(text(f"CREATE POLICY {name} ON {table.name} {condition}"))

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, func, select
+from sqlalchemy import Connection, Table, bindparam, select
 
 from metachain.library.bulk import insert_into
 from metachain.library.schema import counters, revisions
 
-__all__ = ["State", "bump_counter", "bump_revision", "state_of", "total_revision"]
+__all__ = ["ContentVersion", "State", "bump_counter", "bump_revision", "content_version", "state_of"]
 
 STATE = select(
     select(revisions.c.number).where(revisions.c.institution == bindparam("asking")).scalar_subquery(),
@@ -27,11 +28,22 @@ class State:
     revision: int
     """Changes of the institution's own demonstrations, list of answers and outcomes."""
     rules: int
-    """Changes of the library's sharing rules and groups."""
+    """Changes of the library's sharing rules and groups, releases and refusals."""
     forgotten: int
     """Erasures in the library."""
     learned: int
-    """Priors stored in the library."""
+    """Priors stored in the library, and erasures of priors."""
+
+
+class ContentVersion(NamedTuple):
+    """Counters on which all demonstrations together depend; they only grow."""
+
+    demonstrations: int
+    """Changes of demonstrations."""
+    rules: int
+    """Changes of sharing rules and groups, releases and refusals."""
+    forgotten: int
+    """Erasures."""
 
 
 def bump_revision(connection: Connection, institutions: Iterable[str]) -> None:
@@ -41,14 +53,14 @@ def bump_revision(connection: Connection, institutions: Iterable[str]) -> None:
 
 
 def bump_counter(connection: Connection, name: str) -> None:
-    """Increase the library's counter ``rules``, ``forgotten``, ``learned`` or ``keys`` by one."""
+    """Increase a counter of the library (``schema.counters``) by one."""
     _increment(connection, counters, "name", name)
 
 
-def total_revision(connection: Connection, institutions: Iterable[str]) -> int:
-    """Number of changes counted so far of all these institutions together, 0 or more."""
-    query = select(func.sum(revisions.c.number)).where(revisions.c.institution.in_(list(institutions)))
-    return int(connection.execute(query).scalar() or 0)
+def content_version(connection: Connection) -> ContentVersion:
+    """Counters of a library's content."""
+    found = {row.name: row.number for row in connection.execute(select(counters))}
+    return ContentVersion(*(found.get(name, 0) for name in ContentVersion._fields))
 
 
 def state_of(connection: Connection, institution: str) -> State:

@@ -9,14 +9,15 @@ from datetime import datetime
 from itertools import groupby, product
 from typing import Any, Literal, Self, get_args
 
-from sqlalchemy import Connection, Engine, Select, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, or_, select
 
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError
 from metachain.library.bulk import upsert
 from metachain.library.engine import KEEPER, reading, writing
+from metachain.library.origins import Reach, covered
 from metachain.library.revisions import bump_counter
-from metachain.library.schema import counters, grants, groups
+from metachain.library.schema import counters, demonstrations, grants, groups
 from metachain.timestamps import format_moment, now, parse_moment
 
 __all__ = ["EVERYONE", "NOBODY", "Audience", "Grant", "Shared", "Sharing", "granting", "set_default_grant"]
@@ -68,6 +69,8 @@ class Grant:
     """Purposes for which the grant counts; empty for any purpose."""
     until: datetime | None = None
     """End of the grant; None if it never ends."""
+    live: bool = False
+    """True if it includes what came in at run time and nobody has released (``Library.review``)."""
 
     def __post_init__(self) -> None:
         """Raise DataError for an unknown use, a blank purpose, or a time without a time zone."""
@@ -77,6 +80,8 @@ class Grant:
             check_text("purpose", purpose)
         if self.until is not None and self.until.tzinfo is None:
             raise DataError(f"'until' must have a time zone, such as UTC, got {self.until}")
+        if not isinstance(self.live, bool):
+            raise DataError(f"'live' must be True or False, got {self.live!r}")
 
 
 EVERYONE = Grant(Audience("everyone"))
@@ -97,6 +102,12 @@ class Shared:
     """Version of the rules: the number of their changes."""
     until: str | None = None
     """Earliest end of one of the grants, in the form of ``Sharing.now``; None if none ends."""
+    live: frozenset[str] = frozenset()
+    """Institutions of ``demonstrations`` that share also what nobody has released."""
+
+    def reach(self, own: str = "") -> Reach:
+        """Demonstrations of others that may be shown; with ``own``, all of that institution too."""
+        return Reach(tuple(sorted(self.demonstrations)), tuple(sorted(self.live)), own)
 
 
 class Sharing:
@@ -170,16 +181,21 @@ class Sharing:
             frozenset(row.institution for row in found),
             version,
             min((row.until for row in found if row.until), default=None),
+            frozenset(row.institution for row in found if row.use == "demonstrations" and row.live),
         )
 
-    def allowing(self, institution: str) -> Select[tuple[str]]:
-        """Subquery of the institutions whose demonstrations an institution may be shown now."""
+    def allowing(self, institution: str) -> ColumnElement[bool]:
+        """Condition for the demonstrations of others that an institution may be shown now."""
         found = granting(institution, self.purpose, self.now()).where(grants.c.use == "demonstrations")
-        return found.with_only_columns(grants.c.institution)
+        released = found.with_only_columns(grants.c.institution)
+        return and_(
+            covered(demonstrations, released, released.where(grants.c.live == 1)),
+            demonstrations.c.institution != institution,
+        )
 
 
 def granting(institution: str | None, purpose: str, at: str) -> Select[Any]:
-    """Query of the rows ``(institution, use, until)`` of the grants valid for an institution, purpose and time."""
+    """Query of the grants valid for an institution, purpose and time: ``(institution, use, until, live)``."""
     addressed = grants.c.audience == "everyone"
     if institution is not None:
         memberships = select(groups.c.name).where(groups.c.institution == institution)
@@ -189,7 +205,7 @@ def granting(institution: str | None, purpose: str, at: str) -> Select[Any]:
             and_(grants.c.audience == "group", grants.c.name.in_(memberships)),
         )
     ends = or_(grants.c.until.is_(None), grants.c.until > at)
-    query = select(grants.c.institution, grants.c.use, grants.c.until)
+    query = select(grants.c.institution, grants.c.use, grants.c.until, grants.c.live)
     return query.where(grants.c.purpose.in_(["", purpose]), ends, addressed)
 
 
@@ -213,6 +229,7 @@ def _rows(institution: str, granted: Sequence[Grant]) -> list[dict[str, Any]]:
             "use": one.use,
             "audience": one.to.kind,
             "until": one.until and format_moment(one.until),
+            "live": int(one.live),
         }
         for number, one in enumerate(granted)
         for name, purpose in product(sorted(set(one.to.names)) or [""], sorted(set(one.purposes)) or [""])
@@ -223,4 +240,10 @@ def _grant(rows: list[Any]) -> Grant:
     first = rows[0]
     names = tuple(sorted({row.name for row in rows} - {""}))
     purposes = tuple(sorted({row.purpose for row in rows} - {""}))
-    return Grant(Audience(first.audience, names), first.use, purposes, first.until and parse_moment(first.until))
+    return Grant(
+        Audience(first.audience, names),
+        first.use,
+        purposes,
+        first.until and parse_moment(first.until),
+        bool(first.live),
+    )

@@ -16,13 +16,15 @@ LINKS, BREADTH = 16, 128
 LARGEST_SIZE = 4000
 """Largest vector that pgvector can index in half precision, in numbers."""
 INSERT_VECTORS = """
-    INSERT INTO placed (institution, id, fingerprint, vector)
-    SELECT d.institution, d.id, e.fingerprint, e.vector
+    INSERT INTO placed (institution, id, fingerprint, vector, origin)
+    SELECT d.institution, d.id, e.fingerprint, e.vector, d.origin
     FROM indexed i JOIN embeddings e ON e.fingerprint = i.fingerprint
     JOIN demonstrations d ON d.text_sha256 = e.text_sha256
     WHERE CASE WHEN vector_dims(e.vector) = i.size THEN abs(vector_norm(e.vector) - 1) < 0.001 END
 """
-OR_UPDATE = "ON CONFLICT (institution, id, fingerprint) DO UPDATE SET vector = excluded.vector"
+OR_UPDATE = (
+    "ON CONFLICT (institution, id, fingerprint) DO UPDATE SET vector = excluded.vector, origin = excluded.origin"
+)
 
 
 def index_name(fingerprint: str, size: int) -> str:

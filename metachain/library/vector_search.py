@@ -1,6 +1,5 @@
 """Nearest-neighbour search inside the database."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from metachain.errors import DataError
 from metachain.library.bulk import with_keys
 from metachain.library.demonstrations import from_row
 from metachain.library.engine import is_postgresql
+from metachain.library.origins import REACHED, Reach
 from metachain.library.schema import demonstrations, embeddings
 from metachain.library.vector_index import index_name
 
@@ -32,14 +32,12 @@ ROWS_AT_ONCE = 10_000
 STEP = 100_000
 """Similarities are compared to five decimals, as in ``learning.index``."""
 
-PLACED_VECTORS = (
-    "SELECT institution, id, vector FROM placed WHERE fingerprint = :fingerprint AND institution = ANY(:names)"
-)
-JOINED_VECTORS = """
-    SELECT d.institution, d.id, e.vector FROM demonstrations d JOIN embeddings e ON e.text_sha256 = d.text_sha256
-    WHERE e.fingerprint = :fingerprint AND d.institution = ANY(:names)
+PLACED_VECTORS = f"SELECT institution, id, vector FROM placed WHERE fingerprint = :fingerprint AND {REACHED}"  # noqa: S608
+JOINED_VECTORS = f"""
+    SELECT institution, id, vector FROM demonstrations d JOIN embeddings e ON e.text_sha256 = d.text_sha256
+    WHERE e.fingerprint = :fingerprint AND {REACHED}
         AND vector_dims(e.vector) = :size AND abs(vector_norm(e.vector) - 1) < 0.001
-"""
+"""  # noqa: S608 - no value from outside
 INDEX_SIZE = """
     SELECT c.reltuples FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indexrelid = to_regclass(:name) AND i.indisvalid
@@ -77,10 +75,10 @@ def checked_query(vectors: NDArray[np.float32], k: int) -> NDArray[np.float32]:
 
 
 def nearest(
-    connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
+    connection: Connection, fingerprint: str, reach: Reach, vectors: NDArray[np.float32], k: int
 ) -> tuple[tuple[Near, ...], ...]:
     """The demonstrations that ``nearest_keys`` finds, for each of n unit vectors (n, d)."""
-    found = nearest_keys(connection, fingerprint, names, vectors, k)
+    found = nearest_keys(connection, fingerprint, reach, vectors, k)
     keys = sorted({key[:2] for keys in found for key in keys})
     rows = connection.execute(with_keys(connection, demonstrations, keys)) if keys else ()
     by_key = {one.key: one for one in map(from_row, rows)}
@@ -88,30 +86,30 @@ def nearest(
 
 
 def nearest_keys(
-    connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
+    connection: Connection, fingerprint: str, reach: Reach, vectors: NDArray[np.float32], k: int
 ) -> list[list[Key]]:
-    """For each of n unit vectors (n, d), the ``k`` nearest demonstrations of institutions, ties by institution and id.
+    """For each of n unit vectors (n, d), the ``k`` nearest demonstrations within reach, ties by institution and id.
 
     The connection reads on behalf of a viewer (``engine.Viewer``). PostgreSQL uses the index if there is one and
-    ``names`` have many demonstrations. The index search is approximate, but never returns fewer rows than exist.
+    many demonstrations are within reach. The index search is approximate, but never returns fewer rows than exist.
     """
     if not is_postgresql(connection):
-        return _exactly_in_sqlite(connection, fingerprint, names, vectors, k)
+        return _exactly_in_sqlite(connection, fingerprint, reach, vectors, k)
     indexed = connection.execute(text(INDEX_SIZE), {"name": index_name(fingerprint, vectors.shape[1])}).scalar()
     few: bool | None = None
     found = []
     for vector in vectors:
         keys: list[Key] = []
         if indexed is not None and not few:
-            keys, few = _by_index(connection, fingerprint, names, vector, k, indexed, few=few)
-        found.append(keys or exactly(connection, fingerprint, names, vector, k, placed=indexed is not None))
+            keys, few = _by_index(connection, fingerprint, reach, vector, k, indexed, few=few)
+        found.append(keys or exactly(connection, fingerprint, reach, vector, k, placed=indexed is not None))
     return found
 
 
 def _by_index(
     connection: Connection,
     fingerprint: str,
-    names: Sequence[str],
+    reach: Reach,
     vector: NDArray[np.float32],
     k: int,
     indexed: float,
@@ -124,22 +122,22 @@ def _by_index(
     """
     width = OVERFETCH * k
     breadth = min(EF_SEARCH_MAX, max(EF_SEARCH_MIN, width))
-    keys = approximately(connection, fingerprint, names, vector, width, breadth=breadth, scan="off")
+    keys = approximately(connection, fingerprint, reach, vector, width, breadth=breadth, scan="off")
     if len(keys) < width:
         bound = _exact_search_limit(indexed, k)
         if few is None and len(keys) * indexed <= COUNT_MARGIN * bound * breadth:
-            few = not _has_more_than(connection, fingerprint, names, bound)
+            few = not _has_more_than(connection, fingerprint, reach, bound)
         if few:
             return [], few
         broader = min(EF_SEARCH_MAX, max(breadth, breadth * k // max(1, len(keys))))
-        keys = approximately(connection, fingerprint, names, vector, width, breadth=broader, scan="relaxed_order")
+        keys = approximately(connection, fingerprint, reach, vector, width, breadth=broader, scan="relaxed_order")
     return (keys[:k] if len(keys) >= k else []), few
 
 
 def approximately(
     connection: Connection,
     fingerprint: str,
-    names: Sequence[str],
+    reach: Reach,
     vector: NDArray[np.float32],
     k: int,
     *,
@@ -166,15 +164,15 @@ def approximately(
     near = scanned + TOP_K.format(step=STEP, source="SELECT * FROM near")
     # The fingerprint is written into the statement, so that the planner recognises this encoder's partial index.
     statement = text(near).bindparams(bindparam("fingerprint", type_=Text(), literal_execute=True))
-    return _keys(connection, statement, {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k})
+    return _keys(connection, statement, {"fingerprint": fingerprint, **reach.parameters(), "vector": vector, "k": k})
 
 
 def exactly(
-    connection: Connection, fingerprint: str, names: Sequence[str], vector: NDArray[np.float32], k: int, *, placed: bool
+    connection: Connection, fingerprint: str, reach: Reach, vector: NDArray[np.float32], k: int, *, placed: bool
 ) -> list[Key]:
     """The exact nearest; ``placed`` says that the encoder's vectors are in the table ``placed``."""
     connection.execute(text("SELECT set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true)"))
-    given: dict[str, Any] = {"fingerprint": fingerprint, "names": list(names), "vector": vector, "k": k}
+    given: dict[str, Any] = {"fingerprint": fingerprint, **reach.parameters(), "vector": vector, "k": k}
     source, more = (PLACED_VECTORS, {}) if placed else (JOINED_VECTORS, {"size": len(vector)})
     return _keys(connection, text(TOP_K.format(step=STEP, source=source)), given | more)
 
@@ -192,21 +190,21 @@ def _exact_search_limit(indexed: float, k: int) -> int:
     return max(k, int(np.sqrt(SCAN_COST * k * max(indexed, 0))))
 
 
-def _has_more_than(connection: Connection, fingerprint: str, names: Sequence[str], than: int) -> bool:
+def _has_more_than(connection: Connection, fingerprint: str, reach: Reach, than: int) -> bool:
     """True if the institutions have more than so many rows in ``placed``; the count stops there."""
     counted = text(f"SELECT count(*) FROM (SELECT 1 FROM ({PLACED_VECTORS}) AS source LIMIT :enough) AS enough")  # noqa: S608
-    given = {"fingerprint": fingerprint, "names": list(names), "enough": than + 1}
+    given = {"fingerprint": fingerprint, **reach.parameters(), "enough": than + 1}
     return int(connection.execute(counted, given).scalar_one()) > than
 
 
 def _exactly_in_sqlite(
-    connection: Connection, fingerprint: str, names: Sequence[str], vectors: NDArray[np.float32], k: int
+    connection: Connection, fingerprint: str, reach: Reach, vectors: NDArray[np.float32], k: int
 ) -> list[list[Key]]:
     """The exact nearest, with one page of vectors in memory at a time."""
     query = (
         select(demonstrations.c.institution, demonstrations.c.id, embeddings.c.vector)
         .join(embeddings, embeddings.c.text_sha256 == demonstrations.c.text_sha256)
-        .where(embeddings.c.fingerprint == fingerprint, demonstrations.c.institution.in_(names))
+        .where(embeddings.c.fingerprint == fingerprint, reach.rows(demonstrations))
     )
     best: list[list[Key]] = [[] for _ in vectors]
     for page in connection.execute(query).partitions(ROWS_AT_ONCE):

@@ -9,6 +9,7 @@ from handmade import Tiny, demonstrations
 
 from metachain import EVERYONE, Audience, Grant, Library, adapt, learn
 from metachain.data.demonstration import Demonstration
+from metachain.learning.artifacts import load_prior, save_prior
 from metachain.learning.index import InstitutionIndex
 from metachain.learning.institution_state import load_past
 from metachain.learning.prior import Prior
@@ -32,22 +33,22 @@ def library(place: str) -> Iterator[Library]:
 def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Number of indexes built, and of times that the demonstrations of past institutions were read."""
     found: Counter[str] = Counter()
-    build, read, read_shared = InstitutionIndex.__init__, Library.demonstrations, Library.shared_demonstrations
+    build, read, read_shared = InstitutionIndex.__init__, Library.reached_demonstrations, Library.shared_demonstrations
 
     def built(index: InstitutionIndex, *arguments: object, **options: object) -> None:
         found["indexed"] += 1
         build(index, *arguments, **options)  # type: ignore[arg-type]
 
-    def every(library: Library, *institutions: str) -> tuple[Demonstration, ...]:
-        found["read"] += bool(set(institutions) - {NEW})
-        return read(library, *institutions)
+    def every(library: Library, *arguments: object) -> tuple[Demonstration, ...]:
+        found["read"] += 1
+        return read(library, *arguments)  # type: ignore[arg-type]
 
     def shared(library: Library, *arguments: object) -> tuple[Demonstration, ...]:
         found["read"] += 1
         return read_shared(library, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(InstitutionIndex, "__init__", built)
-    monkeypatch.setattr(Library, "demonstrations", every)
+    monkeypatch.setattr(Library, "reached_demonstrations", every)
     monkeypatch.setattr(Library, "shared_demonstrations", shared)
     return found
 
@@ -73,15 +74,20 @@ def test_the_past_is_used_again_while_nothing_has_changed(library: Library) -> N
     assert "h0" not in own.pool.institutions
 
 
-def test_a_new_demonstration_of_a_past_institution_is_seen(library: Library) -> None:
-    """Adapting after a past institution has added one is adapting to all that it has now."""
+def test_a_new_demonstration_of_a_past_institution_counts_with_the_next_prior(library: Library, place: str) -> None:
+    """A prior goes with the demonstrations that it was learned from, in this process and in one that starts later."""
     prior = learn(library)
+    save_prior(library, prior)
     before = adapt(prior, library, NEW)
     added = Demonstration("h0", "ultrasound of the knee", "code 99")
     library.add([added])
-    _, past = load_past(prior, library, NEW)
-    assert added in past.pool.demonstrations
-    assert adapt(prior, library, NEW).digest != before.digest
+    with Library.open(place, Tiny()) as later:
+        for one, known in ((library, prior), (later, load_prior(later))):
+            assert added not in load_past(known, one, NEW)[1].pool.demonstrations
+            assert adapt(known, one, NEW).digest == before.digest
+    again = learn(library)
+    assert added in load_past(again, library, NEW)[1].pool.demonstrations
+    assert adapt(again, library, NEW).digest != before.digest
 
 
 def test_a_rule_that_excludes_an_institution_excludes_it_at_once(library: Library) -> None:

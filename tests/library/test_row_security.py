@@ -1,23 +1,25 @@
 """Row-level security and errors of PostgreSQL, tested in plain SQL as the ordinary role."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
 from behind import alter, rows
 from handmade import Tiny, demonstrations, jsonl, metachain
-from sqlalchemy import select
+from sqlalchemy import true
 from sqlalchemy.exc import DBAPIError
 
 pytest.importorskip("psycopg", reason="needs PostgreSQL: pip install 'metachain[dev]'")
 
 from benchmarks.common.postgres import PostgresServer, postgres_server
+from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.library.schema import SCHEMA_VERSION
-from metachain.library.schema import demonstrations as table
 from metachain.library.sharing import EVERYONE, Audience, Grant, Sharing
 
 WHO = "SELECT DISTINCT institution FROM demonstrations ORDER BY institution"
@@ -113,8 +115,23 @@ def test_the_owner_is_bound_too(library: Library, postgres_url: str) -> None:
 
 def test_a_forgotten_predicate_shows_nothing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """If our query asked for all rows, the database would still return only shared ones."""
-    monkeypatch.setattr(Sharing, "allowing", lambda _self, _name: select(table.c.institution))
+    monkeypatch.setattr(Sharing, "allowing", lambda _self, _name: true())
     assert {one.institution for one in library.shared_demonstrations("stranger")} == {"h0"}
+
+
+def test_what_nobody_released_is_hidden(library: Library, postgres_url: str) -> None:
+    """Plain SQL finds live rows of others only under a grant that includes them, and refused rows never."""
+    for name, origin in product(("h0", "h4"), ("adapted", "corrected", "reviewed", "refused")):
+        library.add([Demonstration(name, "live", "code", origin)])
+    rows(postgres_url, "UPDATE demonstrations SET origin = id WHERE input = 'live' RETURNING 1", keeper="yes")
+    found = "SELECT id FROM demonstrations WHERE input = 'live' AND institution = 'h0' ORDER BY id"
+    assert rows(postgres_url, found, asks="stranger") == [("reviewed",)]
+    assert len(rows(postgres_url, found, asks="h0")) == 4
+    library.sharing.state("h0", replace(EVERYONE, live=True))
+    assert rows(postgres_url, found, asks="stranger") == [("adapted",), ("corrected",), ("reviewed",)]
+    library.sharing.state("h0", Grant(Audience("institution", ("h3",)), live=True), EVERYONE)
+    assert rows(postgres_url, found, asks="stranger") == [("reviewed",)]
+    assert rows(postgres_url, found, asks="h3") == [("adapted",), ("corrected",), ("reviewed",)]
 
 
 def test_a_role_above_the_rules_is_refused(postgres: PostgresServer, postgres_superuser_url: str) -> None:

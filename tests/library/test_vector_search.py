@@ -15,7 +15,6 @@ from behind import alter, rows
 from handmade import Tiny, metachain
 from numpy.typing import NDArray
 from oracles import Rule, permitted
-from sqlalchemy import select
 from traces import files_with
 
 import metachain.library.vector_search as module
@@ -23,10 +22,10 @@ from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.learning.unlearning import forget
 from metachain.library.library import Library
+from metachain.library.origins import Reach
 from metachain.library.outcomes import Outcome
 from metachain.library.schema import SCHEMA_VERSION
-from metachain.library.schema import demonstrations as table
-from metachain.library.sharing import EVERYONE, Audience, Grant, Sharing
+from metachain.library.sharing import EVERYONE, Audience, Grant, Shared
 from metachain.library.vector_index import index_name
 from metachain.library.vector_search import Near
 
@@ -237,7 +236,8 @@ def test_a_forgotten_predicate_finds_nothing_more(
     """If our query asked for all rows, the database would still return only shared ones."""
     monkeypatch.setattr(module, "SCAN_COST", even)
     library.sharing.state_all({f"h{number:02}": [] for number in range(HOSPITALS) if number != 5})
-    monkeypatch.setattr(Sharing, "allowing", lambda _self, _name: select(table.c.institution))
+    everyone = Reach(tuple(f"h{number:02}" for number in range(HOSPITALS)))
+    monkeypatch.setattr(Shared, "reach", lambda _self, _own="": everyone)
     assert {one.demonstration.institution for some in library.nearest("new", QUERIES, 9) for one in some} == {"h05"}
 
 
@@ -256,9 +256,15 @@ def test_what_is_added_or_embedded_later_is_found(
     library.outcomes.record([Outcome("run", "chain", "h09", "knee", "m", (), "code")])
     library.record_feedback("run", correction="code 2")
     library.record_feedback("run", correction="code 3")
+    assert "feedback run" not in [one.demonstration.id for one in library.nearest("new", near, 9)[0]]
+    assert "feedback run" in [one.demonstration.id for one in library.nearest("h09", near, 9)[0]]
+    library.review.release("h09")
     first = library.nearest("new", near, 2)[0]
     assert [one.demonstration.id for one in first] == ["new text", "feedback run"]
     assert first[1].demonstration.output == "code 3"
+    library.review.refuse("h09", ["feedback run"])
+    assert "feedback run" not in [one.demonstration.id for one in library.nearest("new", near, 9)[0]]
+    assert "feedback run" in [one.demonstration.id for one in library.nearest("h09", near, 9)[0]]
 
 
 @pytest.mark.parametrize("even", [30.0, 0.0])
@@ -326,7 +332,8 @@ def test_what_is_written_while_the_index_is_built_is_in_it(place: str) -> None:
             one.result()
         library.vectors(library.demonstrations("h01"))
         assert rows(place, "SELECT count(*) FROM placed", keeper="yes") == [(len(MADE) + 40,)]
-        assert len(library.nearest("new", QUERIES, 100, ["h01"])[0]) == EACH + 40
+        assert len(library.nearest("h01", QUERIES, 100, ["h01"])[0]) == EACH + 40
+        assert len(library.nearest("new", QUERIES, 100, ["h01"])[0]) == EACH + 20
 
 
 @pytest.mark.parametrize("new_place", ["postgresql"], indirect=True)
