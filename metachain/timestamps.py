@@ -1,12 +1,14 @@
 """Moments in UTC as a library stores them: texts of one width, so that the order of texts is the order of time."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 from metachain.errors import DataError
 
-__all__ = ["checked_moment", "format_moment", "now", "parse_moment", "parse_moment_option"]
+__all__ = ["checked_moment", "format_moment", "now", "parse_age_option", "parse_moment", "parse_moment_option"]
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+UNITS = {"d": "days", "h": "hours"}
 
 
 def now() -> str:
@@ -41,3 +43,17 @@ def parse_moment_option(option: str, text: str, also: str = "") -> datetime:
     except ValueError:
         raise DataError(f"{option} must be {also}a day or a moment such as 2027-12-31, got {text!r}") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def parse_age_option(option: str, age: str) -> datetime:
+    """Moment that lies an age such as ``90d`` or ``12h`` before now, or the moment given.
+
+    Raises DataError for anything else.
+    """
+    found = re.fullmatch(r"(\d{1,6})([dh])", age)
+    if found is None:
+        return parse_moment_option(option, age, "an age such as 90d or 12h, or ")
+    try:
+        return datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        raise DataError(f"{option} reaches back before the calendar begins: {age!r}; give a smaller age") from None

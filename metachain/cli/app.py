@@ -27,6 +27,7 @@ COMMANDS = {
     "select": "Show the demonstrations chosen for one input, each with its reason.",
     "ask": "Answer one input with a model that is shown the chosen demonstrations.",
     "audit": "List past selections: asker, demonstrations shown, time and sharing rules, without texts.",
+    "answers": "Count the recorded answers of models by institution, or delete old ones that have no feedback.",
     "key": "Make an API key for `metachain serve`, revoke one, or list all; a key's secret is shown once only.",
     "serve": "Put a library behind a URL: chains in LangServe's protocol, feedback, adaptation, metrics, a playground.",
     "forget": "Forget exactly: erase rows, vectors and answers, and learn again without them.",

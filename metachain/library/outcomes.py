@@ -7,7 +7,7 @@ from datetime import datetime
 from numbers import Real
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, select, true, tuple_, update
+from sqlalchemy import Connection, Engine, RowMapping, case, delete, func, or_, select, true, tuple_, update
 
 from metachain.data.demonstration import check_text, storable
 from metachain.errors import DataError, NotFoundError
@@ -17,10 +17,12 @@ from metachain.library.revisions import bump_revision
 from metachain.library.schema import outcomes as table
 from metachain.timestamps import checked_moment, now
 
-__all__ = ["Outcome", "Outcomes", "apply_feedback"]
+__all__ = ["AnswerCount", "Outcome", "Outcomes", "apply_feedback"]
 
 IDS_A_QUERY = 500
 OUTCOMES_A_PAGE = 1000
+MOST_CHARACTERS = 100_000
+"""Maximum length of a stored answer; the rest of a longer one is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,19 @@ class Outcome:
             object.__setattr__(self, "score", float(score))
         if self.correction is not None:
             check_text("correction", self.correction)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCount:
+    """Number of an institution's recorded answers."""
+
+    institution: str
+    answers: int
+    judged: int
+    """Number of those with a score or a correction."""
+    oldest: str
+    """Time of the oldest answer, UTC, ISO 8601."""
+    newest: str
 
 
 class Outcomes:
@@ -134,6 +149,15 @@ class Outcomes:
             if not page:
                 return
 
+    def counts(self) -> tuple[AnswerCount, ...]:
+        """Numbers of chains' answers by institution, in alphabetical order."""
+        judged = or_(table.c.score.is_not(None), table.c.correction.is_not(None))
+        numbers = func.count(), func.count(case((judged, 1))), func.min(table.c.at), func.max(table.c.at)
+        query = select(table.c.institution, *numbers).where(table.c.origin == "chain")
+        query = query.group_by(table.c.institution).order_by(table.c.institution)
+        with reading(self._engine, KEEPER) as connection:
+            return tuple(AnswerCount(*row) for row in connection.execute(query))
+
     def prune(self, before: datetime) -> int:
         """Delete the answers of chains from before a time that have neither score nor correction; returns their number.
 
@@ -174,8 +198,9 @@ def apply_feedback(connection: Connection, id: str, score: float | None, correct
 
 
 def _dated(one: Outcome) -> Outcome:
+    """An outcome as it is stored: with its times, and an answer that is not endless."""
     scored_at = one.scored_at if one.scored_at is not None or one.score is None else _microseconds()
-    return replace(one, at=one.at or now(), scored_at=scored_at)
+    return replace(one, at=one.at or now(), scored_at=scored_at, answer=one.answer[:MOST_CHARACTERS])
 
 
 def _microseconds() -> int:
