@@ -19,6 +19,7 @@ from metachain.chains.classification import Classification
 from metachain.chains.judge import judge_named
 from metachain.chains.select_step import SELECTION_RUN
 from metachain.errors import DataError
+from metachain.failures import facts_of
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.scoring.metrics import Metric, checked_metric
@@ -75,7 +76,8 @@ class FeedbackRecorder(BaseTracer):
             if self.raise_error:
                 self.run_map.pop(str(run.id), None)
                 raise
-            logger.warning("the run %s was not recorded or scored: %s", run.id, type(error).__name__)
+            kind = type(error).__name__
+            logger.warning("the run %s was not recorded or scored: %s", run.id, kind, extra=facts_of(error))
 
     def _record(self, root: Run) -> None:
         whole = not root.error and all(one.end_time is not None for one in _within(root))

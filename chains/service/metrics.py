@@ -55,6 +55,7 @@ class Metrics(BaseCallbackHandler):
         self.labels = counter("metachain_labels", "Labelled examples stored.", ["institution"])
         self.tokens = counter("metachain_tokens", "Tokens of all models.", ["kind"])
         self.model_calls = counter("metachain_model_calls", "Model calls.", ["outcome"])
+        self.library_errors = counter("metachain_library_errors", "Errors of the library's database.", ["kind"])
         self._begun: dict[UUID, float] = {}
 
     def text(self) -> bytes:

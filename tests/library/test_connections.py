@@ -121,5 +121,7 @@ def test_a_standby_is_said(postgres_url: str) -> None:
     """A transaction that may only read is told to look for the primary."""
     write = text("DO $$ BEGIN SET TRANSACTION READ ONLY; DELETE FROM audit; END $$")
     with Library.open(postgres_url, Tiny()) as library:
-        with pytest.raises(StorageError, match="connect to its primary"), writing(library._engine) as connection:
+        engine = library._engine
+        with pytest.raises(StorageError, match="connect to its primary"), writing(engine) as connection:
             connection.execute(write)
+        assert library.counts() == {}

@@ -20,7 +20,7 @@ __all__ = ["Asked", "Loopback", "Reply", "Wire", "running", "serving", "words_of
 
 RETRY_AFTER = "1"
 TOO_LONG = 1.5
-FAULTS = ("429", "500", "sleep", "garbage", "reset")
+FAULTS = ("429", "500", "sleep", "garbage", "page", "reset")
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,9 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(TOO_LONG)
         if fault in ("429", "500"):
             self._send(int(fault), "application/json", [json.dumps(wire.error(int(fault)))])
+            return
+        if fault == "page":
+            self._send(200, "text/html", ["<html>a proxy's own page</html>"])
             return
         asked = wire.asked(self.path, body)
         state.asked.append(asked)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from handmade import Tiny, demonstrations, learned_library
-from httpx import Response
+from httpx import ReadTimeout, Response
 from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from metachain.chains.server import Limits, create_app
 from metachain.chains.service.running import standard_chains
-from metachain.errors import DataError, LibraryError, ModelError, SharingError, StorageError
+from metachain.errors import BusyError, DataError, LibraryError, ModelError, SharingError, StorageError
 from metachain.learning.artifacts import load_posterior
 from metachain.library.library import Library
 from metachain.retrievers import LibraryExampleSelector
@@ -46,6 +46,8 @@ def failing(given: dict[str, Any]) -> str:
         "library": LibraryError(HIDDEN),
         "sharing": SharingError("h1 does not share"),
         "timeout": TimeoutError(HIDDEN),
+        "unreached": ReadTimeout(HIDDEN),
+        "busy": BusyError("no free connection"),
         "other": KeyError(HIDDEN),
     }
     raise kinds[given["kind"]]
@@ -425,7 +427,9 @@ def test_another_content_type_is_refused(asked: Served) -> None:
         ("storage", 503, "the library can't be used now"),
         ("library", 503, "the library can't be used now"),
         ("sharing", 403, "h1 does not share"),
-        ("timeout", 502, "provider"),
+        ("unreached", 502, "provider"),
+        ("timeout", 500, "a fault of the server"),
+        ("busy", 503, "no free connection"),
         ("other", 500, "a fault of the server"),
     ],
 )
