@@ -41,7 +41,7 @@ def bump_revision(connection: Connection, institutions: Iterable[str]) -> None:
 
 
 def bump_counter(connection: Connection, name: str) -> None:
-    """Increase the library's counter ``rules``, ``forgotten``, ``learned`` or ``keys`` by one."""
+    """Increase the library's counter ``rules``, ``forgotten``, ``learned``, ``keys`` or ``writable`` by one."""
     _increment(connection, counters, "name", name)
 
 

@@ -20,7 +20,7 @@ __all__ = ["Asked", "Loopback", "Reply", "Wire", "running", "serving", "words_of
 
 RETRY_AFTER = "1"
 TOO_LONG = 1.5
-FAULTS = ("429", "500", "sleep", "garbage", "page", "reset")
+FAULTS = ("429", "500", "sleep", "garbage", "reset")
 
 
 @dataclass(frozen=True)
