@@ -33,6 +33,10 @@ Reference = str | Callable[[Mapping[str, Any]], str | None]
 """Key of the chain's input that holds the right answer, or a function from an input to it (None where unknown)."""
 
 
+def ignore_failure(error: Exception) -> None:
+    """Do nothing with an error; it is logged all the same."""
+
+
 class FeedbackRecorder(BaseTracer):
     """A callback that stores each answer of a chain as an outcome, for ``Library.record_feedback``.
 
@@ -46,8 +50,8 @@ class FeedbackRecorder(BaseTracer):
     answer with a known reference is scored at once.
 
     An answer reaches the caller even where it can't be stored or scored. The failure is logged, with the run's id and
-    the kind of error; with ``raise_error`` it is raised from the run. An answer that can't be scored is stored without
-    a score. Raises DataError for a metric without a reference, and for a reference without a metric.
+    the kind of error, and handed to ``on_failure``; with ``raise_error`` it is raised. An answer that can't be scored
+    is stored without a score. Raises DataError for a metric without a reference, and for a reference without a metric.
     """
 
     def __init__(
@@ -58,11 +62,12 @@ class FeedbackRecorder(BaseTracer):
         metric: str | Callable[[str, str], object] | None = None,
         reference: Reference | None = None,
         raise_error: bool = False,
+        on_failure: Callable[[Exception], object] = ignore_failure,
     ) -> None:
         super().__init__()
         if (metric is None) != (reference is None):
             raise DataError("'metric' and 'reference' need each other: give both to score answers, or neither")
-        self.raise_error = raise_error
+        self.raise_error, self._on_failure = raise_error, on_failure
         self._library, self._model, self._reference = library, model, reference
         self._metric = _metric(metric, library)
         self._metric_name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
@@ -73,6 +78,7 @@ class FeedbackRecorder(BaseTracer):
         try:
             self._record(run)
         except Exception as error:
+            self._on_failure(error)
             if self.raise_error:
                 self.run_map.pop(str(run.id), None)
                 raise
@@ -139,13 +145,16 @@ def recorded(
     metric: str | Callable[[str, str], object] | None = None,
     reference: Reference | None = None,
     raise_error: bool = False,
+    on_failure: Callable[[Exception], object] = ignore_failure,
 ) -> Runnable[Input, Output]:
     """Make the same chain with a ``FeedbackRecorder``, which stores each answer in the library.
 
     The arguments are those of ``FeedbackRecorder``. Wrap the whole chain that you invoke: within a bigger chain, the
     outcome's id is that of the inner run.
     """
-    recorder = FeedbackRecorder(library, model=model, metric=metric, reference=reference, raise_error=raise_error)
+    recorder = FeedbackRecorder(
+        library, model=model, metric=metric, reference=reference, raise_error=raise_error, on_failure=on_failure
+    )
     # with_config would replace the chain's own callbacks.
     return RunnableBinding(bound=chain, config={"callbacks": [recorder]})
 

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from html import escape
+from math import nan
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -29,6 +31,7 @@ from metachain.chains.service.strict_json import strict_route
 from metachain.chains.service.tenant_routes import tenant_routes
 from metachain.chains.service.tracing import is_configured, refuse_traced_texts, trace
 from metachain.errors import DataError
+from metachain.learning.artifacts import learned_at
 from metachain.library.api_keys import ADMIN, METRICS
 from metachain.library.library import Library
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
@@ -89,16 +92,14 @@ def create_app(
     spans = [trace(app)] if is_configured() else []
     closing += [one.close for one in spans]
     callbacks: list[BaseCallbackHandler] = [metrics, *spans]
-    served = {
-        name: RunnableBinding(bound=recorded(chain, library), config={"callbacks": callbacks})
-        for name, chain in chains.items()
-    }
+    kept = {name: recorded(chain, library, on_failure=metrics.count_unwritten) for name, chain in chains.items()}
+    served = {name: RunnableBinding(bound=chain, config={"callbacks": callbacks}) for name, chain in kept.items()}
     routes = APIRouter(route_class=strict_route(given.characters))
     for name, chain in served.items():
         add_chain(routes, name, chain, given)
     app.include_router(routes)
     app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given))
-    app.include_router(_operator_routes(readiness, metrics))
+    app.include_router(_operator_routes(library, readiness, metrics))
     app.mount("/admin", _admin(served, given))
     return app
 
@@ -150,7 +151,7 @@ def _lifespan(readiness: Readiness, closing: Sequence[Callable[[], None]]) -> An
     return lifespan
 
 
-def _operator_routes(readiness: Readiness, metrics: Metrics) -> APIRouter:
+def _operator_routes(library: Library, readiness: Readiness, metrics: Metrics) -> APIRouter:
     routes = APIRouter(tags=["operation"])
 
     @routes.get("/healthz")
@@ -174,6 +175,8 @@ def _operator_routes(readiness: Readiness, metrics: Metrics) -> APIRouter:
     )
     def numbers(institution: str = METRICS_READER) -> Response:
         """Give metrics for Prometheus."""
+        learned = learned_at(library)
+        metrics.prior_age.set((datetime.now(UTC) - datetime.fromisoformat(learned)).total_seconds() if learned else nan)
         return Response(metrics.text(), media_type=METRICS_TYPE)
 
     return routes

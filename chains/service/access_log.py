@@ -13,6 +13,7 @@ from metachain.failures import facts_of
 
 __all__ = ["AccessLog"]
 
+UNKNOWN_KEY = 401
 SERVERS = 500
 """First status of errors that are not the client's."""
 
@@ -65,6 +66,8 @@ class AccessLog:
         route = str(getattr(scope.get("route"), "path", "unknown"))
         self._metrics.requests.labels(route, scope["method"], status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
+        self._metrics.refused_keys.inc(status == UNKNOWN_KEY)
+        self._metrics.observe_memory()
         key = scope.get("state", {}).get("key")
         fields = {"request": id, "method": scope["method"], "route": route, "status": status}
         caller = {"key": key.id, "institution": key.institution} if key and key.id else {}

@@ -40,7 +40,7 @@ class Readiness:
         return known
 
     async def problem(self) -> str:
-        """What is in the way of answers now, empty if nothing is; within two seconds."""
+        """Say within two seconds what is in the way of answers now; empty if nothing is."""
         found = asyncio.wrap_future(self.begin())
         await asyncio.wait([found], timeout=SECONDS)
         if found.done():
