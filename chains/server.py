@@ -11,7 +11,6 @@ from fastapi import APIRouter, FastAPI
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import Runnable, RunnableBinding
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -146,7 +145,7 @@ def _lifespan(readiness: Readiness, closing: Sequence[Callable[[], None]]) -> An
         readiness.begin()
         yield
         for close in closing:
-            await run_in_threadpool(close)
+            close()  # in no pool of threads, all of which may hang
 
     return lifespan
 
