@@ -4,12 +4,14 @@ Each client raises classes of its own. These functions read what all have: a sta
 class names.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from traceback import walk_tb
 from typing import Any
 
-__all__ = ["is_transient", "is_unbilled", "retry_after", "status_of"]
+from metachain.failures import causes_of
+
+__all__ = ["is_provider_failure", "is_transient", "is_unbilled", "retry_after", "status_of"]
 
 UNREACHED = {
     "APIConnectionError",  # openai, anthropic
@@ -23,6 +25,10 @@ UNREACHED = {
     "TransportError",  # httpx
 }
 """Class names of errors without an answer from the server."""
+NOT_OF_CLIENTS = frozenset({"builtins", "sqlalchemy"})
+"""Packages whose errors have such names too, but don't tell that a provider was asked."""
+MODELS = "langchain_core.language_models"
+"""Package through which LangChain calls each model."""
 REFUSED = frozenset({429, 503, 529})
 """Statuses of calls that were refused before the model read anything; no provider bills them."""
 
@@ -35,7 +41,7 @@ def is_transient(error: BaseException) -> bool:
     status = status_of(error)
     if status is not None:
         return status in {408, 429} or status >= 500
-    return any(kind.__name__ in UNREACHED for one in _causes(error) for kind in type(one).__mro__)
+    return any(kind.__name__ in UNREACHED for one in causes_of(error) for kind in type(one).__mro__)
 
 
 def is_unbilled(error: BaseException) -> bool:
@@ -47,9 +53,29 @@ def is_unbilled(error: BaseException) -> bool:
     return status is not None and (status in REFUSED or (400 <= status < 500 and status != 408))
 
 
+def is_provider_failure(error: BaseException) -> bool:
+    """True if a model's provider failed: it gave an error's status, couldn't be reached, or gave no proper answer.
+
+    No proper answer, such as a body that is no JSON, makes clients fail in classes of any kind. So each error within a
+    model's call counts, unless it was raised by code of metachain.
+    """
+    return status_of(error) is not None or any(_is_unreached(one) or _is_in_call(one) for one in causes_of(error))
+
+
+def _is_unreached(error: BaseException) -> bool:
+    kinds = [kind for kind in type(error).__mro__ if kind.__name__ in UNREACHED]
+    return any(kind.__module__.split(".")[0] not in NOT_OF_CLIENTS for kind in kinds)
+
+
+def _is_in_call(error: BaseException) -> bool:
+    modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(error.__traceback__)]
+    calls = [place for place, name in enumerate(modules) if name.startswith(MODELS)]
+    return bool(calls) and not any(name.split(".")[0] == "metachain" for name in modules[calls[-1] :])
+
+
 def status_of(error: BaseException) -> int | None:
     """HTTP status of an error or of its causes; None where the server gave no answer."""
-    for one in _causes(error):
+    for one in causes_of(error):
         response = getattr(one, "response", None)
         metadata = response.get("ResponseMetadata") if isinstance(response, dict) else None
         codes = [
@@ -67,7 +93,7 @@ def status_of(error: BaseException) -> int | None:
 
 def retry_after(error: BaseException) -> float | None:
     """Seconds to wait, from the header ``retry-after-ms`` or ``retry-after`` (seconds or a date); None without one."""
-    for one in _causes(error):
+    for one in causes_of(error):
         headers = getattr(getattr(one, "response", None), "headers", None)
         if headers is None or not hasattr(headers, "get"):
             continue
@@ -80,15 +106,6 @@ def retry_after(error: BaseException) -> float | None:
         if seconds is not None:
             return seconds
     return None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: list[BaseException] = []
-    one: BaseException | None = error
-    while one is not None and one not in seen:
-        seen.append(one)
-        yield one
-        one = one.__cause__
 
 
 def _number(text: Any) -> float | None:

@@ -10,6 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
+from metachain.failures import facts_of
 from metachain.library.audit import Audit
 
 __all__ = ["AuditCallback", "audit_callbacks", "complete_entry", "messages_of_result", "model_name", "total_usage"]
@@ -64,7 +65,8 @@ def complete_entry(audit: Audit, selection_id: str, **known: Any) -> None:
     try:
         audit.complete(selection_id, **known)
     except Exception as error:  # noqa: BLE001 - the answer must not be lost
-        logger.warning("the audit's entry %s was not completed: %s", selection_id, type(error).__name__)
+        kind = type(error).__name__
+        logger.warning("the audit's entry %s was not completed: %s", selection_id, kind, extra=facts_of(error))
 
 
 def usage_of(messages: Sequence[BaseMessage]) -> dict[str, int]:

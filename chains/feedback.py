@@ -19,6 +19,7 @@ from metachain.chains.classification import Classification
 from metachain.chains.judge import judge_named
 from metachain.chains.select_step import SELECTION_RUN
 from metachain.errors import DataError
+from metachain.failures import facts_of
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.scoring.metrics import Metric, checked_metric
@@ -30,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 Reference = str | Callable[[Mapping[str, Any]], str | None]
 """Key of the chain's input that holds the right answer, or a function from an input to it (None where unknown)."""
+
+
+def ignore_failure(error: Exception) -> None:
+    """Do nothing with an error; it is logged all the same."""
 
 
 class FeedbackRecorder(BaseTracer):
@@ -45,8 +50,8 @@ class FeedbackRecorder(BaseTracer):
     answer with a known reference is scored at once.
 
     An answer reaches the caller even where it can't be stored or scored. The failure is logged, with the run's id and
-    the kind of error; with ``raise_error`` it is raised from the run. An answer that can't be scored is stored without
-    a score. Raises DataError for a metric without a reference, and for a reference without a metric.
+    the kind of error, and handed to ``on_failure``; with ``raise_error`` it is raised. An answer that can't be scored
+    is stored without a score. Raises DataError for a metric without a reference, and for a reference without a metric.
     """
 
     def __init__(
@@ -57,11 +62,12 @@ class FeedbackRecorder(BaseTracer):
         metric: str | Callable[[str, str], object] | None = None,
         reference: Reference | None = None,
         raise_error: bool = False,
+        on_failure: Callable[[Exception], object] = ignore_failure,
     ) -> None:
         super().__init__()
         if (metric is None) != (reference is None):
             raise DataError("'metric' and 'reference' need each other: give both to score answers, or neither")
-        self.raise_error = raise_error
+        self.raise_error, self._on_failure = raise_error, on_failure
         self._library, self._model, self._reference = library, model, reference
         self._metric = _metric(metric, library)
         self._metric_name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
@@ -72,10 +78,12 @@ class FeedbackRecorder(BaseTracer):
         try:
             self._record(run)
         except Exception as error:
+            self._on_failure(error)
             if self.raise_error:
                 self.run_map.pop(str(run.id), None)
                 raise
-            logger.warning("the run %s was not recorded or scored: %s", run.id, type(error).__name__)
+            kind = type(error).__name__
+            logger.warning("the run %s was not recorded or scored: %s", run.id, kind, extra=facts_of(error))
 
     def _record(self, root: Run) -> None:
         whole = not root.error and all(one.end_time is not None for one in _within(root))
@@ -137,13 +145,16 @@ def recorded(
     metric: str | Callable[[str, str], object] | None = None,
     reference: Reference | None = None,
     raise_error: bool = False,
+    on_failure: Callable[[Exception], object] = ignore_failure,
 ) -> Runnable[Input, Output]:
     """Make the same chain with a ``FeedbackRecorder``, which stores each answer in the library.
 
     The arguments are those of ``FeedbackRecorder``. Wrap the whole chain that you invoke: within a bigger chain, the
     outcome's id is that of the inner run.
     """
-    recorder = FeedbackRecorder(library, model=model, metric=metric, reference=reference, raise_error=raise_error)
+    recorder = FeedbackRecorder(
+        library, model=model, metric=metric, reference=reference, raise_error=raise_error, on_failure=on_failure
+    )
     # with_config would replace the chain's own callbacks.
     return RunnableBinding(bound=chain, config={"callbacks": [recorder]})
 

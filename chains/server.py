@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from html import escape
+from math import nan
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import Runnable, RunnableBinding
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -19,16 +20,18 @@ from metachain._version import __version__
 from metachain.chains.feedback import recorded
 from metachain.chains.service.access_log import AccessLog
 from metachain.chains.service.callers import PUBLIC, Authentication, target_institution
+from metachain.chains.service.head_requests import HeadRequests
 from metachain.chains.service.langserve_routes import add_chain, add_playground
 from metachain.chains.service.limits import BodySize, InFlight, Limits, TimeLimit
 from metachain.chains.service.metrics import Metrics
 from metachain.chains.service.problems import documented, explain_errors
+from metachain.chains.service.readiness import Readiness
 from metachain.chains.service.review_routes import review_routes
 from metachain.chains.service.strict_json import strict_route
 from metachain.chains.service.tenant_routes import tenant_routes
 from metachain.chains.service.tracing import is_configured, refuse_traced_texts, trace
-from metachain.errors import DataError, MetachainError
-from metachain.learning.artifacts import has_learned
+from metachain.errors import DataError
+from metachain.learning.artifacts import learned_at
 from metachain.library.api_keys import ADMIN, METRICS
 from metachain.library.library import Library
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
@@ -75,7 +78,7 @@ def create_app(
     is reserved or no identifier, and where LangSmith's tracing is on without ``trace_texts``.
     """
     refuse_traced_texts(allowed=trace_texts)
-    given, metrics = limits or Limits(), Metrics()
+    given, metrics, readiness = limits or Limits(), Metrics(), Readiness(library)
     closing: list[Callable[[], None]] = []
     _check_names(chains)
     app = FastAPI(
@@ -84,24 +87,22 @@ def create_app(
         summary="Answers in each institution's own manner.",
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(library, closing),
+        lifespan=_lifespan(readiness, closing),
         middleware=_middleware(library, metrics, given, allowed_hosts, unauthenticated=unauthenticated),
     )
     explain_errors(app)
     spans = [trace(app)] if is_configured() else []
     closing += [one.close for one in spans]
     callbacks: list[BaseCallbackHandler] = [metrics, *spans]
-    served = {
-        name: RunnableBinding(bound=recorded(chain, library), config={"callbacks": callbacks})
-        for name, chain in chains.items()
-    }
+    kept = {name: recorded(chain, library, on_failure=metrics.count_unwritten) for name, chain in chains.items()}
+    served = {name: RunnableBinding(bound=chain, config={"callbacks": callbacks}) for name, chain in kept.items()}
     routes = APIRouter(route_class=strict_route(given.characters))
     for name, chain in served.items():
         add_chain(routes, name, chain, given)
     app.include_router(routes)
     app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given))
     app.include_router(review_routes(library, given))
-    app.include_router(_operator_routes(library, metrics))
+    app.include_router(_operator_routes(library, readiness, metrics))
     app.mount("/admin", _admin(served, given))
     return app
 
@@ -122,6 +123,7 @@ def _middleware(
     many = "too many requests of this key at once; wait for their answers"
     return [
         Middleware(AccessLog, metrics=metrics),
+        Middleware(HeadRequests),
         *hosts,
         Middleware(InFlight, most=limits.requests, status=503, reason=busy, caller=_any_caller),
         Middleware(TimeLimit, seconds=limits.seconds),
@@ -140,36 +142,31 @@ def _key(scope: Scope) -> str | None:
     return key.id if key and key.id else None
 
 
-def _lifespan(library: Library, closing: Sequence[Callable[[], None]]) -> Any:
+def _lifespan(readiness: Readiness, closing: Sequence[Callable[[], None]]) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        """Load the encoder before the first request, and close all resources at the end."""
-        await run_in_threadpool(library.encoder.encode, ["warm"])
+        """Begin to load the encoder, and close all resources at the end."""
+        readiness.begin()
         yield
         for close in closing:
-            await run_in_threadpool(close)
+            close()  # in no pool of threads, all of which may hang
 
     return lifespan
 
 
-def _operator_routes(library: Library, metrics: Metrics) -> APIRouter:
+def _operator_routes(library: Library, readiness: Readiness, metrics: Metrics) -> APIRouter:
     routes = APIRouter(tags=["operation"])
 
     @routes.get("/healthz")
-    def healthz() -> Health:
+    async def healthz() -> Health:
         """Report that the process runs."""
         return Health(status="ok")
 
     @routes.get("/readyz", responses={503: {"model": Health, "description": "Not ready."}})
-    def readyz() -> Response:
-        """Report whether the library can be read and holds a prior."""
-        try:
-            learned = has_learned(library)
-        except MetachainError:
-            return JSONResponse({"status": "the library can't be read"}, 503)
-        if not learned:
-            return JSONResponse({"status": "the library has not learned: metachain learn"}, 503)
-        return JSONResponse({"status": "ok"})
+    async def readyz() -> Response:
+        """Report within two seconds whether the encoder is warm, and the library has learned and can be written."""
+        problem = await readiness.problem()
+        return JSONResponse({"status": problem or "ok"}, 503 if problem else 200)
 
     @routes.get(
         "/metrics",
@@ -181,6 +178,8 @@ def _operator_routes(library: Library, metrics: Metrics) -> APIRouter:
     )
     def numbers(institution: str = METRICS_READER) -> Response:
         """Give metrics for Prometheus."""
+        learned = learned_at(library)
+        metrics.prior_age.set((datetime.now(UTC) - datetime.fromisoformat(learned)).total_seconds() if learned else nan)
         return Response(metrics.text(), media_type=METRICS_TYPE)
 
     return routes

@@ -6,6 +6,7 @@ MetachainError
 ├── NotFoundError    (LookupError)      an institution, a prior or a posterior is not in the library
 ├── LibraryError     (ValueError)       the library file is foreign, corrupt or of another format
 ├── StorageError     (PermissionError)  the library can't be written: read-only place, full disk, locked
+│   └── BusyError                       all of its database's connections are in use
 ├── SharingError     (PermissionError)  an institution does not share what is asked for
 └── ModelError       (RuntimeError)     a language model can't be reached, or refuses to be asked
 
@@ -14,6 +15,7 @@ Every message says what was wrong, what was got, and what to do.
 
 __all__ = [
     "AnswerError",
+    "BusyError",
     "DataError",
     "LibraryError",
     "MetachainError",
@@ -46,6 +48,10 @@ class LibraryError(MetachainError, ValueError):
 
 class StorageError(MetachainError, PermissionError):
     """The library can't be written: read-only place, full disk, or locked by another process."""
+
+
+class BusyError(StorageError):
+    """All connections to the library's database are in use."""
 
 
 class SharingError(MetachainError, PermissionError):

@@ -7,9 +7,15 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metachain.chains.service.metrics import Metrics
-from metachain.chains.service.problems import error_response, places_of, status_and_reason
+from metachain.chains.service.problems import error_response, status_and_reason
+from metachain.errors import LibraryError, StorageError
+from metachain.failures import facts_of
 
 __all__ = ["AccessLog"]
+
+UNKNOWN_KEY = 401
+SERVERS = 500
+"""First status of errors that are not the client's."""
 
 logger = logging.getLogger("metachain.server")
 
@@ -26,6 +32,7 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         begun, status, id = perf_counter(), 0, uuid4().hex
+        state = scope.setdefault("state", {})
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -38,20 +45,29 @@ class AccessLog:
             try:
                 await self._app(scope, receive, sending)
             except Exception as error:  # noqa: BLE001 - the client gets an answer, and the log gets the place
-                found, reason = status_and_reason(error)
-                logger.error(
-                    "failed", extra={"request": id, "error": type(error).__name__, "at": places_of(error.__traceback__)}
-                )
+                state["failure"] = error
                 if not status:
-                    await error_response(found, reason)(scope, receive, sending)
+                    await error_response(*status_and_reason(error))(scope, receive, sending)
             finally:
+                if "failure" in state:
+                    self._log_failure(state["failure"], id)
                 self._log(scope, id, status, perf_counter() - begun)
+
+    def _log_failure(self, error: BaseException, id: str) -> None:
+        """Log an error that is the server's, the library's or the model's, and not the client's."""
+        if status_and_reason(error)[0] < SERVERS:
+            return
+        logger.error("failed", extra={"request": id, **facts_of(error)})
+        if isinstance(error, LibraryError | StorageError):
+            self._metrics.library_errors.labels(type(error).__name__).inc()
 
     def _log(self, scope: Scope, id: str, status: int, seconds: float) -> None:
         # The path itself may hold anything, and would give each request a metric of its own.
         route = str(getattr(scope.get("route"), "path", "unknown"))
         self._metrics.requests.labels(route, scope["method"], status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
+        self._metrics.refused_keys.inc(status == UNKNOWN_KEY)
+        self._metrics.observe_memory()
         key = scope.get("state", {}).get("key")
         fields = {"request": id, "method": scope["method"], "route": route, "status": status}
         caller = {"key": key.id, "institution": key.institution} if key and key.id else {}

@@ -6,7 +6,6 @@ and ``strict_json`` correct its known faults in version 0.3.3.
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from inspect import isclass
 from typing import Any
@@ -24,8 +23,6 @@ from metachain.chains.service.limits import Limits
 from metachain.chains.service.problems import documented, status_and_reason
 
 __all__ = ["add_chain", "add_playground"]
-
-logger = logging.getLogger(__name__)
 
 CALLER = target_institution("ask", required=False)
 ADMINISTRATOR = target_institution("admin", required=False)
@@ -72,7 +69,7 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
     async def stream(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer one input in pieces, as server-sent events."""
         _check_body(request, institution, [body.input], [body.config])
-        return await _streamed(await handler.stream(request))
+        return await _streamed(request, await handler.stream(request))
 
     # The chain's own types exist only now, so no annotation can name them.
     invoke.__annotations__["body"] = handler.InvokeRequest
@@ -96,7 +93,7 @@ def add_playground(router: APIRouter, name: str, chain: Runnable[Any, Any]) -> N
     async def stream_log(body: Any, request: Request, institution: str = ADMINISTRATOR) -> Response:
         """Answer one input, with all intermediate steps."""
         _check_body(request, institution, [body.input], [body.config])
-        return await _streamed(await handler.stream_log(request))
+        return await _streamed(request, await handler.stream_log(request))
 
     async def playground(
         file_path: str, request: Request, config_hash: str = "", institution: str = ADMINISTRATOR
@@ -183,7 +180,7 @@ def _get(thing: Any, name: str) -> Any:
     return (thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, "")) or ""
 
 
-async def _streamed(answered: EventSourceResponse) -> Events:
+async def _streamed(request: Request, answered: EventSourceResponse) -> Events:
     """Pass events on. An error before the first event becomes the answer; a later one becomes an error event."""
     events: Any = answered.body_iterator
     first = await anext(events, None)
@@ -191,10 +188,12 @@ async def _streamed(answered: EventSourceResponse) -> Events:
         async for _ in events:  # LangServe raises the error itself
             pass
         raise HTTPException(500, "the stream failed")
-    return Events(_sent(first, events))
+    return Events(_sent(request, first, events))
 
 
-async def _sent(first: dict[str, Any] | None, events: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+async def _sent(
+    request: Request, first: dict[str, Any] | None, events: AsyncIterator[dict[str, Any]]
+) -> AsyncIterator[dict[str, Any]]:
     try:
         if first is not None:
             yield first
@@ -203,5 +202,5 @@ async def _sent(first: dict[str, Any] | None, events: AsyncIterator[dict[str, An
                 yield event
     except Exception as error:  # noqa: BLE001 - the client and the log get it
         status, reason = status_and_reason(error)
-        logger.warning("a stream failed: %s", type(error).__name__)
+        request.state.failure = error
         yield {"event": "error", "data": json.dumps({"status_code": status, "message": reason})}

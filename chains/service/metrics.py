@@ -1,8 +1,11 @@
 """Metrics of a server, for Prometheus."""
 
+import mmap
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 from uuid import UUID
@@ -19,6 +22,7 @@ __all__ = ["SHARED_FOLDER", "Metrics"]
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable with the folder in which several workers keep their metrics."""
+PAGE_BYTES = mmap.PAGESIZE
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else each metric has a second series
@@ -55,7 +59,29 @@ class Metrics(BaseCallbackHandler):
         self.labels = counter("metachain_labels", "Labelled examples stored.", ["institution"])
         self.tokens = counter("metachain_tokens", "Tokens of all models.", ["kind"])
         self.model_calls = counter("metachain_model_calls", "Model calls.", ["outcome"])
+        self.library_errors = counter("metachain_library_errors", "Errors of the library's database.", ["kind"])
+        self.refused_keys = counter("metachain_refused_keys", "Requests without a valid key.")
+        self.unwritten = counter("metachain_unwritten_answers", "Answers given that could not be recorded.")
+        self.prior_age = gauge(
+            "metachain_prior_age_seconds",
+            "Time since the common prior was learned; NaN where that is unknown.",
+            multiprocess_mode="mostrecent",
+        )
+        self.memory = gauge(
+            "metachain_resident_memory_bytes",
+            "Resident memory of a worker after its last request; Linux only.",
+            multiprocess_mode="liveall",
+        )
         self._begun: dict[UUID, float] = {}
+
+    def count_unwritten(self, error: Exception) -> None:
+        """Count an answer that could not be recorded."""
+        self.unwritten.inc()
+
+    def observe_memory(self) -> None:
+        """Read this process's resident memory; do nothing where the system does not tell it."""
+        with suppress(OSError):
+            self.memory.set(int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES)
 
     def text(self) -> bytes:
         """Write all metrics, of all workers, in Prometheus' text format."""

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from metachain import errors
-from metachain.chains.api_failures import is_transient, status_of
+from metachain.chains.api_failures import is_provider_failure
 from metachain.errors import MetachainError
 
 __all__ = ["Problem", "documented", "error_response", "explain_errors", "places_of", "status_and_reason"]
@@ -68,10 +68,10 @@ def status_and_reason(error: BaseException) -> tuple[int, str]:
         return error.status_code, str(error.detail)
     for kind, status in STATUS:
         if isinstance(error, kind):
-            if isinstance(error, KEPT_FROM_CLIENTS):
+            if isinstance(error, KEPT_FROM_CLIENTS) and not isinstance(error, errors.BusyError):
                 return status, "the library can't be used now; the server's log has the reason"
             return status, str(error)
-    if status_of(error) is not None or is_transient(error):
+    if is_provider_failure(error):
         return 502, "the model's provider failed; try again later"
     return 500, MEANINGS[500]
 
@@ -89,6 +89,7 @@ def explain_errors(app: FastAPI) -> None:
 
 
 async def _explained(request: Request, error: Exception) -> JSONResponse:
+    request.state.failure = error
     headers = error.headers if isinstance(error, HTTPException) else None
     return error_response(*status_and_reason(error), headers)
 

@@ -31,6 +31,7 @@ from metachain.deidentification.gate import Gate, gate_named
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import has_learned
 from metachain.library.connect import without_password
+from metachain.library.engine import Connections
 from metachain.library.library import Library
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
 from metachain.selection.learned_policies import load_policy
@@ -70,6 +71,7 @@ class Serving:
     trace_texts: bool = False
     """True to allow LangSmith's tracing, which sends whole prompts to another service."""
     limits: Limits = field(default_factory=Limits)
+    connections: Connections = field(default_factory=Connections)
 
 
 class AnyObject(RootModel[dict[str, JsonValue]]):
@@ -126,8 +128,11 @@ def run(serving: Serving, tell: Callable[[str], object]) -> None:
 def app() -> FastAPI:
     """Make one worker's app from the settings in the environment."""
     settings = json.loads(os.environ[SETTINGS])
-    serving = replace(Serving(**settings), limits=Limits(**settings["limits"]))
-    library = Library.open(serving.library, create=False, purpose=serving.purpose, gate=_gate(serving))
+    limits, connections = Limits(**settings["limits"]), Connections(**settings["connections"])
+    serving = replace(Serving(**settings), limits=limits, connections=connections)
+    library = Library.open(
+        serving.library, create=False, purpose=serving.purpose, gate=_gate(serving), connections=serving.connections
+    )
     selector = LibraryExampleSelector(library, policy=load_policy(library, serving.model))
     return create_app(
         library,

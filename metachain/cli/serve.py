@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from metachain import cli
-from metachain.cli.options import Deidentify, LibraryPath, Model, Purpose
+from metachain.cli.options import Deidentify, Model, Purpose
 from metachain.errors import DataError
 
 __all__ = ["serve"]
@@ -13,7 +13,14 @@ __all__ = ["serve"]
 
 # Longer than 40 lines: the signature is the command line.
 def serve(
-    library: LibraryPath,
+    library: Annotated[
+        str,
+        typer.Argument(
+            metavar="LIBRARY",
+            envvar="METACHAIN_LIBRARY",
+            help="Path of the library (an SQLite file), or its address: postgresql+psycopg://…",
+        ),
+    ],
     model: Model = "offline",
     host: Annotated[str, typer.Option(help="Address to listen on; this machine's own by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
@@ -39,6 +46,18 @@ def serve(
         int, typer.Option(min=1, help="Maximum concurrent requests per API key and worker.")
     ] = 32,
     seconds: Annotated[float, typer.Option(min=0.1, help="Maximum time for a request, in seconds.")] = 60.0,
+    pool_size: Annotated[int, typer.Option(min=1, help="Maximum connections to the database per worker.")] = 15,
+    pool_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Maximum wait for a free connection to the database, in seconds.")
+    ] = 10.0,
+    statement_timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Maximum time of one statement in PostgreSQL, or wait for another writer in SQLite, in seconds; the "
+            "database's own by default.",
+        ),
+    ] = None,
     certificate: Annotated[str, typer.Option(help="PEM file of the TLS certificate, to serve over HTTPS.")] = "",
     private_key: Annotated[str, typer.Option(help="PEM file of the certificate's private key.")] = "",
     no_keys: Annotated[
@@ -77,6 +96,7 @@ def serve(
         # An optional extra: metachain[serve].
         from metachain.chains.server import Limits  # noqa: PLC0415
         from metachain.chains.service.running import Serving, run  # noqa: PLC0415
+        from metachain.library.engine import Connections  # noqa: PLC0415
     except ImportError as error:
         raise DataError(
             f"serving needs packages that are not installed ({error}): pip install 'metachain[serve]'"
@@ -107,6 +127,7 @@ def serve(
         plain_http=plain_http,
         allowed_hosts=tuple(allowed_host or ()),
         trace_texts=trace_texts,
+        connections=Connections(pool_size, pool_timeout, statement_timeout),
         limits=limits,
     )
     run(serving, cli.out.print)

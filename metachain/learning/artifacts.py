@@ -14,15 +14,18 @@ from metachain.learning.guard import UNLEARNED_SHARPNESS
 from metachain.learning.posterior import Posterior
 from metachain.learning.prior import GuardResult, Prior
 from metachain.library.library import Library
+from metachain.timestamps import now
 
-__all__ = ["OWN_PRIOR", "PRIOR", "has_learned", "load_posterior", "load_prior", "name_of", "save_posterior"]
-__all__ += ["save_prior"]
+__all__ = ["OWN_PRIOR", "PRIOR", "has_learned", "learned_at", "load_posterior", "load_prior", "name_of"]
+__all__ += ["save_posterior", "save_prior"]
 
 PRIOR_FORMAT = "metachain-prior/3"
 POSTERIOR_FORMAT = "metachain-posterior/4"
 PRIOR = "prior"
 BEFORE_NUMBERS = 0
 """Number of the demonstrations that were in a library before changes were counted."""
+LEARNED_AT = "time of the common prior"
+"""Key of ``Library.cache``."""
 OWN_PRIOR = "prior of "
 """Start of the name of one institution's own prior; the institution's name follows."""
 
@@ -40,6 +43,7 @@ def save_prior(library: Library, prior: Prior, institution: str | None = None) -
         "sharpness": prior.lesson.sharpness,
         "fingerprint": prior.fingerprint,
         "until": prior.until,
+        "learned": now(),
     }
     arrays = {"transfer": prior.transfer, "scores": prior.lesson.scores}
     library.save(name_of(institution), header, arrays, counts="learned")
@@ -48,6 +52,19 @@ def save_prior(library: Library, prior: Prior, institution: str | None = None) -
 def has_learned(library: Library) -> bool:
     """True if the library holds any prior, the common one or an institution's own."""
     return any(name == PRIOR or name.startswith(OWN_PRIOR) for name in library.learned())
+
+
+def learned_at(library: Library) -> str:
+    """Time at which the library's common prior was learned, UTC, ISO 8601; empty for none, and for an older prior."""
+    version = library.content_version([]), library.state(PRIOR).learned
+    known: Any = library.cache.get(LEARNED_AT)
+    if known is None or known[0] != version:
+        try:
+            header, _ = library.load(PRIOR)
+        except NotFoundError:
+            header = {}
+        known = library.cache[LEARNED_AT] = version, str(header.get("learned", ""))
+    return str(known[1])
 
 
 def load_prior(library: Library, institution: str | None = None) -> Prior:

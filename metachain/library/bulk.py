@@ -65,7 +65,7 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     staged = f"incoming_{table.name}"
     # PostgreSQL refuses COPY into a table with row-level security, so the rows take a temporary table first.
     connection.execute(
-        text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
+        text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name} INCLUDING DEFAULTS) ON COMMIT DROP")
     )
     raw: Any = connection.connection.dbapi_connection
     documents = {column.name for column in table.c if isinstance(column.type, JSON)}

@@ -6,6 +6,7 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from metachain.errors import DataError
+from metachain.library.engine import Connections
 from metachain.library.postgresql import open_postgresql
 from metachain.library.sqlite import open_sqlite
 
@@ -34,15 +35,16 @@ def without_password(target: str) -> str:
         return "://***"
 
 
-def open_engine(target: str | Path, *, create: bool = True) -> Engine:
+def open_engine(target: str | Path, *, create: bool = True, connections: Connections | None = None) -> Engine:
     """Open the SQLite file or the PostgreSQL database ``target``; make a library if none is there.
 
     An older schema is migrated. Raises NotFoundError (nothing there, and ``create`` is false), LibraryError (foreign,
     corrupt or newer), StorageError (can't be made, reached or written), DataError (unknown kind of address).
     """
+    connections = connections or Connections()
     kind, separator, _ = str(target).partition("://")
     if not separator:
-        return open_sqlite(Path(target), create=create)
+        return open_sqlite(Path(target), create=create, connections=connections)
     if kind.partition("+")[0] != "postgresql":
         raise DataError(f"{kind}://…: a library is a path, or a database postgresql+psycopg://USER@HOST:PORT/DATABASE")
-    return open_postgresql(str(target), create=create)
+    return open_postgresql(str(target), create=create, connections=connections)

@@ -4,37 +4,64 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from json import JSONDecodeError
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
-from metachain.errors import LibraryError, StorageError
+from metachain.errors import BusyError, DataError, LibraryError, MetachainError, StorageError
 
-__all__ = ["KEEPER", "Viewer", "is_postgresql", "place_of", "reading", "writing"]
+__all__ = ["KEEPER", "Connections", "Viewer", "is_postgresql", "outside_transactions", "place_of", "reading", "writing"]
 
 WRITERS = 0x6D636C62
 """Advisory lock of transactions that write alone: the bytes of "mclb"."""
-ADVICE = {
+SQLITE_ADVICE = {
     "write-ahead log": "open it once where it may be written (metachain key LIBRARY), then copy it again",
     "readonly": "the file or its folder is read-only; change its permissions or copy the library elsewhere",
-    "read-only": "the database is read-only; connect to its primary",
     "full": "the disk is full; free some space and run again, what was acknowledged is kept",
-    "No space left": "the disk is full; free some space and run again, what was acknowledged is kept",
     "locked": "another process is writing; run again when it has finished",
     "unable to open": "the place can't be opened; check that the folder exists and may be written",
     "disk I/O": "the disk could not be read or written; check it and its free space",
+}
+POSTGRESQL_ADVICE = {
+    "read-only transaction": "the database is read-only; connect to its primary",
+    "No space left": "the disk is full; free some space and run again, what was acknowledged is kept",
     "password authentication failed": "check the user and the password of the address",
     "no password supplied": "give the password in the address, in PGPASSWORD or in ~/.pgpass",
     "FATAL:  database": "check the database's name in the address, or make it: CREATE DATABASE",
     "FATAL:  role": "check the user in the address",
     "too many clients": "the server has no connection left; run again, or raise max_connections",
     "slots are reserved": "the server has no connection left; run again, or raise max_connections",
-    "deadlock": "another process wrote the same; run again",
+    "deadlock detected": "another process wrote the same; run again",
+    "could not serialize": "another process wrote the same; run again",
     "canceling statement": "the server gave up waiting; run again, or raise its timeouts",
-    "connection": "the database can't be reached, or ended the connection; check that it runs, and run again",
     "permission denied": "the role may not do this; make it the owner of the library's tables",
 }
 """Advice by a part of the database's error message."""
+BROKEN = "the database can't be reached, or ended the connection; check that it runs, and run again"
+UNSTORABLE = frozenset({"DataError", "ProgramLimitExceeded"})
+"""Classes of psycopg's errors about a value that PostgreSQL can't hold: too long for an index, or NUL in a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Connections of one process to a library's database, and their waits in seconds."""
+
+    most: int = 15
+    """Maximum number of connections at once."""
+    timeout: float = 30.0
+    """Maximum wait for a free connection; then BusyError is raised."""
+    statement_timeout: float | None = None
+    """Maximum time of one statement in PostgreSQL, and maximum wait for another writer in SQLite; None for PostgreSQL's
+    own setting, and for half a minute in SQLite."""
+
+    def __post_init__(self) -> None:
+        """Raise DataError for a number that is not above 0."""
+        for name in ("most", "timeout", "statement_timeout"):
+            given = getattr(self, name)
+            if given is not None and not given > 0:
+                raise DataError(f"{name!r} of the connections must be above 0, got {given!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +111,13 @@ def writing(
         yield connection
 
 
+@contextmanager
+def outside_transactions(engine: Engine) -> Iterator[Connection]:
+    """A connection whose statements are each stored at once, as VACUUM and CREATE INDEX CONCURRENTLY need it."""
+    with _our_errors(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
+
+
 def is_postgresql(bound: Engine | Connection) -> bool:
     """True for a library in PostgreSQL, False for an SQLite file."""
     return bound.dialect.name == "postgresql"
@@ -95,20 +129,29 @@ def place_of(engine: Engine) -> str:
 
 
 def _set_viewer(connection: Connection, viewer: Viewer | None) -> None:
-    if viewer is None or not is_postgresql(connection):
+    """Say for whom this transaction reads, and how long a statement may take; poolers such as PgBouncer allow it."""
+    if not is_postgresql(connection):
         return
-    keeper = "yes" if viewer.institution is None else ""
-    settings = {"keeper": keeper, "asks": viewer.institution or "", "purpose": viewer.purpose}
-    set_each = ", ".join(f"set_config('metachain.{name}', :{name}, true)" for name in settings)
-    connection.execute(text(f"SELECT {set_each}"), settings)
+    settings = dict(connection.get_execution_options().get("settings", {}))
+    if viewer is not None:
+        settings["metachain.keeper"] = "yes" if viewer.institution is None else ""
+        settings |= {"metachain.asks": viewer.institution or "", "metachain.purpose": viewer.purpose}
+    if settings:
+        given = {f"value{place}": value for place, value in enumerate(settings.values())}
+        calls = ", ".join(f"set_config('{name}', :{value}, true)" for name, value in zip(settings, given, strict=True))
+        connection.execute(text(f"SELECT {calls}"), given)
 
 
 @contextmanager
 def _our_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
+    except NoFreeConnection as error:
+        raise BusyError(
+            "the database has no free connection; ask again in a moment, or allow more (--pool-size)"
+        ) from error
     except DBAPIError as error:
-        raise _as_our_error(error.orig, engine) from error
+        raise _as_our_error(error.orig, engine, broken=error.connection_invalidated) from error
     except engine.dialect.loaded_dbapi.Error as error:
         # COPY and binary vectors go through PostgreSQL's own driver, past SQLAlchemy.
         raise _as_our_error(error, engine) from error
@@ -116,12 +159,22 @@ def _our_errors(engine: Engine) -> Iterator[None]:
         raise _damaged(engine, error) from error
 
 
-def _as_our_error(error: BaseException | None, engine: Engine) -> LibraryError | StorageError:
+def _as_our_error(error: BaseException | None, engine: Engine, *, broken: bool = False) -> MetachainError:
     reason = str(error).strip().split("\n")[0]
-    for sign, what in ADVICE.items():
+    if is_postgresql(engine) and any(kind.__name__ in UNSTORABLE for kind in type(error).__mro__):
+        return DataError(f"the database can't hold a value ({type(error).__name__}); shorten or correct it")
+    for sign, what in (POSTGRESQL_ADVICE if is_postgresql(engine) else SQLITE_ADVICE).items():
         if sign in reason:
             return StorageError(f"{place_of(engine)}: {reason}; {what}")
+    if broken or _is_operational(error, engine):
+        return StorageError(f"{place_of(engine)}: {reason}; {BROKEN}")
     return _damaged(engine, reason)
+
+
+def _is_operational(error: BaseException | None, engine: Engine) -> bool:
+    """True for PostgreSQL's errors of connections and resources; SQLite's class has errors of damaged files too."""
+    driver: Any = engine.dialect.loaded_dbapi
+    return is_postgresql(engine) and isinstance(error, driver.OperationalError | driver.InterfaceError)
 
 
 def _damaged(engine: Engine, reason: object) -> LibraryError:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, sel
 
 from metachain.embedding.similarity import text_sha256
 from metachain.library.bulk import batched
-from metachain.library.engine import is_postgresql
+from metachain.library.engine import is_postgresql, outside_transactions
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.library.schema import artifacts, demonstrations, embeddings, grants, groups, keys, outcomes, receipts
 from metachain.library.vector_index import rewrite
@@ -135,7 +135,7 @@ def scrub(engine: Engine) -> bool:
     backups.
     """
     if is_postgresql(engine):
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with outside_transactions(engine) as connection:
             for table in (demonstrations, outcomes, embeddings, artifacts):
                 connection.execute(text(f"VACUUM FULL {table.name}"))
             rewrite(connection)

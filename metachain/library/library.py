@@ -20,7 +20,7 @@ from metachain.library.artifacts import Artifacts, list_answers, listed_answers
 from metachain.library.audit import Audit
 from metachain.library.connect import open_engine
 from metachain.library.demonstrations import IMPORTED, Added, AdmissionGate, Arrival, Refused
-from metachain.library.engine import KEEPER, Viewer, place_of, reading, writing
+from metachain.library.engine import KEEPER, Connections, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.library.origins import Reach
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
@@ -76,15 +76,18 @@ class Library:
         gate: AdmissionGate | None = None,
         audit: bool = True,
         workers: Workers = HERE,
+        connections: Connections | None = None,
     ) -> Self:
         """Open the library at a path or a PostgreSQL address; make an empty one if none is there.
 
         With ``create=False`` no library is made. ``purpose`` is the use of other institutions' demonstrations; grants
         that are limited to other purposes do not count. Every new demonstration passes the ``gate``, such as
         ``metachain.deidentification.gate.Gate("redact")``. Each selection is recorded in ``audit`` unless that is
-        False. ``workers`` embed large numbers of texts. Raises NotFoundError, LibraryError, StorageError or DataError.
+        False. ``workers`` embed large numbers of texts. ``connections`` limit those to the database. Raises
+        NotFoundError, LibraryError, StorageError or DataError.
         """
-        return cls(open_engine(place, create=create), encoder or MiniLM(), purpose, gate, audit=audit, workers=workers)
+        engine = open_engine(place, create=create, connections=connections)
+        return cls(engine, encoder or MiniLM(), purpose, gate, audit=audit, workers=workers)
 
     def close(self) -> None:
         """Close the file or the connections."""

@@ -6,7 +6,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
-from metachain.library.engine import place_of, reading, writing
+from metachain.library.engine import Connections, place_of, reading, writing
 from metachain.library.migrations import migrate, refuse_newer
 from metachain.library.schema import SCHEMA_VERSION, demonstrations, placed, protected, tables
 
@@ -14,7 +14,17 @@ __all__ = ["open_postgresql"]
 
 OLDEST = 15
 """Oldest supported major version of PostgreSQL."""
-CONNECT_SECONDS = 10
+CONNECT_ARGUMENTS = {
+    "connect_timeout": 10,
+    "application_name": "metachain",
+    "prepare_threshold": None,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""Arguments of psycopg. A server that vanished is noticed within a minute. Nothing is prepared on the server, and no
+setting outlives a transaction, because a pooler such as PgBouncer gives each transaction another connection."""
 VERSION_TABLE = "metachain_schema"
 SHAREABLE = (demonstrations, placed)
 """Protected tables with rows that other institutions may see."""
@@ -39,7 +49,7 @@ SHARED = f"""
 """The rules of ``origins.covered``."""
 
 
-def open_postgresql(address: str, *, create: bool) -> Engine:
+def open_postgresql(address: str, *, create: bool, connections: Connections) -> Engine:
     """Open the library in a database; make its tables if there are none and ``create`` is set.
 
     Raises NotFoundError (no library there), StorageError (can't be reached or written), LibraryError (foreign or newer
@@ -49,11 +59,16 @@ def open_postgresql(address: str, *, create: bool) -> Engine:
     for package in ("psycopg", "pgvector"):
         if find_spec(package) is None:
             raise DataError(f"a library in PostgreSQL needs {package}: pip install 'metachain[postgres]'")
+    seconds = connections.statement_timeout
     engine = create_engine(
         _url(address),
         pool_pre_ping=True,
+        pool_size=connections.most,
+        max_overflow=0,
+        pool_timeout=connections.timeout,
         hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "metachain"},
+        connect_args=CONNECT_ARGUMENTS,
+        execution_options={"settings": {} if seconds is None else {"statement_timeout": f"{seconds * 1000:.0f}ms"}},
     )
     try:
         _check_server(engine)

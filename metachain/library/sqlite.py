@@ -13,7 +13,7 @@ from sqlalchemy.exc import DisconnectionError
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
 from metachain.files import PRIVATE
-from metachain.library.engine import reading, writing
+from metachain.library.engine import Connections, reading, writing
 from metachain.library.migrations import migrate, refuse_newer
 from metachain.library.schema import SCHEMA_VERSION
 
@@ -25,7 +25,7 @@ BUSY_SECONDS = 30
 """Time that a process waits for another one that writes, in seconds."""
 
 
-def open_sqlite(path: Path, *, create: bool) -> Engine:
+def open_sqlite(path: Path, *, create: bool, connections: Connections) -> Engine:
     """Open a library file; make it if there is none and ``create`` is set. Raises the errors of ``open_engine``."""
     if path.is_dir():
         raise DataError(f"{path} is a folder; give the path of a library file, such as {path / 'hospitals.db'}")
@@ -40,7 +40,10 @@ def open_sqlite(path: Path, *, create: bool) -> Engine:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
     engine = create_engine(
         URL.create("sqlite", database=database),
-        creator=lambda: _connect(database),
+        creator=lambda: _connect(database, connections.statement_timeout or BUSY_SECONDS),
+        pool_size=connections.most,
+        max_overflow=0,
+        pool_timeout=connections.timeout,
         pool_reset_on_return="rollback",
         hide_parameters=True,
         json_deserializer=_read_json,
@@ -77,7 +80,7 @@ class _Connection(sqlite3.Connection):
     opened: _ReadOnlyFile | None = None
 
 
-def _connect(database: str) -> sqlite3.Connection:
+def _connect(database: str, busy_seconds: float) -> sqlite3.Connection:
     path = Path(database)
     state = _ReadOnlyFile.of(path)
     if state is not None and state.log and not _beside(path, "-shm").exists():
@@ -87,7 +90,7 @@ def _connect(database: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.as_uri()}{options}",
         uri=True,
-        timeout=BUSY_SECONDS,
+        timeout=busy_seconds,
         check_same_thread=False,
         isolation_level=None,
         factory=_Connection,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from metachain.errors import DataError
-from metachain.library.engine import KEEPER, is_postgresql, place_of, writing
+from metachain.library.engine import KEEPER, is_postgresql, outside_transactions, place_of, writing
 
 __all__ = ["build", "index_name", "index_vectors", "reindex", "rewrite"]
 
@@ -71,7 +71,7 @@ def build(engine: Engine, fingerprint: str, size: int) -> int:
         counted = text("SELECT count(*) FROM placed WHERE fingerprint = :fingerprint")
         count = int(connection.execute(counted, {"fingerprint": fingerprint}).scalar_one())
     name = index_name(fingerprint, size)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with outside_transactions(engine) as connection:
         half_built = text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
         if connection.execute(half_built, {"name": name}).scalar():
             connection.execute(text(f"DROP INDEX {name}"))

@@ -152,6 +152,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in ("429", "500"):
             self._send(int(fault), "application/json", [json.dumps(wire.error(int(fault)))])
             return
+        if fault == "page":
+            self._send(200, "text/html", ["<html>a proxy's own page</html>"])
+            return
         asked = wire.asked(self.path, body)
         state.asked.append(asked)
         kind = wire.stream_type if asked.streamed else "application/json"

@@ -80,19 +80,24 @@ def serving(
     environment: Mapping[str, str] | None = None,
     scheme: str = "http",
     learned: bool = True,
+    named: bool = True,
     **settings: Any,
 ) -> Iterator[Server]:
-    """Serve a library until the block ends; without ``secrets`` the library and keys for all are made first."""
+    """Serve a library until the block ends; without ``secrets`` the library and keys for all are made first.
+
+    With ``named=False`` the library's place is in the environment alone, not among the arguments.
+    """
     if secrets is None:
         if learned:
             learned_library(place, demonstrations())
         secrets = keys_of(place, "h0", "h1", "h2", "new", "admin")
     port = free_port()
+    argument, where = ([place], {}) if named else ([], {"METACHAIN_LIBRARY": place})
     log = folder / f"log of {port}.jsonl"
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "tiny_cli.py"), "serve", place, "--port", str(port), *options],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE), **(environment or {})},
+            [sys.executable, str(HERE / "tiny_cli.py"), "serve", *argument, "--port", str(port), *options],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE), **where, **(environment or {})},
             cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=errors,

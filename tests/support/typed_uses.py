@@ -102,6 +102,7 @@ def use_library(library: libraries.Library) -> None:
     assert_type(libraries.NOBODY, libraries.Grant)
     library.sharing.state("mercy", libraries.EVERYONE, libraries.Grant(libraries.Audience.read("group:north")))
     assert_type(library.counts(), dict[str, int])
+    metachain.Library.open("hospitals.db", connections=libraries.Connections(most=4, timeout=5.0))
     assert_type(library.record_feedback("id", 1.0), libraries.Outcome)
     libraries.ingest_file(library, "past.csv", columns={"input": "description"})
     libraries.embed_stored(library, library.institutions())

@@ -58,6 +58,7 @@ FRONT_DOORS = {
     "metachain.library": [
         "Audience",
         "AuditEntry",
+        "Connections",
         "EVERYONE",
         "Grant",
         "Ingested",

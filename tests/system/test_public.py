@@ -116,6 +116,7 @@ def test_errors_are_also_what_python_calls_them() -> None:
         errors.NotFoundError: LookupError,
         errors.LibraryError: ValueError,
         errors.StorageError: PermissionError,
+        errors.BusyError: PermissionError,
         errors.SharingError: PermissionError,
         errors.ModelError: RuntimeError,
     }

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 from handmade import Tiny, demonstrations, learned_library
-from httpx import Response
+from httpx import ReadTimeout, Response
 from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import BaseModel
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from metachain.chains.server import Limits, create_app
 from metachain.chains.service.running import standard_chains
-from metachain.errors import DataError, LibraryError, ModelError, SharingError, StorageError
+from metachain.errors import BusyError, DataError, LibraryError, ModelError, SharingError, StorageError
 from metachain.learning.artifacts import load_posterior
+from metachain.library.engine import writing
 from metachain.library.library import Library
 from metachain.retrievers import LibraryExampleSelector
 from metachain.selection.selection import Selection
@@ -46,6 +48,8 @@ def failing(given: dict[str, Any]) -> str:
         "library": LibraryError(HIDDEN),
         "sharing": SharingError("h1 does not share"),
         "timeout": TimeoutError(HIDDEN),
+        "unreached": ReadTimeout(HIDDEN),
+        "busy": BusyError("no free connection"),
         "other": KeyError(HIDDEN),
     }
     raise kinds[given["kind"]]
@@ -425,7 +429,9 @@ def test_another_content_type_is_refused(asked: Served) -> None:
         ("storage", 503, "the library can't be used now"),
         ("library", 503, "the library can't be used now"),
         ("sharing", 403, "h1 does not share"),
-        ("timeout", 502, "provider"),
+        ("unreached", 502, "provider"),
+        ("timeout", 500, "a fault of the server"),
+        ("busy", 503, "no free connection"),
         ("other", 500, "a fault of the server"),
     ],
 )
@@ -518,8 +524,27 @@ def test_numbers_are_told(served: Served) -> None:
     assert told["metachain_selection_seconds_count"] == "3.0"
     assert told['metachain_model_calls_total{outcome="answered"}'] == "3.0"
     assert float(told['metachain_tokens_total{kind="input"}']) > 0
+    assert 0 <= float(told["metachain_prior_age_seconds"]) < 3600
+    assert float(told["metachain_resident_memory_bytes"]) > 10_000_000
+    assert told["metachain_refused_keys_total"] == told["metachain_unwritten_answers_total"] == "0.0"
     assert told['metachain_requests_total{method="POST",route="/classify/invoke",status="200"}'] == "1.0"
     assert not any(QUERY in line for line in lines)
+
+
+def test_what_goes_wrong_is_counted(served: Served) -> None:
+    """Keys that are refused, answers that can't be recorded, and errors of the library, by kind."""
+    refused = served.client.get("/institutions", headers={"X-API-Key": "mc_unknown"})
+    assert refused.status_code == 401
+    full = "CREATE TRIGGER {0} BEFORE INSERT ON {0} BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+    for table, status in (("outcomes", 200), ("audit", 503)):
+        with writing(served.library._engine) as connection:
+            connection.execute(text(full.format(table)))
+        assert served.ask("new", "/classify/invoke", {"input": {"input": QUERY}}).status_code == status
+    lines = served.ask("metrics", "/metrics").text.splitlines()
+    told = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert told["metachain_refused_keys_total"] == "1.0"
+    assert told["metachain_unwritten_answers_total"] == "1.0"
+    assert told['metachain_library_errors_total{kind="StorageError"}'] == "1.0"
 
 
 def test_healthy_and_ready(asked: Served, tmp_path: Path) -> None:
