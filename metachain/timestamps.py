@@ -1,17 +1,26 @@
 """Moments in UTC as a library stores them: texts of one width, so that the order of texts is the order of time."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 from metachain.errors import DataError
 
-__all__ = ["checked_moment", "format_moment", "now", "parse_moment", "parse_moment_option"]
+__all__ = ["checked_moment", "format_moment", "now", "parse_duration", "parse_moment", "parse_moment_option"]
+__all__ += ["this_minute"]
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+DURATION = re.compile(r"([0-9]{1,6})([dh])")
+UNITS = {"d": "days", "h": "hours"}
 
 
 def now() -> str:
     """Format the present moment, to the second."""
     return format_moment(datetime.now(UTC))
+
+
+def this_minute() -> str:
+    """Format the beginning of the present minute."""
+    return format_moment(datetime.now(UTC).replace(second=0))
 
 
 def format_moment(at: datetime) -> str:
@@ -29,6 +38,12 @@ def checked_moment(name: str, at: datetime) -> str:
 def parse_moment(text: str) -> datetime:
     """Parse the output of ``format_moment``."""
     return datetime.strptime(text, FORMAT).replace(tzinfo=UTC)
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """Parse a duration such as ``90d`` or ``12h``; None for anything else."""
+    found = DURATION.fullmatch(text)
+    return None if found is None else timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 def parse_moment_option(option: str, text: str, also: str = "") -> datetime:

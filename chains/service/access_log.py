@@ -26,6 +26,7 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         begun, status, id = perf_counter(), 0, uuid4().hex
+        scope.setdefault("state", {})["request"] = id
 
         async def sending(message: Message) -> None:
             nonlocal status

@@ -1,12 +1,11 @@
 """``metachain audit``: lists past selections, writes them as JSON Lines, or deletes old ones."""
 
 import json
-import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -20,14 +19,13 @@ from metachain import library as libraries
 from metachain.cli.options import LibraryPath, check_json_file
 from metachain.errors import DataError
 from metachain.files import writing_text
-from metachain.timestamps import parse_moment_option
+from metachain.timestamps import parse_duration, parse_moment_option
 
 __all__ = ["audit"]
 
 ROWS = 50
 """Maximum number of entries printed; the newest are."""
 STANDARD_OUTPUT = Path("-")
-UNITS = {"d": "days", "h": "hours"}
 
 
 def audit(
@@ -84,11 +82,11 @@ def _prune(library: str, age: str) -> None:
 
 def _moment_before(age: str) -> datetime:
     """Moment that lies an age such as ``90d`` or ``12h`` before now, or the moment given."""
-    found = re.fullmatch(r"(\d{1,6})([dh])", age)
+    found = parse_duration(age)
     if found is None:
         return parse_moment_option("--prune", age, "an age such as 90d or 12h, or ")
     try:
-        return datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
+        return datetime.now(UTC) - found
     except OverflowError:
         raise DataError(f"--prune reaches back before the calendar begins: {age!r}; give a smaller age") from None
 

@@ -24,7 +24,7 @@ def test_a_key_is_found_by_its_secret_alone(place: str) -> None:
         key, secret = library.keys.make("st-marys", ["ask", "read"])
         other, others = library.keys.make("general")
         assert library.keys.of(secret) == key
-        assert key == Key(key.id, "st-marys", frozenset({"ask", "read"}), key.made)
+        assert key == Key(key.id, "st-marys", frozenset({"ask", "read"}), key.made, key.until)
         assert library.keys.of(others) == other
         assert other.scopes == frozenset(DEFAULT_SCOPES)
         mixed = f"mc_{key.id}_{others.split('_', 2)[2]}"
