@@ -178,7 +178,7 @@ def _operator_routes(library: Library, metrics: Metrics) -> APIRouter:
         "/metrics",
         response_class=Response,
         responses={
-            **documented(401, 403, 429, 503, 504),
+            **documented(401, 403, 422, 429, 503, 504),
             200: {"content": {METRICS_TYPE: {"schema": {"type": "string"}}}},
         },
     )

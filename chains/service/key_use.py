@@ -65,8 +65,8 @@ class KeyUse:
         self._write(partial(self._note, Caller(request=request), detail))
 
     def close(self) -> None:
-        """Finish writing."""
-        self._writer.shutdown()
+        """Wait until all is written."""
+        self._writer.submit(int).result()
 
     def _note(self, one: Caller, detail: dict[str, object]) -> None:
         with called_by(one):
