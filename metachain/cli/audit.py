@@ -62,13 +62,29 @@ def audit(
     Example: metachain audit hospitals.db --source mercy
     """
     limits = any((institution, source, since, until, model, json_file))
-    if prune or verify or head:
-        if limits or events or (prune and (verify or head)) or (head and not verify):
-            raise DataError(
-                "--prune deletes by age alone, and --verify takes --head alone; leave the other options out"
-            )
-        _prune(library, prune) if prune else _verify(library, head)
-        return
+    if prune and (limits or events or verify or head):
+        raise DataError("--prune deletes by age alone; leave the other options out")
+    if (verify or head) and (limits or events or not verify):
+        raise DataError("--verify takes no other option but --head, and --head needs --verify")
+    if prune:
+        _prune(library, prune)
+    elif verify:
+        _verify(library, head)
+    else:
+        _list(library, institution, source, since, until, model, json_file, events=events)
+
+
+def _list(
+    library: str,
+    institution: str,
+    source: str,
+    since: str,
+    until: str,
+    model: str,
+    json_file: Path | None,
+    *,
+    events: bool,
+) -> None:
     if events and (source or model):
         raise DataError("--source and --model are of selections; leave them out with --events")
     if json_file != STANDARD_OUTPUT:

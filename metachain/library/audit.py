@@ -183,10 +183,9 @@ class Audit:
         return (Event(**row) for row in self._read(_limited(query, institution, since, until)))
 
     def prune(self, before: datetime) -> int:
-        """Delete the entries and events before the first one that is not older than a time.
+        """Delete entries and events before a time; returns the number of entries.
 
-        Returns the number of entries. The chain can be verified from its new beginning. Raises DataError for a time
-        without a time zone.
+        The rest of the chain can be verified. Raises DataError for a time without a time zone.
         """
         moment = checked_moment("before", before)
         with writing(self._engine) as connection:

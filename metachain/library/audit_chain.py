@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from heapq import merge
 from typing import Any
 from uuid import UUID
 
@@ -65,9 +66,9 @@ class Verified:
     """Result of a verification."""
 
     entries: int
-    """Number of rows that were read and are in order, selections and other events."""
+    """Number of rows that are in order, up to the first that is not; selections and other events."""
     head: Head
-    """End of the rows in order."""
+    """The last of them."""
     broken: str | None
     """The first place that is not in order; None if all are."""
 
@@ -113,46 +114,48 @@ def note(connection: Connection, kind: str, institution: str = "", detail: Mappi
 
 
 def prune(connection: Connection, before: str) -> int:
-    """Delete the rows before the first one that is not older than ``before``; returns the number of selections.
+    """Delete the rows from before a time; returns the number of selections among them.
 
-    An event records the number and the hash of the last deleted row, at which the chain begins from then on.
+    An event records the gaps that this and earlier prunings left, each with the hash from which the chain goes on.
     """
-    head = locked_head(connection)
-    kept = connection.execute(select(func.min(table.c.number)).where(table.c.at >= before)).scalar()
-    last = head.number if kept is None else kept - 1
-    going = table.c.number <= last
-    end = connection.execute(select(table.c.sha256).where(table.c.number == last)).scalar()
-    if end is None:
+    locked_head(connection)
+    gaps, old = _gaps(connection), table.c.at < before
+    if gaps is None:
+        raise LibraryError("the audit's record of the last pruning can't be read; see metachain audit LIBRARY --verify")
+    going = connection.execute(
+        select(table.c.number, table.c.number, table.c.sha256).where(old).order_by(table.c.number)
+    )
+    merged: list[tuple[int, int, str]] = []
+    for first, last, digest in merge(gaps, map(tuple, going)):
+        begin = merged.pop()[0] if merged and merged[-1][1] + 1 == first else first
+        merged.append((begin, last, digest))
+    if merged == gaps:
         return 0
-    counted = select(func.count()).where(going, table.c.kind == SELECTION)
+    counted = select(func.count()).where(old, table.c.kind == SELECTION)
     selections = connection.execute(counted).scalar_one()
-    connection.execute(delete(table).where(going))
-    note(connection, PRUNED, detail={"selections": selections, "number": last, "sha256": end})
+    connection.execute(delete(table).where(old))
+    note(connection, PRUNED, detail={"selections": selections, "gaps": merged})
     return selections
 
 
 def verify(connection: Connection, noted: Head | None = None) -> Verified:
     """Compute the chain anew, within one reading transaction; ``noted`` is an earlier head that it must still hold."""
-    start = _beginning(connection)
-    if start is None:
+    gaps = _gaps(connection)
+    if gaps is None:
         return Verified(0, Head(), "the record of the last pruning can't be read")
-    if connection.execute(select(table.c.id).where(table.c.number <= start.number).limit(1)).first() is not None:
-        return Verified(0, start, f"a row stands before number {start.number + 1}, where the chain begins")
+    ends = {first: Head(last, digest) for first, last, digest in gaps}
     columns = (cast(table.c[name], Text) if isinstance(table.c[name].type, JSON) else table.c[name] for name in FACTS)
-    query = select(*columns, table.c.sha256).where(table.c.number > start.number).order_by(table.c.number)
-    head, is_noted, broken = start, noted in (None, start), None
-    for row in connection.execute(query.execution_options(yield_per=ROWS_AT_ONCE)):
-        if row[0] != head.number + 1:
-            broken = f"row {head.number + 1} is missing"
-        elif _link_of(head, row) != row[-1]:
-            broken = f"row {row[0]} ({row[1]}) is not as it was recorded"
-        if broken:
-            break
-        head = Head(row[0], row[-1])
-        is_noted = is_noted or head == noted
-    broken = broken or _wrong_end(connection, head)
-    broken = broken or (None if is_noted else f"the head {noted} is not in the chain: rows were changed, or pruned")
-    return Verified(head.number - start.number, head, broken)
+    query = select(*columns, table.c.sha256).order_by(table.c.number).execution_options(yield_per=ROWS_AT_ONCE)
+    entries, head, is_noted = 0, Head(), noted in (None, Head())
+    with connection.execute(query) as rows:
+        for row in rows:
+            before = ends.get(head.number + 1, head)
+            if (fault := _fault(before, row)) is not None:
+                return Verified(entries, head, fault)
+            entries, head = entries + 1, Head(row[0], row[-1])
+            is_noted = is_noted or noted in (before, head)
+    fault = None if is_noted else f"the head {noted} is not in the chain: rows were changed, or pruned"
+    return Verified(entries, head, _wrong_end(connection, head) or fault)
 
 
 def chain_unchained(connection: Connection) -> None:
@@ -178,26 +181,32 @@ def _link(before: Head, facts: Mapping[str, Any]) -> str:
     return sha256(json.dumps([before.sha256, *(facts[name] for name in FACTS)], sort_keys=True).encode()).hexdigest()
 
 
-def _link_of(before: Head, row: Sequence[Any]) -> str | None:
-    """Hash of a row with JSON as text; None for a row that can't be read."""
+def _fault(before: Head, row: Sequence[Any]) -> str | None:
+    """Description of the fault of a row, with JSON as text, that should follow ``before``; None if it does."""
+    number, id = row[:2]
+    if number > before.number + 1:
+        return f"row {before.number + 1} is missing"
+    if number <= before.number:
+        return f"row {number} ({id}) stands where there is another, or was pruned"
     facts = dict(zip(FACTS, row, strict=False))
     try:
-        return _link(before, {**facts, "shown": json.loads(facts["shown"]), "detail": json.loads(facts["detail"])})
+        digest = _link(before, {**facts, "shown": json.loads(facts["shown"]), "detail": json.loads(facts["detail"])})
     except (TypeError, ValueError):
-        return None
+        digest = ""
+    return None if digest == row[-1] else f"row {number} ({id}) is not as it was recorded"
 
 
 def _move(connection: Connection, head: Head) -> None:
     connection.execute(update(heads).where(heads.c.name == AUDIT).values(number=head.number, sha256=head.sha256))
 
 
-def _beginning(connection: Connection) -> Head | None:
-    """End of the rows that were pruned, as the last pruning recorded it; None if the record is damaged."""
+def _gaps(connection: Connection) -> list[tuple[int, int, str]] | None:
+    """Numbers of the first and last row of each pruned gap, in order, with the last one's hash; None if damaged."""
     newest = select(cast(table.c.detail, Text)).where(table.c.kind == PRUNED).order_by(table.c.number.desc()).limit(1)
     written = connection.execute(newest).scalar()
     try:
-        detail = json.loads(written) if written is not None else asdict(Head())
-        return Head(int(detail["number"]), str(detail["sha256"]))
+        gaps = [] if written is None else json.loads(written)["gaps"]
+        return [(int(first), int(last), str(digest)) for first, last, digest in gaps]
     except (KeyError, TypeError, ValueError):
         return None
 
