@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from metachain import cli
@@ -126,7 +126,7 @@ def _list(library: str) -> None:
     if not keys:
         cli.out.print("no key; make one: metachain key LIBRARY INSTITUTION")
         return
-    table = Table("id", "institution", "allows", "made", "until", "last used")
+    table = Table(Column("id", no_wrap=True), "institution", "allows", "made", "until", "last used")
     for one in keys:
         ended = " (ended)" if one.until is not None and now() >= one.until else ""
         owner = cli.one_line(one.institution) if one.institution else "none"
