@@ -229,6 +229,6 @@ def _extend(connection: Connection, head: Head, rows: list[dict[str, Any]]) -> N
 
 def _unrecorded(error: StorageError) -> StorageError:
     return StorageError(
-        f"{error}. Each selection is recorded before it is shown, as is all that is handed out; to go without a record, "
+        f"{error}. Each selection is recorded before it is shown, as all that is handed out is; to go without one, "
         "open the library with audit=False (--no-audit)"
     )
