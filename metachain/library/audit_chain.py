@@ -18,7 +18,7 @@ from sqlalchemy import JSON, Connection, Text, bindparam, cast, delete, func, se
 
 from metachain.data.demonstration import storable
 from metachain.errors import DataError, LibraryError
-from metachain.library.bulk import batched
+from metachain.library.bulk import batched, insert_into
 from metachain.library.caller import caller
 from metachain.library.schema import audit as table
 from metachain.library.schema import heads
@@ -159,9 +159,14 @@ def verify(connection: Connection, noted: Head | None = None) -> Verified:
 
 
 def chain_unchained(connection: Connection) -> None:
-    """Begin the chain of a new or migrated library with the rows that it has, the oldest first."""
-    connection.execute(heads.insert(), [{"name": AUDIT, "number": 0, "sha256": ""}])
+    """Begin the chain of a new or migrated library with the rows that it has, the oldest first.
+
+    Does nothing if another process has begun it.
+    """
     head = Head()
+    begun = insert_into(connection, heads).values(name=AUDIT, **asdict(head)).on_conflict_do_nothing()
+    if not connection.execute(begun).rowcount:
+        return
     ids = connection.execute(select(table.c.id).order_by(table.c.at, table.c.id)).scalars().all()
     change = (
         update(table).where(table.c.id == bindparam("row")).values(number=bindparam("to"), sha256=bindparam("hash"))
