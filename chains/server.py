@@ -21,6 +21,7 @@ from metachain.chains.feedback import recorded
 from metachain.chains.service.access_log import AccessLog
 from metachain.chains.service.callers import PUBLIC, Authentication, target_institution
 from metachain.chains.service.head_requests import HeadRequests
+from metachain.chains.service.key_use import KeyUse
 from metachain.chains.service.langserve_routes import add_chain, add_playground
 from metachain.chains.service.limits import BodySize, InFlight, Limits, TimeLimit
 from metachain.chains.service.metrics import Metrics
@@ -78,8 +79,8 @@ def create_app(
     is reserved or no identifier, and where LangSmith's tracing is on without ``trace_texts``.
     """
     refuse_traced_texts(allowed=trace_texts)
-    given, metrics, readiness = limits or Limits(), Metrics(), Readiness(library)
-    closing: list[Callable[[], None]] = []
+    given, metrics, readiness, use = limits or Limits(), Metrics(), Readiness(library), KeyUse(library)
+    closing = [use.close]
     _check_names(chains)
     app = FastAPI(
         title="metachain",
@@ -88,7 +89,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan(readiness, closing),
-        middleware=_middleware(library, metrics, given, allowed_hosts, unauthenticated=unauthenticated),
+        middleware=_middleware(library, use, metrics, given, allowed_hosts, unauthenticated=unauthenticated),
     )
     explain_errors(app)
     spans = [trace(app)] if is_configured() else []
@@ -114,7 +115,13 @@ def _check_names(chains: Iterable[str]) -> None:
 
 
 def _middleware(
-    library: Library, metrics: Metrics, limits: Limits, allowed_hosts: Sequence[str], *, unauthenticated: bool
+    library: Library,
+    use: KeyUse,
+    metrics: Metrics,
+    limits: Limits,
+    allowed_hosts: Sequence[str],
+    *,
+    unauthenticated: bool,
 ) -> list[Middleware]:
     """Make the middleware, from the outermost to the innermost."""
     names = [*allowed_hosts, *(LOOPBACK if unauthenticated else ())]
@@ -128,7 +135,7 @@ def _middleware(
         Middleware(InFlight, most=limits.requests, status=503, reason=busy, caller=_any_caller),
         Middleware(TimeLimit, seconds=limits.seconds),
         Middleware(BodySize, most=limits.body_bytes),
-        Middleware(Authentication, keys=library.keys, unauthenticated=unauthenticated),
+        Middleware(Authentication, library=library, use=use, unauthenticated=unauthenticated),
         Middleware(InFlight, most=limits.requests_of_one, status=429, reason=many, caller=_key),
     ]
 
@@ -172,7 +179,7 @@ def _operator_routes(library: Library, readiness: Readiness, metrics: Metrics) -
         "/metrics",
         response_class=Response,
         responses={
-            **documented(401, 403, 429, 503, 504),
+            **documented(401, 403, 422, 429, 503, 504),
             200: {"content": {METRICS_TYPE: {"schema": {"type": "string"}}}},
         },
     )

@@ -5,15 +5,22 @@ from datetime import UTC, datetime, timedelta
 
 from metachain.errors import DataError
 
-__all__ = ["checked_moment", "format_moment", "now", "parse_age_option", "parse_moment", "parse_moment_option"]
+__all__ = ["checked_moment", "format_moment", "now", "parse_age_option", "parse_duration", "parse_moment"]
+__all__ += ["parse_moment_option", "this_minute"]
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+DURATION = re.compile(r"([0-9]{1,6})([dh])")
 UNITS = {"d": "days", "h": "hours"}
 
 
 def now() -> str:
     """Format the present moment, to the second."""
     return format_moment(datetime.now(UTC))
+
+
+def this_minute() -> str:
+    """Format the beginning of the present minute."""
+    return format_moment(datetime.now(UTC).replace(second=0))
 
 
 def format_moment(at: datetime) -> str:
@@ -33,6 +40,12 @@ def parse_moment(text: str) -> datetime:
     return datetime.strptime(text, FORMAT).replace(tzinfo=UTC)
 
 
+def parse_duration(text: str) -> timedelta | None:
+    """Parse a duration such as ``90d`` or ``12h``; None for anything else."""
+    found = DURATION.fullmatch(text)
+    return None if found is None else timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
 def parse_moment_option(option: str, text: str, also: str = "") -> datetime:
     """Parse an option of the command line: a day or a moment, in UTC unless a time zone is given.
 
@@ -50,10 +63,10 @@ def parse_age_option(option: str, age: str) -> datetime:
 
     Raises DataError for anything else.
     """
-    found = re.fullmatch(r"(\d{1,6})([dh])", age)
+    found = parse_duration(age)
     if found is None:
         return parse_moment_option(option, age, "an age such as 90d or 12h, or ")
     try:
-        return datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
+        return datetime.now(UTC) - found
     except OverflowError:
         raise DataError(f"{option} reaches back before the calendar begins: {age!r}; give a smaller age") from None

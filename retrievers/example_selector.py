@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from langchain_core.example_selectors import BaseExampleSelector
@@ -12,7 +13,9 @@ from metachain.learning.policy import DEFAULT, Policy
 from metachain.learning.posterior import Posterior
 from metachain.learning.prior import version_of
 from metachain.library.audit import AuditEntry, new_id
+from metachain.library.caller import caller
 from metachain.library.demonstrations import Arrival
+from metachain.library.erasure import records_sha256
 from metachain.library.library import Library
 from metachain.retrievers.explaining_selector import CountTokens
 from metachain.selection.selection import Selection
@@ -132,7 +135,8 @@ class MetaExampleSelector(BaseExampleSelector):
         """Selection from an empty library; the audit records it like any other."""
         found, sharing = Selection(self.institution, text, (), "nearest", id=new_id()), self.library.sharing
         rules, prior = sharing.usable_by(self.institution).rules, version_of(self._posterior.prior)
-        entry = AuditEntry(found.id, now(), found.institution, sharing.purpose, found.method, (), rules, prior)
+        what = found.id, now(), found.institution, sharing.purpose, found.method, (), rules, prior
+        entry = AuditEntry(*what, contents_sha256=records_sha256(()), **asdict(caller()))
         self.library.audit.record([entry])
         return found
 

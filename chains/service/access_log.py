@@ -33,6 +33,7 @@ class AccessLog:
             return
         begun, status, id = perf_counter(), 0, uuid4().hex
         state = scope.setdefault("state", {})
+        state["request"] = id
 
         async def sending(message: Message) -> None:
             nonlocal status

@@ -1,4 +1,4 @@
-"""Authentication: the caller is found from the credential, never from the body."""
+"""Authentication: the caller is found from the credential, never from the body; the audit gets to know it."""
 
 import base64
 import binascii
@@ -10,8 +10,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from metachain.chains.service.key_use import KeyUse
 from metachain.chains.service.problems import error_response
-from metachain.library.api_keys import ADMIN, Key, Keys
+from metachain.errors import DataError
+from metachain.library.api_keys import ADMIN, METRICS, Key
+from metachain.library.audit import Audit
+from metachain.library.caller import ACTOR_CHARACTERS, Caller, called_by
+from metachain.library.library import Library
 
 __all__ = ["PUBLIC", "Authentication", "check_institution", "key_of", "target_institution"]
 
@@ -20,6 +25,7 @@ PUBLIC = frozenset({"/healthz", "/readyz"})
 ANONYMOUS = Key("", None, frozenset({ADMIN}), "")
 """Key of all callers where the library never had a key; on loopback only."""
 BEARER = HTTPBearer(auto_error=False, description="A key made by `metachain key`.")
+BAD_ACTOR = f"the header X-Actor must name a person in at most {ACTOR_CHARACTERS} printable characters, in UTF-8"
 NO_KEY = "send a valid key, as `Authorization: Bearer mc_…`; the library's keeper makes one: metachain key"
 
 
@@ -29,27 +35,38 @@ class Authentication:
     Keys come as ``Authorization: Bearer …``, as ``X-API-Key`` or, for browsers, as the password of HTTP Basic.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, unauthenticated: bool = False) -> None:
-        self._app, self._keys, self._unauthenticated = app, keys, unauthenticated
+    def __init__(self, app: ASGIApp, *, library: Library, use: KeyUse, unauthenticated: bool = False) -> None:
+        self._app, self._library, self._use, self._unauthenticated = app, library, use, unauthenticated
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Find the key, or answer 401."""
+        """Find the key, or answer 401; all that the request does is done under its caller."""
         if scope["type"] != "http" or scope["path"] in PUBLIC:
             await self._app(scope, receive, send)
             return
-        key = await run_in_threadpool(self._find, _secret_of(Headers(scope=scope)))
+        headers, state = Headers(scope=scope), scope.setdefault("state", {})
+        secret, request = _secret_of(headers), state.get("request", "")
+        key = await run_in_threadpool(self._find, secret)
         if key is None:
+            self._use.refused(secret, request)
             scheme = "Basic" if scope["path"].startswith("/admin") else "Bearer"
             challenge = {"WWW-Authenticate": f'{scheme} realm="metachain", charset="UTF-8"'}
             await error_response(401, NO_KEY, challenge)(scope, receive, send)
             return
-        scope.setdefault("state", {})["key"] = key
-        await self._app(scope, receive, send)
+        state |= {"key": key, "audit": self._library.audit}
+        self._use.accepted(key)
+        try:
+            one = Caller(key.id, request, _actor_of(headers))
+        except DataError:
+            await error_response(422, BAD_ACTOR)(scope, receive, send)
+            return
+        with called_by(one):
+            await self._app(scope, receive, send)
 
     def _find(self, secret: str | None) -> Key | None:
+        keys = self._library.keys
         if secret is not None:
-            return self._keys.of(secret)
-        return ANONYMOUS if self._unauthenticated and not self._keys.ever_made() else None
+            return keys.of(secret)
+        return ANONYMOUS if self._unauthenticated and not keys.ever_made() else None
 
 
 def _secret_of(headers: Headers) -> str | None:
@@ -65,6 +82,14 @@ def _secret_of(headers: Headers) -> str | None:
         except (binascii.Error, UnicodeDecodeError):
             return ""
     return None
+
+
+def _actor_of(headers: Headers) -> str:
+    """The person who asks, named in UTF-8; empty if nobody is. Raises DataError for other bytes."""
+    try:
+        return headers.get("x-actor", "").encode("latin-1").decode()
+    except UnicodeDecodeError:
+        raise DataError(BAD_ACTOR) from None
 
 
 def key_of(request: Request) -> Key:
@@ -87,10 +112,20 @@ def target_institution(scope: str, *, required: bool = True) -> Any:
         x_institution: Annotated[
             str, Header(description="The target institution; only an administrator's key may choose it.")
         ] = "",
+        _actor: Annotated[
+            str,
+            Header(
+                alias="X-Actor",
+                description=f"The person who asks, for the audit: at most {ACTOR_CHARACTERS} printable characters, "
+                "in UTF-8.",
+            ),
+        ] = "",
     ) -> str:
         key = key_of(request)
         if not key.allows(scope):
             raise HTTPException(403, f"this key does not allow {scope!r}; ask the library's keeper for one that does")
+        if key.id and ADMIN in key.scopes and scope != METRICS:
+            _record(request, x_institution)
         if key.institution is not None:
             check_institution(key.institution, x_institution)
             return key.institution
@@ -99,6 +134,13 @@ def target_institution(scope: str, *, required: bool = True) -> Any:
         return x_institution
 
     return Depends(institution)
+
+
+def _record(request: Request, institution: str) -> None:
+    """Record the request of an administrator in the audit before it is answered. Raises StorageError if it can't be."""
+    audit: Audit = request.state.audit
+    path = f"{request.scope.get('root_path', '')}{request.scope['route'].path}"
+    audit.note("request", institution, {"method": request.method, "route": path})
 
 
 def check_institution(institution: str, named: object) -> None:

@@ -27,7 +27,7 @@ __all__ = ["add_chain", "add_playground"]
 CALLER = target_institution("ask", required=False)
 ADMINISTRATOR = target_institution("admin", required=False)
 REFUSALS = documented(401, 403, 404, 413, 422, 429, 500, 502, 503, 504)
-SCHEMA_ERRORS = documented(401, 403, 429, 503, 504)
+SCHEMA_ERRORS = documented(401, 403, 422, 429, 503, 504)
 EVENT = {
     "type": "object",
     "description": "A server-sent event; data is JSON: the run's id, a piece of the answer, or an error.",

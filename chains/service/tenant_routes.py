@@ -195,6 +195,8 @@ class _Endpoints:
         state = load_institution(prior, self.library, institution)
         posterior = posterior_of(prior, state)
         save_posterior(self.library, posterior)
+        detail = {"stored": added.stored, "duplicates": added.duplicates, "answers": len(body.answers)}
+        self.library.audit.note("adapt", institution, detail)
         self.metrics.labels.labels(institution).inc(added.stored)
         return _adapted(posterior, state.pool.institutions, added)
 
@@ -224,6 +226,7 @@ class _Endpoints:
         """Suggest the texts to label next."""
         _at_most(self.limits.texts, len(body.texts), "texts")
         found = suggest_labels(self.library, self.selector.of(institution).posterior(), body.texts, body.budget)
+        self.library.audit.note("label", institution, {"texts": len(body.texts), "suggested": len(found)})
         return Suggestions(
             suggestions=[Suggested(input=one.text, removes=one.gain, reason=one.reason) for one in found]
         )

@@ -33,7 +33,7 @@ def adapt(
     gate = deidentification.gate_named(deidentify)
     with libraries.Library.open(library, create=False, purpose=purpose, gate=gate) as opened:
         prior = learning.load_prior(opened, institution)
-        opened.add(examples)
+        added = opened.add(examples)
         if answer_list:
             listed = opened.list_answers(institution, answer_list)
             cli.out.print(f"{len(listed)} answers listed for {institution}")
@@ -41,6 +41,8 @@ def adapt(
             opened.vectors(examples, progress)
             posterior = learning.adapt(prior, opened, institution)
         learning.save_posterior(opened, posterior)
+        counts = {"stored": added.stored, "duplicates": added.duplicates, "answers": len(answer_list)}
+        opened.audit.note("adapt", institution, counts)
     learned = posterior.method == "metachain"
     use = "learned selection" if learned else "plain nearest neighbours (the guard's choice)"
     cli.out.print(f"adapted to {institution} with {posterior.labels} labels; it will use {use}")

@@ -1,6 +1,8 @@
 """The application: all commands in the order of the help, and the entry point ``main``."""
 
+import getpass
 import io
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -10,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from metachain._version import __version__
 from metachain.errors import MetachainError
+from metachain.library.caller import ACTOR_CHARACTERS, Caller, called_by
 
 __all__ = ["COMMANDS", "app", "load_command", "main"]
 
@@ -26,9 +29,9 @@ COMMANDS = {
     "adapt": "Adapt to a target institution: store its labelled examples and compute its posterior.",
     "select": "Show the demonstrations chosen for one input, each with its reason.",
     "ask": "Answer one input with a model that is shown the chosen demonstrations.",
-    "audit": "List past selections: asker, demonstrations shown, time and sharing rules, without texts.",
+    "audit": "List past selections and other events without texts, or verify that the record is unchanged.",
     "answers": "Count the recorded answers of models by institution, or delete old ones that have no feedback.",
-    "key": "Make an API key for `metachain serve`, revoke one, or list all; a key's secret is shown once only.",
+    "key": "Make an API key for `metachain serve`, rotate or revoke one, or list all; a secret is shown once only.",
     "serve": "Put a library behind a URL: chains in LangServe's protocol, feedback, adaptation, metrics, a playground.",
     "forget": "Forget exactly: erase rows, vectors and answers, and learn again without them.",
     "evaluate": "Compare all selectors on held-out episodes: each institution plays the target in turn.",
@@ -68,14 +71,26 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; a MetachainError is one line on standard error and exit status 2."""
+    """Run the command line; a MetachainError is one line on standard error and exit status 2.
+
+    The audit records what it does under the name of the operating system's user.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        with called_by(Caller(actor=_user())):
+            app()
     except MetachainError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(FAILED)
+
+
+def _user() -> str:
+    try:
+        name = getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    return "".join(one if one.isprintable() else "?" for one in name)[:ACTOR_CHARACTERS]
 
 
 @app.callback(invoke_without_command=True)

@@ -1,9 +1,9 @@
-"""``metachain audit``: lists past selections, writes them as JSON Lines, or deletes old ones."""
+"""``metachain audit``: lists selections and other events, writes them, verifies them, deletes old ones."""
 
 import json
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -24,9 +24,14 @@ __all__ = ["audit"]
 
 ROWS = 50
 """Maximum number of entries printed; the newest are."""
+BROKEN = 1
+"""Exit status of a verification that finds a changed record."""
+TITLES = ("when", "who asked", "actor", "shown", "chosen by", "rules", "prior", "model", "tokens", "selection")
+EVENT_TITLES = ("when", "event", "institution", "key", "actor", "detail", "id")
 STANDARD_OUTPUT = Path("-")
 
 
+# Longer than 40 lines: the signature is the command line.
 def audit(
     library: LibraryPath,
     institution: Annotated[str, typer.Option(help="Only selections for this target institution.")] = "",
@@ -41,34 +46,76 @@ def audit(
     prune: Annotated[
         str, typer.Option(help="Delete entries older than an age such as 90d or 12h, or than a day or moment.")
     ] = "",
+    events: Annotated[
+        bool, typer.Option("--events", help="List the other events, such as keys made, rules changed and exports.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Verify the hash chain of all of them; exit status 1 if it is broken.")
+    ] = False,
+    head: Annotated[
+        str, typer.Option(metavar="NUMBER:SHA256", help="Earlier head that --verify must find in the chain.")
+    ] = "",
 ) -> None:
-    """List past selections: asker, demonstrations shown, time and sharing rules, without texts.
+    """List past selections and other events without texts, or verify that the record is unchanged.
 
     Example: metachain audit hospitals.db --source mercy
     """
+    limits = any((institution, source, since, until, model, json_file))
+    if prune and (limits or events or verify or head):
+        raise DataError("--prune deletes by age alone; leave the other options out")
+    if (verify or head) and (limits or events or not verify):
+        raise DataError("--verify takes no other option but --head, and --head needs --verify")
     if prune:
-        if any((institution, source, since, until, model, json_file)):
-            raise DataError("--prune deletes by age alone; leave the other options out")
         _prune(library, prune)
-        return
+    elif verify:
+        _verify(library, head)
+    else:
+        _list(library, institution, source, since, until, model, json_file, events=events)
+
+
+def _list(
+    library: str,
+    institution: str,
+    source: str,
+    since: str,
+    until: str,
+    model: str,
+    json_file: Path | None,
+    *,
+    events: bool,
+) -> None:
+    if events and (source or model):
+        raise DataError("--source and --model are of selections; leave them out with --events")
     if json_file != STANDARD_OUTPUT:
         check_json_file(json_file, library)
     with libraries.Library.open(library, create=False) as opened:
-        entries = opened.audit.entries(
-            institution or None,
-            source or None,
-            parse_moment_option("--since", since) if since else None,
-            parse_moment_option("--until", until) if until else None,
-            model or None,
+        asked = institution or None
+        begin = parse_moment_option("--since", since) if since else None
+        end = parse_moment_option("--until", until) if until else None
+        what = "events" if events else "selections"
+        found: Iterable[libraries.AuditEntry | libraries.Event] = (
+            opened.audit.events(asked, begin, end)
+            if events
+            else opened.audit.entries(asked, source or None, begin, end, model or None)
         )
         if json_file is None:
-            _print(entries)
+            _print(found, what)
         elif json_file == STANDARD_OUTPUT:
-            _write(entries, sys.stdout)
+            _write(found, sys.stdout)
         else:
             with writing_text(json_file) as file:
-                count = _write(entries, file)
-            cli.out.print(f"{count} selections: {json_file}")
+                count = _write(found, file)
+            cli.out.print(f"{count} {what}: {json_file}")
+
+
+def _verify(library: str, head: str) -> None:
+    noted = libraries.Head.read(head) if head else None
+    with libraries.Library.open(library, create=False) as opened:
+        found = opened.audit.verify(noted)
+    if found.broken:
+        cli.out.print(f"the audit is broken: {found.broken}; {found.entries} entries before it are in order")
+        raise typer.Exit(BROKEN)
+    cli.out.print(f"{found.entries} entries are as they were recorded; the head is {found.head}")
 
 
 def _prune(library: str, age: str) -> None:
@@ -79,22 +126,28 @@ def _prune(library: str, age: str) -> None:
     cli.out.print(f"{count} selections before {moment} are no longer in the audit of {place}")
 
 
-def _print(entries: "Iterator[libraries.AuditEntry]") -> None:
+def _print(entries: "Iterable[libraries.AuditEntry | libraries.Event]", what: str) -> None:
     """Print the newest entries, the newest one last."""
-    newest: deque[libraries.AuditEntry] = deque(maxlen=ROWS)
+    newest: deque[libraries.AuditEntry | libraries.Event] = deque(maxlen=ROWS)
     count = 0
     for entry in entries:
         newest.append(entry)
         count += 1
     if not count:
-        cli.out.print("no selections")
+        cli.out.print(f"no {what}")
         return
-    table = Table("when", "who asked", "shown", "chosen by", "rules", "prior", "model", "tokens", "selection")
+    table = Table(*(EVENT_TITLES if what == "events" else TITLES))
     for entry in newest:
-        table.add_row(*map(Text, _cells(entry)))
+        table.add_row(*map(Text, _cells(entry) if isinstance(entry, libraries.AuditEntry) else _event_cells(entry)))
     cli.out.print(table)
     if count > ROWS:
-        cli.out.print(f"the newest {ROWS} of {count} selections; --json FILE writes all of them")
+        cli.out.print(f"the newest {ROWS} of {count} {what}; --json FILE writes all of them")
+
+
+def _event_cells(event: "libraries.Event") -> Iterable[str]:
+    detail = cli.one_line(json.dumps(event.detail))
+    institution, actor = cli.short(event.institution, 40), cli.short(event.actor, 40)
+    return event.at, event.kind, institution, event.key, actor, cli.short(detail, 120), event.id
 
 
 def _cells(entry: "libraries.AuditEntry") -> Iterable[str]:
@@ -104,6 +157,7 @@ def _cells(entry: "libraries.AuditEntry") -> Iterable[str]:
     return (
         entry.at,
         cli.short(asker, 60),
+        cli.short(entry.actor, 40),
         _shown(entry),
         entry.method,
         str(entry.rules),
@@ -122,7 +176,7 @@ def _shown(entry: "libraries.AuditEntry") -> str:
     return "\n".join(parts) or "nothing"
 
 
-def _write(entries: "Iterable[libraries.AuditEntry]", file: TextIO) -> int:
+def _write(entries: "Iterable[libraries.AuditEntry | libraries.Event]", file: TextIO) -> int:
     count = 0
     for entry in entries:
         file.write(json.dumps(asdict(entry)) + "\n")

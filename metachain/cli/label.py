@@ -11,7 +11,7 @@ from rich.text import Text
 
 from metachain import cli, data, learning
 from metachain import library as libraries
-from metachain.cli.options import Institution, LibraryPath, Purpose, check_json_file
+from metachain.cli.options import Institution, LibraryPath, Purpose, Recorded, check_json_file
 from metachain.errors import NotFoundError
 from metachain.files import write_text
 
@@ -26,6 +26,7 @@ def label(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the suggestions to this file, as records to fill in.")
     ] = None,
+    audit: Recorded = True,
     purpose: Purpose = "",
 ) -> None:
     """Suggest which inputs an institution should label next, with reasons.
@@ -36,10 +37,11 @@ def label(
     """
     check_json_file(json_file, unlabelled, library)
     texts = data.read_inputs(unlabelled)
-    with libraries.Library.open(library, create=False, purpose=purpose) as opened:
+    with libraries.Library.open(library, create=False, purpose=purpose, audit=audit) as opened:
         posterior = _posterior(opened, institution)
         with cli.working() as progress:
             suggestions = learning.suggest_labels(opened, posterior, texts, budget, progress=progress)
+        opened.audit.note("label", institution, {"texts": len(texts), "suggested": len(suggestions)})
     _print(suggestions, institution)
     if json_file:
         records = ({"institution": institution, "input": one.text, "output": ""} for one in suggestions)

@@ -31,7 +31,7 @@ Purpose = Annotated[
 Deidentify = Annotated[
     str, typer.Option(envvar="METACHAIN_DEIDENTIFY", help="Action on patient identifiers: off, flag, redact or refuse.")
 ]
-Recorded = Annotated[bool, typer.Option("--audit/--no-audit", help="Record the selection in the library's audit.")]
+Recorded = Annotated[bool, typer.Option("--audit/--no-audit", help="Record what is handed out in the library's audit.")]
 Model = Annotated[
     str, typer.Option(help='Chat model: "offline", "local", or provider:name such as anthropic:claude-haiku-4-5.')
 ]

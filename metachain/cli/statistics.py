@@ -1,5 +1,6 @@
 """``metachain statistics``: summary statistics for a site that cannot share its demonstrations."""
 
+from hashlib import sha256
 from math import isnan
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from metachain import cli, learning
 from metachain import library as libraries
-from metachain.cli.options import LibraryPath
+from metachain.cli.options import LibraryPath, Recorded
 from metachain.errors import DataError
 from metachain.files import check_writable, write_text
 from metachain.reporting.wording import whole
@@ -24,6 +25,7 @@ def statistics(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the statistics to this file, for `metachain learn`.")
     ] = None,
+    audit: Recorded = True,
 ) -> None:
     """Measure summary statistics of an institution; others learn from them without its demonstrations.
 
@@ -35,9 +37,11 @@ def statistics(
         check_writable(json_file)
         if json_file.resolve() == Path(library).resolve():
             raise DataError(f"--json would overwrite the library {json_file}; name another file")
-    with libraries.Library.open(library, create=False) as opened, cli.working() as progress:
+    with libraries.Library.open(library, create=False, audit=audit) as opened, cli.working() as progress:
         found = learning.statistics_of(opened, institution, progress=progress)
-    text = found.to_json()
+        text = found.to_json()
+        told = {"items": found.items, "sources": list(found.sources), "sha256": sha256(text.encode()).hexdigest()}
+        opened.audit.note("statistics", institution, told)
     title = Text(f"how well others answer for {cli.one_line(found.institution)}")
     table = Table("shared institution", "answers as it does", title=title)
     for source, share in zip(found.sources, found.transfer, strict=True):

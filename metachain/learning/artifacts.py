@@ -56,7 +56,7 @@ def has_learned(library: Library) -> bool:
 
 def learned_at(library: Library) -> str:
     """Time at which the library's common prior was learned, UTC, ISO 8601; empty for none, and for an older prior."""
-    version = library.content_version([]), library.state(PRIOR).learned
+    version = library.content_version().forgotten, library.state(PRIOR).learned
     known: Any = library.cache.get(LEARNED_AT)
     if known is None or known[0] != version:
         try:

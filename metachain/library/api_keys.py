@@ -2,22 +2,24 @@
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
+from typing import Literal
 
-from sqlalchemy import Engine, RowMapping, delete, exists, or_, select
+from sqlalchemy import Connection, Engine, RowMapping, delete, exists, or_, select, update
 
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError, NotFoundError
+from metachain.library.audit_chain import note
 from metachain.library.engine import KEEPER, reading, writing
 from metachain.library.revisions import bump_counter
 from metachain.library.schema import counters
 from metachain.library.schema import keys as table
-from metachain.timestamps import format_moment, now
+from metachain.timestamps import format_moment, now, this_minute
 
-__all__ = ["ADMIN", "DEFAULT_SCOPES", "METRICS", "SCOPES", "Key", "Keys"]
+__all__ = ["ADMIN", "DEFAULT_SCOPES", "GRACE", "METRICS", "SCOPES", "Key", "Keys"]
 
 SCOPES = {
     "ask": "ask the chains",
@@ -35,6 +37,9 @@ ADMIN = "admin"
 METRICS = "metrics"
 """Scope of a monitoring key, without an institution: the server's metrics only."""
 DEFAULT_SCOPES = ("ask", "explain", "read", "label", "feedback", "adapt")
+LIFETIME = timedelta(days=365)
+GRACE = timedelta(hours=24)
+"""Time for which a rotated key still counts."""
 PREFIX = "mc"
 NO_DIGEST = sha256(b"").hexdigest()
 COUNTER = "keys"
@@ -53,6 +58,8 @@ class Key:
     """Time of creation, UTC, ISO 8601."""
     until: str | None = None
     """Time of expiry, UTC, ISO 8601; None if the key never expires."""
+    used: str | None = field(default=None, compare=False)
+    """Minute of the last use, UTC, ISO 8601; None if the key was never used."""
 
     def allows(self, scope: str) -> bool:
         """True if the key has the scope; an administrator's key has every scope."""
@@ -66,14 +73,14 @@ class Keys:
         self._engine = engine
 
     def make(
-        self, institution: str | None, scopes: Iterable[str] = (), until: datetime | None = None
+        self, institution: str | None, scopes: Iterable[str] = (), until: datetime | Literal["never"] | None = None
     ) -> tuple[Key, str]:
         """Make a key for an institution, or for an administrator if that is None; returns the key and its secret.
 
         ``scopes`` are of ``SCOPES`` for an institution's key (default ``DEFAULT_SCOPES``), else ``ADMIN`` (the default)
-        or ``METRICS``. The secret is ``mc_ID_`` followed by 256 random bits and is returned only here. The library
-        stores its SHA-256 only, which is safe because nobody can guess 256 random bits. Raises DataError for a blank
-        institution or an unknown scope.
+        or ``METRICS``. ``until`` is the end of the key, ``"never"`` for none, None for 365 days from now. The secret is
+        ``mc_ID_`` followed by 256 random bits and is returned only here. The library stores its SHA-256 only, which is
+        safe because nobody can guess 256 random bits. Raises DataError for a blank institution or an unknown scope.
         """
         if institution is not None:
             check_text("institution", institution)
@@ -82,13 +89,40 @@ class Keys:
         if unknown := sorted(allowed.difference(known)):
             kind = "a key without an institution" if institution is None else "an institution's key"
             raise DataError(f"a scope of {kind} is one of {', '.join(known)}; got {', '.join(map(repr, unknown))}")
-        key = Key(secrets.token_hex(6), institution, allowed, now(), None if until is None else format_moment(until))
-        secret = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(32)}"
-        row = {**asdict(key), "sha256": _digest(secret), "scopes": sorted(allowed)}
         with writing(self._engine, KEEPER) as connection:
-            connection.execute(table.insert(), [row])
-            bump_counter(connection, COUNTER)
+            key, secret = _insert(connection, institution, allowed, until)
+            note(connection, "key made", institution or "", _told(key))
         return key, secret
+
+    def rotate(
+        self, id: str, until: datetime | Literal["never"] | None = None, grace: timedelta = GRACE
+    ) -> tuple[Key, str]:
+        """Make a key with the institution and scopes of another one, which ends after ``grace`` if not before.
+
+        ``until`` is as for ``make``. Returns the new key and its secret. Raises NotFoundError if no key has the id,
+        DataError for a ``grace`` below 0 or above 365 days.
+        """
+        if not timedelta() <= grace <= LIFETIME:
+            raise DataError(f"the time of grace must be from 0 to {LIFETIME.days} days, got {grace}")
+        end = format_moment(datetime.now(UTC) + grace)
+        with writing(self._engine, KEEPER) as connection:
+            row = connection.execute(select(table).where(table.c.id == id).with_for_update()).mappings().first()
+            if row is None:
+                raise _absent(id)
+            old = _key(row)
+            ends = min(old.until or end, end)
+            connection.execute(update(table).where(table.c.id == id).values(until=ends))
+            key, secret = _insert(connection, old.institution, old.scopes, until)
+            note(connection, "key rotated", old.institution or "", {**_told(key), "old": id, "old ends": ends})
+        return key, secret
+
+    def mark_used(self, id: str) -> None:
+        """Store the present minute as that of a key's last use; does nothing if the key is gone.
+
+        The disk is not waited for.
+        """
+        with writing(self._engine, KEEPER, waiting=False) as connection:
+            connection.execute(update(table).where(table.c.id == id).values(used=this_minute()))
 
     def of(self, secret: str) -> Key | None:
         """Key of a secret; None if the key is unknown or has expired. The comparison takes constant time."""
@@ -114,11 +148,13 @@ class Keys:
     def revoke(self, id: str) -> None:
         """Revoke a key: it is refused from the next request on. Raises NotFoundError if no key has the id."""
         with writing(self._engine, KEEPER) as connection:
-            gone = connection.execute(delete(table).where(table.c.id == id)).rowcount
-            if gone:
-                bump_counter(connection, COUNTER)
-        if not gone:
-            raise NotFoundError(f"no key has the id {id!r}; list them: metachain key LIBRARY")
+            of = select(table.c.institution).where(table.c.id == id)
+            found = connection.execute(of.with_for_update()).one_or_none()
+            if found is None:
+                raise _absent(id)
+            connection.execute(delete(table).where(table.c.id == id))
+            bump_counter(connection, COUNTER)
+            note(connection, "key revoked", found.institution or "", {"id": id})
 
 
 def _digest(secret: str) -> str:
@@ -126,4 +162,28 @@ def _digest(secret: str) -> str:
 
 
 def _key(row: RowMapping) -> Key:
-    return Key(row["id"], row["institution"], frozenset(row["scopes"]), row["made"], row["until"])
+    return Key(row["id"], row["institution"], frozenset(row["scopes"]), row["made"], row["until"], row["used"])
+
+
+def _insert(
+    connection: Connection,
+    institution: str | None,
+    scopes: frozenset[str],
+    until: datetime | Literal["never"] | None,
+) -> tuple[Key, str]:
+    """Store a new key within a transaction; returns it and its secret."""
+    ends = None if until == "never" else format_moment(until or datetime.now(UTC) + LIFETIME)
+    key = Key(secrets.token_hex(6), institution, scopes, now(), ends)
+    secret = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(32)}"
+    connection.execute(table.insert(), [{**asdict(key), "sha256": _digest(secret), "scopes": sorted(scopes)}])
+    bump_counter(connection, COUNTER)
+    return key, secret
+
+
+def _told(key: Key) -> dict[str, object]:
+    """Facts about a key for the audit."""
+    return {"id": key.id, "scopes": sorted(key.scopes), "until": key.until}
+
+
+def _absent(id: str) -> NotFoundError:
+    return NotFoundError(f"no key has the id {id!r}; list them: metachain key LIBRARY")

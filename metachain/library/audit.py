@@ -1,23 +1,21 @@
-"""Audit log of selections: ids, names and numbers, never a text."""
+"""Audit log of selections and other events: ids, names and numbers, never a text."""
 
-import os
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, delete, select, tuple_, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
 
 from metachain.data.demonstration import check_text
-from metachain.errors import StorageError
-from metachain.library.bulk import upsert
+from metachain.errors import DataError, StorageError
+from metachain.library.audit_chain import SELECTION, Head, Verified, extend, locked_head, new_id, note, prune, verify
 from metachain.library.engine import reading, writing
 from metachain.library.schema import audit as table
 from metachain.timestamps import checked_moment
 
-__all__ = ["Audit", "AuditEntry", "new_id"]
+__all__ = ["Audit", "AuditEntry", "Event", "new_id"]
 
 ROWS_A_QUERY = 1000
 
@@ -50,6 +48,14 @@ class AuditEntry:
     input_tokens: int | None = None
     """As the model reported them; None if it did not, as for ``output_tokens``."""
     output_tokens: int | None = None
+    contents_sha256: str = ""
+    """Hash of the demonstrations shown (``erasure.records_sha256``); empty in entries of older libraries."""
+    key: str = ""
+    """Id of the server's key; empty if no server was asked, as for ``request``."""
+    request: str = ""
+    """Id of the server's request."""
+    actor: str = ""
+    """The person who asked, or the user who ran the command; empty if nobody was named."""
 
     def __post_init__(self) -> None:
         """Raise DataError for a blank id, institution or method."""
@@ -57,7 +63,25 @@ class AuditEntry:
             check_text(name, getattr(self, name))
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event other than a selection, such as an export or a new key."""
+
+    id: str
+    at: str
+    """Time of the event, UTC, ISO 8601."""
+    kind: str
+    institution: str
+    """The institution that the event concerns; empty for none, or several."""
+    key: str
+    request: str
+    actor: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    """Ids, names and numbers of the event."""
+
+
 COLUMNS = tuple(one.name for one in fields(AuditEntry))
+EVENT_COLUMNS = tuple(one.name for one in fields(Event))
 
 
 class Audit:
@@ -69,16 +93,16 @@ class Audit:
         """True if selections are recorded."""
 
     def record(self, entries: Iterable[AuditEntry], provided: Callable[[Connection], bool] | None = None) -> bool:
-        """Store entries in one transaction; an entry with a known id replaces the one before.
+        """Store entries in one transaction, at the end of the hash chain; none is ever replaced.
 
         On return the entries survive a crash of the process. The disk is not waited for: a power failure may lose the
         last entries.
 
         ``provided`` is asked within the transaction; if it returns False, nothing is stored. Returns the answer of
         ``provided``, True without it. A library opened with ``audit=False`` asks ``provided`` and stores nothing.
-        Raises StorageError if the library can't be written.
+        Raises StorageError if the library can't be written, DataError for an id that is there already.
         """
-        rows = [{name: getattr(one, name) for name in COLUMNS} for one in entries]
+        rows = [{"kind": SELECTION, **{name: getattr(one, name) for name in COLUMNS}} for one in entries]
         if not self.recording:
             if provided is None:
                 return True
@@ -86,15 +110,27 @@ class Audit:
                 return provided(connection)
         try:
             with writing(self._engine, waiting=False) as connection:
+                head = locked_head(connection)
                 if provided is not None and not provided(connection):
                     return False
-                upsert(connection, table, rows)
+                _extend(connection, head, rows)
         except StorageError as error:
-            raise StorageError(
-                f"{error}. Each selection is recorded before it is shown; to select without a record, "
-                "open the library with audit=False (--no-audit)"
-            ) from error
+            raise _unrecorded(error) from error
         return True
+
+    def note(self, kind: str, institution: str = "", detail: Mapping[str, Any] | None = None) -> None:
+        """Record an event under the present caller, before its result is handed out; see ``record``.
+
+        ``detail`` has ids, names and numbers, and never a text. A library opened with ``audit=False`` stores nothing.
+        Raises StorageError if the library can't be written.
+        """
+        if not self.recording:
+            return
+        try:
+            with writing(self._engine, waiting=False) as connection:
+                note(connection, kind, institution, detail)
+        except StorageError as error:
+            raise _unrecorded(error) from error
 
     def complete(
         self,
@@ -132,40 +168,67 @@ class Audit:
         demonstration of that institution, ``model`` to a model. ``since`` is inclusive, ``until`` exclusive. Raises
         DataError for a time without a time zone.
         """
-        named = {"institution": institution, "model": model}
-        query = select(table).filter_by(**{name: value for name, value in named.items() if value is not None})
-        query = query.order_by(table.c.at, table.c.id)
-        if since is not None:
-            query = query.where(table.c.at >= checked_moment("since", since))
-        if until is not None:
-            query = query.where(table.c.at < checked_moment("until", until))
-        every = self._read(query)
+        query = select(*(table.c[name] for name in COLUMNS)).where(table.c.kind == SELECTION)
+        if model is not None:
+            query = query.where(table.c.model == model)
+        rows = self._read(_limited(query, institution, since, until))
+        every = (AuditEntry(**{**row, "shown": tuple(map(tuple, row["shown"]))}) for row in rows)
         return every if source is None else (one for one in every if any(name == source for name, _ in one.shown))
 
-    def prune(self, before: datetime) -> int:
-        """Delete entries before a time; returns their number. Raises DataError for a time without a time zone."""
-        with writing(self._engine) as connection:
-            return connection.execute(delete(table).where(table.c.at < checked_moment("before", before))).rowcount
+    def events(
+        self, institution: str | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[Event]:
+        """Events other than selections, in the order and within the limits of ``entries``."""
+        query = select(*(table.c[name] for name in EVENT_COLUMNS)).where(table.c.kind != SELECTION)
+        return (Event(**row) for row in self._read(_limited(query, institution, since, until)))
 
-    def _read(self, query: Select[Any]) -> Iterator[AuditEntry]:
+    def prune(self, before: datetime) -> int:
+        """Delete entries and events before a time; returns the number of entries.
+
+        The rest of the chain can be verified. Raises DataError for a time without a time zone.
+        """
+        moment = checked_moment("before", before)
+        with writing(self._engine) as connection:
+            return prune(connection, moment)
+
+    def verify(self, noted: Head | None = None) -> Verified:
+        """Compute the hash chain anew; ``noted`` is an earlier head that it must still hold."""
+        with reading(self._engine) as connection:
+            return verify(connection, noted)
+
+    def _read(self, query: Select[Any]) -> Iterator[RowMapping]:
         """Read page by page, so that no transaction stays open between pages."""
+        query = query.order_by(table.c.at, table.c.id)
         last: tuple[str, str] | None = None
         while True:
             page = query if last is None else query.where(tuple_(table.c.at, table.c.id) > tuple_(*last))
             with reading(self._engine) as connection:
-                found = [_entry(row._mapping) for row in connection.execute(page.limit(ROWS_A_QUERY))]
+                found = connection.execute(page.limit(ROWS_A_QUERY)).mappings().all()
             yield from found
             if len(found) < ROWS_A_QUERY:
                 return
-            last = found[-1].at, found[-1].id
+            last = found[-1]["at"], found[-1]["id"]
 
 
-def new_id() -> str:
-    """A selection id: a UUID of version 7 (RFC 9562); its first 48 bits are the time in milliseconds."""
-    number = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
-    number = number & ~(0xF << 76) | 0x7 << 76  # the version
-    return str(UUID(int=number & ~(0x3 << 62) | 0x2 << 62))  # the variant
+def _limited(
+    query: Select[Any], institution: str | None, since: datetime | None, until: datetime | None
+) -> Select[Any]:
+    if institution is not None:
+        query = query.where(table.c.institution == institution)
+    if since is not None:
+        query = query.where(table.c.at >= checked_moment("since", since))
+    return query if until is None else query.where(table.c.at < checked_moment("until", until))
 
 
-def _entry(row: RowMapping) -> AuditEntry:
-    return AuditEntry(**{**row, "shown": tuple(map(tuple, row["shown"]))})
+def _extend(connection: Connection, head: Head, rows: list[dict[str, Any]]) -> None:
+    try:
+        extend(connection, head, rows)
+    except IntegrityError as error:
+        raise DataError("the audit has an entry with one of these ids already, and replaces none") from error
+
+
+def _unrecorded(error: StorageError) -> StorageError:
+    return StorageError(
+        f"{error}. Each selection is recorded before it is shown, as all that is handed out is; to go without one, "
+        "open the library with audit=False (--no-audit)"
+    )

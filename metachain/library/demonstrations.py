@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, true
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import DataError, NotFoundError
+from metachain.library.audit_chain import note
 from metachain.library.bulk import batched, insert_new, upsert, with_keys
 from metachain.library.origins import Origin
 from metachain.library.outcomes import Outcome
@@ -98,6 +99,9 @@ def insert_demonstrations(
         bump_counter(connection, "demonstrations")
     if share is not None:
         set_default_grant(connection, institutions, share)
+    if stored:
+        names = sorted(changed)
+        note(connection, "add", names[0] if len(names) == 1 else "", {"institutions": names, "stored": stored})
     return Added(stored, duplicates)
 
 

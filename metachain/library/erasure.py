@@ -11,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, select, text
 
 from metachain.embedding.similarity import text_sha256
+from metachain.library.audit_chain import note
 from metachain.library.bulk import batched
 from metachain.library.engine import is_postgresql, outside_transactions
 from metachain.library.revisions import bump_counter, bump_revision
@@ -112,6 +113,8 @@ def erase(connection: Connection, doomed: Doomed) -> Erased | None:
         str(uuid4()), now(), doomed.kind, dict(sorted(counts.items())), len(lost), vectors, tuple(names), digest
     )
     connection.execute(receipts.insert(), [{"id": found.id, "at": found.at, "receipt": asdict(found)}])
+    named = doomed.institution or "" if doomed.whole_institution else ""
+    note(connection, "forget", named, {"receipt": found.id, "what": found.what, "demonstrations": found.demonstrations})
     return found
 
 

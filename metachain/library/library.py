@@ -18,6 +18,7 @@ from metachain.library import demonstrations as stored
 from metachain.library.api_keys import Keys
 from metachain.library.artifacts import Artifacts, list_answers, listed_answers
 from metachain.library.audit import Audit
+from metachain.library.audit_chain import note
 from metachain.library.connect import open_engine
 from metachain.library.demonstrations import IMPORTED, Added, AdmissionGate, Arrival, Refused
 from metachain.library.engine import KEEPER, Connections, Viewer, place_of, reading, writing
@@ -147,6 +148,9 @@ class Library:
             changed = apply_feedback(connection, id, score, correction)
             if changed is not None and correction is not None:
                 stored.insert_correction(connection, self._gate, changed, correction, key)
+            if changed is not None:
+                given = [kind for kind, one in (("score", score), ("correction", correction)) if one is not None]
+                note(connection, "feedback", changed.institution, {"answer": id, "given": given})
         return changed or self.outcomes.get(id)
 
     def erase(self, doomed: Doomed) -> Erased | None:

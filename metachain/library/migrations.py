@@ -2,7 +2,8 @@
 
 Additions of each version: 1 demonstrations, embeddings, artifacts; 2 outcomes, revisions; 3 sharing rules, audit,
 receipts, and the hashes of texts and patients of demonstrations; 4 keys of a server's callers; 5 demonstrations with
-their vectors, for PostgreSQL to search; 6 origins of demonstrations, times of answers and scores.
+their vectors, for PostgreSQL to search; 6 origins of demonstrations, times of answers and scores,
+and the chain of the audit.
 """
 
 from sqlalchemy import Connection, Table, bindparam, inspect, select, text, update
@@ -11,6 +12,7 @@ from sqlalchemy.schema import CreateColumn
 from metachain.data.demonstration import patient_of
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import LibraryError
+from metachain.library.audit_chain import chain_unchained
 from metachain.library.bulk import batched
 from metachain.library.schema import SCHEMA_VERSION, demonstrations, outcomes, tables
 from metachain.timestamps import now
@@ -32,6 +34,8 @@ def migrate(connection: Connection, version: int) -> None:
     if 1 < version < 6:
         _fill_origins_and_times(connection)
     tables.create_all(connection)
+    if version < 6:
+        chain_unchained(connection)
     for table in tables.sorted_tables:
         for index in table.indexes:
             index.create(connection, checkfirst=True)

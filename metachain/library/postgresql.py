@@ -137,6 +137,8 @@ def _prepare(engine: Engine, *, create: bool) -> None:
 
 def _create_or_migrate(connection: Connection) -> None:
     """Make or migrate the tables, with the writers' lock held; another process may have done it already."""
+    import pgvector.sqlalchemy  # noqa: F401, PLC0415 - an extra; SQLAlchemy then knows the type of the vectors
+
     if VERSION_TABLE not in inspect(connection).get_table_names():
         connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version integer NOT NULL)"))
         connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (0)"))  # noqa: S608

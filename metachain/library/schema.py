@@ -31,6 +31,7 @@ __all__ = [
     "embeddings",
     "grants",
     "groups",
+    "heads",
     "indexed",
     "keys",
     "outcomes",
@@ -162,8 +163,12 @@ keys = Table(
     *_required(JSON, "scopes"),
     *_required(Name, "made"),
     Column("until", Name),
+    Column("used", Name),
 )
-"""API keys of a server's callers, as hashes without the secrets. An administrator's key has no institution."""
+"""API keys of a server's callers, as hashes without the secrets. An administrator's key has no institution.
+
+``used`` is the minute of the last use in UTC (ISO 8601), null for a key that was never used.
+"""
 
 artifacts = Table("artifacts", tables, *_key("name"), *_required(JSON, "header"), *_required(LargeBinary, "arrays"))
 """Priors, posteriors, policies and lists of answers."""
@@ -211,9 +216,23 @@ audit = Table(
     Column("outcome", Name),
     Column("model", Name),
     *(Column(name, Integer) for name in ("demonstration_tokens", "input_tokens", "output_tokens")),
+    Column("kind", Name, nullable=False, server_default="selection"),
+    *(Column(name, Name, nullable=False, server_default="") for name in ("key", "request", "actor")),
+    Column("contents_sha256", String(64), nullable=False, server_default=""),
+    Column("detail", JSON, nullable=False, server_default="{}"),
+    Column("number", BigInteger, nullable=False, server_default="0"),
+    Column("sha256", String(64), nullable=False, server_default=""),
     Index("audit_by_time", "at"),
+    Index("audit_by_number", "number", unique=True),
 )
-"""One row a selection: the ids shown to an institution, with the sharing rules and the prior at that time. No text."""
+"""One row a selection, or other event of the kind ``kind``; no text.
+
+A selection has the ids shown to an institution, with the sharing rules and the prior at that time. ``number`` and
+``sha256`` are the row's place in the chain of ``audit_chain`` and its hash.
+"""
+
+heads = Table("heads", tables, *_key("name"), *_required(BigInteger, "number"), *_required(String(64), "sha256"))
+"""End of the audit's chain: number and hash of the last row."""
 
 receipts = Table("receipts", tables, *_key("id"), *_required(Name, "at"), *_required(JSON, "receipt"))
 """Receipts of erasures: kinds, numbers and hashes. No text."""

@@ -3,7 +3,7 @@
 Sharing is off by default.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, product
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, 
 
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError
+from metachain.library.audit_chain import note
 from metachain.library.bulk import upsert
 from metachain.library.engine import KEEPER, reading, writing
 from metachain.library.origins import Reach, covered
@@ -138,6 +139,7 @@ class Sharing:
                 connection.execute(delete(grants).where(grants.c.institution == institution))
                 upsert(connection, grants, _rows(institution, granted or [NOBODY]))
             bump_counter(connection, "rules")
+            _note_rules(connection, rules)
 
     def grants(self) -> dict[str, tuple[Grant, ...]]:
         """Stated grants by institution; institutions that never stated any are left out."""
@@ -160,6 +162,7 @@ class Sharing:
             if members:
                 connection.execute(groups.insert(), [{"name": name, "institution": one} for one in members])
             bump_counter(connection, "rules")
+            note(connection, "group", detail={"group": name, "members": members})
 
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Members by group."""
@@ -217,6 +220,13 @@ def set_default_grant(connection: Connection, institutions: Iterable[str], grant
         upsert(connection, grants, _rows(name, [grant]))
     if unstated:
         bump_counter(connection, "rules")
+        _note_rules(connection, {name: [grant] for name in unstated})
+
+
+def _note_rules(connection: Connection, rules: Mapping[str, Sequence[Grant]]) -> None:
+    """Record the new rules of institutions in the audit, as rows of ``grants``."""
+    stated = [row for name, granted in rules.items() for row in _rows(name, granted or [NOBODY])]
+    note(connection, "rules", next(iter(rules)) if len(rules) == 1 else "", {"grants": stated})
 
 
 def _rows(institution: str, granted: Sequence[Grant]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Selector: few-shot examples (demonstrations) for one institution, each selection recorded in the audit."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from threading import Lock
 
@@ -16,6 +16,8 @@ from metachain.learning.posterior import Posterior, posterior_of
 from metachain.learning.prior import version_of
 from metachain.learning.shared_past import SharedPast
 from metachain.library.audit import AuditEntry, new_id
+from metachain.library.caller import caller
+from metachain.library.erasure import records_sha256
 from metachain.library.library import Library
 from metachain.library.revisions import State, state_of
 from metachain.library.sharing import Shared, Sharing
@@ -110,6 +112,8 @@ class Selector:
             tuple(shown.key for shown in one.demonstrations),
             state.moment.rules,
             self._prior_version,
+            contents_sha256=records_sha256((*shown.key, shown.input, shown.output) for shown in one.demonstrations),
+            **asdict(caller()),
         )
 
     def _permits(self, state: InstitutionState, connection: Connection) -> bool:

@@ -1,5 +1,6 @@
 """API keys of a server's callers: making, finding, expiring and revoking them, on both engines."""
 
+import getpass
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from metachain.learning.unlearning import forget
 from metachain.library.api_keys import ADMIN, DEFAULT_SCOPES, METRICS, SCOPES, Key
 from metachain.library.engine import reading
 from metachain.library.library import Library
+from metachain.timestamps import parse_moment
 
 
 def test_a_key_is_found_by_its_secret_alone(place: str) -> None:
@@ -24,7 +26,7 @@ def test_a_key_is_found_by_its_secret_alone(place: str) -> None:
         key, secret = library.keys.make("st-marys", ["ask", "read"])
         other, others = library.keys.make("general")
         assert library.keys.of(secret) == key
-        assert key == Key(key.id, "st-marys", frozenset({"ask", "read"}), key.made)
+        assert key == Key(key.id, "st-marys", frozenset({"ask", "read"}), key.made, key.until)
         assert library.keys.of(others) == other
         assert other.scopes == frozenset(DEFAULT_SCOPES)
         mixed = f"mc_{key.id}_{others.split('_', 2)[2]}"
@@ -103,6 +105,58 @@ def test_a_library_remembers_that_it_had_a_key(place: str) -> None:
         assert library.keys.ever_made()
 
 
+def test_a_key_ends_after_a_year_unless_it_is_said(place: str) -> None:
+    """Without an end a key ends after 365 days, with ``never`` it does not end."""
+    with Library.open(place, Tiny()) as library:
+        usual, _ = library.keys.make("h0")
+        assert usual.until is not None
+        lasts = parse_moment(usual.until) - parse_moment(usual.made)
+        assert abs(lasts - timedelta(days=365)) <= timedelta(seconds=2)
+        assert library.keys.make("h0", until="never")[0].until is None
+
+
+def test_a_rotated_key_counts_for_the_time_of_grace(place: str) -> None:
+    """The new key has the institution and the scopes; the old one ends after a day, at once, or at its earlier end."""
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    with Library.open(place, Tiny()) as library:
+        keys = library.keys
+        old, old_secret = keys.make("h0", ["ask", "texts"], until="never")
+        new, new_secret = keys.rotate(old.id)
+        assert (new.institution, new.scopes) == (old.institution, old.scopes)
+        assert new.id != old.id
+        assert keys.of(new_secret) == new
+        ending = keys.of(old_secret)
+        assert ending is not None
+        assert ending.until is not None
+        assert timedelta(hours=23) < parse_moment(ending.until) - datetime.now(UTC) <= timedelta(hours=24)
+        last, _ = keys.rotate(new.id, "never", timedelta())
+        assert keys.of(new_secret) is None
+        assert last.until is None
+        short, _ = keys.make(None, until=soon)
+        keys.rotate(short.id, grace=timedelta(days=7))
+        assert {one.id: one.until for one in keys.all()}[short.id] == short.until
+        with pytest.raises(NotFoundError, match="no key has the id"):
+            keys.rotate("unknown")
+        with pytest.raises(DataError, match="the time of grace"):
+            keys.rotate(last.id, grace=timedelta(seconds=-1))
+        told = [one.detail["old"] for one in library.audit.events() if one.kind == "key rotated"]
+        assert told == [old.id, new.id, short.id]
+
+
+def test_the_last_use_of_a_key_is_kept(place: str) -> None:
+    """It is the minute, and nothing for a key that was never used or is gone."""
+    with Library.open(place, Tiny()) as library:
+        key, secret = library.keys.make("h0")
+        assert key.used is None
+        library.keys.mark_used(key.id)
+        library.keys.mark_used("gone")
+        found = library.keys.of(secret)
+    assert found is not None
+    assert found.used is not None
+    assert found.used.endswith(":00Z")
+    assert timedelta() <= datetime.now(UTC) - parse_moment(found.used) < timedelta(minutes=2)
+
+
 @pytest.mark.parametrize("gone", ["revoked", "erased"])
 def test_a_library_of_before_remembers_it_from_now_on(place: str, gone: str) -> None:
     """It has keys and no counter of them, which the last revocation or erasure makes."""
@@ -135,7 +189,29 @@ def test_the_command_makes_lists_and_revokes(tmp_path: Path) -> None:
     assert found.id in listed
     assert secret not in listed
     assert "counts no more" in metachain("key", place, "--revoke", found.id).stdout
-    for wrong in (["h0", "--admin"], ["h0", "--scope", "all"]):
+    kept = metachain("key", place, "h0", "--until", "never")
+    assert "never ends" in kept.stdout
+    [_, id, *_] = kept.stdout.split()
+    rotated = metachain("key", place, "--rotate", id, "--grace", "7d")
+    assert f"key {id} ends in 7d" in rotated.stdout
+    with Library.open(place, Tiny()) as library:
+        [old] = [one for one in library.keys.all() if one.id == id]
+        new = library.keys.of(rotated.stdout.splitlines()[-1])
+        actors = {one.actor for one in library.audit.events() if one.kind.startswith("key")}
+    assert new is not None
+    assert (new.institution, new.scopes) == (old.institution, old.scopes)
+    assert old.until is not None
+    assert timedelta(days=6) < parse_moment(old.until) - datetime.now(UTC) <= timedelta(days=7)
+    assert actors == {getpass.getuser()}
+    for wrong in (
+        ["h0", "--admin"],
+        ["h0", "--scope", "all"],
+        ["--rotate", id, "--revoke", id],
+        ["--rotate", id, "--scope", "ask"],
+        ["--rotate", id, "--grace", "soon"],
+        ["--rotate", id, "--grace", "999999d"],
+        ["--rotate", "unknown"],
+    ):
         done = metachain("key", place, *wrong)
         assert done.returncode == 2
         assert done.stderr.startswith("error: ")

@@ -22,7 +22,7 @@ from metachain.learning.artifacts import load_posterior, load_prior, save_poster
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import learn, version_of
 from metachain.library.audit import AuditEntry, new_id
-from metachain.library.erasure import Doomed
+from metachain.library.erasure import Doomed, records_sha256
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE, Audience, Grant
 from metachain.retrievers import DemonstrationRetriever, LibraryExampleSelector, MetaExampleSelector
@@ -123,15 +123,17 @@ def sources(selection: Selection) -> set[str]:
 
 
 def test_a_selection_is_recorded(library: Library, selector: Selector) -> None:
-    """The entry holds time, institution, purpose, ids in prompt order, method, rules and prior."""
+    """The entry holds time, institution, purpose, ids in prompt order, method, rules, prior and a digest of texts."""
     before = datetime.now(UTC).replace(microsecond=0)
     selection = selector.select(QUERY)
     [entry] = library.audit.entries()
     assert before <= datetime.fromisoformat(entry.at) <= datetime.now(UTC)
     assert entry.at.endswith("Z")
     rules, prior = library.sharing.usable_by(NEW).rules, version_of(load_prior(library))
+    contents = records_sha256((*one.key, one.input, one.output) for one in selection.demonstrations)
     assert entry == AuditEntry(
-        selection.id, entry.at, NEW, "coding", selection.method, keys(selection), rules, prior, None, None, None, None
+        *(selection.id, entry.at, NEW, "coding", selection.method, keys(selection), rules, prior),
+        contents_sha256=contents,
     )
     assert entry.shown
     assert rules == 1
@@ -191,16 +193,17 @@ def test_no_text_is_kept(learned: str, library: Library, selector: Selector) -> 
         rows = connection.execute(text("SELECT * FROM audit")).all()
     engine.dispose()
     held = repr(rows) + json.dumps([asdict(one) for one in library.audit.entries()])
-    assert len(rows) == 7
+    assert sum(row.kind == "selection" for row in rows) == 7
     for private in {QUERY, *(words for one in MADE for words in (one.input, one.output))}:
         assert private not in held
 
 
 def test_an_entry_comes_back(place: str) -> None:
-    """An entry is read as it was stored, by another connection too; an entry with the same id replaces it."""
+    """An entry is read as it was stored, by another connection too; another with the same id is refused."""
     with Library.open(place, Tiny()) as library:
-        assert library.audit.record([replace(ONE, method="metachain"), replace(ONE, id="s-2")])
-        assert library.audit.record([ONE])
+        assert library.audit.record([ONE, replace(ONE, id="s-2")])
+        with pytest.raises(DataError, match="replaces none"):
+            library.audit.record([replace(ONE, id="s-3"), replace(ONE, method="metachain")])
     with Library.open(place, Tiny()) as library:
         assert list(library.audit.entries()) == [ONE, replace(ONE, id="s-2")]
 

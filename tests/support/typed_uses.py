@@ -109,6 +109,10 @@ def use_library(library: libraries.Library) -> None:
     rows = libraries.file_rows("past.csv", institution="mercy")
     assert_type(libraries.ingest(library, rows), libraries.Ingested)
     assert_type(list(library.audit.entries()), list[libraries.AuditEntry])
+    assert_type(list(library.audit.events()), list[libraries.Event])
+    assert_type(library.audit.verify(libraries.Head()).head, libraries.Head)
+    with libraries.called_by(libraries.Caller(actor="a nurse")):
+        assert_type(libraries.records_sha256([("mercy", "id", "input", "output")]), str)
     assert_type(libraries.cached_vectors(["knee"], None), Vectors)
     assert_type(libraries.is_library("hospitals.db"), bool)
     assert_type(libraries.without_password("postgresql://host/db"), str)

@@ -50,6 +50,15 @@ def as_before(prior: dict[str, Any]) -> dict[str, Any]:
     return {**prior, "header": header}
 
 
+def as_far_as(expected: Any, found: Any) -> Any:
+    """The fields of ``found`` that the version before had."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return {name: as_far_as(value, found[name]) for name, value in expected.items()}
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        return [as_far_as(*both) for both in zip(expected, found, strict=True)]
+    return found
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest) -> str:
     """The database that holds the library."""
@@ -87,15 +96,18 @@ def test_all_that_was_stored_is_read(library: Library, expected: dict[str, Any])
     """Demonstrations, rules, outcomes, audit, keys, answers, receipts and artefacts are read bit by bit."""
     found = contents(library)
     for name, value in expected["contents"].items():
-        assert json.dumps(found[name]) == json.dumps(value), name
+        assert json.dumps(as_far_as(value, found[name])) == json.dumps(value), name
     assert found["audit"]
+    assert library.audit.verify().broken is None
+    assert library.audit.verify().entries == len(found["audit"])
     assert found["receipts"]
 
 
 def test_keys_open_what_they_opened(library: Library, expected: dict[str, Any]) -> None:
     """Each secret given out before belongs to the key it did."""
     found = [plain(library.keys.of(secret)) for secret in expected["secrets"]]
-    assert sorted(found, key=lambda key: key["id"]) == sorted(expected["contents"]["keys"], key=lambda key: key["id"])
+    before = sorted(expected["contents"]["keys"], key=lambda key: key["id"])
+    assert as_far_as(before, sorted(found, key=lambda key: key["id"])) == before
 
 
 def test_the_learned_policy_is_read(library: Library, expected: dict[str, Any]) -> None:
@@ -187,7 +199,7 @@ def test_selecting_goes_on_where_it_was(place: str, expected: dict[str, Any]) ->
     with Library.open(place, Tiny()) as library:
         Selector(library, load_posterior(library, NEW)).select(QUERIES[0])
         *known, last = (plain(one) for one in library.audit.entries())
-    assert known == before
+    assert as_far_as(before, known) == before
     under = ("institution", "rules", "prior", "method")
     assert [last[key] for key in under] in [[one[key] for key in under] for one in before]
 
