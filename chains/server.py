@@ -18,7 +18,8 @@ from starlette.types import Scope
 from metachain._version import __version__
 from metachain.chains.feedback import recorded
 from metachain.chains.service.access_log import AccessLog
-from metachain.chains.service.callers import PUBLIC, Authentication, target_institution
+from metachain.chains.service.callers import PUBLIC, Authentication, caller_of, target_institution
+from metachain.chains.service.fair_queue import FairQueue
 from metachain.chains.service.langserve_routes import add_chain, add_playground
 from metachain.chains.service.limits import BodySize, InFlight, Limits, TimeLimit
 from metachain.chains.service.metrics import Metrics
@@ -92,13 +93,14 @@ def create_app(
         name: RunnableBinding(bound=recorded(chain, library), config={"callbacks": callbacks})
         for name, chain in chains.items()
     }
+    queue = FairQueue(given, metrics)
     routes = APIRouter(route_class=strict_route(given.characters))
     for name, chain in served.items():
-        add_chain(routes, name, chain, given)
+        add_chain(routes, name, chain, given, queue)
     app.include_router(routes)
-    app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given))
+    app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given, queue))
     app.include_router(_operator_routes(library, metrics))
-    app.mount("/admin", _admin(served, given))
+    app.mount("/admin", _admin(served, given, queue))
     return app
 
 
@@ -115,7 +117,7 @@ def _middleware(
     names = [*allowed_hosts, *(LOOPBACK if unauthenticated else ())]
     hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=names)] if names else []
     busy = "the server is busy; try again in a second"
-    many = "too many requests of this key at once; wait for their answers"
+    many = "too many requests of this institution at once; wait for their answers"
     return [
         Middleware(AccessLog, metrics=metrics),
         *hosts,
@@ -123,7 +125,7 @@ def _middleware(
         Middleware(TimeLimit, seconds=limits.seconds),
         Middleware(BodySize, most=limits.body_bytes),
         Middleware(Authentication, keys=library.keys, unauthenticated=unauthenticated),
-        Middleware(InFlight, most=limits.requests_of_one, status=429, reason=many, caller=_key),
+        Middleware(InFlight, most=limits.requests_of_one, status=429, reason=many, caller=_one),
     ]
 
 
@@ -131,9 +133,9 @@ def _any_caller(scope: Scope) -> str | None:
     return None if scope["path"] in PUBLIC else "any"
 
 
-def _key(scope: Scope) -> str | None:
+def _one(scope: Scope) -> str | None:
     key = scope.get("state", {}).get("key")
-    return key.id if key and key.id else None
+    return (caller_of(key) or None) if key else None
 
 
 def _lifespan(library: Library, closing: Sequence[Callable[[], None]]) -> Any:
@@ -182,13 +184,13 @@ def _operator_routes(library: Library, metrics: Metrics) -> APIRouter:
     return routes
 
 
-def _admin(chains: Mapping[str, Runnable[Any, Any]], limits: Limits) -> FastAPI:
+def _admin(chains: Mapping[str, Runnable[Any, Any]], limits: Limits, queue: FairQueue) -> FastAPI:
     """Make the app of the playgrounds, which show whole prompts: for administrators only."""
     app = FastAPI(title="metachain: administration", docs_url=None, redoc_url=None, openapi_url=None)
     explain_errors(app)
     routes = APIRouter(route_class=strict_route(limits.characters))
     for name, chain in chains.items():
-        add_playground(routes, name, chain)
+        add_playground(routes, name, chain, queue)
     links = "".join(f'<li><a href="{escape(name)}/playground/">{escape(name)}</a></li>' for name in chains)
 
     @routes.get("/")

@@ -42,12 +42,12 @@ class LibraryExampleSelector(BaseExampleSelector):
         self.library, self.input_key, self.output_key = library, input_key, output_key
         self._selectors = SelectorCache(library, k, policy)
 
-    def of(self, institution: str) -> Selector:
-        """Return one institution's selector.
+    def of(self, institution: str, *, new: bool = False) -> Selector:
+        """Return one institution's selector; with ``new`` also for one without labels that was never adapted to.
 
         Raises NotFoundError where the library holds no prior, or does not know the institution.
         """
-        return self._selectors.of(institution)
+        return self._selectors.of(institution, new=new)
 
     def labels_of(self, institution: str) -> tuple[str, ...]:
         """Known outputs of an institution, in alphabetical order. Raises NotFoundError as ``of`` does."""

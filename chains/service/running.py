@@ -38,6 +38,8 @@ __all__ = ["Serving", "app", "run", "standard_chains"]
 
 SETTINGS = "METACHAIN_SERVING"
 """Environment variable with the settings for the workers, as JSON."""
+SWITCH_SECONDS = 0.001
+"""Time after which a computing thread lets others compute; a request waits for it several times."""
 GRACE = 5
 """Seconds that requests get beyond their time limit when the server ends."""
 
@@ -123,6 +125,7 @@ def run(serving: Serving, tell: Callable[[str], object]) -> None:
 
 def app() -> FastAPI:
     """Make one worker's app from the settings in the environment."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     settings = json.loads(os.environ[SETTINGS])
     serving = replace(Serving(**settings), limits=Limits(**settings["limits"]))
     gate = gate_named(serving.deidentify)

@@ -1,13 +1,15 @@
 """Routes of an institution: adaptation, feedback, label suggestions, and explained selections."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
-from metachain.chains.service.callers import key_of, target_institution
+from metachain.chains.service.callers import caller_of, key_of, target_institution
+from metachain.chains.service.fair_queue import FairQueue, Kind
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.metrics import Metrics
 from metachain.chains.service.problems import documented
@@ -17,8 +19,7 @@ from metachain.errors import NotFoundError
 from metachain.learning.active_learning import suggest_labels
 from metachain.learning.artifacts import load_prior, save_posterior
 from metachain.learning.gaussian_process import institution_shares
-from metachain.learning.institution_state import load_institution
-from metachain.learning.posterior import Posterior, posterior_of
+from metachain.learning.posterior import Posterior
 from metachain.library.library import Added, Library
 from metachain.retrievers.explaining_selector import described
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
@@ -26,12 +27,13 @@ from metachain.selection.selection import Chosen
 
 __all__ = ["tenant_routes"]
 
-REFUSALS = documented(401, 403, 404, 413, 422, 429, 500, 503, 504)
+REFUSALS = documented(401, 403, 404, 413, 415, 422, 429, 500, 503, 504)
 LEANS_ON = 8
 """Number of past institutions in the answer to ``/adapt``."""
 ADAPT, FEEDBACK, LABEL, EXPLAIN = map(target_institution, ("adapt", "feedback", "label", "explain"))
 READ = target_institution("read", required=False)
 Text = Annotated[str, Field(min_length=1)]
+Result = TypeVar("Result")
 
 
 class Strict(BaseModel):
@@ -161,10 +163,12 @@ class Institutions(BaseModel):
     institutions: list[Institution]
 
 
-def tenant_routes(library: Library, selector: LibraryExampleSelector, metrics: Metrics, limits: Limits) -> APIRouter:
+def tenant_routes(
+    library: Library, selector: LibraryExampleSelector, metrics: Metrics, limits: Limits, queue: FairQueue
+) -> APIRouter:
     """Make the routes ``/adapt``, ``/feedback``, ``/label``, ``/explain`` and ``/institutions``."""
     routes = APIRouter(responses=REFUSALS, tags=["institution"], route_class=strict_route(limits.characters))
-    endpoints = _Endpoints(library, selector, metrics, limits)
+    endpoints = _Endpoints(library, selector, metrics, limits, queue)
     routes.post("/adapt")(endpoints.adapt_to)
     routes.post("/feedback")(endpoints.record_feedback)
     routes.post("/label")(endpoints.suggest)
@@ -181,53 +185,76 @@ class _Endpoints:
     selector: LibraryExampleSelector
     metrics: Metrics
     limits: Limits
+    queue: FairQueue
 
-    def adapt_to(self, body: Support, institution: str = ADAPT) -> Adapted:
+    async def adapt_to(self, request: Request, body: Support, institution: str = ADAPT) -> Adapted:
         """Store labelled examples and adapt to them; all is on disk before the answer."""
         _at_most(self.limits.batch, len(body.examples), "examples")
         _at_most(self.limits.texts, len(body.answers), "answers")
-        prior = load_prior(self.library, institution)
-        examples = (Demonstration(institution, one.input, one.output, one.id, one.metadata) for one in body.examples)
+        with self.queue.taking(caller_of(key_of(request)), len(body.examples), len(body.answers)):
+            return await self._in_turn("adapt", request, lambda: self._adapt_to(body, institution))
+
+    async def record_feedback(self, request: Request, body: Judged, institution: str = FEEDBACK) -> Kept:
+        """Score or correct an answer; it is on disk before the answer, and counts in the next selection."""
+        return await self._in_turn("feedback", request, lambda: self._record_feedback(body, institution))
+
+    async def suggest(self, request: Request, body: Unlabelled, institution: str = LABEL) -> Suggestions:
+        """Suggest the texts to label next."""
+        _at_most(self.limits.texts, len(body.texts), "texts")
+        with self.queue.taking(caller_of(key_of(request)), texts=len(body.texts)):
+            return await self._in_turn("label", request, lambda: self._suggest(body, institution))
+
+    async def explain(self, request: Request, body: Asked, institution: str = EXPLAIN) -> Explained:
+        """Select demonstrations as for an answer, and give reasons; the audit records the selection."""
+        texts = key_of(request).allows("texts")
+        return await self._in_turn("ask", request, lambda: self._explain(body, institution, with_texts=texts))
+
+    async def institutions(self, request: Request, institution: str = READ) -> Institutions:
+        """Give the state of the key's institution; an administrator's key that names none gets all institutions."""
+        return await self._in_turn("ask", request, lambda: self._institutions(institution))
+
+    async def _in_turn(self, kind: Kind, request: Request, compute: Callable[[], Result]) -> Result:
+        return await self.queue.run(kind, caller_of(key_of(request)), lambda: run_in_threadpool(compute))
+
+    def _adapt_to(self, body: Support, institution: str) -> Adapted:
+        load_prior(self.library, institution)  # without one, nothing is stored
+        examples = [Demonstration(institution, one.input, one.output, one.id, one.metadata) for one in body.examples]
+        self.library.embed_anew(examples)
         added = self.library.add(examples)
         if body.answers:
             self.library.list_answers(institution, body.answers)
-        state = load_institution(prior, self.library, institution)
-        posterior = posterior_of(prior, state)
+        state, posterior = self.selector.of(institution, new=True).current()
         save_posterior(self.library, posterior)
         self.metrics.labels.labels(institution).inc(added.stored)
         return _adapted(posterior, state.pool.institutions, added)
 
-    def record_feedback(self, body: Judged, institution: str = FEEDBACK) -> Kept:
-        """Score or correct an answer; it is on disk before the answer, and counts in the next selection."""
+    def _record_feedback(self, body: Judged, institution: str) -> Kept:
         known = self.library.outcomes.by_id([body.run_id]).get(body.run_id)
         if known is None or known.institution != institution:
             raise NotFoundError(f"no answer of {institution!r} has the run_id {body.run_id!r}; it is in its metadata")
+        self.library.embed_anew([Demonstration(institution, known.input, body.correction or "a score")])
         kept = self.library.record_feedback(body.run_id, body.score, correction=body.correction)
         kind = "score" if body.correction is None else "correction"
         self.metrics.feedback.labels(institution, kind).inc()
         return Kept(run_id=body.run_id, score=kept.score, correction=kept.correction)
 
-    def suggest(self, body: Unlabelled, institution: str = LABEL) -> Suggestions:
-        """Suggest the texts to label next."""
-        _at_most(self.limits.texts, len(body.texts), "texts")
-        found = suggest_labels(self.library, self.selector.of(institution).posterior(), body.texts, body.budget)
+    def _suggest(self, body: Unlabelled, institution: str) -> Suggestions:
+        state, posterior = self.selector.of(institution).current()
+        found = suggest_labels(self.library, posterior, body.texts, body.budget, state=state)
         return Suggestions(
             suggestions=[Suggested(input=one.text, removes=one.gain, reason=one.reason) for one in found]
         )
 
-    def explain(self, request: Request, body: Asked, institution: str = EXPLAIN) -> Explained:
-        """Select demonstrations as for an answer, and give reasons; the audit records the selection."""
+    def _explain(self, body: Asked, institution: str, *, with_texts: bool) -> Explained:
         selection = self.selector.of(institution).select(body.input, body.k)
-        all_texts = key_of(request).allows("texts")
         why = [
-            _why(one, with_texts=all_texts or one.demonstration.institution == institution) for one in selection.chosen
+            _why(one, with_texts=with_texts or one.demonstration.institution == institution) for one in selection.chosen
         ]
         return Explained(
             selection_id=selection.id, institution=institution, method=selection.method, demonstrations=why
         )
 
-    def institutions(self, institution: str = READ) -> Institutions:
-        """Give the state of the key's institution; an administrator's key that names none gets all institutions."""
+    def _institutions(self, institution: str) -> Institutions:
         names = [institution] if institution else self.library.institutions()
         return Institutions(institutions=[_institution(self.library, self.selector, name) for name in names])
 

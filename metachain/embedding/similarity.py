@@ -17,6 +17,8 @@ __all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise
 
 Vectors = NDArray[np.float32]
 LEXICAL_DIMENSIONS = 512
+LEXICAL_CHARACTERS = 20_000
+"""Characters of a normalised text that are hashed: a longer text's first ones, so that no text takes a second."""
 
 
 def normalise_text(text: str) -> str:
@@ -30,10 +32,13 @@ def text_sha256(text: str) -> str:
 
 
 def lexical_vectors(texts: Sequence[str]) -> Vectors:
-    """Hash character 2-4-grams within words, counts damped by ``log(1 + n)``; (n, 512), unit rows (or zero)."""
+    """Hash character 2-4-grams within words, counts damped by ``log(1 + n)``; (n, 512), unit rows (or zero).
+
+    Of each text the first 20,000 characters count.
+    """
     if not texts:
         return np.zeros((0, LEXICAL_DIMENSIONS), np.float32)
-    counts = _hashing().transform([normalise_text(text) for text in texts])
+    counts = _hashing().transform([normalise_text(text)[:LEXICAL_CHARACTERS] for text in texts])
     counts.data = np.sign(counts.data) * np.log1p(np.abs(counts.data))
     return unit_rows(np.asarray(counts.toarray(), np.float32))
 

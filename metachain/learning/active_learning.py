@@ -49,19 +49,26 @@ class Suggestion:
 
 
 def suggest_labels(
-    library: Library, posterior: Posterior, texts: Sequence[str], budget: int, *, progress: Progress = silent
+    library: Library,
+    posterior: Posterior,
+    texts: Sequence[str],
+    budget: int,
+    *,
+    progress: Progress = silent,
+    state: InstitutionState | None = None,
 ) -> tuple[Suggestion, ...]:
     """Choose the ``budget`` texts that are most useful to label, the best first.
 
     Texts that the institution has labelled in the library are not suggested again. Texts that differ only in letter
     case and white space are one text; a text given n times counts as n queries. The choice does not depend on the
-    answers, so asking for one text, labelling it and asking again gives the same as asking for all at once. Raises
-    DataError that names the position of a text that is blank or no text.
+    answers, so asking for one text, labelling it and asking again gives the same as asking for all at once. ``state``
+    is the institution's present state where the caller has it; else it is read. Raises DataError that names the
+    position of a text that is blank or no text.
     """
     if not isinstance(budget, int) or isinstance(budget, bool) or budget < 0:
         raise DataError(f"budget must be a whole number of labels, 0 or more, got {budget!r}")
     given = _checked_texts(texts)
-    state = load_institution(posterior.prior, library, posterior.institution)
+    state = state or load_institution(posterior.prior, library, posterior.institution)
     return _suggestions(state, library.encoder, posterior.prior, given, budget, progress)
 
 

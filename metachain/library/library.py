@@ -259,6 +259,15 @@ class Library:
         """Hybrid vectors (n, d + 512) of the demonstrations' inputs (``vectors.Vectors.hybrid``)."""
         return self._vectors.hybrid([one.input for one in demonstrations], progress)
 
+    def embed_anew(self, demonstrations: Iterable[Demonstration]) -> None:
+        """Embed the inputs of demonstrations that are about to be stored, and store the vectors that are missing.
+
+        All are embedded, so that the time doesn't tell which texts another institution has. Raises DataError if the
+        gate refuses one.
+        """
+        forms = ((one.input, stored.apply_gate(self._gate, one).input) for one in demonstrations)
+        self._vectors.embed_anew([text for pair in forms for text in pair])
+
     def save(
         self,
         name: str,

@@ -1,0 +1,122 @@
+"""A queue from which a worker serves its institutions in turn, so that none has to wait for another's backlog."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Literal, TypeVar
+
+from fastapi import HTTPException
+
+from metachain.chains.service.limits import RETRY_AFTER, Limits
+from metachain.chains.service.metrics import Metrics
+
+__all__ = ["FairQueue", "Kind"]
+
+Kind = Literal["ask", "adapt", "label", "feedback"]
+Result = TypeVar("Result")
+TEXTS_OF_ONE_COST = 100
+"""Texts of a request for label suggestions that cost as much as one input of a batch."""
+
+
+class FairQueue:
+    """Runs the computations of one worker: few at once, the institutions in turn, and one at a time of each.
+
+    Each kind of work has a pool of its own. An institution has at most one selection and one other computation at
+    once, since the threads of a process share one processor. All calls come from one event loop.
+    """
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self._limits, self._metrics = limits, metrics
+        self._cost: Counter[str] = Counter()
+        busy: set[str] = set()
+        self._pools: dict[Kind, _Pool] = {
+            "ask": _Pool(limits.selections, set()),
+            "adapt": _Pool(1, busy),
+            "label": _Pool(1, busy),
+            "feedback": _Pool(1, busy),
+        }
+
+    @contextmanager
+    def taking(self, caller: str, inputs: int = 0, texts: int = 0) -> Iterator[None]:
+        """Count the inputs or texts of a request until it ends.
+
+        Raises HTTPException 429 where the caller's requests hold too many; one request alone is always taken.
+        """
+        cost = max(1, inputs, -(-texts // TEXTS_OF_ONE_COST))
+        if self._cost[caller] and self._cost[caller] + cost > self._limits.inputs_of_one:
+            reason = f"this institution has {self._cost[caller]} inputs under way; wait for their answers"
+            raise HTTPException(429, reason, RETRY_AFTER)
+        self._cost[caller] += cost
+        try:
+            yield
+        finally:
+            self._cost[caller] -= cost
+            if not self._cost[caller]:
+                del self._cost[caller]
+
+    async def run(self, kind: Kind, caller: str, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Wait for the caller's turn, and do the work.
+
+        Work that has begun runs to its end, and holds its turn until then, also where the request is given up.
+        """
+        pool, begun = self._pools[kind], perf_counter()
+        await pool.turn(caller)
+        self._metrics.queue_seconds.labels(kind).observe(perf_counter() - begun)
+        running = asyncio.ensure_future(work())
+        running.add_done_callback(lambda done: self._end(pool, caller, done))
+        return await asyncio.shield(running)
+
+    def _end(self, pool: "_Pool", caller: str, done: "asyncio.Future[Result]") -> None:
+        if not done.cancelled():
+            done.exception()  # else asyncio logs it where the request was given up
+        pool.end(caller)
+        for one in self._pools.values():
+            one.start()
+
+
+class _Pool:
+    """Turns of one kind of work: ``width`` at once, and none for a caller that is in ``busy``."""
+
+    def __init__(self, width: int, busy: set[str]) -> None:
+        self._width, self._busy, self._running = width, busy, 0
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        """By caller; the one that has waited longest for a turn comes first."""
+
+    async def turn(self, caller: str) -> None:
+        """Wait for a turn; ``end`` must follow."""
+        mine = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(caller, deque()).append(mine)
+        self.start()
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if not mine.cancelled():  # the turn came at the same moment
+                self.end(caller)
+                self.start()
+            raise
+
+    def end(self, caller: str) -> None:
+        """Give a turn back; ``start`` must follow, for each pool with the same ``busy``."""
+        self._running -= 1
+        self._busy.discard(caller)
+
+    def start(self) -> None:
+        """Give free turns to those who wait."""
+        for caller in [one for one in self._waiting if one not in self._busy]:
+            if self._running >= self._width:
+                return
+            self._next(caller)
+
+    def _next(self, caller: str) -> None:
+        queue = self._waiting.pop(caller)
+        while queue:
+            first = queue.popleft()
+            if not first.done():
+                first.set_result(None)
+                self._running += 1
+                self._busy.add(caller)
+                break
+        if queue:
+            self._waiting[caller] = queue
