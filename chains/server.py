@@ -19,7 +19,7 @@ from metachain._version import __version__
 from metachain.chains.feedback import recorded
 from metachain.chains.service.access_log import AccessLog
 from metachain.chains.service.callers import PUBLIC, Authentication, caller_of, target_institution
-from metachain.chains.service.fair_queue import FairQueue
+from metachain.chains.service.fair_queue import FairQueue, LargeBodies
 from metachain.chains.service.langserve_routes import add_chain, add_playground
 from metachain.chains.service.limits import BodySize, InFlight, Limits, TimeLimit
 from metachain.chains.service.metrics import Metrics
@@ -74,6 +74,7 @@ def create_app(
     """
     refuse_traced_texts(allowed=trace_texts)
     given, metrics = limits or Limits(), Metrics()
+    queue = FairQueue(given, metrics)
     closing: list[Callable[[], None]] = []
     _check_names(chains)
     app = FastAPI(
@@ -83,7 +84,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan(library, closing),
-        middleware=_middleware(library, metrics, given, allowed_hosts, unauthenticated=unauthenticated),
+        middleware=_middleware(library, metrics, given, queue, allowed_hosts, unauthenticated=unauthenticated),
     )
     explain_errors(app)
     spans = [trace(app)] if is_configured() else []
@@ -93,7 +94,6 @@ def create_app(
         name: RunnableBinding(bound=recorded(chain, library), config={"callbacks": callbacks})
         for name, chain in chains.items()
     }
-    queue = FairQueue(given, metrics)
     routes = APIRouter(route_class=strict_route(given.characters))
     for name, chain in served.items():
         add_chain(routes, name, chain, given, queue)
@@ -111,7 +111,13 @@ def _check_names(chains: Iterable[str]) -> None:
 
 
 def _middleware(
-    library: Library, metrics: Metrics, limits: Limits, allowed_hosts: Sequence[str], *, unauthenticated: bool
+    library: Library,
+    metrics: Metrics,
+    limits: Limits,
+    queue: FairQueue,
+    allowed_hosts: Sequence[str],
+    *,
+    unauthenticated: bool,
 ) -> list[Middleware]:
     """Make the middleware, from the outermost to the innermost."""
     names = [*allowed_hosts, *(LOOPBACK if unauthenticated else ())]
@@ -126,6 +132,7 @@ def _middleware(
         Middleware(BodySize, most=limits.body_bytes),
         Middleware(Authentication, keys=library.keys, unauthenticated=unauthenticated),
         Middleware(InFlight, most=limits.requests_of_one, status=429, reason=many, caller=_one),
+        Middleware(LargeBodies, queue=queue, caller=_one),
     ]
 
 

@@ -7,14 +7,19 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Literal, TypeVar
 
-from fastapi import HTTPException
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from metachain.chains.service.limits import RETRY_AFTER, Limits
+from metachain.chains.service.limits import RETRY_AFTER, Caller, Limits
 from metachain.chains.service.metrics import Metrics
+from metachain.chains.service.problems import error_response
 
-__all__ = ["FairQueue", "Kind"]
+__all__ = ["FairQueue", "Kind", "LargeBodies"]
 
-Kind = Literal["ask", "adapt", "label", "feedback"]
+Kind = Literal["ask", "adapt", "label", "feedback", "body"]
+SMALL_BODY = 16_384
+"""Bytes of a body up to which it needs no turn."""
 Result = TypeVar("Result")
 TEXTS_OF_ONE_COST = 100
 """Texts of a request for label suggestions that cost as much as one input of a batch."""
@@ -24,7 +29,8 @@ class FairQueue:
     """Runs the computations of one worker: few at once, the institutions in turn, and one at a time of each.
 
     Each kind of work has a pool of its own. An institution has at most one selection and one other computation at
-    once, since the threads of a process share one processor. All calls come from one event loop.
+    once, since the threads of a process share one processor, and one large body that is read. All calls come from one
+    event loop.
     """
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
@@ -32,10 +38,11 @@ class FairQueue:
         self._cost: Counter[str] = Counter()
         busy: set[str] = set()
         self._pools: dict[Kind, _Pool] = {
-            "ask": _Pool(limits.selections, set()),
-            "adapt": _Pool(1, busy),
-            "label": _Pool(1, busy),
-            "feedback": _Pool(1, busy),
+            "ask": _Pool(limits.turns, set()),
+            "adapt": _Pool(limits.turns, busy),
+            "label": _Pool(limits.turns, busy),
+            "feedback": _Pool(limits.turns, busy),
+            "body": _Pool(limits.requests, set()),
         }
 
     @contextmanager
@@ -76,13 +83,52 @@ class FairQueue:
             one.start()
 
 
+class LargeBodies:
+    """Reads large bodies whole, one at a time of each caller: many at once would take all turns of the event loop."""
+
+    def __init__(self, app: ASGIApp, *, queue: FairQueue, caller: Caller) -> None:
+        self._app, self._queue, self._caller = app, queue, caller
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body where it is large, and answer."""
+        name = self._caller(scope) if scope["type"] == "http" and _has_large_body(Headers(scope=scope)) else None
+        if name is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            read = deque(await self._queue.run("body", name, lambda: _whole(receive)))
+        except HTTPException as error:
+            await error_response(error.status_code, str(error.detail))(scope, receive, send)
+            return
+
+        async def receiving() -> Message:
+            return read.popleft() if read else await receive()
+
+        await self._app(scope, receiving, send)
+
+
+def _has_large_body(headers: Headers) -> bool:
+    length = headers.get("content-length", "")
+    return "transfer-encoding" in headers or (length.isdecimal() and int(length) > SMALL_BODY)
+
+
+async def _whole(receive: Receive) -> list[Message]:
+    """Read a body; the last message has no more of it, or says that the caller hung up."""
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+    return messages
+
+
 class _Pool:
     """Turns of one kind of work: ``width`` at once, and none for a caller that is in ``busy``."""
 
     def __init__(self, width: int, busy: set[str]) -> None:
         self._width, self._busy, self._running = width, busy, 0
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """By caller; the one that has waited longest for a turn comes first."""
+        self._last: dict[str, int] = {}
+        """By caller, the number of its last turn; the one whose last turn is longest ago comes first."""
+        self._turns = 0
 
     async def turn(self, caller: str) -> None:
         """Wait for a turn; ``end`` must follow."""
@@ -104,7 +150,8 @@ class _Pool:
 
     def start(self) -> None:
         """Give free turns to those who wait."""
-        for caller in [one for one in self._waiting if one not in self._busy]:
+        free = [one for one in self._waiting if one not in self._busy]
+        for caller in sorted(free, key=lambda one: self._last.get(one, 0)):
             if self._running >= self._width:
                 return
             self._next(caller)
@@ -117,6 +164,8 @@ class _Pool:
                 first.set_result(None)
                 self._running += 1
                 self._busy.add(caller)
+                self._turns += 1
+                self._last[caller] = self._turns
                 break
         if queue:
             self._waiting[caller] = queue

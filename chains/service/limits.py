@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from metachain.chains.service.problems import error_response
 from metachain.errors import DataError
 
-__all__ = ["BodySize", "InFlight", "Limits", "TimeLimit"]
+__all__ = ["RETRY_AFTER", "BodySize", "Caller", "InFlight", "Limits", "TimeLimit"]
 
 RETRY_AFTER = {"Retry-After": "1"}
 COMPRESSED = "a request's body must not be compressed; send it as it is, without Content-Encoding"
@@ -42,8 +42,8 @@ class Limits:
     """Maximum concurrent requests of one institution, with all its keys; one more is answered 429."""
     inputs_of_one: int = 200
     """Maximum concurrent inputs of one institution's batches and adaptations; a request beyond is answered 429."""
-    selections: int = 2
-    """Selections that are computed at once, each for another institution; the institutions come in turn."""
+    turns: int = 2
+    """Computations of each kind at once, each for another institution; the institutions come in turn."""
     seconds: float = 60.0
     """Maximum seconds of one request, with its body and its answer; then it is answered 504, or its stream is cut."""
 

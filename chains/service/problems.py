@@ -29,6 +29,8 @@ STATUS: Sequence[tuple[type[MetachainError], int]] = (
 """Statuses of error classes; the first class that fits counts."""
 KEPT_FROM_CLIENTS = (errors.StorageError, errors.LibraryError)
 """Errors with messages that name places on the server's disk."""
+UNUSABLE = "the model's answer has not the form that it must have; ask again, or in other words"
+"""Answer to an ``AnswerError``, whose message quotes the model's answer, and so perhaps a demonstration."""
 MEANINGS = {
     400: "the request is not valid HTTP",
     401: "no key, or an unknown key",
@@ -71,7 +73,7 @@ def status_and_reason(error: BaseException) -> tuple[int, str]:
         if isinstance(error, kind):
             if isinstance(error, KEPT_FROM_CLIENTS):
                 return status, "the library can't be used now; the server's log has the reason"
-            return status, str(error)
+            return status, UNUSABLE if isinstance(error, errors.AnswerError) else str(error)
     if status_of(error) is not None or is_transient(error):
         return 502, "the model's provider failed; try again later"
     return 500, MEANINGS[500]

@@ -2,12 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from time import monotonic
+from typing import TypeVar
 
 from fastapi import APIRouter, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from metachain.chains.service.bodies import (
+    LEANS_ON,
+    Adapted,
+    Asked,
+    Explained,
+    Institution,
+    Institutions,
+    Judged,
+    Kept,
+    Leaning,
+    Suggested,
+    Suggestions,
+    Support,
+    Unlabelled,
+    Why,
+)
 from metachain.chains.service.callers import caller_of, key_of, target_institution
 from metachain.chains.service.fair_queue import FairQueue, Kind
 from metachain.chains.service.limits import Limits
@@ -28,139 +44,9 @@ from metachain.selection.selection import Chosen
 __all__ = ["tenant_routes"]
 
 REFUSALS = documented(401, 403, 404, 413, 415, 422, 429, 500, 503, 504)
-LEANS_ON = 8
-"""Number of past institutions in the answer to ``/adapt``."""
 ADAPT, FEEDBACK, LABEL, EXPLAIN = map(target_institution, ("adapt", "feedback", "label", "explain"))
 READ = target_institution("read", required=False)
-Text = Annotated[str, Field(min_length=1)]
 Result = TypeVar("Result")
-
-
-class Strict(BaseModel):
-    """A body with these fields and no others."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Example(Strict):
-    """One labelled example of the institution."""
-
-    input: Text
-    output: Text
-    id: str = Field("", description="By default derived from the texts, so that the same example is stored once.")
-    metadata: dict[str, Any] = {}
-
-
-class Support(Strict):
-    """Labelled examples and answers of the institution."""
-
-    examples: list[Example] = []
-    answers: list[Text] = Field(
-        [], description="All answers that the institution uses, such as its codes; they replace any earlier list."
-    )
-
-
-class Leaning(BaseModel):
-    """Weight of a past institution."""
-
-    institution: str
-    weight: float = Field(ge=0, le=1, description="Share of the total weight of all past institutions.")
-
-
-class Adapted(BaseModel):
-    """State of an institution after adaptation."""
-
-    institution: str
-    stored: int
-    duplicates: int
-    labels: int
-    scored: int = Field(description="Number of answers with a score and no correction.")
-    method: str = Field(description="metachain: learned selection; nearest: plain nearest neighbours.")
-    leans_on: list[Leaning] = Field(description=f"The {LEANS_ON} past institutions with the most weight.")
-
-
-class Judged(Strict):
-    """Feedback on an answer."""
-
-    run_id: Text = Field(description="metadata.run_id of the answer.")
-    score: float | None = Field(
-        None, ge=0, le=1, description="Probability that the answer is right for the institution."
-    )
-    correction: Text | None = Field(None, description="The institution's own answer; it becomes a labelled example.")
-
-
-class Kept(BaseModel):
-    """Stored feedback on an answer."""
-
-    run_id: str
-    score: float | None
-    correction: str | None
-
-
-class Unlabelled(Strict):
-    """Unlabelled texts, and the number of them to label."""
-
-    texts: list[Text]
-    budget: int = Field(8, ge=0, le=1000)
-
-
-class Suggested(BaseModel):
-    """One suggestion of a text to label."""
-
-    input: str
-    removes: float = Field(description="Share of the remaining expected error that the label removes.")
-    reason: str
-
-
-class Suggestions(BaseModel):
-    """Suggestions of texts to label, the most useful first."""
-
-    suggestions: list[Suggested]
-
-
-class Asked(Strict):
-    """A query, for an explained selection."""
-
-    input: Text
-    k: int | None = Field(None, ge=0, le=100, description="Maximum number of demonstrations.")
-
-
-class Why(BaseModel):
-    """One selected demonstration, with its scores and reason."""
-
-    id: str
-    institution: str
-    input: str | None = Field(description="Null for another institution's demonstration, unless the key allows texts.")
-    output: str | None
-    score: float
-    similarity: float
-    plausibility: float = Field(description="Probability that the institution gives the same output for the query.")
-    reason: str
-
-
-class Explained(BaseModel):
-    """The selected demonstrations of a query, the most useful last."""
-
-    selection_id: str
-    institution: str
-    method: str
-    demonstrations: list[Why]
-
-
-class Institution(BaseModel):
-    """State of an institution."""
-
-    institution: str
-    labels: int
-    scored: int
-    method: str
-    past: list[str] = Field(description="Past institutions in the prior that share demonstrations with this one.")
-
-
-class Institutions(BaseModel):
-    """The institutions that the key may ask for."""
-
-    institutions: list[Institution]
 
 
 def tenant_routes(
@@ -200,9 +86,10 @@ class _Endpoints:
 
     async def suggest(self, request: Request, body: Unlabelled, institution: str = LABEL) -> Suggestions:
         """Suggest the texts to label next."""
+        quoting = key_of(request).allows("texts")
         _at_most(self.limits.texts, len(body.texts), "texts")
         with self.queue.taking(caller_of(key_of(request)), texts=len(body.texts)):
-            return await self._in_turn("label", request, lambda: self._suggest(body, institution))
+            return await self._in_turn("label", request, lambda: self._suggest(body, institution, quoting=quoting))
 
     async def explain(self, request: Request, body: Asked, institution: str = EXPLAIN) -> Explained:
         """Select demonstrations as for an answer, and give reasons; the audit records the selection."""
@@ -238,21 +125,36 @@ class _Endpoints:
         self.metrics.feedback.labels(institution, kind).inc()
         return Kept(run_id=body.run_id, score=kept.score, correction=kept.correction)
 
-    def _suggest(self, body: Unlabelled, institution: str) -> Suggestions:
+    def _suggest(self, body: Unlabelled, institution: str, *, quoting: bool) -> Suggestions:
+        end = monotonic() + self.limits.seconds
+
+        def in_time(*_: object) -> None:
+            if monotonic() > end:  # the request has been answered already
+                raise HTTPException(504, "the suggestions took too long; ask for fewer, or of fewer texts")
+
         state, posterior = self.selector.of(institution).current()
-        found = suggest_labels(self.library, posterior, body.texts, body.budget, state=state)
+        found = suggest_labels(
+            self.library, posterior, body.texts, body.budget, progress=in_time, state=state, quoting=quoting
+        )
         return Suggestions(
             suggestions=[Suggested(input=one.text, removes=one.gain, reason=one.reason) for one in found]
         )
 
     def _explain(self, body: Asked, institution: str, *, with_texts: bool) -> Explained:
         selection = self.selector.of(institution).select(body.input, body.k)
-        why = [
-            _why(one, with_texts=with_texts or one.demonstration.institution == institution) for one in selection.chosen
-        ]
+        why = [self._why(one, institution, with_texts=with_texts) for one in selection.chosen]
         return Explained(
             selection_id=selection.id, institution=institution, method=selection.method, demonstrations=why
         )
+
+    def _why(self, one: Chosen, institution: str, *, with_texts: bool) -> Why:
+        """Describe a demonstration; another institution's has an opaque id, and without the scope no text."""
+        told, owner = described(one), one.demonstration.institution
+        if owner != institution:
+            told["id"] = self.library.opaque_ids.of(owner, one.demonstration.id)
+            if not with_texts:
+                told |= {"input": None, "output": None, "reason": one.reason.removesuffix(one.comparison)}
+        return Why(**told)
 
     def _institutions(self, institution: str) -> Institutions:
         names = [institution] if institution else self.library.institutions()
@@ -276,10 +178,6 @@ def _adapted(posterior: Posterior, past: Sequence[str], added: Added) -> Adapted
         method=posterior.method,
         leans_on=[Leaning(institution=name, weight=share) for share, name in most],
     )
-
-
-def _why(one: Chosen, *, with_texts: bool) -> Why:
-    return Why(**described(one) | ({} if with_texts else {"input": None, "output": None}))
 
 
 def _institution(library: Library, selector: LibraryExampleSelector, name: str) -> Institution:

@@ -20,6 +20,7 @@ from metachain.library.connect import open_engine
 from metachain.library.demonstrations import Added, AdmissionGate, Refused
 from metachain.library.engine import KEEPER, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
+from metachain.library.opaque_ids import OpaqueIds
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
 from metachain.library.revisions import State, state_of, total_revision
 from metachain.library.sharing import Grant, Sharing
@@ -56,6 +57,7 @@ class Library:
         self.sharing = Sharing(engine, purpose)
         self.audit = Audit(engine, recording=audit)
         self.keys = Keys(engine)
+        self.opaque_ids = OpaqueIds(engine)
         self.cache: dict[str, object] = {}
         """Objects made from the library's content, by name; each user checks that its own is current."""
 
@@ -260,11 +262,7 @@ class Library:
         return self._vectors.hybrid([one.input for one in demonstrations], progress)
 
     def embed_anew(self, demonstrations: Iterable[Demonstration]) -> None:
-        """Embed the inputs of demonstrations that are about to be stored, and store the vectors that are missing.
-
-        All are embedded, so that the time doesn't tell which texts another institution has. Raises DataError if the
-        gate refuses one.
-        """
+        """Embed inputs that come at run time, known or not, so that the time tells nobody what others have stored."""
         forms = ((one.input, stored.apply_gate(self._gate, one).input) for one in demonstrations)
         self._vectors.embed_anew([text for pair in forms for text in pair])
 

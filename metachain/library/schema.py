@@ -38,6 +38,7 @@ __all__ = [
     "protected",
     "receipts",
     "revisions",
+    "secrets",
     "tables",
 ]
 
@@ -164,6 +165,9 @@ keys = Table(
     Column("until", Name),
 )
 """API keys of a server's callers, as hashes without the secrets. An administrator's key has no institution."""
+
+secrets = Table("secrets", tables, *_key("name"), *_required(Text, "value"))
+"""Secrets of the library, in hexadecimal digits; no command shows or exports them."""
 
 artifacts = Table("artifacts", tables, *_key("name"), *_required(JSON, "header"), *_required(LargeBinary, "arrays"))
 """Priors, posteriors, policies and lists of answers."""

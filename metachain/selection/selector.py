@@ -158,6 +158,6 @@ def _check_shared(one: Selection, state: InstitutionState) -> None:
     for shown in one.demonstrations:
         if shown.institution not in allowed:
             raise SharingError(
-                f"demonstration {shown.id!r} of {shown.institution!r} was chosen for {one.institution!r}, "
+                f"a demonstration of {shown.institution!r} was chosen for {one.institution!r}, "
                 "with which it is not shared; nothing was shown. This is a fault of metachain: please report it"
             )

@@ -114,3 +114,10 @@ def test_hybrid_inner_product_is_half_of_each_cosine() -> None:
 def test_unit_rows_leaves_zero_rows() -> None:
     """A row is divided by its length; a zero row stays zero."""
     assert unit_rows(np.array([[3, 4], [0, 0]], np.float32)).tolist() == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
+
+
+def test_a_long_text_counts_with_its_beginning() -> None:
+    """Its first 20,000 characters, in normalised form, so that no text takes longer than these."""
+    text = "Knee  pain " * 4000
+    assert np.array_equal(lexical_vectors([text]), lexical_vectors([normalise_text(text)[:20_000]]))
+    assert not np.array_equal(lexical_vectors(["a" + "b" * 19_999]), lexical_vectors(["a" + "b" * 19_998]))
