@@ -33,8 +33,12 @@ def serve(
     batch: Annotated[int, typer.Option(min=1, help="Maximum number of inputs in a batch.")] = 100,
     requests: Annotated[int, typer.Option(min=1, help="Maximum concurrent requests per worker.")] = 64,
     requests_of_one: Annotated[
-        int, typer.Option(min=1, help="Maximum concurrent requests per API key and worker.")
+        int, typer.Option(min=1, help="Maximum concurrent requests per institution and worker.")
     ] = 32,
+    inputs_of_one: Annotated[
+        int,
+        typer.Option(min=1, help="Maximum concurrent inputs of batches and adaptations per institution and worker."),
+    ] = 200,
     seconds: Annotated[float, typer.Option(min=0.1, help="Maximum time for a request, in seconds.")] = 60.0,
     certificate: Annotated[str, typer.Option(help="PEM file of the TLS certificate, to serve over HTTPS.")] = "",
     private_key: Annotated[str, typer.Option(help="PEM file of the certificate's private key.")] = "",
@@ -84,6 +88,7 @@ def serve(
         batch=batch,
         requests=requests,
         requests_of_one=requests_of_one,
+        inputs_of_one=inputs_of_one,
         seconds=seconds,
     )
     serving = Serving(
