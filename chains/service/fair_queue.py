@@ -52,8 +52,7 @@ class FairQueue:
         Raises HTTPException 429 where the caller's requests hold too many; one request alone is always taken.
         """
         cost = max(1, inputs, -(-texts // TEXTS_OF_ONE_COST))
-        if self._cost[caller] and self._cost[caller] + cost > self._limits.inputs_of_one:
-            reason = f"this institution has {self._cost[caller]} inputs under way; wait for their answers"
+        if reason := self.refusal(caller, cost):
             raise HTTPException(429, reason, RETRY_AFTER)
         self._cost[caller] += cost
         try:
@@ -62,6 +61,13 @@ class FairQueue:
             self._cost[caller] -= cost
             if not self._cost[caller]:
                 del self._cost[caller]
+
+    def refusal(self, caller: str, more: int = 1) -> str:
+        """Reason why the caller's requests may not hold so many inputs more; empty where they may."""
+        held = self._cost[caller]
+        if not held or held + more <= self._limits.inputs_of_one:
+            return ""
+        return f"this institution has {held} inputs under way; wait for their answers"
 
     async def run(self, kind: Kind, caller: str, work: Callable[[], Awaitable[Result]]) -> Result:
         """Wait for the caller's turn, and do the work.
@@ -84,7 +90,10 @@ class FairQueue:
 
 
 class LargeBodies:
-    """Reads large bodies whole, one at a time of each caller: many at once would take all turns of the event loop."""
+    """Reads large bodies whole, one at a time of each caller: many at once would take all turns of the event loop.
+
+    Where the caller has as many inputs under way as it may, its large bodies are refused unread.
+    """
 
     def __init__(self, app: ASGIApp, *, queue: FairQueue, caller: Caller) -> None:
         self._app, self._queue, self._caller = app, queue, caller
@@ -94,6 +103,9 @@ class LargeBodies:
         name = self._caller(scope) if scope["type"] == "http" and _has_large_body(Headers(scope=scope)) else None
         if name is None:
             await self._app(scope, receive, send)
+            return
+        if reason := self._queue.refusal(name):
+            await error_response(429, reason, RETRY_AFTER)(scope, receive, send)
             return
         try:
             read = deque(await self._queue.run("body", name, lambda: _whole(receive)))

@@ -140,7 +140,7 @@ def _profile(encoder: Encoder, state: InstitutionState, texts: Sequence[str], pr
 
 
 def _agreement(expected: Floats, answers: Sequence[str], named: frozenset[str] | None) -> str:
-    """How far past institutions agree; an answer that is not in ``named`` is not told, None tells all."""
+    """Agreement of past institutions; an answer that is not in ``named`` is not told, None tells all."""
     likeliest = int(expected.argmax())
     answer = answers[likeliest]
     told = repr(answer[:30]) if named is None or answer in named else "one answer"

@@ -175,6 +175,29 @@ async def test_large_bodies_of_one_are_read_one_after_another() -> None:
     assert orders == [("a1", "a2")]
 
 
+async def test_a_large_body_is_refused_unread_where_it_would_be_refused_anyway() -> None:
+    """An institution with as many inputs under way as it may have; another's body is read."""
+    queue = FairQueue(Limits(inputs_of_one=100), Metrics())
+    read: list[str] = []
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        read.append(scope["caller"])
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    middleware = LargeBodies(app, queue=queue, caller=lambda scope: scope["caller"])
+    with queue.taking("a", 100):
+        await middleware(_scope("a1", 100_000), receive, send)
+        await middleware(_scope("b1", 100_000), receive, send)
+    assert sent[0]["status"] == 429
+    assert read == ["b"]
+
+
 def _scope(name: str, size: int) -> Scope:
     headers = [(b"content-length", str(size).encode())]
     return {"type": "http", "path": "/", "headers": headers, "caller": name[0]}
