@@ -27,7 +27,7 @@ from metachain import EVERYONE, Library, learn
 from metachain.data.synthetic import generate_world
 from metachain.learning.artifacts import save_prior
 
-ALONE = 200
+ALONE = 100
 """Requests that are measured without a load."""
 AT_ONCE = 32
 LONG = "a " * 50_000
@@ -101,21 +101,21 @@ def under_load(url: str, heavy: str, quiet: str, name: str, seconds: float) -> t
     """Ask while a load runs; returns the seconds of each request and the load's answers by status."""
     context = get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(1, context) as loading:
-        stop = manager.Event()
-        answers = loading.submit(load, url, heavy, name, stop)
-        time.sleep(3)
+        begun, stop = manager.Event(), manager.Event()
+        answers = loading.submit(load, url, heavy, name, begun, stop)
+        begun.wait()
         end = time.perf_counter() + seconds
         times = asked(url, quiet, lambda _: time.perf_counter() > end)
         stop.set()
         return times, answers.result()
 
 
-def load(url: str, secret: str, name: str, stop: Event) -> Counter[str]:
+def load(url: str, secret: str, name: str, begun: Event, stop: Event) -> Counter[str]:
     """Keep requests under way until told to stop; returns the number of answers by status."""
-    return asyncio.run(_load(url, secret, name, stop))
+    return asyncio.run(_load(url, secret, name, begun, stop))
 
 
-async def _load(url: str, secret: str, name: str, stop: Event) -> Counter[str]:
+async def _load(url: str, secret: str, name: str, begun: Event, stop: Event) -> Counter[str]:
     path, make = LOADS[name]
     bodies = [json.dumps(make(turn)).encode() for turn in range(AT_ONCE)]
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
@@ -131,6 +131,8 @@ async def _load(url: str, secret: str, name: str, stop: Event) -> Counter[str]:
 
     stopped = asyncio.Event()
     clients = [asyncio.create_task(one(body)) for body in bodies]
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(begun.set)
     await asyncio.to_thread(stop.wait)
     stopped.set()
     await asyncio.gather(*clients)
