@@ -1,6 +1,7 @@
 """The first step of every chain: find the target institution, and select its demonstrations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from langchain_core.example_selectors import BaseExampleSelector
@@ -14,11 +15,15 @@ from metachain.chains.prompt_budget import PromptBudget
 from metachain.errors import DataError
 from metachain.library.audit import Audit
 
-__all__ = ["INSTITUTION", "SELECTION_RUN", "SelectDemonstrations", "institution_asking"]
+__all__ = ["INSTITUTION", "IN_TURN", "SELECTION_RUN", "SelectDemonstrations", "institution_asking"]
 
 SELECTION_RUN = "select_demonstrations"
 """Name of the run. ``on_chain_start`` gets the name; ``on_chain_end`` gets the output."""
 INSTITUTION = "institution"
+IN_TURN: ContextVar[Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]] = ContextVar(
+    "in turn", default=lambda work: work()
+)
+"""Runs an asynchronous selection, at once by default; a server sets its queue here."""
 FIELD = ConfigurableFieldSpec(
     id=INSTITUTION,
     annotation=str,
@@ -71,7 +76,8 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
         ensured = ensure_config(config)
 
         async def select(given: dict[str, Any]) -> dict[str, Any]:
-            return dict(await self._source.ashown(self._query(given, ensured)))
+            query = self._query(given, ensured)
+            return dict(await IN_TURN.get()(lambda: self._source.ashown(query)))
 
         return await self._acall_with_config(select, input, config)
 

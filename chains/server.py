@@ -19,7 +19,8 @@ from starlette.types import Scope
 from metachain._version import __version__
 from metachain.chains.feedback import recorded
 from metachain.chains.service.access_log import AccessLog
-from metachain.chains.service.callers import PUBLIC, Authentication, target_institution
+from metachain.chains.service.callers import PUBLIC, Authentication, caller_of, target_institution
+from metachain.chains.service.fair_queue import FairQueue, LargeBodies
 from metachain.chains.service.head_requests import HeadRequests
 from metachain.chains.service.key_use import KeyUse
 from metachain.chains.service.langserve_routes import add_chain, add_playground
@@ -80,6 +81,7 @@ def create_app(
     """
     refuse_traced_texts(allowed=trace_texts)
     given, metrics, readiness, use = limits or Limits(), Metrics(), Readiness(library), KeyUse(library)
+    queue = FairQueue(given, metrics)
     closing = [use.close]
     _check_names(chains)
     app = FastAPI(
@@ -89,7 +91,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan(readiness, closing),
-        middleware=_middleware(library, use, metrics, given, allowed_hosts, unauthenticated=unauthenticated),
+        middleware=_middleware(library, use, metrics, given, queue, allowed_hosts, unauthenticated=unauthenticated),
     )
     explain_errors(app)
     spans = [trace(app)] if is_configured() else []
@@ -99,12 +101,12 @@ def create_app(
     served = {name: RunnableBinding(bound=chain, config={"callbacks": callbacks}) for name, chain in kept.items()}
     routes = APIRouter(route_class=strict_route(given.characters))
     for name, chain in served.items():
-        add_chain(routes, name, chain, given)
+        add_chain(routes, name, chain, given, queue)
     app.include_router(routes)
-    app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given))
+    app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given, queue))
     app.include_router(review_routes(library, given))
     app.include_router(_operator_routes(library, readiness, metrics))
-    app.mount("/admin", _admin(served, given))
+    app.mount("/admin", _admin(served, given, queue))
     return app
 
 
@@ -119,6 +121,7 @@ def _middleware(
     use: KeyUse,
     metrics: Metrics,
     limits: Limits,
+    queue: FairQueue,
     allowed_hosts: Sequence[str],
     *,
     unauthenticated: bool,
@@ -127,7 +130,7 @@ def _middleware(
     names = [*allowed_hosts, *(LOOPBACK if unauthenticated else ())]
     hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=names)] if names else []
     busy = "the server is busy; try again in a second"
-    many = "too many requests of this key at once; wait for their answers"
+    many = "too many requests of this institution at once; wait for their answers"
     return [
         Middleware(AccessLog, metrics=metrics),
         Middleware(HeadRequests),
@@ -136,7 +139,8 @@ def _middleware(
         Middleware(TimeLimit, seconds=limits.seconds),
         Middleware(BodySize, most=limits.body_bytes),
         Middleware(Authentication, library=library, use=use, unauthenticated=unauthenticated),
-        Middleware(InFlight, most=limits.requests_of_one, status=429, reason=many, caller=_key),
+        Middleware(InFlight, most=limits.requests_of_one, status=429, reason=many, caller=_one),
+        Middleware(LargeBodies, queue=queue, caller=_one),
     ]
 
 
@@ -144,9 +148,9 @@ def _any_caller(scope: Scope) -> str | None:
     return None if scope["path"] in PUBLIC else "any"
 
 
-def _key(scope: Scope) -> str | None:
+def _one(scope: Scope) -> str | None:
     key = scope.get("state", {}).get("key")
-    return key.id if key and key.id else None
+    return (caller_of(key) or None) if key else None
 
 
 def _lifespan(readiness: Readiness, closing: Sequence[Callable[[], None]]) -> Any:
@@ -192,13 +196,13 @@ def _operator_routes(library: Library, readiness: Readiness, metrics: Metrics) -
     return routes
 
 
-def _admin(chains: Mapping[str, Runnable[Any, Any]], limits: Limits) -> FastAPI:
+def _admin(chains: Mapping[str, Runnable[Any, Any]], limits: Limits, queue: FairQueue) -> FastAPI:
     """Make the app of the playgrounds, which show whole prompts: for administrators only."""
     app = FastAPI(title="metachain: administration", docs_url=None, redoc_url=None, openapi_url=None)
     explain_errors(app)
     routes = APIRouter(route_class=strict_route(limits.characters))
     for name, chain in chains.items():
-        add_playground(routes, name, chain)
+        add_playground(routes, name, chain, queue)
     links = "".join(f'<li><a href="{escape(name)}/playground/">{escape(name)}</a></li>' for name in chains)
 
     @routes.get("/")

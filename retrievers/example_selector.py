@@ -14,7 +14,6 @@ from metachain.learning.posterior import Posterior
 from metachain.learning.prior import version_of
 from metachain.library.audit import AuditEntry, new_id
 from metachain.library.caller import caller
-from metachain.library.demonstrations import Arrival
 from metachain.library.erasure import records_sha256
 from metachain.library.library import Library
 from metachain.retrievers.explaining_selector import CountTokens
@@ -109,7 +108,7 @@ class MetaExampleSelector(BaseExampleSelector):
         """
         input, output = (text_of(example, key, "the example") for key in (self.input_key, self.output_key))
         demonstration = Demonstration(self.institution, input, output)
-        self.library.add([demonstration], arrival=Arrival("adapted"))
+        self.library.add([demonstration], origin="adapted")
         if self._selector is None:
             self._selector = self._new_selector()
         return demonstration.id

@@ -8,7 +8,6 @@ from langchain_core.example_selectors import BaseExampleSelector
 
 from metachain.data.demonstration import Demonstration
 from metachain.learning.policy import DEFAULT, Policy
-from metachain.library.demonstrations import Arrival
 from metachain.library.library import Library
 from metachain.retrievers.example_selector import text_of
 from metachain.retrievers.explaining_selector import CountTokens
@@ -43,12 +42,12 @@ class LibraryExampleSelector(BaseExampleSelector):
         self.library, self.input_key, self.output_key = library, input_key, output_key
         self._selectors = SelectorCache(library, k, policy)
 
-    def of(self, institution: str) -> Selector:
-        """Return one institution's selector.
+    def of(self, institution: str, *, new: bool = False) -> Selector:
+        """Return one institution's selector; with ``new`` also for one without labels that was never adapted to.
 
         Raises NotFoundError where the library holds no prior, or does not know the institution.
         """
-        return self._selectors.of(institution)
+        return self._selectors.of(institution, new=new)
 
     def labels_of(self, institution: str) -> tuple[str, ...]:
         """Known outputs of an institution, in alphabetical order. Raises NotFoundError as ``of`` does."""
@@ -86,7 +85,7 @@ class LibraryExampleSelector(BaseExampleSelector):
         keys = ("institution", self.input_key, self.output_key)
         institution, input, output = (text_of(example, key, "the example") for key in keys)
         demonstration = Demonstration(institution, input, output)
-        self.library.add([demonstration], arrival=Arrival("adapted"))
+        self.library.add([demonstration], origin="adapted")
         return demonstration.id
 
     async def aadd_example(self, example: Mapping[str, Any]) -> str:

@@ -140,7 +140,7 @@ def opened(place: Path, asking: str, *, killed: bool = False) -> dict[str, Any]:
     if killed:
         print(json.dumps(found), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-    pool = selector._current()[0].past.pool
+    pool = selector.current()[0].past.pool
     rows = len(pool.demonstrations)
     texts = sum(len(one.input.encode()) + len(one.output.encode()) for one in pool.demonstrations)
     held = process.memory_info().rss - before
@@ -195,7 +195,7 @@ def raw_search(vectors: NDArray[np.float32]) -> Any:
 
 def recall_at_50(selector: Selector, vectors: NDArray[np.float32], asked: NDArray[np.float32]) -> float:
     """Share of the 50 nearest of all that are among the candidates, of those that an institution's 8 may hold."""
-    past = selector._current()[0].past
+    past = selector.current()[0].past
     candidates = past.index.near(asked, 8).flat()[0]
     found = []
     for vector, among in zip(asked, candidates, strict=True):

@@ -92,7 +92,7 @@ class Learned:
         asked = hybrid_vectors(
             np.array([one.vector for one in queries]), lexical_vectors([one.text for one in queries])
         )
-        return recall_at_50(selector, selector._current()[0].past.pool.vectors, asked)
+        return recall_at_50(selector, selector.current()[0].past.pool.vectors, asked)
 
     def close(self) -> int:
         """Close the library and count the audit's entries in its file.

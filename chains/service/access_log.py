@@ -19,6 +19,9 @@ SERVERS = 500
 
 logger = logging.getLogger("metachain.server")
 
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Methods that the log and the metrics name; all others are one, since a caller may make any up."""
+
 
 class AccessLog:
     """Logs the key, route, status and duration of each request: ids and numbers, never a text."""
@@ -65,11 +68,12 @@ class AccessLog:
     def _log(self, scope: Scope, id: str, status: int, seconds: float) -> None:
         # The path itself may hold anything, and would give each request a metric of its own.
         route = str(getattr(scope.get("route"), "path", "unknown"))
-        self._metrics.requests.labels(route, scope["method"], status).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.requests.labels(route, method, status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         self._metrics.refused_keys.inc(status == UNKNOWN_KEY)
         self._metrics.observe_memory()
         key = scope.get("state", {}).get("key")
-        fields = {"request": id, "method": scope["method"], "route": route, "status": status}
+        fields = {"request": id, "method": method, "route": route, "status": status}
         caller = {"key": key.id, "institution": key.institution} if key and key.id else {}
         logger.info("answered", extra={**fields, "seconds": round(seconds, 4), **caller})

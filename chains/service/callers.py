@@ -18,7 +18,7 @@ from metachain.library.audit import Audit
 from metachain.library.caller import ACTOR_CHARACTERS, Caller, called_by
 from metachain.library.library import Library
 
-__all__ = ["PUBLIC", "Authentication", "check_institution", "key_of", "target_institution"]
+__all__ = ["PUBLIC", "Authentication", "caller_of", "check_institution", "key_of", "target_institution"]
 
 PUBLIC = frozenset({"/healthz", "/readyz"})
 """Paths that need no key, and are not limited."""
@@ -96,6 +96,11 @@ def key_of(request: Request) -> Key:
     """The valid key of a request."""
     key: Key = request.state.key
     return key
+
+
+def caller_of(key: Key) -> str:
+    """Name under which a key's requests are counted: its institution, or the id of an administrator's key."""
+    return key.institution or key.id
 
 
 def target_institution(scope: str, *, required: bool = True) -> Any:

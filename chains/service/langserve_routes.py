@@ -7,6 +7,7 @@ and ``strict_json`` correct its known faults in version 0.3.3.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from inspect import isclass
 from typing import Any
 
@@ -17,8 +18,9 @@ from pydantic import BaseModel, RootModel, create_model
 from sse_starlette.sse import EventSourceResponse
 from starlette.responses import Response
 
-from metachain.chains.select_step import INSTITUTION
-from metachain.chains.service.callers import check_institution, target_institution
+from metachain.chains.select_step import IN_TURN, INSTITUTION
+from metachain.chains.service.callers import caller_of, check_institution, key_of, target_institution
+from metachain.chains.service.fair_queue import FairQueue
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.problems import documented, status_and_reason
 
@@ -26,7 +28,7 @@ __all__ = ["add_chain", "add_playground"]
 
 CALLER = target_institution("ask", required=False)
 ADMINISTRATOR = target_institution("admin", required=False)
-REFUSALS = documented(401, 403, 404, 413, 422, 429, 500, 502, 503, 504)
+REFUSALS = documented(401, 403, 404, 413, 415, 422, 429, 500, 502, 503, 504)
 SCHEMA_ERRORS = documented(401, 403, 422, 429, 503, 504)
 EVENT = {
     "type": "object",
@@ -45,7 +47,7 @@ class Events(EventSourceResponse):
         await asyncio.Event().wait()
 
 
-def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: Limits) -> None:
+def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: Limits, queue: FairQueue) -> None:
     """Add ``/NAME/invoke``, ``/batch``, ``/stream``, ``/input_schema`` and ``/output_schema``.
 
     ``/stream_log`` and ``/stream_events`` are left out: they show the whole prompt, with demonstrations of others.
@@ -55,7 +57,7 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
 
     async def invoke(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer one input."""
-        _check_body(request, institution, [body.input], [body.config])
+        _prepare(request, institution, [body.input], [body.config], queue)
         return await handler.invoke(request)
 
     async def batch(body: Any, request: Request, institution: str = CALLER) -> Response:
@@ -63,12 +65,13 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
         configs = body.config if isinstance(body.config, list) else [body.config]
         if len(body.inputs) > limits.batch:
             raise HTTPException(413, f"a batch has {limits.batch} inputs at most, got {len(body.inputs)}")
-        _check_body(request, institution, body.inputs, configs)
-        return await handler.batch(request)
+        _prepare(request, institution, body.inputs, configs, queue)
+        with queue.taking(caller_of(key_of(request)), len(body.inputs)):
+            return await handler.batch(request)
 
     async def stream(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer one input in pieces, as server-sent events."""
-        _check_body(request, institution, [body.input], [body.config])
+        _prepare(request, institution, [body.input], [body.config], queue)
         return await _streamed(request, await handler.stream(request))
 
     # The chain's own types exist only now, so no annotation can name them.
@@ -86,13 +89,13 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
     _add_schemas(router, name, handler, ("input_schema", "output_schema"), CALLER, options)
 
 
-def add_playground(router: APIRouter, name: str, chain: Runnable[Any, Any]) -> None:
+def add_playground(router: APIRouter, name: str, chain: Runnable[Any, Any], queue: FairQueue) -> None:
     """Add ``/NAME/playground/`` for administrators, and the ``/stream_log`` that it needs, which shows the prompt."""
     handler = _handler(name, chain)
 
     async def stream_log(body: Any, request: Request, institution: str = ADMINISTRATOR) -> Response:
         """Answer one input, with all intermediate steps."""
-        _check_body(request, institution, [body.input], [body.config])
+        _prepare(request, institution, [body.input], [body.config], queue)
         return await _streamed(request, await handler.stream_log(request))
 
     async def playground(
@@ -164,9 +167,13 @@ def _with_institution(config: dict[str, Any], request: Request) -> dict[str, Any
     return {**config, "configurable": {**(config.get("configurable") or {}), INSTITUTION: institution}}
 
 
-def _check_body(request: Request, institution: str, inputs: list[Any], configs: list[Any]) -> None:
-    """Raise HTTPException 403 where a body names another institution than the key's; keep the key's for the run."""
+def _prepare(request: Request, institution: str, inputs: list[Any], configs: list[Any], queue: FairQueue) -> None:
+    """Keep the key's institution and its place in the queue for the run.
+
+    Raises HTTPException 403 where a body names another institution than the key's.
+    """
     request.state.institution = institution
+    IN_TURN.set(partial(queue.run, "ask", caller_of(key_of(request))))
     if not institution:
         return
     for one in inputs:

@@ -14,9 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from metachain.chains.service.problems import error_response
 from metachain.errors import DataError
 
-__all__ = ["BodySize", "InFlight", "Limits", "TimeLimit"]
+__all__ = ["RETRY_AFTER", "BodySize", "Caller", "InFlight", "Limits", "TimeLimit"]
 
 RETRY_AFTER = {"Retry-After": "1"}
+COMPRESSED = "a request's body must not be compressed; send it as it is, without Content-Encoding"
 Caller = Callable[[Scope], str | None]
 """Name that a request is counted under; None for a request that is not counted."""
 
@@ -40,7 +41,11 @@ class Limits:
     requests: int = 64
     """Maximum concurrent requests; one more is answered 503."""
     requests_of_one: int = 32
-    """Maximum concurrent requests of one key; one more is answered 429."""
+    """Maximum concurrent requests of one institution, with all its keys; one more is answered 429."""
+    inputs_of_one: int = 200
+    """Maximum concurrent inputs of one institution's batches and adaptations; a request beyond is answered 429."""
+    turns: int = 2
+    """Computations of each kind at once, each for another institution; the institutions come in turn."""
     seconds: float = 60.0
     """Maximum seconds of one request, with its body and its answer; then it is answered 504, or its stream is cut."""
 
@@ -59,7 +64,10 @@ class BodySize:
         self._reason = f"a request's body may have {most} bytes; send less at once"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse with 413."""
+        """Answer, or refuse with 413, or with 415 where the body is compressed."""
+        if scope["type"] == "http" and Headers(scope=scope).get("content-encoding", "identity") != "identity":
+            await error_response(415, COMPRESSED)(scope, receive, send)
+            return
         length = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
         if length.isdecimal() and int(length) > self._most:
             await error_response(413, self._reason)(scope, receive, send)

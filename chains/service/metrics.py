@@ -42,6 +42,9 @@ class Metrics(BaseCallbackHandler):
         self.request_seconds = histogram(
             "metachain_request_seconds", "Time until a request was answered, streams to their end.", ["route"]
         )
+        self.queue_seconds = histogram(
+            "metachain_queue_seconds", "Time that work waited until it was its institution's turn.", ["work"]
+        )
         self.in_flight = gauge("metachain_requests_in_flight", "Requests in progress.", multiprocess_mode="livesum")
         self.selections = counter(
             "metachain_selections",

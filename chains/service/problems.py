@@ -29,6 +29,8 @@ STATUS: Sequence[tuple[type[MetachainError], int]] = (
 """Statuses of error classes; the first class that fits counts."""
 KEPT_FROM_CLIENTS = (errors.StorageError, errors.LibraryError)
 """Errors with messages that name places on the server's disk."""
+UNUSABLE = "the model's answer has not the form that it must have; ask again, or in other words"
+"""Answer to an ``AnswerError``, whose message quotes the model's answer, and so perhaps a demonstration."""
 MEANINGS = {
     400: "the request is not valid HTTP",
     401: "no key, or an unknown key",
@@ -36,8 +38,9 @@ MEANINGS = {
     404: "not found, or of another institution",
     405: "the path does not support this method",
     413: "the request is too large",
+    415: "the request's body is compressed",
     422: "the request is not valid",
-    429: "too many concurrent requests of this key",
+    429: "too many concurrent requests or inputs of this institution",
     500: "a fault of the server",
     502: "the model can't be reached, or its answer can't be used",
     503: "the server is busy, or its library can't be used now",
@@ -70,7 +73,7 @@ def status_and_reason(error: BaseException) -> tuple[int, str]:
         if isinstance(error, kind):
             if isinstance(error, KEPT_FROM_CLIENTS) and not isinstance(error, errors.BusyError):
                 return status, "the library can't be used now; the server's log has the reason"
-            return status, str(error)
+            return status, UNUSABLE if isinstance(error, errors.AnswerError) else str(error)
     if is_provider_failure(error):
         return 502, "the model's provider failed; try again later"
     return 500, MEANINGS[500]

@@ -20,6 +20,7 @@ from metachain.chains.classification import Classification, classification_chain
 from metachain.chains.few_shot import ChatRunnable
 from metachain.chains.models import load_model
 from metachain.chains.server import create_app
+from metachain.chains.service.connections import BoundedConnection
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.logs import LOG_CONFIG
 from metachain.chains.service.metrics import SHARED_FOLDER
@@ -40,6 +41,10 @@ __all__ = ["Serving", "app", "run", "standard_chains"]
 
 SETTINGS = "METACHAIN_SERVING"
 """Environment variable with the settings for the workers, as JSON."""
+SWITCH_SECONDS = 0.001
+"""Time after which a computing thread lets others compute; a request waits for it several times."""
+HEAD_BYTES = 32_768
+"""Bytes of an incomplete head from which on it is answered 400."""
 GRACE = 5
 """Seconds that requests get beyond their time limit when the server ends."""
 
@@ -118,6 +123,8 @@ def run(serving: Serving, tell: Callable[[str], object]) -> None:
             workers=serving.workers,
             log_config=LOG_CONFIG,
             access_log=False,
+            http=BoundedConnection,
+            h11_max_incomplete_event_size=HEAD_BYTES,
             server_header=False,
             timeout_graceful_shutdown=int(serving.limits.seconds) + GRACE,
             ssl_certfile=serving.certificate or None,
@@ -127,6 +134,7 @@ def run(serving: Serving, tell: Callable[[str], object]) -> None:
 
 def app() -> FastAPI:
     """Make one worker's app from the settings in the environment."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     settings = json.loads(os.environ[SETTINGS])
     limits, connections = Limits(**settings["limits"]), Connections(**settings["connections"])
     serving = replace(Serving(**settings), limits=limits, connections=connections)
@@ -170,7 +178,10 @@ def standard_chains(
 
 
 def _classified(found: Classification) -> Classified:
-    return Classified(label=found.label, answer=found.answer, reason=found.reason)
+    """Leave out the list of allowed labels, some of which are only other institutions'."""
+    unfit = f"the model's answer is none of the {len(found.allowed)} allowed labels"
+    reason = unfit if found.label is None and found.allowed else found.reason
+    return Classified(label=found.label, answer=found.answer, reason=reason)
 
 
 def _chains(serving: Serving, library: Library, selector: LibraryExampleSelector) -> Mapping[str, Runnable[Any, Any]]:

@@ -43,8 +43,12 @@ def serve(
     ] = 10_000,
     requests: Annotated[int, typer.Option(min=1, help="Maximum concurrent requests per worker.")] = 64,
     requests_of_one: Annotated[
-        int, typer.Option(min=1, help="Maximum concurrent requests per API key and worker.")
+        int, typer.Option(min=1, help="Maximum concurrent requests per institution and worker.")
     ] = 32,
+    inputs_of_one: Annotated[
+        int,
+        typer.Option(min=1, help="Maximum concurrent inputs of batches and adaptations per institution and worker."),
+    ] = 200,
     seconds: Annotated[float, typer.Option(min=0.1, help="Maximum time for a request, in seconds.")] = 60.0,
     pool_size: Annotated[int, typer.Option(min=1, help="Maximum connections to the database per worker.")] = 15,
     pool_timeout: Annotated[
@@ -108,6 +112,7 @@ def serve(
         unreviewed=unreviewed,
         requests=requests,
         requests_of_one=requests_of_one,
+        inputs_of_one=inputs_of_one,
         seconds=seconds,
     )
     serving = Serving(

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from metachain.errors import DataError
@@ -16,6 +17,8 @@ from metachain.progress import Progress
 __all__ = ["encoding_error", "escaped", "open_text"]
 
 LINES_A_REPORT = 1000
+LONGEST_LINE = 64_000_000
+"""Maximum characters of a line: a small compressed file may hold a line that fills the memory."""
 STAGE = "reading (bytes)"
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -41,7 +44,7 @@ def open_text(path: Path, progress: Progress, newline: str) -> Iterator[Iterator
     """Lines of a text file in UTF-8 or the encoding of its byte order mark, with their ends; gzip is decompressed.
 
     Undecodable bytes become lone surrogates (``encoding_error`` finds them). Raises DataError that names the file if it
-    can't be read, is cut short, or is not a text file.
+    can't be read, is cut short, is not a text file, or has a line of more than 64,000,000 characters.
     """
     try:
         with path.open("rb") as raw, _gunzipped(raw) as packed:
@@ -53,7 +56,7 @@ def open_text(path: Path, progress: Progress, newline: str) -> Iterator[Iterator
                 raise DataError(f"{path} seems to be UTF-16 without a byte order mark; save it as UTF-8")
             errors = "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"
             with io.TextIOWrapper(packed, encoding, errors, newline) as lines:
-                yield _reported(lines, raw, progress)
+                yield _reported(path, lines, raw, progress)
     except UnicodeDecodeError:
         raise DataError(f"{path} ends in the middle of a character: {DAMAGED}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -62,10 +65,15 @@ def open_text(path: Path, progress: Progress, newline: str) -> Iterator[Iterator
         raise DataError(f"can't read {path}: {error.strerror or error}") from None
 
 
-def _reported(lines: io.TextIOWrapper, raw: io.BufferedReader, progress: Progress) -> Iterator[str]:
-    """The lines; the number of bytes read is reported, except for a pipe, which has no known size."""
+def _reported(path: Path, lines: io.TextIOWrapper, raw: io.BufferedReader, progress: Progress) -> Iterator[str]:
+    """The lines; the number of bytes read is reported, except for a pipe, which has no known size.
+
+    Raises DataError for a line that is too long.
+    """
     size = os.fstat(raw.fileno()).st_size if raw.seekable() else 0
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(iter(partial(lines.readline, LONGEST_LINE + 1), ""), start=1):
+        if len(line) > LONGEST_LINE:
+            raise DataError(f"{path}: line {number} has more than {LONGEST_LINE} characters; cut its texts shorter")
         yield line
         if size and number % LINES_A_REPORT == 0:
             progress(STAGE, raw.tell(), size)

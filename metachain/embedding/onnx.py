@@ -15,12 +15,14 @@ from metachain.embedding.torch_setup import quiet_torch
 from metachain.errors import StorageError
 from metachain.files import PRIVATE, cache_folder
 
-__all__ = ["ExportError", "OnnxModel", "batches", "exported_model", "kept_model"]
+__all__ = ["ExportError", "OnnxModel", "batches", "beginning", "exported_model", "kept_model"]
 
 FORMAT = 1
 """Version of the exported model; it goes up with each change of ``onnx_export``."""
 TOKENS_A_BATCH = 256
 """Tokens of a batch, padding included; a layer's values of a larger batch exceed the processor's cache."""
+FIRST_READ = 2048
+"""Characters of a text that are split into tokens at first; several times as many where these give too few tokens."""
 _exporting = Lock()
 
 
@@ -46,15 +48,36 @@ class OnnxModel:
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.enable_truncation(tokens)
         self._tokenizer.no_padding()
+        self._most = tokens
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed n ≥ 1 texts; (n, d) float32 rows of unit length, independent of each other."""
-        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        tokens = self._tokens(texts)
         parts = batches([len(one) for one in tokens])
         rows = np.concatenate([self._rows([tokens[place] for place in places]) for places in parts])
         ordered = np.empty_like(rows)
         ordered[np.concatenate(parts)] = rows
         return ordered
+
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of n texts. Only the beginning of a long text is split, up to a space, so its tokens are the same.
+
+        A word's tokens do not depend on the words around it.
+        """
+        tokens: list[list[int]] = [[] for _ in texts]
+        open, read = list(range(len(texts))), FIRST_READ
+        while open:
+            parts = [beginning(texts[place], read) for place in open]
+            found = self._tokenizer.encode_batch_fast(parts)
+            for place, encoding in zip(open, found, strict=True):
+                tokens[place] = encoding.ids
+            open = [
+                place
+                for place, part in zip(open, parts, strict=True)
+                if len(part) < len(texts[place]) and len(tokens[place]) < self._most
+            ]
+            read *= 4
+        return tokens
 
     def _rows(self, batch: list[list[int]]) -> NDArray[np.float32]:
         identifiers = np.zeros((len(batch), max(map(len, batch))), np.int64)
@@ -64,6 +87,11 @@ class OnnxModel:
             mask[row, : len(tokens)] = 1
         (rows,) = self._session.run(None, {"input_ids": identifiers, "attention_mask": mask})
         return np.asarray(rows, np.float32)
+
+
+def beginning(text: str, characters: int) -> str:
+    """Beginning of a text of at most so many characters that ends before a space; empty where no space is there."""
+    return text if len(text) <= characters else text[: max(0, text.rfind(" ", 0, characters))]
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:

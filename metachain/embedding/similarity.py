@@ -5,7 +5,7 @@ signed feature hashing (Weinberger et al. 2009, "Feature Hashing for Large Scale
 inner products unbiased and needs no fitting, so it carries nothing from one institution to another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -17,6 +17,10 @@ __all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise
 
 Vectors = NDArray[np.float32]
 LEXICAL_DIMENSIONS = 512
+LEXICAL_CHARACTERS = 20_000
+"""Characters of a normalised text that are hashed: a longer text's first ones, so that no text takes a second."""
+PIECE = 2000
+"""Characters that are hashed without a pause; other threads of the process wait meanwhile."""
 
 
 def normalise_text(text: str) -> str:
@@ -30,12 +34,19 @@ def text_sha256(text: str) -> str:
 
 
 def lexical_vectors(texts: Sequence[str]) -> Vectors:
-    """Hash character 2-4-grams within words, counts damped by ``log(1 + n)``; (n, 512), unit rows (or zero)."""
+    """Hash character 2-4-grams within words, counts damped by ``log(1 + n)``; (n, 512), unit rows (or zero).
+
+    Of each text the first 20,000 characters count.
+    """
     if not texts:
         return np.zeros((0, LEXICAL_DIMENSIONS), np.float32)
-    counts = _hashing().transform([normalise_text(text) for text in texts])
-    counts.data = np.sign(counts.data) * np.log1p(np.abs(counts.data))
-    return unit_rows(np.asarray(counts.toarray(), np.float32))
+    normalised = [normalise_text(text)[:LEXICAL_CHARACTERS] for text in texts]
+    hashed = _hashing().transform
+    rows = _damped(hashed([text if len(text) <= PIECE else "" for text in normalised]))
+    for place, text in enumerate(normalised):
+        if len(text) > PIECE:
+            rows[place] = _damped(sum(hashed([piece]) for piece in _pieces(text)))
+    return unit_rows(rows)
 
 
 def hybrid_vectors(dense: Vectors, lexical: Vectors) -> Vectors:
@@ -47,6 +58,25 @@ def unit_rows(rows: Vectors) -> Vectors:
     """Scale each row to unit length; zero rows stay zero."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(lengths == 0, 1, lengths), np.float32)
+
+
+def _damped(counts: Any) -> Vectors:
+    """Dense rows (n, 512) of sparse counts, damped."""
+    counts.data = np.sign(counts.data) * np.log1p(np.abs(counts.data))
+    return np.asarray(counts.toarray(), np.float32)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Parts of a normalised text that end between words, of PIECE characters or one longer word."""
+    start = 0
+    while len(text) - start > PIECE:
+        end = text.rfind(" ", start + 1, start + PIECE)
+        end = end if end > 0 else text.find(" ", start + PIECE)
+        if end < 0:
+            break
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 @cache

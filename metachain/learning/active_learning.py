@@ -49,20 +49,30 @@ class Suggestion:
 
 
 def suggest_labels(
-    library: Library, posterior: Posterior, texts: Sequence[str], budget: int, *, progress: Progress = silent
+    library: Library,
+    posterior: Posterior,
+    texts: Sequence[str],
+    budget: int,
+    *,
+    progress: Progress = silent,
+    state: InstitutionState | None = None,
+    quoting: bool = True,
 ) -> tuple[Suggestion, ...]:
     """Choose the ``budget`` texts that are most useful to label, the best first.
 
     Texts that the institution has labelled in the library are not suggested again. Texts that differ only in letter
     case and white space are one text; a text given n times counts as n queries. The choice does not depend on the
-    answers, so asking for one text, labelling it and asking again gives the same as asking for all at once. Raises
-    DataError that names the position of a text that is blank or no text.
+    answers, so asking for one text, labelling it and asking again gives the same as asking for all at once. ``state``
+    is the institution's present state where the caller has it; else it is read. Without ``quoting`` the reasons name no
+    answer that only other institutions give. Raises DataError that names the position of a text that is blank or no
+    text.
     """
     if not isinstance(budget, int) or isinstance(budget, bool) or budget < 0:
         raise DataError(f"budget must be a whole number of labels, 0 or more, got {budget!r}")
     given = _checked_texts(texts)
-    state = load_institution(posterior.prior, library, posterior.institution)
-    return _suggestions(state, library.encoder, posterior.prior, given, budget, progress)
+    state = state or load_institution(posterior.prior, library, posterior.institution)
+    named = None if quoting else frozenset({*state.list_given, *(one.output for one in state.support.demonstrations)})
+    return _suggestions(state, library.encoder, posterior.prior, given, budget, progress, named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,13 @@ class _GivenTexts:
 
 
 def _suggestions(
-    state: InstitutionState, encoder: Encoder, prior: Prior, given: _GivenTexts, budget: int, progress: Progress
+    state: InstitutionState,
+    encoder: Encoder,
+    prior: Prior,
+    given: _GivenTexts,
+    budget: int,
+    progress: Progress,
+    named: frozenset[str] | None,
 ) -> tuple[Suggestion, ...]:
     labelled = {normalise_text(one.input): one.input for one in state.support.demonstrations}
     spelling = {**labelled, **given.spelling}
@@ -88,10 +104,13 @@ def _suggestions(
     weights = prior_log_weights(prior.transfer, numbers)
     kin = co_treatment_features(profile)
     counts = np.array([max(given.count[name], 1) for name in names], float)
-    chosen = design(InnerProducts(kin), Departures.of(profile, weights), counts, free, budget)
+    chosen = design(InnerProducts(kin), Departures.of(profile, weights), counts, free, budget, progress)
     expected = consensus(profile, attention(profile, weights))
     return tuple(
-        Suggestion(spelled[x], gain, _reason(x, spelled, kin, expected[x], state.pool.answers)) for x, gain in chosen
+        Suggestion(
+            spelled[x], gain, f"{_agreement(expected[x], state.pool.answers, named)}, and {_reach(x, spelled, kin)}"
+        )
+        for x, gain in chosen
     )
 
 
@@ -120,16 +139,22 @@ def _profile(encoder: Encoder, state: InstitutionState, texts: Sequence[str], pr
     return reply_profile(state.past.index.near(vectors, NEIGHBOURS), pool.answer, len(pool.answers), pool.meaning)
 
 
-def _reason(x: int, texts: Sequence[str], kin: csr_array, expected: Floats, answers: Sequence[str]) -> str:
+def _agreement(expected: Floats, answers: Sequence[str], named: frozenset[str] | None) -> str:
+    """Agreement of past institutions; an answer that is not in ``named`` is not told, None tells all."""
     likeliest = int(expected.argmax())
-    share = f"{expected[likeliest]:.0%} for {answers[likeliest][:30]!r}"
+    answer = answers[likeliest]
+    told = repr(answer[:30]) if named is None or answer in named else "one answer"
+    share = f"{expected[likeliest]:.0%} for {told}"
     split = "agree on it" if expected[likeliest] >= SETTLED else "don't all agree on it"
+    return f"past institutions {split} ({share})"
+
+
+def _reach(x: int, texts: Sequence[str], kin: csr_array) -> str:
     likeness = np.asarray((kin @ kin[[x]].T).toarray()).ravel()
     likeness[x] = 0.0
     others = int((likeness >= KIN).sum())
-    reach = "no other text is answered like it"
     if others:
         example = texts[int(np.round(likeness, 9).argmax())][:60]
         noun = "text" if others == 1 else "texts"
-        reach = f"its answer speaks for {others} other {noun}, such as {example!r}"
-    return f"past institutions {split} ({share}), and {reach}"
+        return f"its answer speaks for {others} other {noun}, such as {example!r}"
+    return "no other text is answered like it"

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from metachain.learning.gaussian_process import NOISE
 from metachain.learning.reply_profile import Profile, attention, co_treatment_features, consensus
 from metachain.learning.transfer import familiarity
+from metachain.progress import Progress, silent
 
 __all__ = ["Covariance", "Departures", "InnerProducts", "design"]
 
@@ -119,7 +120,12 @@ class Departures:
 
 
 def design(
-    kin: Covariance, errors: Covariance, counts: Floats, free: NDArray[np.bool_], budget: int
+    kin: Covariance,
+    errors: Covariance,
+    counts: Floats,
+    free: NDArray[np.bool_],
+    budget: int,
+    progress: Progress = silent,
 ) -> list[tuple[int, float]]:
     """Choose up to ``budget`` texts to observe, one after the other, each with the share of the error it removes.
 
@@ -137,12 +143,15 @@ def design(
         state.observe(int(row))
     free = free.copy()
     chosen = []
-    for _ in range(min(budget, int(free.sum()))):
+    wanted = min(budget, int(free.sum()))
+    for done in range(wanted):
+        progress("choosing", done, wanted)
         gains = np.where(free, np.round(state.gains(), 9), -np.inf)
         x = int(gains.argmax())
         chosen.append((x, float(np.clip(gains[x], 0.0, 1.0))))
         free[x] = False
         state.observe(x)
+    progress("choosing", wanted, wanted)
     return chosen
 
 

@@ -11,6 +11,7 @@ from metachain.embedding.similarity import text_sha256
 from metachain.errors import DataError, NotFoundError
 from metachain.library.audit_chain import note
 from metachain.library.bulk import batched, insert_new, upsert, with_keys
+from metachain.library.caller import caller
 from metachain.library.origins import Origin
 from metachain.library.outcomes import Outcome
 from metachain.library.revisions import bump_counter, bump_revision
@@ -20,11 +21,9 @@ from metachain.library.sharing import Grant, set_default_grant
 from metachain.library.vector_index import index_vectors, reindex
 
 __all__ = [
-    "IMPORTED",
     "ROWS_A_QUERY",
     "Added",
     "AdmissionGate",
-    "Arrival",
     "Refused",
     "apply_gate",
     "count_by_institution",
@@ -53,18 +52,6 @@ class AdmissionGate(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """How demonstrations came in."""
-
-    origin: Origin = "imported"
-    key: str | None = None
-    """Id of the server's key that they came with; None for all that did not come through a server."""
-
-
-IMPORTED = Arrival()
-
-
-@dataclass(frozen=True, slots=True)
 class Added:
     """Result of ``Library.add``."""
 
@@ -80,7 +67,7 @@ def insert_demonstrations(
     demonstrations: Iterable[Demonstration],
     share: Grant | None,
     refused: Refused | None,
-    arrival: Arrival,
+    origin: Origin,
 ) -> Added:
     """Store demonstrations within a transaction of the keeper that writes alone; see ``Library.add``."""
     stored = duplicates = 0
@@ -89,7 +76,7 @@ def insert_demonstrations(
     changed: set[str] = set()
     for chunk in batched(_admissible(gate, demonstrations, refused), ROWS_A_QUERY):
         fresh, known = _split_new_and_known(connection, chunk, refused)
-        insert_new(connection, table, [_row_of(one, arrival, number) for one in fresh])
+        insert_new(connection, table, [_row_of(one, origin, number) for one in fresh])
         index_vectors(connection, [text_sha256(one.input) for one in fresh])
         changed.update(one.institution for one in fresh)
         institutions.update(one.institution for _, one in chunk)
@@ -105,9 +92,7 @@ def insert_demonstrations(
     return Added(stored, duplicates)
 
 
-def insert_correction(
-    connection: Connection, gate: AdmissionGate | None, outcome: Outcome, correction: str, key: str | None
-) -> None:
+def insert_correction(connection: Connection, gate: AdmissionGate | None, outcome: Outcome, correction: str) -> None:
     """Store a correction as a demonstration of the institution, replacing an earlier correction of the same outcome.
 
     It waits for a review, also where the earlier one was released; the rules count that as a change. The transaction is
@@ -115,7 +100,7 @@ def insert_correction(
     """
     metadata = {"feedback": outcome.id}
     one = Demonstration(outcome.institution, outcome.input, correction, f"feedback {outcome.id}", metadata)
-    row = _row_of(apply_gate(gate, one), Arrival("corrected", key), next_number(connection))
+    row = _row_of(apply_gate(gate, one), "corrected", next_number(connection))
     earlier = connection.execute(with_keys(connection, table, [one.key])).first()
     upsert(connection, table, [row])
     reindex(connection, row)
@@ -221,7 +206,7 @@ def next_number(connection: Connection) -> int:
     return (connection.execute(select(counters.c.number).where(counters.c.name == "demonstrations")).scalar() or 0) + 1
 
 
-def _row_of(one: Demonstration, arrival: Arrival, number: int) -> dict[str, Any]:
+def _row_of(one: Demonstration, origin: Origin, number: int) -> dict[str, Any]:
     own = {name: getattr(one, name) for name in ("institution", "id", "input", "output", "patient")}
-    came = {"origin": arrival.origin, "key": arrival.key, "number": number}
+    came = {"origin": origin, "key": caller().key or None, "number": number}
     return {**own, **came, "metadata": dict(one.metadata), "text_sha256": text_sha256(one.input)}

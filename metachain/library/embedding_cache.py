@@ -72,6 +72,20 @@ class EmbeddingCache:
             wanted = outdated
         return np.stack([found[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
 
+    def embed_anew(self, texts: Sequence[str]) -> None:
+        """Embed all texts, stored or not, and store the vectors that are missing.
+
+        If the database can't be written, the vectors are lost. Raises DataError as ``vectors`` does.
+        """
+        named = {text_sha256(text): normalise_text(text) for text in texts}
+        if not named:
+            return
+        own = {"fingerprint": self.encoder.fingerprint}
+        vectors = dict(zip(named, _checked_vectors(self.encoder, list(named.values())), strict=True))
+        rows = [{**own, "text_sha256": key, "vector": vector} for key, vector in vectors.items()]
+        with suppress(StorageError), writing(self._engine, KEEPER, alone=True, waiting=False) as connection:
+            insert_new(connection, embeddings, rows)
+
     def _stored(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         fingerprint = self.encoder.fingerprint
         with reading(self._engine) as connection:

@@ -20,10 +20,11 @@ from metachain.library.artifacts import Artifacts, list_answers, listed_answers
 from metachain.library.audit import Audit
 from metachain.library.audit_chain import note
 from metachain.library.connect import open_engine
-from metachain.library.demonstrations import IMPORTED, Added, AdmissionGate, Arrival, Refused
+from metachain.library.demonstrations import Added, AdmissionGate, Refused
 from metachain.library.engine import KEEPER, Connections, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
-from metachain.library.origins import Reach
+from metachain.library.opaque_ids import OpaqueIds
+from metachain.library.origins import Origin, Reach
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
 from metachain.library.review import Review
 from metachain.library.revisions import ContentVersion, State, content_version, state_of
@@ -63,6 +64,7 @@ class Library:
         self.audit = Audit(engine, recording=audit)
         self.keys = Keys(engine)
         self.review = Review(engine)
+        self.opaque_ids = OpaqueIds(engine)
         self.cache: dict[str, object] = {}
         """Objects made from the library's content, by name; each user checks that its own is current."""
 
@@ -107,33 +109,28 @@ class Library:
         *,
         share: Grant | None = None,
         refused: Refused | None = None,
-        arrival: Arrival = IMPORTED,
+        origin: Origin = "imported",
     ) -> Added:
         """Store demonstrations in one transaction: on return all of them are on disk, on an error none is.
 
         Adding a demonstration again changes nothing. ``share`` is the grant of those institutions that have never
         stated a sharing rule; without ``share`` they share with nobody. Raises DataError if an id of an institution
         already stands for another text, or if the gate refuses a demonstration. With ``refused`` given, it is called
-        for each of these instead, and the others are stored. What did not arrive by import waits for ``review``.
+        for each of these instead, and the others are stored. What came in at run time (``origin``) waits for
+        ``review``.
         """
         with writing(self._engine, KEEPER, alone=True) as connection:
-            return stored.insert_demonstrations(connection, self._gate, demonstrations, share, refused, arrival)
+            return stored.insert_demonstrations(connection, self._gate, demonstrations, share, refused, origin)
 
     def record_feedback(
-        self,
-        selection_id: str | UUID,
-        score: float | None = None,
-        *,
-        correction: str | None = None,
-        key: str | None = None,
+        self, selection_id: str | UUID, score: float | None = None, *, correction: str | None = None
     ) -> Outcome:
         """Record feedback on an answer of a chain; returns the outcome. The institution's next selection uses it.
 
         ``selection_id`` is the id of the run, recorded by ``metachain.chains.FeedbackRecorder``. A ``score`` alone, in
         [0, 1], is the probability that the answer is the institution's own (soft label). A ``correction`` is the
         institution's own answer, also where the model was right; it becomes a demonstration of the institution, with an
-        id derived from the selection's, and waits for ``review``. ``key`` is the id of the server's key it
-        came with. New feedback replaces old feedback of the same kind; the same feedback again
+        id derived from the selection's, and waits for ``review``. New feedback replaces old feedback of the same kind; the same feedback again
         changes nothing. All is one transaction: on return it is on disk, on an error nothing is stored. Raises
         DataError if both are missing, for a score outside [0, 1] or a blank correction, and NotFoundError if no
         recorded run has that id.
@@ -147,7 +144,7 @@ class Library:
         with writing(self._engine, KEEPER, alone=correction is not None) as connection:
             changed = apply_feedback(connection, id, score, correction)
             if changed is not None and correction is not None:
-                stored.insert_correction(connection, self._gate, changed, correction, key)
+                stored.insert_correction(connection, self._gate, changed, correction)
             if changed is not None:
                 given = [kind for kind, one in (("score", score), ("correction", correction)) if one is not None]
                 note(connection, "feedback", changed.institution, {"answer": id, "given": given})
@@ -290,6 +287,11 @@ class Library:
     ) -> NDArray[np.float32]:
         """Hybrid vectors (n, d + 512) of the demonstrations' inputs (``vectors.Vectors.hybrid``)."""
         return self._vectors.hybrid([one.input for one in demonstrations], progress)
+
+    def embed_anew(self, demonstrations: Iterable[Demonstration]) -> None:
+        """Embed inputs that come at run time, known or not, so that the time tells nobody what others have stored."""
+        forms = ((one.input, stored.apply_gate(self._gate, one).input) for one in demonstrations)
+        self._vectors.embed_anew([text for pair in forms for text in pair])
 
     def save(
         self,

@@ -2,8 +2,8 @@
 
 Additions of each version: 1 demonstrations, embeddings, artifacts; 2 outcomes, revisions; 3 sharing rules, audit,
 receipts, and the hashes of texts and patients of demonstrations; 4 keys of a server's callers; 5 demonstrations with
-their vectors, for PostgreSQL to search; 6 origins of demonstrations, times of answers and scores,
-and the chain of the audit.
+their vectors, for PostgreSQL to search; 6 origins of demonstrations, times of answers and scores, the chain of the
+audit, secrets.
 """
 
 from sqlalchemy import Connection, Table, bindparam, inspect, select, text, update

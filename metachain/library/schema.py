@@ -39,6 +39,7 @@ __all__ = [
     "protected",
     "receipts",
     "revisions",
+    "secrets",
     "tables",
 ]
 
@@ -169,6 +170,9 @@ keys = Table(
 
 ``used`` is the minute of the last use in UTC (ISO 8601), null for a key that was never used.
 """
+
+secrets = Table("secrets", tables, *_key("name"), *_required(Text, "value"))
+"""Secrets of the library, in hexadecimal digits; no command shows or exports them."""
 
 artifacts = Table("artifacts", tables, *_key("name"), *_required(JSON, "header"), *_required(LargeBinary, "arrays"))
 """Priors, posteriors, policies and lists of answers."""

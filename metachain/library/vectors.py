@@ -25,7 +25,7 @@ FEWEST_IN_FILE = 2000
 """Smallest number of texts for which vectors are cached in the file; fewer are quickly computed."""
 SHARE_TO_REWRITE = 0.05
 """Share of texts missing from the file from which on it is rewritten."""
-FORMAT = "metachain-vectors/1"
+FORMAT = "metachain-vectors/2"
 VectorArray = NDArray[np.float32]
 NOTHING_HELD: tuple[NDArray[np.bytes_], VectorArray] = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
 
@@ -43,6 +43,10 @@ class Vectors:
     def dense(self, texts: Sequence[str], progress: Progress = silent) -> VectorArray:
         """Unit vectors (n, d) of n texts; each text is embedded only once and then stored."""
         return self._embeddings.vectors(texts, progress)
+
+    def embed_anew(self, texts: Sequence[str]) -> None:
+        """Embed all texts, stored or not, and store the vectors that are missing."""
+        self._embeddings.embed_anew(texts)
 
     def hybrid(self, texts: Sequence[str], progress: Progress = silent) -> VectorArray:
         """Hybrid vectors (n, d + 512) of n texts (``similarity.hybrid_vectors``).

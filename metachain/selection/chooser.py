@@ -96,8 +96,9 @@ class Chooser:
         for turn in np.flatnonzero(places >= 0)[::-1]:
             place = places[turn]
             one, near, probability = self.state.demonstration(int(rows[place])), similarity[place], probable[place]
-            reason = _reason(self.state, one, near, probability, ranks.get(one.output), kernel)
-            chosen.append(Chosen(one, float(score[turn]), float(near), float(probability), reason))
+            comparison = _comparison(self.state, one, kernel)
+            reason = _reason(self.state, one, near, probability, ranks.get(one.output)) + comparison
+            chosen.append(Chosen(one, float(score[turn]), float(near), float(probability), reason, comparison))
         sharpness = self.policy.sharpness_under(self.posterior.sharpness)
         return Selection(
             self.state.institution,
@@ -120,19 +121,24 @@ def _candidates(
 
 
 def _reason(
-    state: InstitutionState, one: Demonstration, similarity: float, probability: float, rank: int | None, kernel: Floats
+    state: InstitutionState, one: Demonstration, similarity: float, probability: float, rank: int | None
 ) -> str:
-    institution, support = state.institution, state.support.demonstrations
-    origin = "your own label" if one.institution == institution else f"from {one.institution}"
+    origin = "your own label" if one.institution == state.institution else f"from {one.institution}"
     reason = f"{origin}: input {similarity:.0%} similar, answer {probability:.0%} probable here"
     if rank is not None:
         reason += f" ({_ordinal(rank)}likeliest)"
+    return reason
+
+
+def _comparison(state: InstitutionState, one: Demonstration, kernel: Floats) -> str:
+    """Compare its answer with the own label that past institutions treat most alike; empty without such a label."""
+    support = state.support.demonstrations
     kernel = kernel[: len(support)]  # the columns after these are scored answers
     if not len(kernel) or kernel.max() < KIN:
-        return reason
+        return ""
     kin = support[int(kernel.argmax())]
     verb = "agrees with" if kin.output == one.output else "differs from"
-    return f"{reason}; {verb} your label {kin.input[:60]!r} ({kin.output[:30]}), which past institutions treat alike"
+    return f"; {verb} your label {kin.input[:60]!r} ({kin.output[:30]}), which past institutions treat alike"
 
 
 def _ordinal(rank: int) -> str:

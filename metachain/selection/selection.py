@@ -42,6 +42,8 @@ class Chosen:
     plausibility: float
     """Probability in [0, 1] that the asking institution would give this answer to the query."""
     reason: str
+    comparison: str = ""
+    """End of the reason that compares its answer with an own label's; it tells that answer where the two agree."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,11 +65,11 @@ class Selector:
 
     def posterior(self) -> Posterior:
         """Posterior of the institution in the library's present state."""
-        return self._current()[1]
+        return self.current()[1]
 
     def labels(self) -> tuple[str, ...]:
         """Known outputs of the institution, from its list and its labels, in alphabetical order."""
-        state, _ = self._current()
+        state, _ = self.current()
         return tuple(sorted({*state.list_given, *(one.output for one in state.support.demonstrations)}))
 
     def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
@@ -89,7 +89,7 @@ class Selector:
         SharingError after 5 such changes, StorageError where a library opened without ``audit=False`` can't be written.
         """
         for _ in range(ATTEMPTS):
-            state, posterior = self._current()
+            state, posterior = self.current()
             drafts = choose(Chooser(state, posterior, self._library.encoder, self.policy, self.k))
             selections = [replace(one, id=new_id()) for one in drafts]
             for one in selections:
@@ -119,7 +119,7 @@ class Selector:
     def _permits(self, state: InstitutionState, connection: Connection) -> bool:
         return _same_rules(state.moment, state_of(connection, self.institution)) and not _has_ended(state)
 
-    def _current(self) -> tuple[InstitutionState, Posterior]:
+    def current(self) -> tuple[InstitutionState, Posterior]:
         """Present state and posterior; the same objects while the library's state is the same."""
         if not self._is_current():
             with self._renewing:
@@ -173,6 +173,6 @@ def _check_shared(one: Selection, state: InstitutionState) -> None:
     for shown in one.demonstrations:
         if shown.institution not in allowed:
             raise SharingError(
-                f"demonstration {shown.id!r} of {shown.institution!r} was chosen for {one.institution!r}, "
+                f"a demonstration of {shown.institution!r} was chosen for {one.institution!r}, "
                 "with which it is not shared; nothing was shown. This is a fault of metachain: please report it"
             )

@@ -32,8 +32,8 @@ class SelectorCache:
         self._pasts = SharedPastCache()
         self._making = Lock()
 
-    def of(self, institution: str) -> Selector:
-        """Return the selector of an institution.
+    def of(self, institution: str, *, new: bool = False) -> Selector:
+        """Return the selector of an institution; with ``new`` also of one without labels that was never adapted to.
 
         Raises NotFoundError where the library has no prior, or does not know the institution.
         """
@@ -43,18 +43,18 @@ class SelectorCache:
             with self._making:
                 known = self._selectors.get(institution)
                 if known is None or known[0] < learned:
-                    posterior = self._posterior(institution)
+                    posterior = self._posterior(institution, new=new)
                     known = learned, Selector(self._library, posterior, self._k, self._policy, self._pasts)
                     self._selectors[institution] = known
         return known[1]
 
-    def _posterior(self, institution: str) -> Posterior:
+    def _posterior(self, institution: str, *, new: bool) -> Posterior:
         """Stored posterior, or a new one for an institution that has labels but was never adapted to."""
         prior = load_prior(self._library, institution)  # first, so that a library without a prior raises its own error
         try:
             return load_posterior(self._library, institution)
         except NotFoundError:
-            if next(self._library.stream(institution), None) is not None:
+            if new or next(self._library.stream(institution), None) is not None:
                 return adapt(prior, self._library, institution, self._pasts)
             raise NotFoundError(
                 f"the library knows no institution {institution!r}: it has no labels and was never adapted to; "

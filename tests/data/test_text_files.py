@@ -21,6 +21,20 @@ def read(path: Path, told: Told | None = None) -> list[str]:
         return list(file)
 
 
+def test_a_line_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    """A small compressed file may hold one; the lines before it are read."""
+    path = tmp_path / "notes.jsonl.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(b"first\n")
+        for _ in range(65):
+            file.write(b"a" * 1_000_000)
+    assert path.stat().st_size < 200_000
+    with open_text(path, silent, newline="\n") as lines:
+        assert next(lines) == "first\n"
+        with pytest.raises(DataError, match="line 2 has more than 64000000 characters"):
+            next(lines)
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import briefly
 
+from metachain.embedding import similarity
 from metachain.embedding.similarity import (
     LEXICAL_DIMENSIONS,
     hybrid_vectors,
@@ -114,3 +115,18 @@ def test_hybrid_inner_product_is_half_of_each_cosine() -> None:
 def test_unit_rows_leaves_zero_rows() -> None:
     """A row is divided by its length; a zero row stays zero."""
     assert unit_rows(np.array([[3, 4], [0, 0]], np.float32)).tolist() == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
+
+
+@pytest.mark.parametrize("text", ["knee pain " * 900, "a" * 9000, "b" * 4500 + " c " + "d" * 4000, "e " * 4000])
+def test_a_long_text_is_hashed_in_pieces(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vector is that of the text in one piece, bit for bit."""
+    pieces = lexical_vectors(["short", text])
+    monkeypatch.setattr(similarity, "PIECE", len(text))
+    assert np.array_equal(pieces, lexical_vectors(["short", text]))
+
+
+def test_a_long_text_counts_with_its_beginning() -> None:
+    """Its first 20,000 characters, in normalised form, so that no text takes longer than these."""
+    text = "Knee  pain " * 4000
+    assert np.array_equal(lexical_vectors([text]), lexical_vectors([normalise_text(text)[:20_000]]))
+    assert not np.array_equal(lexical_vectors(["a" + "b" * 19_999]), lexical_vectors(["a" + "b" * 19_998]))

@@ -10,7 +10,7 @@ from metachain import EVERYONE, Audience, Demonstration, Grant, Library, Selecto
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import save_prior
 from metachain.learning.prior import statistics_of
-from metachain.library.demonstrations import Arrival
+from metachain.library.caller import Caller, called_by
 from metachain.library.outcomes import Outcome
 from metachain.retrievers import LibraryExampleSelector
 
@@ -24,9 +24,11 @@ def library(place: str) -> Iterator[Library]:
     """Three institutions that share with everyone; h0 got an example at run time, h1 corrected an answer."""
     with Library.open(place, Tiny()) as opened:
         opened.add(demonstrations(), share=EVERYONE)
-        opened.add([ORDER], arrival=Arrival("adapted", "key 1"))
         opened.outcomes.record([CORRECTED])
-        opened.record_feedback("run", correction="code 3", key="key 2")
+        with called_by(Caller("key 1")):
+            opened.add([ORDER], origin="adapted")
+        with called_by(Caller("key 2")):
+            opened.record_feedback("run", correction="code 3")
         yield opened
 
 

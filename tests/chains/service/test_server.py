@@ -304,11 +304,11 @@ def test_an_explanation_shows_others_texts_only_to_who_may_see_them(served: Serv
 
 
 def test_an_explanation_is_the_selection(served: Served) -> None:
-    """Numbers and order are those of a selector in this process."""
+    """Numbers, reasons and order are those of a selector in this process."""
     told = served.ask("new", "/explain", {"input": QUERY, "k": 3}).json()
     selection: Selection = LibraryExampleSelector(served.library).of("new").select(QUERY, 3)
-    assert [(one["id"], one["score"], one["reason"]) for one in told["demonstrations"]] == [
-        (one.demonstration.id, one.score, one.reason) for one in selection.chosen
+    assert [(one["institution"], one["score"], one["reason"]) for one in told["demonstrations"]] == [
+        (one.demonstration.institution, one.score, one.reason) for one in selection.chosen
     ]
     assert told["method"] == selection.method
 
