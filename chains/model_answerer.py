@@ -107,8 +107,8 @@ def answering_with(
 ) -> Callable[[Path | None], AbstractContextManager[ModelAnswerer]]:
     """Load a model, and return a function that opens its answerer on a cache, given the cache's path.
 
-    ``asking`` opens a progress display with a title, such as ``metachain.cli.console.asking``. With ``answers_by``
-    "score" the model answers with the most probable of the labels shown. Raises DataError as ``load_model``,
+    ``asking`` opens a progress display with a title, such as ``metachain.cli.shared.console.asking``. With
+    ``answers_by`` "score" the model answers with the most probable of the labels shown. Raises DataError as ``load_model``,
     ``ModelCaller`` and ``scoring_model`` do.
     """
     model = load_countable(spec, workers=workers)

@@ -8,7 +8,7 @@ from metachain.errors import StorageError
 __all__ = ["causes_of", "facts_of"]
 
 PACKAGE = "metachain"
-RAISER = "metachain.library.engine"
+RAISER = "metachain.library.database.engine"
 """Module that raises all errors of the database, so that the place before it is the one to look at."""
 
 

@@ -35,7 +35,7 @@ from metachain.embedding.encoder import MiniLM
 from metachain.errors import DataError, ModelError
 from metachain.evaluation.leave_one_out import Plan, evaluate
 from metachain.learning.prior import learn
-from metachain.library.connect import open_engine
+from metachain.library.database.connect import open_engine
 from metachain.library.embedding_cache import TEXTS_A_COMMIT, EmbeddingCache
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome

@@ -24,7 +24,7 @@ from sqlalchemy import text
 from benchmarks.common.postgres import postgres_server
 from metachain import Library
 from metachain.embedding.similarity import text_sha256, unit_rows
-from metachain.library.engine import Viewer, reading
+from metachain.library.database.engine import Viewer, reading
 from metachain.library.origins import Reach
 from metachain.library.sharing import EVERYONE
 from metachain.library.vector_index import index_name

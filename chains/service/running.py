@@ -31,8 +31,8 @@ from metachain.data.demonstration import Demonstration
 from metachain.deidentification.gate import Gate, gate_named
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import has_learned
-from metachain.library.connect import without_password
-from metachain.library.engine import Connections
+from metachain.library.database.connect import without_password
+from metachain.library.database.engine import Connections
 from metachain.library.library import Library
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
 from metachain.selection.learned_policies import load_policy

@@ -9,9 +9,13 @@ from metachain._lazy import lazily
 
 if TYPE_CHECKING:
     from metachain.cli.app import main
-    from metachain.cli.chat_model import ModelOptions, answering_by_model, learn_policy
-    from metachain.cli.console import asking, one_line, out, short, working
-    from metachain.cli.tables import (
+    from metachain.cli.shared import (
+        ModelOptions,
+        answering_by_model,
+        asking,
+        learn_policy,
+        one_line,
+        out,
         print_diagnosis,
         print_evaluation,
         print_institutions,
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
         print_selection,
         print_summary,
         print_verdict,
+        short,
+        working,
     )
 
 __all__ = ["ModelOptions", "answering_by_model", "asking", "learn_policy", "main", "one_line", "out", "print_diagnosis"]
@@ -28,8 +34,6 @@ __all__ += ["print_summary", "print_verdict", "short", "working"]
 __getattr__, __dir__ = lazily(
     __name__,
     app="main",
-    chat_model="ModelOptions answering_by_model learn_policy",
-    console="asking one_line out short working",
-    tables="print_diagnosis print_evaluation print_institutions print_lesson print_receipt print_selection "
-    "print_summary print_verdict",
+    shared="ModelOptions answering_by_model asking learn_policy one_line out print_diagnosis print_evaluation "
+    "print_institutions print_lesson print_receipt print_selection print_summary print_verdict short working",
 )

@@ -7,7 +7,7 @@ import typer
 
 from metachain import cli, data, deidentification, learning
 from metachain import library as libraries
-from metachain.cli.options import Deidentify, Institution, LibraryPath, Purpose
+from metachain.cli.shared.options import Deidentify, Institution, LibraryPath, Purpose
 
 __all__ = ["adapt"]
 

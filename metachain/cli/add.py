@@ -8,7 +8,7 @@ import typer
 from metachain import cli, deidentification, workers
 from metachain import data as data_files
 from metachain import library as libraries
-from metachain.cli.options import Dask, Deidentify, LibraryPath
+from metachain.cli.shared.options import Dask, Deidentify, LibraryPath
 from metachain.errors import DataError
 from metachain.files import check_writable
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from metachain import cli
 from metachain import library as libraries
-from metachain.cli.options import LibraryPath
+from metachain.cli.shared.options import LibraryPath
 from metachain.timestamps import parse_age_option
 
 __all__ = ["answers"]

@@ -6,7 +6,7 @@ import typer
 
 from metachain import chains, learning, retrievers, selection
 from metachain import library as libraries
-from metachain.cli.options import Institution, LibraryPath, Model, Purpose, Query, Recorded, Shots
+from metachain.cli.shared.options import Institution, LibraryPath, Model, Purpose, Query, Recorded, Shots
 
 __all__ = ["ask"]
 

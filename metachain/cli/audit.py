@@ -15,7 +15,7 @@ from rich.text import Text
 
 from metachain import cli
 from metachain import library as libraries
-from metachain.cli.options import LibraryPath, check_json_file
+from metachain.cli.shared.options import LibraryPath, check_json_file
 from metachain.errors import DataError
 from metachain.files import writing_text
 from metachain.timestamps import parse_age_option, parse_moment_option

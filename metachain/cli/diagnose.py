@@ -10,7 +10,7 @@ import typer
 from metachain import cli, evaluation
 from metachain import library as libraries
 from metachain.cli.evaluate import check_targets
-from metachain.cli.options import LibraryPath
+from metachain.cli.shared.options import LibraryPath
 from metachain.files import write_text
 
 __all__ = ["diagnose"]

@@ -13,7 +13,7 @@ import typer
 from metachain import cli, evaluation, reporting, workers
 from metachain import data as data_files
 from metachain import library as libraries
-from metachain.cli.options import Dask, Purpose
+from metachain.cli.shared.options import Dask, Purpose
 from metachain.errors import DataError
 from metachain.files import check_writable, write_text
 

@@ -9,7 +9,7 @@ import typer
 
 from metachain import cli
 from metachain import library as libraries
-from metachain.cli.options import Institution, LibraryPath, Purpose, Recorded
+from metachain.cli.shared.options import Institution, LibraryPath, Purpose, Recorded
 from metachain.errors import NotFoundError
 from metachain.files import check_writable, writing_text
 

@@ -9,7 +9,7 @@ import typer
 
 from metachain import cli, learning
 from metachain import library as libraries
-from metachain.cli.options import LibraryPath
+from metachain.cli.shared.options import LibraryPath
 from metachain.files import check_writable, write_text
 
 __all__ = ["forget"]

@@ -6,7 +6,7 @@ import typer
 
 from metachain import cli
 from metachain import library as libraries
-from metachain.cli.options import LibraryPath
+from metachain.cli.shared.options import LibraryPath
 
 __all__ = ["group"]
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from metachain import cli
 from metachain import library as libraries
-from metachain.cli.options import LibraryPath
+from metachain.cli.shared.options import LibraryPath
 from metachain.errors import DataError, StorageError
 from metachain.files import private
 from metachain.timestamps import now, parse_duration, parse_moment_option

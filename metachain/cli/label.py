@@ -11,7 +11,7 @@ from rich.text import Text
 
 from metachain import cli, data, learning
 from metachain import library as libraries
-from metachain.cli.options import Institution, LibraryPath, Purpose, Recorded, check_json_file
+from metachain.cli.shared.options import Institution, LibraryPath, Purpose, Recorded, check_json_file
 from metachain.errors import NotFoundError
 from metachain.files import write_text
 

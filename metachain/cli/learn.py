@@ -7,7 +7,7 @@ import typer
 
 from metachain import cli, learning, workers
 from metachain import library as libraries
-from metachain.cli.options import Dask, LibraryPath, Purpose
+from metachain.cli.shared.options import Dask, LibraryPath, Purpose
 
 __all__ = ["learn"]
 

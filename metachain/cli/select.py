@@ -2,7 +2,7 @@
 
 from metachain import cli, learning, selection
 from metachain import library as libraries
-from metachain.cli.options import Institution, LibraryPath, Model, Purpose, Query, Recorded, Shots
+from metachain.cli.shared.options import Institution, LibraryPath, Model, Purpose, Query, Recorded, Shots
 
 __all__ = ["select"]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from metachain import cli
-from metachain.cli.options import Deidentify, Model, Purpose
+from metachain.cli.shared.options import Deidentify, Model, Purpose
 from metachain.errors import DataError
 
 __all__ = ["serve"]
@@ -100,7 +100,7 @@ def serve(
         # An optional extra: metachain[serve].
         from metachain.chains.server import Limits  # noqa: PLC0415
         from metachain.chains.service.running import Serving, run  # noqa: PLC0415
-        from metachain.library.engine import Connections  # noqa: PLC0415
+        from metachain.library.database.engine import Connections  # noqa: PLC0415
     except ImportError as error:
         raise DataError(
             f"serving needs packages that are not installed ({error}): pip install 'metachain[serve]'"

@@ -7,7 +7,7 @@ import typer
 
 from metachain import cli
 from metachain import library as libraries
-from metachain.cli.options import LibraryPath
+from metachain.cli.shared.options import LibraryPath
 from metachain.errors import DataError
 from metachain.timestamps import parse_moment_option
 

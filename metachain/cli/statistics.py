@@ -11,7 +11,7 @@ from rich.text import Text
 
 from metachain import cli, learning
 from metachain import library as libraries
-from metachain.cli.options import LibraryPath, Recorded
+from metachain.cli.shared.options import LibraryPath, Recorded
 from metachain.errors import DataError
 from metachain.files import check_writable, write_text
 from metachain.reporting.wording import whole

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from metachain.library.audit import AuditEntry, Event
     from metachain.library.audit_chain import Head
     from metachain.library.caller import Caller, called_by
-    from metachain.library.connect import is_library, without_password
+    from metachain.library.database.connect import is_library, without_password
+    from metachain.library.database.engine import Connections
     from metachain.library.embedding_cache import cached_vectors
-    from metachain.library.engine import Connections
     from metachain.library.erasure import records_sha256
     from metachain.library.ingestion import Ingested, embed_stored, file_rows, ingest, ingest_file
     from metachain.library.library import Library
@@ -36,9 +36,8 @@ __getattr__, __dir__ = lazily(
     audit="AuditEntry Event",
     audit_chain="Head",
     caller="Caller called_by",
-    connect="is_library without_password",
+    database="Connections is_library without_password",
     embedding_cache="cached_vectors",
-    engine="Connections",
     erasure="records_sha256",
     ingestion="Ingested embed_stored file_rows ingest ingest_file",
     library="Library",

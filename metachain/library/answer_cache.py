@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, Text, select
 
-from metachain.library.bulk import batched, insert_new
+from metachain.library.database.bulk import batched, insert_new
+from metachain.library.database.engine import reading, writing
 from metachain.library.embedding_cache import cache_engine
-from metachain.library.engine import reading, writing
 
 __all__ = ["AnswerCache"]
 

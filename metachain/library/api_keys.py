@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Engine, RowMapping, delete, exists, or_, sele
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError, NotFoundError
 from metachain.library.audit_chain import note
-from metachain.library.engine import KEEPER, reading, writing
+from metachain.library.database.engine import KEEPER, reading, writing
+from metachain.library.database.schema import counters
+from metachain.library.database.schema import keys as table
 from metachain.library.revisions import bump_counter
-from metachain.library.schema import counters
-from metachain.library.schema import keys as table
 from metachain.timestamps import format_moment, now, this_minute
 
 __all__ = ["ADMIN", "DEFAULT_SCOPES", "GRACE", "METRICS", "SCOPES", "Key", "Keys"]

@@ -12,11 +12,11 @@ from sqlalchemy import Engine, select
 
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError, LibraryError, NotFoundError
-from metachain.library.bulk import upsert
-from metachain.library.engine import reading, writing
+from metachain.library.database.bulk import upsert
+from metachain.library.database.engine import reading, writing
+from metachain.library.database.schema import artifacts as table
 from metachain.library.erasure import ANSWERS
 from metachain.library.revisions import bump_counter, bump_revision
-from metachain.library.schema import artifacts as table
 
 __all__ = ["Artifacts", "list_answers", "listed_answers"]
 

@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError, StorageError
 from metachain.library.audit_chain import SELECTION, Head, Verified, extend, locked_head, new_id, note, prune, verify
-from metachain.library.engine import reading, writing
-from metachain.library.schema import audit as table
+from metachain.library.database.engine import reading, writing
+from metachain.library.database.schema import audit as table
 from metachain.timestamps import checked_moment
 
 __all__ = ["Audit", "AuditEntry", "Event", "new_id"]

@@ -18,10 +18,10 @@ from sqlalchemy import JSON, Connection, Text, bindparam, cast, delete, func, se
 
 from metachain.data.demonstration import storable
 from metachain.errors import DataError, LibraryError
-from metachain.library.bulk import batched, insert_into
 from metachain.library.caller import caller
-from metachain.library.schema import audit as table
-from metachain.library.schema import heads
+from metachain.library.database.bulk import batched, insert_into
+from metachain.library.database.schema import audit as table
+from metachain.library.database.schema import heads
 from metachain.timestamps import now
 
 __all__ = ["SELECTION", "Head", "Verified", "chain_unchained", "extend", "locked_head", "new_id", "note", "prune"]

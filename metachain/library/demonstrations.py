@@ -10,13 +10,13 @@ from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import DataError, NotFoundError
 from metachain.library.audit_chain import note
-from metachain.library.bulk import batched, insert_new, upsert, with_keys
 from metachain.library.caller import caller
+from metachain.library.database.bulk import batched, insert_new, upsert, with_keys
+from metachain.library.database.schema import counters
+from metachain.library.database.schema import demonstrations as table
 from metachain.library.origins import Origin
 from metachain.library.outcomes import Outcome
 from metachain.library.revisions import bump_counter, bump_revision
-from metachain.library.schema import counters
-from metachain.library.schema import demonstrations as table
 from metachain.library.sharing import Grant, set_default_grant
 from metachain.library.vector_index import index_vectors, reindex
 

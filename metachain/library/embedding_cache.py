@@ -13,10 +13,10 @@ from metachain.embedding.encoder import Encoder, MiniLM
 from metachain.embedding.similarity import normalise_text, text_sha256, unit_rows
 from metachain.errors import DataError, LibraryError, StorageError
 from metachain.files import cache_folder
-from metachain.library.bulk import batched, insert_new, vectors_of
-from metachain.library.connect import open_engine
-from metachain.library.engine import KEEPER, reading, writing
-from metachain.library.schema import embeddings
+from metachain.library.database.bulk import batched, insert_new, vectors_of
+from metachain.library.database.connect import open_engine
+from metachain.library.database.engine import KEEPER, reading, writing
+from metachain.library.database.schema import embeddings
 from metachain.library.vector_index import index_vectors
 from metachain.progress import Progress, silent
 from metachain.workers import HERE, Workers

@@ -12,10 +12,19 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, sel
 
 from metachain.embedding.similarity import text_sha256
 from metachain.library.audit_chain import note
-from metachain.library.bulk import batched
-from metachain.library.engine import is_postgresql, outside_transactions
+from metachain.library.database.bulk import batched
+from metachain.library.database.engine import is_postgresql, outside_transactions
+from metachain.library.database.schema import (
+    artifacts,
+    demonstrations,
+    embeddings,
+    grants,
+    groups,
+    keys,
+    outcomes,
+    receipts,
+)
 from metachain.library.revisions import bump_counter, bump_revision
-from metachain.library.schema import artifacts, demonstrations, embeddings, grants, groups, keys, outcomes, receipts
 from metachain.library.vector_index import rewrite
 from metachain.timestamps import now
 

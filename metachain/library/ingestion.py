@@ -16,7 +16,7 @@ from metachain.data.demonstration import Demonstration
 from metachain.data.jsonl import json_rows
 from metachain.data.rows import MAX_REPORTED, Rejected, RejectedFile, Row, from_record, reasons_listed
 from metachain.errors import DataError
-from metachain.library.bulk import batched
+from metachain.library.database.bulk import batched
 from metachain.library.demonstrations import ROWS_A_QUERY
 from metachain.library.library import Library
 from metachain.library.sharing import Grant

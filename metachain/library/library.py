@@ -19,16 +19,16 @@ from metachain.library.api_keys import Keys
 from metachain.library.artifacts import Artifacts, list_answers, listed_answers
 from metachain.library.audit import Audit
 from metachain.library.audit_chain import note
-from metachain.library.connect import open_engine
+from metachain.library.database.connect import open_engine
+from metachain.library.database.engine import KEEPER, Connections, Viewer, place_of, reading, writing
+from metachain.library.database.schema import demonstrations
 from metachain.library.demonstrations import Added, AdmissionGate, Refused
-from metachain.library.engine import KEEPER, Connections, Viewer, place_of, reading, writing
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.library.opaque_ids import OpaqueIds
 from metachain.library.origins import Origin, Reach
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
 from metachain.library.review import Review
 from metachain.library.revisions import ContentVersion, State, content_version, state_of
-from metachain.library.schema import demonstrations
 from metachain.library.sharing import Grant, Sharing
 from metachain.library.vector_index import build
 from metachain.library.vector_search import Near, checked_query, nearest
@@ -130,10 +130,10 @@ class Library:
         ``selection_id`` is the id of the run, recorded by ``metachain.chains.FeedbackRecorder``. A ``score`` alone, in
         [0, 1], is the probability that the answer is the institution's own (soft label). A ``correction`` is the
         institution's own answer, also where the model was right; it becomes a demonstration of the institution, with an
-        id derived from the selection's, and waits for ``review``. New feedback replaces old feedback of the same kind; the same feedback again
-        changes nothing. All is one transaction: on return it is on disk, on an error nothing is stored. Raises
-        DataError if both are missing, for a score outside [0, 1] or a blank correction, and NotFoundError if no
-        recorded run has that id.
+        id derived from the selection's, and waits for ``review``. New feedback replaces old feedback of the same kind;
+        the same feedback again changes nothing. All is one transaction: on return it is on disk, on an error nothing is
+        stored. Raises DataError if both are missing, for a score outside [0, 1] or a blank correction, and NotFoundError if
+        no recorded run has that id.
         """
         if score is None and correction is None:
             raise DataError("feedback must be a score, a correction or both; got neither")

@@ -5,9 +5,9 @@ import secrets
 
 from sqlalchemy import Engine, select
 
-from metachain.library.bulk import insert_new
-from metachain.library.engine import KEEPER, reading, writing
-from metachain.library.schema import secrets as table
+from metachain.library.database.bulk import insert_new
+from metachain.library.database.engine import KEEPER, reading, writing
+from metachain.library.database.schema import secrets as table
 
 __all__ = ["OpaqueIds"]
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Engine, RowMapping, case, delete, func, or_, 
 
 from metachain.data.demonstration import check_text, storable
 from metachain.errors import DataError, NotFoundError
-from metachain.library.bulk import batched, upsert
-from metachain.library.engine import KEEPER, reading, writing
+from metachain.library.database.bulk import batched, upsert
+from metachain.library.database.engine import KEEPER, reading, writing
+from metachain.library.database.schema import outcomes as table
 from metachain.library.revisions import bump_revision
-from metachain.library.schema import outcomes as table
 from metachain.timestamps import checked_moment, now
 
 __all__ = ["AnswerCount", "Outcome", "Outcomes", "apply_feedback"]

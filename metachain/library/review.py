@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 
 from metachain.data.demonstration import Demonstration, check_text
 from metachain.errors import NotFoundError
-from metachain.library.bulk import batched
+from metachain.library.database.bulk import batched
+from metachain.library.database.engine import KEEPER, reading, writing
+from metachain.library.database.schema import demonstrations as table
 from metachain.library.demonstrations import from_row
-from metachain.library.engine import KEEPER, reading, writing
 from metachain.library.origins import LIVE, RELEASED, Origin
 from metachain.library.revisions import bump_counter
-from metachain.library.schema import demonstrations as table
 from metachain.library.vector_index import index_vectors
 
 __all__ = ["Review", "Waiting"]

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, bindparam, select
 
-from metachain.library.bulk import insert_into
-from metachain.library.schema import counters, revisions
+from metachain.library.database.bulk import insert_into
+from metachain.library.database.schema import counters, revisions
 
 __all__ = ["ContentVersion", "State", "bump_counter", "bump_revision", "content_version", "state_of"]
 

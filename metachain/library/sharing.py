@@ -14,11 +14,11 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, 
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError
 from metachain.library.audit_chain import note
-from metachain.library.bulk import upsert
-from metachain.library.engine import KEEPER, reading, writing
+from metachain.library.database.bulk import upsert
+from metachain.library.database.engine import KEEPER, reading, writing
+from metachain.library.database.schema import counters, demonstrations, grants, groups
 from metachain.library.origins import Reach, covered
 from metachain.library.revisions import bump_counter
-from metachain.library.schema import counters, demonstrations, grants, groups
 from metachain.timestamps import format_moment, now, parse_moment
 
 __all__ = ["EVERYONE", "NOBODY", "Audience", "Grant", "Shared", "Sharing", "granting", "set_default_grant"]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from metachain.errors import DataError
-from metachain.library.engine import KEEPER, is_postgresql, outside_transactions, place_of, writing
+from metachain.library.database.engine import KEEPER, is_postgresql, outside_transactions, place_of, writing
 
 __all__ = ["build", "index_name", "index_vectors", "reindex", "rewrite"]
 

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Text, TextClause, bindparam, select, text
 
 from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
-from metachain.library.bulk import with_keys
+from metachain.library.database.bulk import with_keys
+from metachain.library.database.engine import is_postgresql
+from metachain.library.database.schema import demonstrations, embeddings
 from metachain.library.demonstrations import from_row
-from metachain.library.engine import is_postgresql
 from metachain.library.origins import REACHED, Reach
-from metachain.library.schema import demonstrations, embeddings
 from metachain.library.vector_index import index_name
 
 __all__ = ["Key", "Near", "approximately", "checked_query", "exactly", "nearest", "nearest_keys"]

@@ -12,10 +12,10 @@ from sqlalchemy import Engine, select
 from metachain.embedding.encoder import Encoder
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, text_sha256
 from metachain.files import replacing
+from metachain.library.database.engine import KEEPER, is_postgresql, reading
+from metachain.library.database.schema import demonstrations as table
 from metachain.library.embedding_cache import EmbeddingCache
-from metachain.library.engine import KEEPER, is_postgresql, reading
 from metachain.library.revisions import state_of
-from metachain.library.schema import demonstrations as table
 from metachain.progress import Progress, silent
 from metachain.workers import HERE, Workers
 

@@ -8,7 +8,7 @@ from threading import Lock
 from sqlalchemy import Connection
 
 from metachain.data.demonstration import Demonstration
-from metachain.errors import NotFoundError, SharingError
+from metachain.errors import SharingError
 from metachain.learning.artifacts import load_prior
 from metachain.learning.institution_state import InstitutionState, SharedPastCache, load_institution
 from metachain.learning.policy import DEFAULT, Policy
@@ -38,7 +38,8 @@ class Selector:
     process adds. So do changes of the sharing rules, the end of a grant, and erasures. Demonstrations that others add
     later do not count: make another selector for these. ``k`` ≥ 0 is the maximum number of demonstrations, None for the
     policy's. Where the library has changed since the posterior was computed, the posterior is computed anew from the
-    same prior. After an erasure, the library must hold that prior still. Safe to share among threads.
+    same prior; after an erasure from the prior that the library then holds, and without one the selector raises
+    NotFoundError. Safe to share among threads.
 
     Selectors with the same ``pasts`` keep one copy of the demonstrations that all of them share. Each selection is
     recorded in ``library.audit`` before it is returned, and must be permitted at the moment of that record. Where the
@@ -137,8 +138,10 @@ class Selector:
         self, moment: State, posterior: Posterior, known: InstitutionState | None = None
     ) -> tuple[InstitutionState, Posterior]:
         """Read state and posterior at a moment; a past that is still allowed is taken over from the state ``known``."""
-        if known is not None and known.moment.forgotten != moment.forgotten:
-            self._check_prior()
+        erased = known is not None and known.moment.forgotten != moment.forgotten
+        if erased:  # the prior may depend on what was forgotten
+            self._prior = load_prior(self._library, self.institution)
+            self._prior_version = version_of(self._prior)
         past: tuple[Shared, SharedPast]
         if known is not None and _same_rules(known.moment, moment) and not _has_ended(known):
             past = known.shared, known.past
@@ -146,17 +149,9 @@ class Selector:
             known = None
             past = self._pasts.load(self._prior, self._prior_version, self._library, self.institution, moment.forgotten)
         state = load_institution(self._prior, self._library, self.institution, past, known, moment)
-        if posterior.digest != state.digest:
+        if erased or posterior.digest != state.digest:
             posterior = posterior_of(self._prior, state)
         return state, posterior
-
-    def _check_prior(self) -> None:
-        """Raise NotFoundError unless the library still holds the prior, which may depend on what was forgotten."""
-        if version_of(load_prior(self._library, self.institution)) != self._prior_version:
-            raise NotFoundError(
-                "the prior of this selector was learned before something was forgotten; adapt to the library's present "
-                "prior, and make another selector"
-            )
 
 
 def _same_rules(one: State, other: State) -> bool:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from results import graded, part, result, scores
 
-from metachain.cli.console import out
-from metachain.cli.tables import print_evaluation, print_institutions
+from metachain.cli.shared.console import out
+from metachain.cli.shared.tables import print_evaluation, print_institutions
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.unlearning import forget
 from metachain.library.api_keys import ADMIN, DEFAULT_SCOPES, METRICS, SCOPES, Key
-from metachain.library.engine import reading
+from metachain.library.database.engine import reading
 from metachain.library.library import Library
 from metachain.timestamps import parse_moment
 

@@ -302,9 +302,12 @@ def test_a_budget_chooses_anew(library: Library, selector: Selector, encoder: Me
 
 
 def test_what_is_forgotten_meanwhile(library: Library, selector: Selector, encoder: Meddling, other: Library) -> None:
-    """Demonstrations erased meanwhile are not shown."""
+    """Demonstrations erased meanwhile are not shown, and nothing is before the library has learned without them."""
     [first, *_] = keys(selector.select(QUERY))
     encoder.once(lambda: other.erase(Doomed(*first)))
+    with pytest.raises(NotFoundError, match="the library holds no prior"):
+        selector.select(QUERY)
+    save_prior(other, learn(other))
     selection = selector.select(QUERY)
     assert first not in keys(selection)
     assert [first in one.shown for one in library.audit.entries()] == [True, False]

@@ -5,10 +5,10 @@ from pathlib import Path
 from sqlalchemy import text
 
 from metachain.data.demonstration import Demonstration
-from metachain.library.bulk import with_keys
-from metachain.library.engine import KEEPER, reading
+from metachain.library.database.bulk import with_keys
+from metachain.library.database.engine import KEEPER, reading
+from metachain.library.database.schema import demonstrations as table
 from metachain.library.library import Library
-from metachain.library.schema import demonstrations as table
 
 
 def test_rows_are_found_by_their_keys(place: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 
 from metachain.data.demonstration import Demonstration
 from metachain.errors import BusyError, DataError, StorageError
-from metachain.library.engine import KEEPER, Connections, reading, writing
+from metachain.library.database.engine import KEEPER, Connections, reading, writing
 from metachain.library.library import Library
 
 if TYPE_CHECKING:

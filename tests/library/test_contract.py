@@ -209,7 +209,8 @@ def test_any_outcome_comes_back_the_same(pair: Pair, text: str, answer: str, sco
     """Any answer and any score are stored alike, or refused alike."""
 
     def kept(library: Library) -> Any:
-        given = Outcome("any", "chain", text, text, text, ((text, text),), answer, metric, score, text, 2**31 - 1, 0)
+        shown = ((text, text),)
+        given = Outcome("any", "chain", text, text, text, shown, answer, metric, score, text, 2**31 - 1, 0, "now", 7)
         library.outcomes.record([given])
         return repr(library.outcomes.get("any"))
 

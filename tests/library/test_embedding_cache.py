@@ -15,7 +15,7 @@ from oracles import briefly
 
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
-from metachain.library.connect import open_engine
+from metachain.library.database.connect import open_engine
 from metachain.library.embedding_cache import TEXTS_A_COMMIT, EmbeddingCache
 from metachain.library.library import Library
 
@@ -143,7 +143,7 @@ def test_a_cache_that_can_not_be_written_still_answers(path: Path, monkeypatch: 
     """If vectors can't be stored, they are returned all the same."""
     expected, _ = cached(path, ["knee"])
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        monkeypatch.setattr("metachain.library.sqlite.BUSY_SECONDS", 0)
+        monkeypatch.setattr("metachain.library.database.sqlite.BUSY_SECONDS", 0)
         other.execute("BEGIN IMMEDIATE")
         np.testing.assert_array_equal(cached(path, ["knee", "brain"])[0][:1], expected)
     assert cached(path, ["knee", "brain"])[1] == ["brain"]

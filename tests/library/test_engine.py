@@ -12,10 +12,10 @@ from handmade import Tiny, demonstrations
 from sqlalchemy import Engine, event, text
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
-from metachain.library.connect import open_engine
-from metachain.library.engine import reading, writing
+from metachain.library.database.connect import open_engine
+from metachain.library.database.engine import reading, writing
+from metachain.library.database.schema import SCHEMA_VERSION
 from metachain.library.library import Library
-from metachain.library.schema import SCHEMA_VERSION
 from metachain.library.sharing import EVERYONE
 
 
@@ -182,7 +182,7 @@ def test_a_read_only_library_is_read_and_not_written(filled: Path) -> None:
 
 def test_a_writer_waits_for_its_turn_and_says_whom_it_waits_for(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another process writes, a write fails with that reason, and reading works."""
-    monkeypatch.setattr("metachain.library.sqlite.BUSY_SECONDS", 0)
+    monkeypatch.setattr("metachain.library.database.sqlite.BUSY_SECONDS", 0)
     with closing(sqlite3.connect(filled, isolation_level=None)) as other, Library.open(filled) as library:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match=r"locked; another process is writing; run again when it has finished"):

@@ -18,9 +18,9 @@ from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import learn
+from metachain.library.database.schema import SCHEMA_VERSION
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
-from metachain.library.schema import SCHEMA_VERSION
 from metachain.library.sharing import EVERYONE
 
 SECOND = """
@@ -47,7 +47,7 @@ ANSWERED = Outcome("run 1", "chain", "h0", "a", "m", (("h1", "x"),), "b", score=
 KILLED = """
 import os, signal, sys
 from sqlalchemy import Engine, event
-from metachain.library.connect import open_engine
+from metachain.library.database.connect import open_engine
 passed = 0
 
 def after(_connection, _cursor, statement, *_rest):

@@ -17,9 +17,9 @@ pytest.importorskip("psycopg", reason="needs PostgreSQL: pip install 'metachain[
 from benchmarks.common.postgres import PostgresServer, postgres_server
 from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
+from metachain.library.database.schema import SCHEMA_VERSION
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
-from metachain.library.schema import SCHEMA_VERSION
 from metachain.library.sharing import EVERYONE, Audience, Grant, Sharing
 
 WHO = "SELECT DISTINCT institution FROM demonstrations ORDER BY institution"

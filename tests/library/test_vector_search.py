@@ -21,10 +21,10 @@ import metachain.library.vector_search as module
 from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.learning.unlearning import forget
+from metachain.library.database.schema import SCHEMA_VERSION
 from metachain.library.library import Library
 from metachain.library.origins import Reach
 from metachain.library.outcomes import Outcome
-from metachain.library.schema import SCHEMA_VERSION
 from metachain.library.sharing import EVERYONE, Audience, Grant, Shared
 from metachain.library.vector_index import index_name
 from metachain.library.vector_search import Near

@@ -131,9 +131,9 @@ def test_what_is_shared_is_read_once_for_all_that_may_use_it(place: str, monkeyp
         read: list[str] = []
         shared = Library.shared_demonstrations
 
-        def counted(self: Library, institution: str, among: Any = ()) -> Any:
+        def counted(self: Library, institution: str, among: Any = (), until: Any = None) -> Any:
             read.append(institution)
-            return shared(self, institution, among)
+            return shared(self, institution, among, until)
 
         monkeypatch.setattr(Library, "shared_demonstrations", counted)
         selectors = SelectorCache(library)

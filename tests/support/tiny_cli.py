@@ -18,8 +18,8 @@ from sqlalchemy import Engine, event
 import metachain.embedding.encoder
 import metachain.library.embedding_cache
 import metachain.library.library
-from metachain.cli import console
 from metachain.cli.app import main
+from metachain.cli.shared import console
 from metachain.progress import Progress
 
 name, _, moment = os.environ.get("TINY_STOP", "").partition(" ")

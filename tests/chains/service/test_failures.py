@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from metachain.chains.server import Limits, create_app
 from metachain.chains.service.logs import JsonLines
 from metachain.chains.service.running import standard_chains
-from metachain.library.engine import KEEPER, Connections, writing
+from metachain.library.database.engine import KEEPER, Connections, writing
 from metachain.library.library import Library
 from metachain.retrievers import LibraryExampleSelector
 
@@ -103,7 +103,7 @@ def test_the_log_says_why_without_a_text(place: str, caplog: pytest.LogCaptureFi
     lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
     lost, wrong = (line for line in lines if line["message"] == "failed")
     assert lost["request"] == refused.headers["x-request-id"]
-    assert (lost["error"], lost["at"].split(":")[0]) == ("LibraryError", "metachain.library.bulk")
+    assert (lost["error"], lost["at"].split(":")[0]) == ("LibraryError", "metachain.library.database.bulk")
     assert lost["cause"].split(" from ")[-1] in {"OperationalError SQLITE_ERROR", "UndefinedTable 42P01"}
     assert (wrong["error"], wrong["within"].split(":")[0]) == ("JSONDecodeError", "json.decoder")
     assert wrong["at"].startswith("metachain.chains.service.langserve_routes:")

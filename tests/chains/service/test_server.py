@@ -19,7 +19,7 @@ from metachain.chains.server import Limits, create_app
 from metachain.chains.service.running import standard_chains
 from metachain.errors import BusyError, DataError, LibraryError, ModelError, SharingError, StorageError
 from metachain.learning.artifacts import load_posterior
-from metachain.library.engine import writing
+from metachain.library.database.engine import writing
 from metachain.library.library import Library
 from metachain.retrievers import LibraryExampleSelector
 from metachain.selection.selection import Selection

@@ -13,9 +13,9 @@ from sqlalchemy.exc import DisconnectionError
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
 from metachain.files import PRIVATE
-from metachain.library.engine import Connections, reading, writing
-from metachain.library.migrations import migrate, refuse_newer
-from metachain.library.schema import SCHEMA_VERSION
+from metachain.library.database.engine import Connections, reading, writing
+from metachain.library.database.migrations import migrate, refuse_newer
+from metachain.library.database.schema import SCHEMA_VERSION
 
 __all__ = ["open_sqlite"]
 

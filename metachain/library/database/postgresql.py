@@ -6,9 +6,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
-from metachain.library.engine import Connections, place_of, reading, writing
-from metachain.library.migrations import migrate, refuse_newer
-from metachain.library.schema import SCHEMA_VERSION, demonstrations, placed, protected, tables
+from metachain.library.database.engine import Connections, place_of, reading, writing
+from metachain.library.database.migrations import migrate, refuse_newer
+from metachain.library.database.schema import SCHEMA_VERSION, demonstrations, placed, protected, tables
 
 __all__ = ["open_postgresql"]
 

@@ -6,9 +6,9 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from metachain.errors import DataError
-from metachain.library.engine import Connections
-from metachain.library.postgresql import open_postgresql
-from metachain.library.sqlite import open_sqlite
+from metachain.library.database.engine import Connections
+from metachain.library.database.postgresql import open_postgresql
+from metachain.library.database.sqlite import open_sqlite
 
 __all__ = ["is_library", "open_engine", "without_password"]
 

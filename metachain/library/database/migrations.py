@@ -13,8 +13,8 @@ from metachain.data.demonstration import patient_of
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import LibraryError
 from metachain.library.audit_chain import chain_unchained
-from metachain.library.bulk import batched
-from metachain.library.schema import SCHEMA_VERSION, demonstrations, outcomes, tables
+from metachain.library.database.bulk import batched
+from metachain.library.database.schema import SCHEMA_VERSION, demonstrations, outcomes, tables
 from metachain.timestamps import now
 
 __all__ = ["migrate", "refuse_newer"]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sqlalchemy import JSON, Connection, Integer, Select, String, Table, Text, cast, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from metachain.library.engine import is_postgresql
-from metachain.library.schema import VectorColumn, embeddings
+from metachain.library.database.engine import is_postgresql
+from metachain.library.database.schema import VectorColumn, embeddings
 
 __all__ = ["batched", "insert_into", "insert_new", "upsert", "vectors_of", "with_keys"]
 

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from metachain.cli.console import one_line, out, short
+from metachain.cli.shared.console import one_line, out, short
 from metachain.evaluation.ablation import PARTS
 from metachain.evaluation.conditions import Condition
 from metachain.evaluation.diagnosis import Diagnosis

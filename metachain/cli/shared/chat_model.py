@@ -13,7 +13,7 @@ from metachain.chains.judge import judge_named
 from metachain.chains.model_answerer import answering_with, load_countable
 from metachain.chains.model_caller import ModelCaller
 from metachain.chains.policy_learning import Collected, collect
-from metachain.cli import console
+from metachain.cli.shared import console
 from metachain.errors import DataError
 from metachain.evaluation.leave_one_out import check_model_alone
 from metachain.evaluation.plan import Plan
