@@ -108,8 +108,8 @@ def answering_with(
     """Load a model, and return a function that opens its answerer on a cache, given the cache's path.
 
     ``asking`` opens a progress display with a title, such as ``metachain.cli.shared.console.asking``. With
-    ``answers_by`` "score" the model answers with the most probable of the labels shown. Raises DataError as ``load_model``,
-    ``ModelCaller`` and ``scoring_model`` do.
+    ``answers_by`` "score" the model answers with the most probable of the labels shown. Raises DataError as
+    ``load_model``, ``ModelCaller`` and ``scoring_model`` do.
     """
     model = load_countable(spec, workers=workers)
     if answers_by == "score":

@@ -132,8 +132,8 @@ class Library:
         institution's own answer, also where the model was right; it becomes a demonstration of the institution, with an
         id derived from the selection's, and waits for ``review``. New feedback replaces old feedback of the same kind;
         the same feedback again changes nothing. All is one transaction: on return it is on disk, on an error nothing is
-        stored. Raises DataError if both are missing, for a score outside [0, 1] or a blank correction, and NotFoundError if
-        no recorded run has that id.
+        stored. Raises DataError if both are missing, for a score outside [0, 1] or a blank correction, and
+        NotFoundError if no recorded run has that id.
         """
         if score is None and correction is None:
             raise DataError("feedback must be a score, a correction or both; got neither")
