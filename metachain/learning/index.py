@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from metachain.learning.pool import Pool
 
-__all__ = ["LARGE", "InstitutionIndex", "Neighbours", "similarities"]
+__all__ = ["LARGE", "Index", "IndexPart", "InstitutionIndex", "Neighbours", "similarities"]
 
 LARGE = 50_000
 """Number of rows from which a pool is scanned at half precision, in one call for all institutions."""
 ROWS_A_STEP = 65_536
+Rows = NDArray[np.intp]
 SIMILARITY_DECIMALS = 5
 """Decimals to which similarities are rounded, so that the last bits of a matrix product decide nothing."""
 
@@ -53,16 +54,16 @@ class InstitutionIndex:
         self._is_large = len(pool.vectors) >= large
         self._building = Lock()
 
-    def near(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
+    def near(self, vectors: NDArray[np.float32], r: int, among: Rows | None = None) -> Neighbours:
         """``nearest`` for few texts: a large pool is read once for all institutions, at half precision.
 
         O(N d) for each text. Similarities of unit vectors in a large pool are off by 2⁻¹¹ at most.
         """
         if not self._is_large:
-            return self.nearest(vectors, r)
+            return self.nearest(vectors, r, among)
         with self._building:
             scan = self._scan
-        institutions = np.arange(len(self._rows))[:, None]
+        institutions = self._numbers(among)[:, None]
         known = np.zeros(institutions.shape, np.float32)
         # Each institution is one list of an inverted file; one call finds the nearest of every list.
         found = [
@@ -74,17 +75,29 @@ class InstitutionIndex:
         rows = np.array([places for _, places in found], np.int64).reshape(shape)
         return _in_order(rows, np.where(rows < 0, -np.inf, similarity))
 
-    def nearest(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
-        """Find in every institution the ``r`` rows nearest to each of n vectors (n, d); ties go to the lower row."""
-        shape = len(vectors), len(self._rows), r
+    def nearest(self, vectors: NDArray[np.float32], r: int, among: Rows | None = None) -> Neighbours:
+        """Find in every institution the ``r`` rows nearest to each of n vectors (n, d); ties go to the lower row.
+
+        ``among`` limits the search to these institutions, by number.
+        """
+        institutions = self._numbers(among)
+        shape = len(vectors), len(institutions), r
         rows, similarity = np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
         vectors = np.ascontiguousarray(vectors, np.float32)
-        for number, (own, within) in enumerate(zip(self._rows, self._vectors, strict=True)):
+        for number, institution in enumerate(institutions.tolist()):
+            own, within = self._rows[institution], self._vectors[institution]
             width = min(r, len(within))
             near, positions = faiss.knn(vectors, within, width, metric=faiss.METRIC_INNER_PRODUCT)
             similarity[:, number, :width] = near
             rows[:, number, :width] = own[0] + positions
         return _in_order(rows, similarity)
+
+    def part(self, kept: Sequence[int]) -> "IndexPart":
+        """Return the index of some institutions, by number in ascending order (``Pool.part``); nothing is copied."""
+        return IndexPart(self, np.asarray(kept, np.intp), self._rows)
+
+    def _numbers(self, among: Rows | None) -> Rows:
+        return np.arange(len(self._rows)) if among is None else among
 
     @cached_property
     def _scan(self) -> Any:
@@ -99,6 +112,31 @@ class InstitutionIndex:
             numbers, owners = np.arange(start, start + len(some)), self._owner[start : start + len(some)]
             scan.add_core(len(some), *(faiss.swig_ptr(one) for one in (some, numbers, owners)))
         return scan
+
+
+class IndexPart:
+    """Search within some institutions of an index; rows are numbered as in the part of its pool."""
+
+    def __init__(self, whole: InstitutionIndex, kept: Rows, rows: Sequence[Rows]) -> None:
+        self._whole, self._kept = whole, kept
+        before = np.cumsum([0, *(len(rows[number]) for number in kept.tolist())])[:-1]
+        self._shift = np.array([rows[number][0] for number in kept.tolist()], np.int64) - before
+
+    def near(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
+        """As ``InstitutionIndex.near``; the size of the whole pool decides the precision."""
+        return self._renumbered(self._whole.near(vectors, r, self._kept))
+
+    def nearest(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
+        """As ``InstitutionIndex.nearest``."""
+        return self._renumbered(self._whole.nearest(vectors, r, self._kept))
+
+    def _renumbered(self, found: Neighbours) -> Neighbours:
+        rows = np.where(found.rows < 0, -1, found.rows - self._shift[:, None])
+        return Neighbours(rows, found.similarity)
+
+
+Index = InstitutionIndex | IndexPart
+"""Index of a whole pool or of a part of one."""
 
 
 def _in_order(rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> Neighbours:

@@ -88,7 +88,8 @@ class InstitutionState:
 class SharedPastCache:
     """Cache of shared pasts: one for all institutions with access to the same sources of the same prior. Thread-safe.
 
-    Permissions are checked anew for each institution. Pasts from before a change of rules or an erasure are dropped.
+    Institutions that share and ask see parts of one past, without their own demonstrations. Permissions are checked
+    anew for each institution. Pasts from before a change of rules or an erasure are dropped.
     """
 
     def __init__(self) -> None:
@@ -104,13 +105,20 @@ class SharedPastCache:
         """
         shared, names = allowed_sources(prior, library, institution)
         moment = version, prior.until, shared.rules, forgotten
-        key = moment, shared.reach().among(names)
+        reach = shared.reach().among(names)
         with self._reading:
-            found = self._pasts.get(key)
+            found = self._pasts.get((moment, reach))
             if found is None:
-                found = _read(prior, library, institution, shared, names)
+                self._pasts = {known: one for known, one in self._pasts.items() if known[0] == moment}
+                whole = _whole(prior, library)
+                if not _is_much_of(reach, whole):
+                    whole = reach
+                read = self._pasts.get((moment, whole)) or _read(prior, library, institution, reach, whole)
+                found = read.part(reach)
+                if not found.pool.institutions:
+                    raise _nothing_shared(library, institution)
                 _ = found.pool.twin  # computed here once, before several threads need it
-                self._pasts = {known: one for known, one in self._pasts.items() if known[0] == moment} | {key: found}
+                self._pasts |= {(moment, whole): read, (moment, reach): found}
         return shared, found
 
 
@@ -120,8 +128,7 @@ def load_past(prior: Prior, library: Library, institution: str) -> tuple[Shared,
     The past holds the prior's institutions that share their demonstrations with it, without itself. Raises
     NotFoundError where there are none, SharingError where an institution behind the prior shares no statistics with it.
     """
-    shared, names = allowed_sources(prior, library, institution)
-    return shared, _read(prior, library, institution, shared, names)
+    return SharedPastCache().load(prior, "", library, institution, library.content_version().forgotten)
 
 
 def allowed_sources(prior: Prior, library: Library, institution: str) -> tuple[Shared, tuple[str, ...]]:
@@ -191,17 +198,38 @@ def _own(library: Library, institution: str) -> Sequence[Demonstration]:
         return ()
 
 
-def _read(prior: Prior, library: Library, institution: str, shared: Shared, names: tuple[str, ...]) -> SharedPast:
+def _whole(prior: Prior, library: Library) -> Reach:
+    """All demonstrations of the prior's institutions, with those that nobody released where everybody may use them."""
+    live = library.sharing.usable_by(None).live
+    return Reach(prior.institutions, tuple(sorted(live))).among(prior.institutions)
+
+
+def _is_much_of(reach: Reach, whole: Reach) -> bool:
+    """True if ``whole`` without some institutions is ``reach``, and these are at most half of them."""
+    within = whole.among(reach.released)
+    return within == reach and 2 * len(within.released) >= len(whole.released)
+
+
+def _read(prior: Prior, library: Library, institution: str, reach: Reach, whole: Reach) -> SharedPast:
+    """Read the past ``whole``, of which an institution may use ``reach``. Raises NotFoundError where it is empty."""
+
     def read(until: int) -> Sequence[Demonstration]:
-        found = library.shared_demonstrations(institution, names, until) if names else ()
+        if whole == reach:  # in the institution's own view of the library
+            found = library.shared_demonstrations(institution, reach.released, until) if reach.released else ()
+        else:
+            found = library.reached_demonstrations(whole, until)
         if not found:
-            raise NotFoundError(
-                f"no past institution that was learned from shares its demonstrations with {institution!r}"
-                f"{_purpose(library)}; let some: metachain share LIBRARY INSTITUTION --with everyone, and learn"
-            )
+            raise _nothing_shared(library, institution)
         return found
 
-    return read_shared_past(library, shared.reach().among(names), prior.until, read)
+    return read_shared_past(library, whole, prior.until, read)
+
+
+def _nothing_shared(library: Library, institution: str) -> NotFoundError:
+    return NotFoundError(
+        f"no past institution that was learned from shares its demonstrations with {institution!r}"
+        f"{_purpose(library)}; let some: metachain share LIBRARY INSTITUTION --with everyone, and learn"
+    )
 
 
 def _purpose(library: Library) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.embedding.similarity import LEXICAL_DIMENSIONS
-from metachain.learning.index import InstitutionIndex, Neighbours
+from metachain.learning.index import Index, InstitutionIndex, Neighbours
 from metachain.learning.pool import Pool
 from metachain.learning.reply_profile import Profile, reply_profile
 from metachain.progress import Progress, silent
@@ -33,7 +33,7 @@ class NeighbourTable:
     """(N,) place of each row of the pool among those looked up, -1 for a row that was not."""
 
     @classmethod
-    def of(cls, pool: Pool, rows: Rows, progress: Progress = silent, index: InstitutionIndex | None = None) -> Self:
+    def of(cls, pool: Pool, rows: Rows, progress: Progress = silent, index: Index | None = None) -> Self:
         """Look up ``rows`` (any order, duplicates allowed) in every institution of the pool, or of an ``index``.
 
         The ``index`` holds the pool's first institutions only; their rows are the pool's first.

@@ -57,7 +57,7 @@ class Pool:
 
     demonstrations: tuple[Demonstration, ...]
     vectors: NDArray[np.float32]
-    """(n, d) hybrid vectors of the inputs."""
+    """(n, d) hybrid vectors of the inputs; (0, d) in a ``part``."""
     institutions: tuple[str, ...]
     owner: NDArray[np.int64]
     """(n,) number of each row's institution."""
@@ -124,6 +124,26 @@ class Pool:
             answers=own.answers,
             answer=np.concatenate([self.answer, own.answer]),
             inherited=(self.answering(own.answers).meaning,),
+        )
+
+    def part(self, kept: Sequence[int]) -> Self:
+        """Return the pool of some institutions, by number in ascending order, without their vectors.
+
+        In all else it equals a pool that was made of their demonstrations alone, if this pool was made without further
+        ``answers``.
+        """
+        institutions = np.asarray(kept, np.int64)
+        rows = np.flatnonzero(np.isin(self.owner, institutions))
+        answers, answer = np.unique(self.answer[rows], return_inverse=True)
+        return replace(
+            self,
+            demonstrations=tuple(self.demonstrations[row] for row in rows.tolist()),
+            vectors=self.vectors[:0],
+            institutions=tuple(self.institutions[number] for number in kept),
+            owner=np.searchsorted(institutions, self.owner[rows]),
+            answers=tuple(self.answers[number] for number in answers.tolist()),
+            answer=answer,
+            inherited=None,
         )
 
     def answering(self, answers: Sequence[str]) -> Self:

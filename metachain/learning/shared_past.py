@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from metachain.data.demonstration import Demonstration
 from metachain.errors import NotFoundError
-from metachain.learning.index import InstitutionIndex
+from metachain.learning.index import Index, InstitutionIndex
 from metachain.learning.pool import Pool, make_pool
 from metachain.library.library import Library
 from metachain.library.origins import Reach
@@ -32,9 +32,16 @@ class SharedPast:
     """Demonstrations of past institutions with their search index. Made by ``read_shared_past``."""
 
     pool: Pool
-    index: InstitutionIndex
+    index: Index
     version: PastVersion
     _digests: dict[bytes, str] = field(default_factory=dict, repr=False)
+
+    def part(self, reach: Reach) -> "SharedPast":
+        """Return the past of some of its institutions; the index stays the same one. Made from a whole past only."""
+        kept = [number for number, name in enumerate(self.pool.institutions) if name in reach.names]
+        if len(kept) == len(self.pool.institutions) or not isinstance(self.index, InstitutionIndex):
+            return self
+        return SharedPast(self.pool.part(kept), self.index.part(kept), self.version._replace(reach=reach))
 
     def digest(self, key: bytes, learned: Callable[[], Any]) -> str:
         """SHA-256 of a prior and these demonstrations, in hexadecimal digits; computed once for each prior.

@@ -25,7 +25,7 @@ from metachain.learning.episodes import (
     transfer_items,
 )
 from metachain.learning.guard import ARMS, SHOTS, SURENESS, arm_scores
-from metachain.learning.index import InstitutionIndex
+from metachain.learning.index import Index
 from metachain.learning.neighbours import NEIGHBOURS, NeighbourTable
 from metachain.learning.pool import Pool
 from metachain.learning.shared_past import include
@@ -53,7 +53,7 @@ class Sources:
 
     table: NeighbourTable
     """Neighbours within these institutions only."""
-    index: InstitutionIndex
+    index: Index
     transfer: Floats
     """(S, S) from ``prior.transfer_matrix``."""
     fingerprint: str

@@ -1,5 +1,6 @@
 """Cache of selectors: one for each institution, made at its first query."""
 
+from collections import OrderedDict, defaultdict
 from threading import Lock
 
 from metachain.errors import DataError, NotFoundError
@@ -13,12 +14,15 @@ from metachain.selection.selector import Selector
 
 __all__ = ["SelectorCache"]
 
+MOST = 1000
+"""Maximum number of selectors that are kept."""
+
 
 class SelectorCache:
     """Selectors of a library with a prior, at most one for each institution; safe to share among threads.
 
     A selector is made at an institution's first query, and anew after this or another process has stored a prior. It
-    uses the institution's later labels and feedback, and others' demonstrations in the library when it was made.
+    uses the institution's later labels and feedback. With more than 1,000, the one that was not asked for longest goes.
     """
 
     def __init__(self, library: Library, k: int | None = None, policy: Policy = DEFAULT) -> None:
@@ -27,10 +31,14 @@ class SelectorCache:
         self._library = library
         self._k = None if k is None else checked_shots(k)
         self._policy = policy
-        self._selectors: dict[str, tuple[int, Selector]] = {}
-        """For each institution, the number of priors stored before its selector was made, and the selector."""
+        self._selectors: OrderedDict[str, tuple[int, Selector]] = OrderedDict()
+        """For each institution, the number of priors stored before its selector was made, and the selector.
+
+        The one that was asked for last comes last.
+        """
         self._pasts = SharedPastCache()
-        self._making = Lock()
+        self._making: defaultdict[str, Lock] = defaultdict(Lock)
+        self._changing = Lock()
 
     def of(self, institution: str, *, new: bool = False) -> Selector:
         """Return the selector of an institution; with ``new`` also of one without labels that was never adapted to.
@@ -38,15 +46,32 @@ class SelectorCache:
         Raises NotFoundError where the library has no prior, or does not know the institution.
         """
         learned = self._library.state(institution).learned
-        known = self._selectors.get(institution)
-        if known is None or known[0] < learned:
-            with self._making:
-                known = self._selectors.get(institution)
-                if known is None or known[0] < learned:
+        found = self._known(institution, learned)
+        if found is None:
+            with self._changing:
+                making = self._making[institution]
+            with making:  # others go on meanwhile
+                found = self._known(institution, learned)
+                if found is None:
                     posterior = self._posterior(institution, new=new)
-                    known = learned, Selector(self._library, posterior, self._k, self._policy, self._pasts)
-                    self._selectors[institution] = known
-        return known[1]
+                    found = Selector(self._library, posterior, self._k, self._policy, self._pasts)
+                    self._keep(institution, learned, found)
+        return found
+
+    def _known(self, institution: str, learned: int) -> Selector | None:
+        with self._changing:
+            known = self._selectors.get(institution)
+            if known is None or known[0] < learned:
+                return None
+            self._selectors.move_to_end(institution)
+            return known[1]
+
+    def _keep(self, institution: str, learned: int, selector: Selector) -> None:
+        with self._changing:
+            self._selectors[institution] = learned, selector
+            if len(self._selectors) > MOST:
+                forgotten, _ = self._selectors.popitem(last=False)
+                self._making.pop(forgotten, None)
 
     def _posterior(self, institution: str, *, new: bool) -> Posterior:
         """Stored posterior, or a new one for an institution that has labels but was never adapted to."""

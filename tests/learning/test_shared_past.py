@@ -4,15 +4,18 @@ import copy
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from handmade import Tiny, demonstrations
 
 from metachain import EVERYONE, Audience, Grant, Library, adapt, learn
 from metachain.data.demonstration import Demonstration
+from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.learning.artifacts import load_prior, save_prior
 from metachain.learning.index import InstitutionIndex
-from metachain.learning.institution_state import load_past
+from metachain.learning.institution_state import SharedPastCache, load_past
 from metachain.learning.prior import Prior
+from metachain.learning.shared_past import pool_of
 from metachain.learning.unlearning import forget
 from metachain.library.erasure import Doomed
 from metachain.retrievers import MetaExampleSelector
@@ -72,6 +75,49 @@ def test_the_past_is_used_again_while_nothing_has_changed(library: Library) -> N
     _, own = load_past(prior, library, "h0")
     assert own is not first
     assert "h0" not in own.pool.institutions
+
+
+@pytest.mark.parametrize("large", [1, 10**9])
+def test_who_shares_and_asks_sees_a_part_of_one_index(
+    library: Library, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    """The part is the same as a past of the others alone, and reads and indexes nothing again."""
+    monkeypatch.setattr(InstitutionIndex.__init__, "__kwdefaults__", {"large": large})
+    prior, cache = learn(library), SharedPastCache()
+    forgotten = library.content_version().forgotten
+    asked = library.encoder.encode([QUERY, "mri of the chest 1", "ct"])
+    wholes = []
+    for name in ("h1", "h0", "h2", NEW):
+        _, past = cache.load(prior, "version", library, name, forgotten)
+        others = [one for one in library.demonstrations() if one.institution != name]
+        alone = pool_of(library, others)
+        for kind in ("demonstrations", "institutions", "answers"):
+            assert getattr(past.pool, kind) == getattr(alone, kind)
+        for kind in ("owner", "answer", "twin", "text", "gives"):
+            assert np.array_equal(getattr(past.pool, kind), getattr(alone, kind)), kind
+        vectors = hybrid_vectors(asked, lexical_vectors([QUERY, "mri of the chest 1", "ct"]))
+        for found, expected in zip(
+            (past.index.near(vectors, 9), past.index.nearest(vectors, 9)),
+            (InstitutionIndex(alone).near(vectors, 9), InstitutionIndex(alone).nearest(vectors, 9)),
+            strict=True,
+        ):
+            assert np.array_equal(found.rows, expected.rows)
+            assert np.array_equal(found.similarity, expected.similarity)
+        wholes.append(past.index if isinstance(past.index, InstitutionIndex) else past.index._whole)
+    assert all(one is wholes[0] for one in wholes)
+
+
+def test_few_of_many_institutions_are_read_alone(library: Library, counts: Counter[str]) -> None:
+    """Who may use less than half of the institutions reads no more than that."""
+    prior = learn(library)
+    for name in ("h1", "h2"):
+        library.sharing.state(name, Grant(Audience("institution", ("h0",))), Grant(Audience("everyone"), "statistics"))
+    counts.clear()
+    _, past = load_past(prior, library, NEW)
+    assert past.pool.institutions == ("h0",)
+    assert isinstance(past.index, InstitutionIndex)
+    _, most = load_past(prior, library, "h0")
+    assert most.pool.institutions == ("h1", "h2")
 
 
 def test_a_new_demonstration_of_a_past_institution_counts_with_the_next_prior(library: Library, place: str) -> None:

@@ -1,19 +1,24 @@
 """Selectors by institution: made at the first question, kept, never for one that the library does not know."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 from handmade import Tiny, demonstrations, learned_library
+from numpy.typing import NDArray
 
 from metachain.errors import DataError, NotFoundError, SharingError
 from metachain.learning.artifacts import load_prior, save_posterior, save_prior
+from metachain.learning.index import InstitutionIndex
 from metachain.learning.posterior import Posterior, adapt
 from metachain.learning.prior import learn
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE, Audience, Grant
+from metachain.selection import selector_cache
 from metachain.selection.selector import Selector
 from metachain.selection.selector_cache import SelectorCache
 
@@ -94,8 +99,49 @@ def test_a_prior_that_another_process_stores_is_used_from_then_on(place: str) ->
         assert shown == {one.institution for one in alone.demonstrations}
 
 
+def searched(selector: Selector) -> NDArray[np.float32]:
+    """Vectors in the index of a selector's past."""
+    index = selector._now[0].past.index
+    return index._all if isinstance(index, InstitutionIndex) else index._whole._all
+
+
+def test_one_institution_does_not_wait_for_another(place: str) -> None:
+    """While one institution's selector is made, another's is made and used."""
+    made, first, going = demonstrations(3), Event(), Event()
+
+    class Waiting(Tiny):
+        def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            if any("slow" in one for one in texts):
+                first.set()
+                assert going.wait(60)
+            return super().encode(texts)
+
+    with Library.open(learned_library(place, made), Waiting()) as library, ThreadPoolExecutor(2) as pool:
+        library.add([replace(made[0], institution="late", id="", input="slow"), replace(made[0], institution="other")])
+        selectors = SelectorCache(library)
+        late = pool.submit(selectors.of, "late")
+        assert first.wait(60)
+        assert selectors.of("other").select("x-ray of the knee 7", 4).demonstrations
+        assert not late.done()
+        going.set()
+        assert late.result().select("x-ray of the knee 7", 4).demonstrations
+
+
+def test_selectors_are_bounded_in_number(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that was not asked for longest goes, and is made again when it is asked for."""
+    monkeypatch.setattr(selector_cache, "MOST", 2)
+    with Library.open(learned_library(place, demonstrations(3)), Tiny()) as library:
+        selectors = SelectorCache(library)
+        held = {name: selectors.of(name) for name in ("h0", "h1")}
+        assert selectors.of("h0") is held["h0"]
+        selectors.of("h2")
+        assert selectors.of("h0") is held["h0"]
+        assert selectors.of("h1") is not held["h1"]
+        assert selectors.of("h1").select("x-ray of the knee 7", 4).demonstrations
+
+
 def test_institutions_that_may_use_the_same_hold_it_once(place: str) -> None:
-    """Selections are those of selectors made alone; a past institution and one that may use less have their own."""
+    """Selections are those of selectors made alone; a past institution searches the same vectors without its own."""
     made = demonstrations(4)
     with Library.open(learned_library(place, made), Tiny()) as library:
         library.sharing.state("h3", Grant(Audience("institution", ("new", "newer", "h0", "h1", "h2"))))
@@ -108,14 +154,14 @@ def test_institutions_that_may_use_the_same_hold_it_once(place: str) -> None:
         held = {}
         for name in ("new", "newer", "newest", "h0"):
             selector = selectors.of(name)
-            held[name] = selector._now[0].past.pool.vectors
+            held[name] = searched(selector)
             alone = Selector(library, adapt(load_prior(library, name), library, name))
             for query in ("x-ray of the knee 7", "x-ray of the chest 0"):
                 assert selector.select(query, 6) == alone.select(query, 6)
             assert ("h3" in selector._now[0].past.pool.institutions) == (name in {"new", "newer"})
         assert np.shares_memory(held["new"], held["newer"])
         assert not np.shares_memory(held["new"], held["newest"])
-        assert not np.shares_memory(held["new"], held["h0"])
+        assert np.shares_memory(held["newest"], held["h0"])
         library.sharing.state("h3")
         with pytest.raises(SharingError, match="h3"):
             selectors.of("newer").select("x-ray", 40)
