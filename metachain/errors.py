@@ -4,6 +4,7 @@ MetachainError
 ├── DataError        (ValueError)       a record, a file or an argument is not what it must be
 │   └── AnswerError                     a language model's answer is not what it must be
 ├── NotFoundError    (LookupError)      an institution, a prior or a posterior is not in the library
+│   └── NotLearnedError                 the library holds no prior, or none any more
 ├── LibraryError     (ValueError)       the library file is foreign, corrupt or of another format
 ├── StorageError     (PermissionError)  the library can't be written: read-only place, full disk, locked
 │   └── BusyError                       all of its database's connections are in use
@@ -21,6 +22,7 @@ __all__ = [
     "MetachainError",
     "ModelError",
     "NotFoundError",
+    "NotLearnedError",
     "SharingError",
     "StorageError",
 ]
@@ -40,6 +42,10 @@ class AnswerError(DataError):
 
 class NotFoundError(MetachainError, LookupError):
     """An institution, a prior or a posterior is not in the library."""
+
+
+class NotLearnedError(NotFoundError):
+    """The library holds no prior, or none any more: it must learn, or is learning again after an erasure."""
 
 
 class LibraryError(MetachainError, ValueError):

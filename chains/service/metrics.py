@@ -27,6 +27,9 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else each metric has a second series
 
+GUARD = "1 where the last selection of an institution was learned, 0 where it was plain nearest neighbours."
+AGE = "Time since the common prior was learned; NaN where that is unknown."
+
 
 class Metrics(BaseCallbackHandler):
     """Metrics of one server; also the callback that counts the selections and tokens of its chains."""
@@ -53,10 +56,7 @@ class Metrics(BaseCallbackHandler):
         )
         self.selection_seconds = histogram("metachain_selection_seconds", "Time to select for one query.")
         self.guard = gauge(
-            "metachain_guard_lets_learning_choose",
-            "1 where the last selection of an institution was learned, 0 where it was plain nearest neighbours.",
-            ["institution"],
-            multiprocess_mode="mostrecent",
+            "metachain_guard_lets_learning_choose", GUARD, ["institution"], multiprocess_mode="mostrecent"
         )
         self.feedback = counter("metachain_feedback", "Answers scored or corrected.", ["institution", "kind"])
         self.labels = counter("metachain_labels", "Labelled examples stored.", ["institution"])
@@ -65,11 +65,7 @@ class Metrics(BaseCallbackHandler):
         self.library_errors = counter("metachain_library_errors", "Errors of the library's database.", ["kind"])
         self.refused_keys = counter("metachain_refused_keys", "Requests without a valid key.")
         self.unwritten = counter("metachain_unwritten_answers", "Answers given that could not be recorded.")
-        self.prior_age = gauge(
-            "metachain_prior_age_seconds",
-            "Time since the common prior was learned; NaN where that is unknown.",
-            multiprocess_mode="mostrecent",
-        )
+        self.prior_age = gauge("metachain_prior_age_seconds", AGE, multiprocess_mode="mostrecent")
         self.memory = gauge(
             "metachain_resident_memory_bytes",
             "Resident memory of a worker after its last request; Linux only.",

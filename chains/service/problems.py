@@ -20,6 +20,7 @@ __all__ = ["Problem", "documented", "error_response", "explain_errors", "places_
 STATUS: Sequence[tuple[type[MetachainError], int]] = (
     (errors.AnswerError, 502),
     (errors.DataError, 422),
+    (errors.NotLearnedError, 503),
     (errors.NotFoundError, 404),
     (errors.SharingError, 403),
     (errors.StorageError, 503),

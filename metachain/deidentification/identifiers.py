@@ -1,5 +1,6 @@
 """Patient identifiers in a text, found by Presidio."""
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,7 @@ def _is_cut(text: str, place: int, edge: int) -> bool:
 
 
 def _our_analyzer() -> Any:
+    logging.getLogger("presidio-analyzer").setLevel(logging.WARNING)  # it tells of each recogniser that it loads
     try:
         return import_module("metachain.deidentification.recognizers").analyzer()
     except ImportError as error:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from metachain.data.demonstration import check_text
-from metachain.errors import LibraryError, NotFoundError
+from metachain.errors import LibraryError, NotFoundError, NotLearnedError
 from metachain.learning.calibration import Calibration
 from metachain.learning.gaussian_process import Fit, Settings
 from metachain.learning.guard import UNLEARNED_SHARPNESS
@@ -77,7 +77,7 @@ def load_prior(library: Library, institution: str | None = None) -> Prior:
     try:
         header, arrays = _loaded(library, institution)
     except NotFoundError:
-        raise NotFoundError("the library holds no prior; make one with: metachain learn LIBRARY") from None
+        raise NotLearnedError("the library holds no prior; make one with: metachain learn LIBRARY") from None
     if header.get("format") != PRIOR_FORMAT:
         raise LibraryError(
             f"the library's prior has format {header.get('format')!r}, expected {PRIOR_FORMAT!r}; learn again"

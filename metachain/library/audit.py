@@ -18,6 +18,8 @@ from metachain.timestamps import checked_moment
 __all__ = ["Audit", "AuditEntry", "Event", "new_id"]
 
 ROWS_A_QUERY = 1000
+UNIQUE_VIOLATION = "23505"
+"""PostgreSQL's code of a key that is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,14 @@ def _extend(connection: Connection, head: Head, rows: list[dict[str, Any]]) -> N
     try:
         extend(connection, head, rows)
     except IntegrityError as error:
+        if not _is_duplicate(error):
+            raise
         raise DataError("the audit has an entry with one of these ids already, and replaces none") from error
+
+
+def _is_duplicate(error: IntegrityError) -> bool:
+    kinds = {getattr(error.orig, "sqlite_errorname", None), getattr(error.orig, "sqlstate", None)}
+    return bool(kinds & {"SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE", UNIQUE_VIOLATION})
 
 
 def _unrecorded(error: StorageError) -> StorageError:

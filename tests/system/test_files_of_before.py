@@ -32,7 +32,7 @@ NEW = "hospital 5"
 """The institution with labels, scored answers and its own prior."""
 NAMES = tuple(EXPECTED["sqlite"]["selections"])
 QUERIES = [one["query"] for one in EXPECTED["sqlite"]["selections"][NEW]["usual"]]
-NOW_LEARNED = ("unlabelled", "labelled", "sharpness")
+NOW_LEARNED = ("unlabelled", "labelled", "sharpness", "until", "learned")
 UNCHANGED = ("zero", "random", "bm25", "semantic", "mmr", "support")
 """Selectors that choose as they did."""
 SUMMED = ("selector", "labels")
@@ -129,6 +129,8 @@ def test_the_same_is_learned(library: Library, expected: dict[str, Any], institu
     save_prior(library, load_prior(library, institution), institution)
     stored = artifact(library, name)
     assert stored["header"].pop("sharpness") == 1.0
+    assert stored["header"].pop("until") == 0  # with the demonstrations that were there before changes were counted
+    assert stored["header"].pop("learned")
     assert json.dumps(stored) == json.dumps(was)
     save_prior(library, learn(library, institution), institution)
     assert_same(as_before(artifact(library, name)), as_before(was))
@@ -248,16 +250,23 @@ def test_the_guard_refuses_as_before(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_the_file_of_vectors_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
-    """With the file beside the library nothing is embedded to learn, even where the database holds no embeddings."""
+    """With the file beside the library nothing is embedded to learn, even where the database holds no embeddings.
+
+    The file of before is made anew once, as the format has changed; the vectors in it are the same.
+    """
     monkeypatch.setattr("metachain.library.vectors.FEWEST_IN_FILE", 40)
     path, encoder = unpacked("library.sqlite", tmp_path / "library.db"), Tiny()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DELETE FROM embeddings")
-    if kept:
-        shutil.copy(FILES / "vectors.npz", tmp_path / "library.db-vectors.npz")
+    shutil.copy(FILES / "vectors.npz", tmp_path / "library.db-vectors.npz")
+    with Library.open(path, Tiny()) as library:
+        demonstrations = library.demonstrations(*load_prior(library).institutions)
+        library.hybrid_vectors(demonstrations)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM embeddings")
+    if not kept:
+        (tmp_path / "library.db-vectors.npz").unlink()
     with Library.open(path, encoder) as library:
-        sources = load_prior(library).institutions
-        demonstrations = library.demonstrations(*sources)
         vectors = library.hybrid_vectors(demonstrations)
         assert bool(encoder.seen) is not kept
         with np.load(FILES / "vectors.npz", allow_pickle=False) as held:

@@ -6,7 +6,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError
 
 from metachain.errors import DataError, LibraryError, NotFoundError, StorageError
-from metachain.library.database.engine import Connections, place_of, reading, writing
+from metachain.library.database.engine import KEEPER, Connections, place_of, reading, writing
 from metachain.library.database.migrations import migrate, refuse_newer
 from metachain.library.database.schema import SCHEMA_VERSION, demonstrations, placed, protected, tables
 
@@ -126,7 +126,7 @@ def _prepare(engine: Engine, *, create: bool) -> None:
     if not version and not create:
         raise NotFoundError(f"there is no library at {place}; make one with: metachain add {place} DATA.jsonl")
     try:
-        with writing(engine, alone=True) as connection:
+        with writing(engine, KEEPER, alone=True) as connection:
             _create_or_migrate(connection)
     except (LibraryError, StorageError) as error:
         raise type(error)(

@@ -12,13 +12,14 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from metachain.chains.server import create_app
 from metachain.chains.service.running import standard_chains
+from metachain.library.api_keys import DEFAULT_SCOPES
 from metachain.library.library import Library
 from metachain.retrievers import LibraryExampleSelector
 
 CHAINS = [f"/{name}/{kind}" for name in ("classify", "extract", "summarize") for kind in ("batch", "invoke", "stream")]
-POSTED = [*CHAINS, "/adapt", "/explain", "/feedback", "/label"]
+POSTED = [*CHAINS, "/adapt", "/explain", "/feedback", "/label", "/review"]
 SCHEMAS = [f"/{name}/{kind}_schema" for name in ("classify", "extract", "summarize") for kind in ("input", "output")]
-READ = [*SCHEMAS, "/healthz", "/institutions", "/metrics", "/readyz"]
+READ = [*SCHEMAS, "/healthz", "/institutions", "/metrics", "/readyz", "/review"]
 TEXTS_MAY_BE_BLANK: Any = positive_data_acceptance
 """JSON schema can't say which texts are blank to Python, or hold what no database stores: these are answered 422."""
 OPERATIONS = sorted([*(("POST", path) for path in POSTED), *(("GET", path) for path in READ)])
@@ -32,7 +33,7 @@ def schema(tmp_path: Path) -> Any:
     library = Library.open(place, Tiny())
     selector = LibraryExampleSelector(library)
     app = create_app(library, standard_chains("offline", selector), selector)
-    _, secret = library.keys.make("h0")
+    _, secret = library.keys.make("h0", [*DEFAULT_SCOPES, "review"])
     return schemathesis.openapi.from_asgi("/openapi.json", app, headers={"Authorization": f"Bearer {secret}"}), secret
 
 
