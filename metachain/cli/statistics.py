@@ -41,7 +41,8 @@ def statistics(
         found = learning.statistics_of(opened, institution, progress=progress)
         text = found.to_json()
         told = {"items": found.items, "sources": list(found.sources), "sha256": sha256(text.encode()).hexdigest()}
-        opened.audit.note("statistics", institution, told)
+        if json_file:
+            opened.audit.note("statistics", institution, told)
     title = Text(f"how well others answer for {cli.one_line(found.institution)}")
     table = Table("shared institution", "answers as it does", title=title)
     for source, share in zip(found.sources, found.transfer, strict=True):
