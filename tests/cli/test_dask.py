@@ -38,7 +38,7 @@ STORED = (
     "SELECT * FROM embeddings ORDER BY fingerprint, text_sha256",
     "SELECT * FROM grants ORDER BY institution, number",
     "SELECT * FROM artifacts ORDER BY name",
-    "SELECT id, origin, institution, input, model, shown, answer, metric, score, input_tokens FROM outcomes ORDER BY id",
+    "SELECT id, origin, institution, input, model, shown, answer, metric, score FROM outcomes ORDER BY id",
 )
 
 
