@@ -293,7 +293,7 @@ def test_commands_that_hand_out_are_recorded(tmp_path: Path) -> None:
     for options in ([], ["--no-audit"]):
         for arguments in (
             ("export", place, "new", tmp_path / "shared.jsonl"),
-            ("statistics", place, "h0"),
+            ("statistics", place, "h0", "--json", tmp_path / "own.json"),
             ("label", place, "new", unlabelled),
         ):
             done = metachain(*arguments, *options, environment={"LOGNAME": "keeper"})

@@ -65,6 +65,7 @@ def test_a_frozen_database_hides_no_health(
         serving(postgres.url(postgres.create_database()), tmp_path, *options) as server,
     ):
         with frozen(postgres):
+            server.until("/readyz", 503)
             hanging = [pool.submit(server.post, "h0", "/classify/invoke", BODY) for _ in range(THREADS)]
             for _ in range(3):
                 assert status(server, "/healthz") == (200, "ok")
