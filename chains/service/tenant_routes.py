@@ -124,7 +124,8 @@ class _Endpoints:
         if known is None or known.institution != institution:
             raise NotFoundError(f"no answer of {institution!r} has the run_id {body.run_id!r}; it is in its metadata")
         self._check_room(0 if body.correction is None else 1)
-        self.library.embed_anew([Demonstration(institution, known.input, body.correction or "a score")])
+        corrected = [] if body.correction is None else [Demonstration(institution, known.input, body.correction)]
+        self.library.embed_anew(corrected, [known.input])
         kept = self.library.record_feedback(body.run_id, body.score, correction=body.correction)
         kind = "score" if body.correction is None else "correction"
         self.metrics.feedback.labels(institution, kind).inc()

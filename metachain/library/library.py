@@ -288,10 +288,12 @@ class Library:
         """Hybrid vectors (n, d + 512) of the demonstrations' inputs (``vectors.Vectors.hybrid``)."""
         return self._vectors.hybrid([one.input for one in demonstrations], progress)
 
-    def embed_anew(self, demonstrations: Iterable[Demonstration]) -> None:
-        """Embed inputs that come at run time, known or not, so that the time tells nobody what others have stored."""
-        forms = ((one.input, stored.apply_gate(self._gate, one).input) for one in demonstrations)
-        self._vectors.embed_anew([text for pair in forms for text in pair])
+    def embed_anew(self, demonstrations: Iterable[Demonstration], texts: Iterable[str] = ()) -> None:
+        """Embed what comes at run time, known or not, so that the time tells nobody what others have stored.
+
+        Inputs of ``demonstrations`` are embedded as the gate stores them, ``texts`` as they are.
+        """
+        self._vectors.embed_anew([*(stored.apply_gate(self._gate, one).input for one in demonstrations), *texts])
 
     def save(
         self,

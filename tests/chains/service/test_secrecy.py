@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,17 @@ import pytest
 from handmade import Tiny, demonstrations, learned_library
 from langchain_core.language_models import FakeListChatModel
 from numpy.typing import NDArray
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from metachain import EVERYONE, Demonstration, learn
 from metachain.chains.server import create_app
 from metachain.chains.service.running import standard_chains
 from metachain.embedding.encoder import MiniLM
+from metachain.embedding.similarity import text_sha256
 from metachain.learning.artifacts import save_prior
+from metachain.library.database.engine import reading
+from metachain.library.database.schema import embeddings
 from metachain.library.library import Library
 from metachain.retrievers import LibraryExampleSelector
 
@@ -187,3 +191,22 @@ def ask(served: Asking, route: str, text: str) -> None:
         bodies: dict[str, Any] = {"explain": {"input": text}, "label": {"texts": [text]}}
         path = f"/{route}" if route in bodies else f"/{route}/invoke"
         served.post(path, bodies.get(route, {"input": {"input": text}}))
+
+
+class Masking:
+    """A gate that masks a name."""
+
+    def passed(self, demonstration: Demonstration) -> Demonstration:
+        """The demonstration without the name."""
+        return replace(demonstration, input=demonstration.input.replace("Ada", "[NAME]"))
+
+
+def test_a_text_as_it_came_leaves_no_vector(place: str) -> None:
+    """The vector of an example is that of the text as the gate stores it, so forgetting finds it."""
+    with Library.open(learned_library(place, demonstrations()), Tiny(), gate=Masking()) as library:
+        for served in asking(library):
+            served.post("/adapt", {"examples": [{"input": "knee of Ada", "output": "1"}]})
+        with reading(library._engine) as connection:
+            found = set(connection.execute(select(embeddings.c.text_sha256)).scalars())
+    assert text_sha256("knee of [NAME]") in found
+    assert text_sha256("knee of Ada") not in found
