@@ -13,8 +13,8 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from metachain.failures import facts_of
 from metachain.library.audit import Audit
 
-__all__ = ["AuditCallback", "audit_callbacks", "complete_entry", "messages_of_result", "model_name", "total_usage"]
-__all__ += ["usage_of"]
+__all__ = ["AuditCallback", "audit_callbacks", "complete_entry", "demonstration_tokens", "messages_of_result"]
+__all__ += ["model_name", "total_usage", "usage_of"]
 
 logger = logging.getLogger(__name__)
 TOKENS = "input_tokens", "output_tokens"
@@ -57,7 +57,12 @@ def audit_callbacks(audit: Audit | None, shown: Mapping[str, Any]) -> list[BaseC
     id = shown.get("selection_id")
     if audit is None or not audit.recording or id is None:
         return []
-    return [AuditCallback(audit, id, sum(one["tokens"] for one in shown["demonstrations"]))]
+    return [AuditCallback(audit, id, demonstration_tokens(shown)["demonstration_tokens"])]
+
+
+def demonstration_tokens(shown: Mapping[str, Any]) -> dict[str, int]:
+    """Tokens of all demonstrations of a ``Shown``, as a fact of the audit."""
+    return {"demonstration_tokens": sum(one["tokens"] for one in shown["demonstrations"])}
 
 
 def complete_entry(audit: Audit, selection_id: str, **known: Any) -> None:

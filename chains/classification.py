@@ -8,12 +8,12 @@ from typing import Any, Literal
 import numpy as np
 from langchain_core.example_selectors import BaseExampleSelector
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from metachain.chains.audit_callback import audit_callbacks
-from metachain.chains.few_shot import ChatRunnable, chat_runnable, prompt_steps
+from metachain.chains.few_shot import AnswerStep, ChatRunnable, ShownPrompt, chat_runnable, prompt_steps
 from metachain.chains.label_scores import label_scores, scoring_model
 from metachain.chains.prompt_budget import prompt_budget
 from metachain.chains.select_step import SelectDemonstrations
@@ -117,7 +117,9 @@ def classification_chain(
     enumerated = not scoring and _structured(chat, structured)
     asked = scoring_model(chat, calibrated=calibrated) if scoring else chat
     step = _ClassifyStep(asked, select, prompt, allowed, enumerated=enumerated, scored=scoring, fusion=fusion)
-    return select | RunnableLambda(step.run, step.arun, name="classify").with_types(output_type=Classification)
+    plain = None if scoring or enumerated else step
+    answering = AnswerStep(step.run, step.arun, name="classify", chat=asked, plain=plain)
+    return select | answering.with_types(output_type=Classification)
 
 
 def classify(answer: str, allowed: Iterable[str]) -> Classification:
@@ -138,7 +140,7 @@ def classify(answer: str, allowed: Iterable[str]) -> Classification:
 class _ClassifyStep:
     chat: ChatRunnable
     select: SelectDemonstrations
-    prompt: Runnable[dict[str, Any], Any]
+    prompt: ShownPrompt
     labels: Sequence[str] | None
     """The caller's labels; None to take those of the demonstrations and the institution."""
     enumerated: bool
@@ -153,6 +155,12 @@ class _ClassifyStep:
         labels = await asyncio.to_thread(self._allowed, shown)
         answer = await self._answering(shown, labels).ainvoke(shown, config)
         return await asyncio.to_thread(self._classified, answer, shown, labels)
+
+    def prompt_of(self, shown: dict[str, Any]) -> tuple[list[BaseMessage], Sequence[str]]:
+        return self.prompt.format_messages(**shown), self._allowed(shown)
+
+    def answer_of(self, answer: str, shown: dict[str, Any], prepared: Sequence[str]) -> Classification:
+        return self._classified(answer, shown, prepared)
 
     def _allowed(self, shown: dict[str, Any]) -> Sequence[str]:
         outputs = [one["output"] for one in shown["demonstrations"]]

@@ -14,7 +14,9 @@ from metachain.chains.prompt_budget import PromptBudget
 from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.library.audit import Audit
+from metachain.library.caller import Caller, called_by
 from metachain.retrievers.explaining_selector import CountTokens, ExplainingSelector
+from metachain.retrievers.library_example_selector import LibraryExampleSelector
 from metachain.selection.selection import Selection
 from metachain.selection.token_budget import positions_within
 
@@ -102,6 +104,9 @@ class DemonstrationSource(Protocol):
     async def ashown(self, query: Query) -> Shown:
         """Select without blocking the event loop."""
 
+    def shown_many(self, queries: Sequence[Query], callers: Sequence[Caller]) -> list[Shown]:
+        """Select for n queries of one institution, each under its own caller."""
+
 
 def source_of(
     selector: BaseExampleSelector, frame: PromptFrame, *, input_key: str, output_key: str
@@ -130,6 +135,12 @@ class _ExplainedSource:
     async def ashown(self, query: Query) -> Shown:
         return await asyncio.to_thread(self.shown, query)
 
+    def shown_many(self, queries: Sequence[Query], callers: Sequence[Caller]) -> list[Shown]:
+        if self._frame.budget.tokens is not None or not isinstance(self._selector, LibraryExampleSelector):
+            return _each(self, queries, callers)
+        found = self._selector.explain_many(queries[0].institution, [one.text for one in queries], callers)
+        return [_shown(one, cache(self._tokens)) for one in found]
+
     def _tokens(self, one: Demonstration) -> int:
         return self._frame.tokens(one.input, one.output)
 
@@ -152,6 +163,9 @@ class _ExampleSource:
         examples = await self._selector.aselect_examples(dict(query.variables))
         return await asyncio.to_thread(self._shown, query, examples)
 
+    def shown_many(self, queries: Sequence[Query], callers: Sequence[Caller]) -> list[Shown]:
+        return _each(self, queries, callers)
+
     def _shown(self, query: Query, examples: Sequence[Mapping[str, Any]]) -> Shown:
         room = self._frame.room(query.text)
         found = [self._demonstration(one) for one in examples]
@@ -169,6 +183,14 @@ class _ExampleSource:
             )
         input, output = str(example[self._input_key]), str(example[self._output_key])
         return ShownDemonstration(input=input, output=output, tokens=self._frame.tokens(input, output))
+
+
+def _each(source: DemonstrationSource, queries: Sequence[Query], callers: Sequence[Caller]) -> list[Shown]:
+    found = []
+    for query, asking in zip(queries, callers, strict=True):
+        with called_by(asking):
+            found.append(source.shown(query))
+    return found
 
 
 def _shown(selection: Selection, tokens: CountTokens) -> Shown:

@@ -14,7 +14,7 @@ from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
 from pydantic import BaseModel
 
-from metachain.chains.audit_callback import complete_entry, model_name, total_usage
+from metachain.chains.audit_callback import demonstration_tokens, model_name, total_usage
 from metachain.chains.classification import Classification
 from metachain.chains.judge import judge_named
 from metachain.chains.select_step import SELECTION_RUN
@@ -25,7 +25,7 @@ from metachain.library.outcomes import Outcome
 from metachain.scoring.metrics import Metric, checked_metric
 from metachain.scoring.named_metrics import metric_named
 
-__all__ = ["FeedbackRecorder", "Reference", "recorded"]
+__all__ = ["FeedbackRecorder", "Reference", "outcome_of", "recorded", "text_of_answer"]
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,6 @@ class FeedbackRecorder(BaseTracer):
         whole = not root.error and all(one.end_time is not None for one in _within(root))
         answered = list(_answering_runs(root)) if whole else []
         failed: Exception | None = None
-        outcomes = []
         for chain, selection in answered:
             id = str(root.id if len(answered) == 1 else chain.id)
             outcome = self._outcome(id, chain, selection)
@@ -97,31 +96,18 @@ class FeedbackRecorder(BaseTracer):
                 outcome = self._scored(outcome, selection)
             except Exception as error:  # noqa: BLE001 - the answer is stored first, then any error of a metric is raised
                 failed = error
-            outcomes.append(outcome)
-        self._library.outcomes.record(outcomes)
-        for outcome, (chain, selection) in zip(outcomes, answered, strict=True):
-            self._complete_entry(outcome.id, chain, selection.outputs or {})
+            self._store(outcome, chain, selection.outputs or {})
         if failed is not None:
             raise failed
 
     def _outcome(self, id: str, chain: Run, selection: Run) -> Outcome:
-        shown: Mapping[str, Any] = selection.outputs or {}
-        return Outcome(
-            id,
-            "chain",
-            shown["institution"],
-            shown["input"],
-            self._model or _model_name(chain),
-            tuple((one["institution"], one["id"]) for one in shown["demonstrations"] if "id" in one),
-            _text(chain) or "",
-            **_usage(chain),
+        return outcome_of(
+            id, selection.outputs or {}, self._model or _model_name(chain), _text(chain) or "", _usage(chain)
         )
 
-    def _complete_entry(self, outcome: str, chain: Run, shown: Mapping[str, Any]) -> None:
-        if "selection_id" not in shown:
-            return
-        known = {"demonstration_tokens": sum(one["tokens"] for one in shown["demonstrations"]), **_usage(chain)}
-        complete_entry(self._library.audit, shown["selection_id"], outcome=outcome, model=_model_name(chain), **known)
+    def _store(self, outcome: Outcome, chain: Run, shown: Mapping[str, Any]) -> None:
+        facts = {"model": _model_name(chain), **demonstration_tokens(shown), **_usage(chain)}
+        self._library.record_answer(outcome, shown.get("selection_id", ""), **facts)
 
     def _scored(self, outcome: Outcome, selection: Run) -> Outcome:
         if self._metric is None:
@@ -135,6 +121,22 @@ class FeedbackRecorder(BaseTracer):
                 f"a reference must be a text, or None where it is not known, got {type(reference).__name__}"
             )
         return replace(outcome, score=self._metric(outcome.answer, reference), metric=self._metric_name)
+
+
+def outcome_of(id: str, shown: Mapping[str, Any], model: str, answer: str, used: Mapping[str, int]) -> Outcome:
+    """Build the outcome of an answer to a ``Shown``; ``used`` are the model's tokens."""
+    keys = tuple((one["institution"], one["id"]) for one in shown["demonstrations"] if "id" in one)
+    return Outcome(
+        id,
+        "chain",
+        shown["institution"],
+        shown["input"],
+        model,
+        keys,
+        answer,
+        input_tokens=used.get("input_tokens", 0),
+        output_tokens=used.get("output_tokens", 0),
+    )
 
 
 def recorded(
@@ -194,7 +196,11 @@ def _selected(run: Run) -> bool:
 def _text(run: Run) -> str | None:
     """Answer of a run as a text; None where it has no such form."""
     given: Any = run.outputs
-    answer = given["output"] if isinstance(given, Mapping) and given.keys() == {"output"} else given
+    return text_of_answer(given["output"] if isinstance(given, Mapping) and given.keys() == {"output"} else given)
+
+
+def text_of_answer(answer: Any) -> str | None:
+    """Text of a chain's answer; None where it has no such form."""
     if isinstance(answer, str):
         return answer
     if isinstance(answer, Classification):

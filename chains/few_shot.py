@@ -1,10 +1,11 @@
 """The base of all chains: demonstrations as chat turns, then the query, then the model."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from langchain_core.example_selectors import BaseExampleSelector
-from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompt_values import PromptValue
@@ -18,9 +19,40 @@ from metachain.chains.prompt_budget import PromptBudget, prompt_budget
 from metachain.chains.select_step import SelectDemonstrations
 from metachain.errors import DataError
 
-__all__ = ["ChatRunnable", "chat_runnable", "few_shot_chain", "few_shot_prompt", "prompt_steps"]
+__all__ = ["AnswerStep", "ChatRunnable", "PlainSteps", "ShownPrompt", "chat_runnable", "few_shot_chain"]
+__all__ += ["few_shot_prompt", "prompt_steps"]
 
 ChatRunnable = Runnable[LanguageModelInput, AIMessage]
+
+
+class PlainSteps(Protocol):
+    """The steps of an answer as plain calls, for a chat model that is asked once and answers in words.
+
+    A server calls them where nothing listens to LangChain's runs.
+    """
+
+    def prompt_of(self, shown: dict[str, Any]) -> tuple[list[BaseMessage], Any]:
+        """Messages for the model, and what ``answer_of`` needs; may read the library."""
+
+    def answer_of(self, answer: str, shown: dict[str, Any], prepared: Any) -> Any:
+        """Answer of the chain, from the text of the model's."""
+
+
+class AnswerStep(RunnableLambda[dict[str, Any], Any]):
+    """The step that asks a model, with its chat model and plain steps; without these where it has none."""
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        afunc: Callable[..., Any] | None = None,
+        *,
+        name: str,
+        chat: ChatRunnable,
+        plain: PlainSteps | None,
+    ) -> None:
+        super().__init__(func, afunc, name=name)
+        self.chat = chat if isinstance(chat, BaseChatModel) else None
+        self.plain = plain
 
 
 def few_shot_chain(
@@ -50,7 +82,8 @@ def few_shot_chain(
     def answer(shown: dict[str, Any]) -> Runnable[dict[str, Any], str]:
         return (prompt | chat | StrOutputParser()).with_config(callbacks=audit_callbacks(select.audit, shown))
 
-    return select | RunnableLambda(answer, name="answer").with_types(output_type=str)
+    step = AnswerStep(answer, name="answer", chat=chat, plain=_PlainPrompt(prompt))
+    return select | step.with_types(output_type=str)
 
 
 def few_shot_prompt(
@@ -102,6 +135,17 @@ class ShownPrompt(BaseChatPromptTemplate):
     def pretty_repr(self, html: bool = False) -> str:
         """The instructions, with place holders for demonstrations and query."""
         return "\n\n".join([*(one.pretty_repr(html) for one in self.instructions), "{demonstrations}", "{input}"])
+
+
+@dataclass(frozen=True)
+class _PlainPrompt:
+    prompt: ShownPrompt
+
+    def prompt_of(self, shown: dict[str, Any]) -> tuple[list[BaseMessage], None]:
+        return self.prompt.format_messages(**shown), None
+
+    def answer_of(self, answer: str, shown: dict[str, Any], prepared: None) -> str:
+        return answer
 
 
 def chat_runnable(model: str | ChatRunnable) -> ChatRunnable:

@@ -14,6 +14,7 @@ from metachain.chains.demonstration_source import PromptFrame, Query, source_of
 from metachain.chains.prompt_budget import PromptBudget
 from metachain.errors import DataError
 from metachain.library.audit import Audit
+from metachain.library.caller import Caller
 
 __all__ = ["INSTITUTION", "IN_TURN", "SELECTION_RUN", "SelectDemonstrations", "institution_asking"]
 
@@ -63,11 +64,17 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
     def invoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
         """Select. Raises DataError for an input of another shape, and where the institution is not named."""
         ensured = ensure_config(config)
+        return self._call_with_config(lambda given: self.show(given, ensured), input, config)
 
-        def select(given: dict[str, Any]) -> dict[str, Any]:
-            return dict(self._source.shown(self._query(given, ensured)))
+    def show(self, given: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
+        """Select as ``invoke`` does, as no run of its own."""
+        return dict(self._source.shown(self._query(given, config)))
 
-        return self._call_with_config(select, input, config)
+    def show_many(
+        self, given: Sequence[dict[str, Any]], config: RunnableConfig, callers: Sequence[Caller]
+    ) -> list[dict[str, Any]]:
+        """Select for n inputs of one institution at once, each under its own caller, as no runs of their own."""
+        return [dict(one) for one in self._source.shown_many([self._query(one, config) for one in given], callers)]
 
     async def ainvoke(
         self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any

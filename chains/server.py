@@ -26,6 +26,7 @@ from metachain.chains.service.key_use import KeyUse
 from metachain.chains.service.langserve_routes import add_chain, add_playground
 from metachain.chains.service.limits import BodySize, InFlight, Limits, TimeLimit
 from metachain.chains.service.metrics import Metrics
+from metachain.chains.service.plain_chain import PlainChain
 from metachain.chains.service.problems import documented, explain_errors
 from metachain.chains.service.readiness import Readiness
 from metachain.chains.service.review_routes import review_routes
@@ -101,7 +102,8 @@ def create_app(
     served = {name: RunnableBinding(bound=chain, config={"callbacks": callbacks}) for name, chain in kept.items()}
     routes = APIRouter(route_class=strict_route(given.characters))
     for name, chain in served.items():
-        add_chain(routes, name, chain, given, queue)
+        plain = None if spans else PlainChain.of(chains[name], library, metrics, queue)
+        add_chain(routes, name, chain, given, queue, plain)
     app.include_router(routes)
     app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given, queue))
     app.include_router(review_routes(library, given))

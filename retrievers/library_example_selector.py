@@ -1,13 +1,14 @@
 """The example selector of all institutions of a library."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.example_selectors import BaseExampleSelector
 
 from metachain.data.demonstration import Demonstration
 from metachain.learning.policy import DEFAULT, Policy
+from metachain.library.caller import Caller
 from metachain.library.library import Library
 from metachain.retrievers.example_selector import text_of
 from metachain.retrievers.explaining_selector import CountTokens
@@ -61,6 +62,13 @@ class LibraryExampleSelector(BaseExampleSelector):
         if budget is None or tokens is None:
             return selector.select(text)
         return select_within(selector, text, budget, tokens)
+
+    def explain_many(self, institution: str, texts: Sequence[str], callers: Sequence[Caller]) -> list[Selection]:
+        """Select for n queries of one institution at once, each recorded under its own caller.
+
+        Raises NotFoundError as ``of`` does, and DataError where one of the texts is blank.
+        """
+        return self.of(institution).select_many(texts, callers=callers)
 
     def select_examples(self, input_variables: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Select for the variables ``input_key`` and ``institution``.

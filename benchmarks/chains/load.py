@@ -133,12 +133,12 @@ def start(place: str, port: int, workers: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
-    """Wait until the server is ready. Raises SystemExit after READY_SECONDS."""
+def until_ready(url: str, server: subprocess.Popen[bytes], path: str = "/readyz") -> None:
+    """Wait until a path of the server answers 200. Raises SystemExit after READY_SECONDS."""
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and server.poll() is None:
         try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
+            if httpx.get(f"{url}{path}").status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.1)

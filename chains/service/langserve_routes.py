@@ -22,6 +22,7 @@ from metachain.chains.select_step import IN_TURN, INSTITUTION
 from metachain.chains.service.callers import caller_of, check_institution, key_of, target_institution
 from metachain.chains.service.fair_queue import FairQueue
 from metachain.chains.service.limits import Limits
+from metachain.chains.service.plain_chain import PlainChain
 from metachain.chains.service.problems import documented, status_and_reason
 
 __all__ = ["add_chain", "add_playground"]
@@ -47,18 +48,22 @@ class Events(EventSourceResponse):
         await asyncio.Event().wait()
 
 
-def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: Limits, queue: FairQueue) -> None:
+def add_chain(
+    router: APIRouter,
+    name: str,
+    chain: Runnable[Any, Any],
+    limits: Limits,
+    queue: FairQueue,
+    plain: PlainChain | None = None,
+) -> None:
     """Add ``/NAME/invoke``, ``/batch``, ``/stream``, ``/input_schema`` and ``/output_schema``.
+
+    ``/invoke`` answers by ``plain``, the chain's plain form, where there is one.
 
     ``/stream_log`` and ``/stream_events`` are left out: they show the whole prompt, with demonstrations of others.
     """
     handler = _handler(name, chain.with_config(max_concurrency=limits.batch_concurrency))
     options: dict[str, Any] = {"tags": [name]}
-
-    async def invoke(body: Any, request: Request, institution: str = CALLER) -> Response:
-        """Answer one input."""
-        _prepare(request, institution, [body.input], [body.config], queue)
-        return await handler.invoke(request)
 
     async def batch(body: Any, request: Request, institution: str = CALLER) -> Response:
         """Answer several inputs."""
@@ -75,7 +80,7 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
         return await _streamed(request, await handler.stream(request))
 
     # The chain's own types exist only now, so no annotation can name them.
-    invoke.__annotations__["body"] = handler.InvokeRequest
+    invoke = _invoke_endpoint(handler, queue, plain)
     batch.__annotations__["body"] = handler.BatchRequest
     stream.__annotations__["body"] = handler.StreamRequest
     answers = {"invoke": (invoke, handler.InvokeResponse), "batch": (batch, handler.BatchResponse)}
@@ -87,6 +92,19 @@ def add_chain(router: APIRouter, name: str, chain: Runnable[Any, Any], limits: L
     }
     router.post(f"/{name}/stream", response_class=Events, responses=streamed, **options)(stream)
     _add_schemas(router, name, handler, ("input_schema", "output_schema"), CALLER, options)
+
+
+def _invoke_endpoint(handler: APIHandler, queue: FairQueue, plain: PlainChain | None) -> Callable[..., Any]:
+    async def invoke(body: Any, request: Request, institution: str = CALLER) -> Response:
+        """Answer one input."""
+        _prepare(request, institution, [body.input], [body.config], queue)
+        if plain is None:
+            return await handler.invoke(request)
+        named = institution or _get(_get(body.config, "configurable"), INSTITUTION)
+        return await plain.invoke(_fields(body.input), named, caller_of(key_of(request)))
+
+    invoke.__annotations__["body"] = handler.InvokeRequest
+    return invoke
 
 
 def add_playground(router: APIRouter, name: str, chain: Runnable[Any, Any], queue: FairQueue) -> None:
@@ -185,6 +203,12 @@ def _prepare(request: Request, institution: str, inputs: list[Any], configs: lis
 def _get(thing: Any, name: str) -> Any:
     thing = getattr(thing, "root", thing)
     return (thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, "")) or ""
+
+
+def _fields(given: Any) -> dict[str, Any]:
+    """Fields of a chain's input, whatever model LangServe made of it."""
+    bare = getattr(given, "root", given)
+    return bare.model_dump() if isinstance(bare, BaseModel) else dict(bare)
 
 
 async def _streamed(request: Request, answered: EventSourceResponse) -> Events:

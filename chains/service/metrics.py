@@ -2,7 +2,7 @@
 
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -99,10 +100,7 @@ class Metrics(BaseCallbackHandler):
         """Count a selection."""
         begun = self._begun.pop(run_id, None)
         if begun is not None and isinstance(outputs, Mapping):
-            institution, method = outputs["institution"], outputs["method"]
-            self.selections.labels(institution, method).inc()
-            self.selection_seconds.observe(perf_counter() - begun)
-            self.guard.labels(institution).set(method == "metachain")
+            self.count_selection(outputs, perf_counter() - begun)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Drop the start of a selection that failed."""
@@ -110,10 +108,21 @@ class Metrics(BaseCallbackHandler):
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         """Count a model call and its tokens."""
-        self.model_calls.labels("answered").inc()
-        for kind, number in usage_of(messages_of_result(response)).items():
-            self.tokens.labels(kind.removesuffix("_tokens")).inc(number)
+        self.count_call(messages_of_result(response))
 
     def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
         """Count a model call that failed."""
-        self.model_calls.labels("failed").inc()
+        self.count_call(None)
+
+    def count_selection(self, shown: Mapping[str, Any], seconds: float) -> None:
+        """Count a selection, a ``Shown``, and its time."""
+        institution, method = shown["institution"], shown["method"]
+        self.selections.labels(institution, method).inc()
+        self.selection_seconds.observe(seconds)
+        self.guard.labels(institution).set(method == "metachain")
+
+    def count_call(self, answered: Sequence[BaseMessage] | None) -> None:
+        """Count a model call, and the tokens of its messages; None for a call that failed."""
+        self.model_calls.labels("failed" if answered is None else "answered").inc()
+        for kind, number in usage_of(answered or ()).items():
+            self.tokens.labels(kind.removesuffix("_tokens")).inc(number)

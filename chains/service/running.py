@@ -43,8 +43,6 @@ SETTINGS = "METACHAIN_SERVING"
 """Environment variable with the settings for the workers, as JSON."""
 SWITCH_SECONDS = 0.001
 """Time after which a computing thread lets others compute; a request waits for it several times."""
-HEAD_BYTES = 32_768
-"""Bytes of an incomplete head from which on it is answered 400."""
 GRACE = 5
 """Seconds that requests get beyond their time limit when the server ends."""
 
@@ -124,7 +122,6 @@ def run(serving: Serving, tell: Callable[[str], object]) -> None:
             log_config=LOG_CONFIG,
             access_log=False,
             http=BoundedConnection,
-            h11_max_incomplete_event_size=HEAD_BYTES,
             server_header=False,
             timeout_graceful_shutdown=int(serving.limits.seconds) + GRACE,
             ssl_certfile=serving.certificate or None,

@@ -11,11 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError, StorageError
 from metachain.library.audit_chain import SELECTION, Head, Verified, extend, locked_head, new_id, note, prune, verify
+from metachain.library.database.commit_group import CommitGroup
 from metachain.library.database.engine import reading, writing
 from metachain.library.database.schema import audit as table
 from metachain.timestamps import checked_moment
 
-__all__ = ["Audit", "AuditEntry", "Event", "new_id"]
+__all__ = ["Audit", "AuditEntry", "Event", "complete_entry", "new_id"]
 
 ROWS_A_QUERY = 1000
 UNIQUE_VIOLATION = "23505"
@@ -89,8 +90,9 @@ EVENT_COLUMNS = tuple(one.name for one in fields(Event))
 class Audit:
     """Audit log of one library."""
 
-    def __init__(self, engine: Engine, *, recording: bool = True) -> None:
+    def __init__(self, engine: Engine, *, recording: bool = True, together: CommitGroup | None = None) -> None:
         self._engine = engine
+        self._together = together or CommitGroup(engine)
         self.recording = recording
         """True if selections are recorded."""
 
@@ -110,15 +112,18 @@ class Audit:
                 return True
             with reading(self._engine) as connection:
                 return provided(connection)
-        try:
-            with writing(self._engine, waiting=False) as connection:
-                head = locked_head(connection)
-                if provided is not None and not provided(connection):
-                    return False
+
+        def write(connection: Connection) -> bool:
+            head = locked_head(connection)
+            allowed = provided is None or provided(connection)
+            if allowed:
                 _extend(connection, head, rows)
+            return allowed
+
+        try:
+            return self._together.run(write)
         except StorageError as error:
             raise _unrecorded(error) from error
-        return True
 
     def note(self, kind: str, institution: str = "", detail: Mapping[str, Any] | None = None) -> None:
         """Record an event under the present caller, before its result is handed out; see ``record``.
@@ -150,11 +155,9 @@ class Audit:
         """
         tokens = {"demonstration_tokens": demonstration_tokens, "input_tokens": input_tokens}
         facts = {"outcome": outcome, "model": model, **tokens, "output_tokens": output_tokens}
-        known = {name: value for name, value in facts.items() if value is not None}
-        if not self.recording or not known:
+        if not self.recording or all(value is None for value in facts.values()):
             return False
-        with writing(self._engine) as connection:
-            return connection.execute(update(table).where(table.c.id == id).values(known)).rowcount > 0
+        return self._together.run(lambda connection: complete_entry(connection, id, facts))
 
     def entries(
         self,
@@ -210,6 +213,12 @@ class Audit:
             if len(found) < ROWS_A_QUERY:
                 return
             last = found[-1]["at"], found[-1]["id"]
+
+
+def complete_entry(connection: Connection, id: str, facts: Mapping[str, str | int | None]) -> bool:
+    """Complete an entry within a transaction, as ``Audit.complete`` does; None leaves a fact unchanged."""
+    known = {name: value for name, value in facts.items() if value is not None}
+    return connection.execute(update(table).where(table.c.id == id).values(known)).rowcount > 0
 
 
 def _limited(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from metachain.data.demonstration import Demonstration, check_text
 from metachain.embedding.encoder import Encoder, MiniLM
@@ -17,8 +17,9 @@ from metachain.errors import DataError
 from metachain.library import demonstrations as stored
 from metachain.library.api_keys import Keys
 from metachain.library.artifacts import Artifacts, list_answers, listed_answers
-from metachain.library.audit import Audit
+from metachain.library.audit import Audit, complete_entry
 from metachain.library.audit_chain import note
+from metachain.library.database.commit_group import CommitGroup
 from metachain.library.database.connect import open_engine
 from metachain.library.database.engine import KEEPER, Connections, Viewer, place_of, reading, writing
 from metachain.library.database.schema import demonstrations
@@ -26,7 +27,7 @@ from metachain.library.demonstrations import Added, AdmissionGate, Refused
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
 from metachain.library.opaque_ids import OpaqueIds
 from metachain.library.origins import Origin, Reach
-from metachain.library.outcomes import Outcome, Outcomes, apply_feedback
+from metachain.library.outcomes import Outcome, Outcomes, apply_feedback, store_outcomes
 from metachain.library.review import Review
 from metachain.library.revisions import ContentVersion, State, content_version, state_of
 from metachain.library.sharing import Grant, Sharing
@@ -61,7 +62,8 @@ class Library:
         self._gate = gate
         self.outcomes = Outcomes(engine)
         self.sharing = Sharing(engine, purpose)
-        self.audit = Audit(engine, recording=audit)
+        self._together = CommitGroup(engine)
+        self.audit = Audit(engine, recording=audit, together=self._together)
         self.keys = Keys(engine)
         self.review = Review(engine)
         self.opaque_ids = OpaqueIds(engine)
@@ -121,6 +123,20 @@ class Library:
         """
         with writing(self._engine, KEEPER, alone=True) as connection:
             return stored.insert_demonstrations(connection, self._gate, demonstrations, share, refused, origin)
+
+    def record_answer(self, outcome: Outcome, selection_id: str = "", **facts: str | int | None) -> None:
+        """Store the answer of a chain, and complete the audit's entry of its selection, in one transaction.
+
+        ``facts`` are those of ``Audit.complete``; the entry gets the outcome's id too. Without a ``selection_id`` no
+        entry is completed. On return both survive a crash of the process; a power failure may lose the last ones.
+        """
+
+        def write(connection: Connection) -> None:
+            store_outcomes(connection, [outcome])
+            if selection_id and self.audit.recording:
+                complete_entry(connection, selection_id, {"outcome": outcome.id, **facts})
+
+        self._together.run(write)
 
     def record_feedback(
         self, selection_id: str | UUID, score: float | None = None, *, correction: str | None = None

@@ -17,7 +17,7 @@ from metachain.library.database.schema import outcomes as table
 from metachain.library.revisions import bump_revision
 from metachain.timestamps import checked_moment, now
 
-__all__ = ["AnswerCount", "Outcome", "Outcomes", "apply_feedback"]
+__all__ = ["AnswerCount", "Outcome", "Outcomes", "apply_feedback", "store_outcomes"]
 
 IDS_A_QUERY = 500
 OUTCOMES_A_PAGE = 1000
@@ -88,13 +88,10 @@ class Outcomes:
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Store outcomes in one transaction, on disk on return; an outcome with a known id replaces the one before."""
-        rows = [asdict(_dated(one)) for one in outcomes]
-        if not rows:
-            return
-        with writing(self._engine, KEEPER) as connection:
-            upsert(connection, table, rows)
-            scored = (one for one in rows if one["origin"] == "chain" and one["score"] is not None)
-            bump_revision(connection, {one["institution"] for one in scored})
+        given = list(outcomes)
+        if given:
+            with writing(self._engine, KEEPER) as connection:
+                store_outcomes(connection, given)
 
     def get(self, id: str) -> Outcome:
         """Read one outcome. Raises NotFoundError if none has this id."""
@@ -177,6 +174,14 @@ class Outcomes:
         with writing(self._engine, KEEPER) as connection:
             _update_score(connection, scored)
         return scored
+
+
+def store_outcomes(connection: Connection, outcomes: Iterable[Outcome]) -> None:
+    """Store one outcome or more within a transaction; one with a known id replaces the one before."""
+    rows = [asdict(_dated(one)) for one in outcomes]
+    upsert(connection, table, rows)
+    scored = (one for one in rows if one["origin"] == "chain" and one["score"] is not None)
+    bump_revision(connection, {one["institution"] for one in scored})
 
 
 def apply_feedback(connection: Connection, id: str, score: float | None, correction: str | None) -> Outcome | None:

@@ -16,7 +16,7 @@ from metachain.learning.posterior import Posterior, posterior_of
 from metachain.learning.prior import version_of
 from metachain.learning.shared_past import SharedPast
 from metachain.library.audit import AuditEntry, new_id
-from metachain.library.caller import caller
+from metachain.library.caller import Caller, caller
 from metachain.library.erasure import records_sha256
 from metachain.library.library import Library
 from metachain.library.revisions import State, state_of
@@ -78,12 +78,21 @@ class Selector:
         return self.show(lambda chooser: [chooser.choose(text, k, without)])[0]
 
     def select_many(
-        self, texts: Sequence[str], k: int | None = None, without: Collection[Demonstration] = ()
+        self,
+        texts: Sequence[str],
+        k: int | None = None,
+        without: Collection[Demonstration] = (),
+        callers: Sequence[Caller] | None = None,
     ) -> list[Selection]:
-        """Choose for n queries at once: at most k demonstrations each, the best last, and none of ``without``."""
-        return self.show(lambda chooser: chooser.choose_many(texts, k, without))
+        """Choose for n queries at once: at most k demonstrations each, the best last, and none of ``without``.
 
-    def show(self, choose: Callable[[Chooser], Sequence[Selection]]) -> list[Selection]:
+        ``callers`` are those who ask, one for each query; by default the present caller.
+        """
+        return self.show(lambda chooser: chooser.choose_many(texts, k, without), callers)
+
+    def show(
+        self, choose: Callable[[Chooser], Sequence[Selection]], callers: Sequence[Caller] | None = None
+    ) -> list[Selection]:
         """Record the selections that ``choose`` returns in one transaction, and return them.
 
         ``choose`` is called again where the sharing rules change, or something is forgotten, meanwhile. Raises
@@ -95,7 +104,8 @@ class Selector:
             selections = [replace(one, id=new_id()) for one in drafts]
             for one in selections:
                 _check_shared(one, state)
-            entries = [self._entry(one, state) for one in selections]
+            asking = callers or [caller()] * len(selections)
+            entries = [self._entry(one, state, who) for one, who in zip(selections, asking, strict=True)]
             if not entries or self._library.audit.record(entries, partial(self._permits, state)):
                 return selections
         raise SharingError(
@@ -103,7 +113,7 @@ class Selector:
             "nothing was shown, ask again when the rules have settled"
         )
 
-    def _entry(self, one: Selection, state: InstitutionState) -> AuditEntry:
+    def _entry(self, one: Selection, state: InstitutionState, asking: Caller) -> AuditEntry:
         return AuditEntry(
             one.id,
             now(),
@@ -114,7 +124,7 @@ class Selector:
             state.moment.rules,
             self._prior_version,
             contents_sha256=records_sha256((*shown.key, shown.input, shown.output) for shown in one.demonstrations),
-            **asdict(caller()),
+            **asdict(asking),
         )
 
     def _permits(self, state: InstitutionState, connection: Connection) -> bool:

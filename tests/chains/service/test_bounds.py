@@ -55,15 +55,44 @@ def ended(one: socket.socket) -> bool:
         return True
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"MADEUP /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 100_000,
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: a\x00b\r\n\r\n",
+        b"no request\r\n\r\n",
+    ],
+)
+def test_a_wrong_head_is_refused(server: Server, head: bytes) -> None:
+    """A method of nobody's, a head without an end, and what is no request are answered 400, and the connection ends."""
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=PATIENCE) as one:
+        one.sendall(head)
+        answered = b""
+        while piece := one.recv(4096):
+            answered += piece
+    assert answered.startswith(b"HTTP/1.1 400 ")
+    assert answered.count(b"HTTP/1.1") == 1
+    assert server.get("new", "/healthz").status_code == 200
+
+
+def test_a_large_body_is_no_head(server: Server) -> None:
+    """A body that was refused is read to its end, and the connection goes on."""
+    with httpx.Client(base_url=server.url, headers=server.headers("new")) as client:
+        refused = client.post("/classify/invoke", content=b'{"input": {"input": "' + b"a" * 500_000 + b'"}}')
+        assert refused.status_code == 422
+        assert client.get("/institutions").status_code == 200
+
+
 def test_a_log_line_is_short(server: Server) -> None:
     """Whatever path, method or header a caller sends; made-up methods have no metric of their own."""
     long = {**server.headers("new"), "X-Actor": "a" * 8000}
     assert httpx.get(f"{server.url}/{'b' * 8000}", headers=server.headers("new")).status_code == 404
     assert httpx.get(f"{server.url}/{'b' * 8000}", headers=long).status_code == 422
-    assert httpx.request("MADEUP", f"{server.url}/healthz").status_code == 405
+    assert httpx.request("PROPFIND", f"{server.url}/healthz").status_code == 405
     assert server.log()[-1]["method"] == "other"
     assert max(map(len, server.log_file.read_text().splitlines())) < 1000
-    assert "MADEUP" not in server.get("admin", "/metrics").text
+    assert "PROPFIND" not in server.get("admin", "/metrics").text
 
 
 def test_a_value_in_the_log_is_cut() -> None:
