@@ -1,8 +1,10 @@
 """A library behind a URL: chains by LangServe's protocol, and REST routes for adaptation and feedback."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from html import escape
 from math import nan
 from typing import Any
@@ -18,6 +20,7 @@ from starlette.types import Scope
 
 from metachain._version import __version__
 from metachain.chains.feedback import recorded
+from metachain.chains.service import retention
 from metachain.chains.service.access_log import AccessLog
 from metachain.chains.service.callers import PUBLIC, Authentication, caller_of, target_institution
 from metachain.chains.service.fair_queue import FairQueue, LargeBodies
@@ -69,6 +72,7 @@ def create_app(
     unauthenticated: bool = False,
     allowed_hosts: Sequence[str] = (),
     trace_texts: bool = False,
+    keep_answers: timedelta | None = None,
 ) -> FastAPI:
     """Make an app that serves a library's chains, by name, to callers with a key of ``library.keys``.
 
@@ -77,7 +81,8 @@ def create_app(
     ``/explain`` and ``/label`` select with ``selector``; give the selector of the chains to share its memory. With
     ``unauthenticated``, everybody may ask for every institution, as long as the library never had a key: for loopback
     only, and requests must then be addressed to loopback. ``allowed_hosts`` are the host names, such as
-    ``*.hospital.example``, to which requests may be addressed; any if empty. Raises DataError for a chain's name that
+    ``*.hospital.example``, to which requests may be addressed; any if empty. Answers without feedback that are older
+    than ``keep_answers`` are deleted, every hour; none by default. Raises DataError for a chain's name that
     is reserved or no identifier, and where LangSmith's tracing is on without ``trace_texts``.
     """
     refuse_traced_texts(allowed=trace_texts)
@@ -91,7 +96,9 @@ def create_app(
         summary="Answers in each institution's own manner.",
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(readiness, closing),
+        lifespan=_lifespan(
+            readiness, closing, partial(retention.keep_answers, library, keep_answers) if keep_answers else None
+        ),
         middleware=_middleware(library, use, metrics, given, queue, allowed_hosts, unauthenticated=unauthenticated),
     )
     explain_errors(app)
@@ -106,7 +113,7 @@ def create_app(
         add_chain(routes, name, chain, given, queue, plain)
     app.include_router(routes)
     app.include_router(tenant_routes(library, selector or LibraryExampleSelector(library), metrics, given, queue))
-    app.include_router(review_routes(library, given))
+    app.include_router(review_routes(library, given, queue))
     app.include_router(_operator_routes(library, readiness, metrics))
     app.mount("/admin", _admin(served, given, queue))
     return app
@@ -155,12 +162,19 @@ def _one(scope: Scope) -> str | None:
     return (caller_of(key) or None) if key else None
 
 
-def _lifespan(readiness: Readiness, closing: Sequence[Callable[[], None]]) -> Any:
+def _lifespan(
+    readiness: Readiness,
+    closing: Sequence[Callable[[], None]],
+    keeping: Callable[[], Coroutine[Any, Any, None]] | None,
+) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        """Begin to load the encoder, and close all resources at the end."""
+        """Begin to load the encoder and to delete old answers, and close all resources at the end."""
         readiness.begin()
+        beside = asyncio.create_task(keeping()) if keeping else None
         yield
+        if beside:
+            beside.cancel()
         for close in closing:
             close()  # in no pool of threads, all of which may hang
 

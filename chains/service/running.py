@@ -24,6 +24,7 @@ from metachain.chains.service.connections import BoundedConnection
 from metachain.chains.service.limits import Limits
 from metachain.chains.service.logs import LOG_CONFIG
 from metachain.chains.service.metrics import SHARED_FOLDER
+from metachain.chains.service.retention import checked_age
 from metachain.chains.service.tracing import refuse_traced_texts
 from metachain.chains.structured_output import extraction_chain
 from metachain.chains.summarization import SUMMARY_INSTRUCTIONS, summarization_chain
@@ -71,6 +72,8 @@ class Serving:
     """True to serve other machines without TLS, for example behind a proxy that ends it."""
     allowed_hosts: Sequence[str] = ()
     """Host names to which requests may be addressed; any if empty."""
+    keep_answers: str = ""
+    """Age, such as ``90d``, from which on answers without feedback are deleted; empty to keep all."""
     trace_texts: bool = False
     """True to allow LangSmith's tracing, which sends whole prompts to another service."""
     limits: Limits = field(default_factory=Limits)
@@ -98,6 +101,7 @@ def run(serving: Serving, tell: Callable[[str], object]) -> None:
     """
     refuse_traced_texts(allowed=serving.trace_texts)
     _check_network(serving)
+    checked_age(serving.keep_answers)
     _gate(serving)
     with Library.open(serving.library, create=False, purpose=serving.purpose) as library:
         if not has_learned(library):
@@ -147,6 +151,7 @@ def app() -> FastAPI:
         unauthenticated=serving.no_keys and _is_loopback(serving.host),
         allowed_hosts=serving.allowed_hosts,
         trace_texts=serving.trace_texts,
+        keep_answers=checked_age(serving.keep_answers),
     )
 
 

@@ -82,6 +82,10 @@ def serve(
             help="Host name of requests that are answered, such as *.hospital.example; may be given several times.",
         ),
     ] = None,
+    keep_answers: Annotated[
+        str,
+        typer.Option(help="Delete answers without feedback that are older than an age such as 90d, every hour."),
+    ] = "",
     trace_texts: Annotated[
         bool,
         typer.Option("--trace-texts", help="Allow LangSmith's tracing, which sends whole prompts to another service."),
@@ -131,6 +135,7 @@ def serve(
         no_keys=no_keys,
         plain_http=plain_http,
         allowed_hosts=tuple(allowed_host or ()),
+        keep_answers=keep_answers,
         trace_texts=trace_texts,
         connections=Connections(pool_size, pool_timeout, statement_timeout),
         limits=limits,

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 
 from metachain.data.demonstration import Demonstration, check_text
 from metachain.errors import NotFoundError
+from metachain.library.audit_chain import note
 from metachain.library.database.bulk import batched
 from metachain.library.database.engine import KEEPER, reading, writing
 from metachain.library.database.schema import demonstrations as table
@@ -19,6 +20,8 @@ from metachain.library.vector_index import index_vectors
 __all__ = ["Review", "Waiting"]
 
 IDS_A_QUERY = 400
+DECISIONS: dict[Origin, str] = {"reviewed": "released", "refused": "refused"}
+"""Names of the decisions in the audit, by the origin that they give a demonstration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Review:
                 index_vectors(connection, {row.text_sha256 for row in batch})
             if changed:
                 bump_counter(connection, "rules")
+                note(connection, "review", institution, {DECISIONS[origin]: [row.id for row in changed]})
         return len(changed)
 
 
