@@ -98,12 +98,9 @@ def test_a_fault_does_not_end_it(library: Library, caplog: pytest.LogCaptureFixt
             await asyncio.sleep(0.01)
         keeping.cancel()
 
+    full = "SELECT RAISE(ABORT, 'database or disk is full')"
     with writing(library._engine, KEEPER) as connection:
-        connection.execute(
-            text(
-                "CREATE TRIGGER kept BEFORE DELETE ON outcomes BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
-            )
-        )
+        connection.execute(text(f"CREATE TRIGGER kept BEFORE DELETE ON outcomes BEGIN {full}; END"))
     with caplog.at_level(logging.INFO, "metachain"):
         asyncio.run(asyncio.wait_for(keep(), PATIENCE))
     assert {one.id for one in library.outcomes.of(origin="chain")} == {"new", "scored"}

@@ -92,6 +92,18 @@ def test_refused(library: Library) -> None:
     assert imported in library.demonstrations("h2")
 
 
+def test_decisions_are_in_the_audit(library: Library) -> None:
+    """Each with its ids and who decided; a decision that changes nothing is none."""
+    with called_by(Caller(key="k", actor="keeper")):
+        library.review.refuse("h0")
+        library.review.refuse("h0", ["order"])
+        library.review.release("h0", ["order"])
+    found = [one for one in library.audit.events() if one.kind == "review"]
+    assert [one.detail for one in found] == [{"refused": ["order"]}, {"released": ["order"]}]
+    assert {(one.institution, one.key, one.actor) for one in found} == {("h0", "k", "keeper")}
+    assert library.audit.verify().broken is None
+
+
 def test_a_new_correction_waits_again(library: Library) -> None:
     """The correction of a released correction is hidden from others at once."""
     prior = learn(library)
