@@ -104,9 +104,7 @@ def create_app(
     explain_errors(app)
     spans = [trace(app)] if is_configured() else []
     closing += [one.close for one in spans]
-    callbacks: list[BaseCallbackHandler] = [metrics, *spans]
-    kept = {name: recorded(chain, library, on_failure=metrics.count_unwritten) for name, chain in chains.items()}
-    served = {name: RunnableBinding(bound=chain, config={"callbacks": callbacks}) for name, chain in kept.items()}
+    served = _recorded(chains, library, metrics, spans)
     routes = APIRouter(route_class=strict_route(given.characters))
     for name, chain in served.items():
         plain = None if spans else PlainChain.of(chains[name], library, metrics, queue)
@@ -117,6 +115,15 @@ def create_app(
     app.include_router(_operator_routes(library, readiness, metrics))
     app.mount("/admin", _admin(served, given, queue))
     return app
+
+
+def _recorded(
+    chains: Mapping[str, Runnable[Any, Any]], library: Library, metrics: Metrics, spans: Sequence[BaseCallbackHandler]
+) -> dict[str, Runnable[Any, Any]]:
+    """Make the same chains, with records of their answers, metrics and spans."""
+    callbacks: list[BaseCallbackHandler] = [metrics, *spans]
+    kept = {name: recorded(chain, library, on_failure=metrics.count_unwritten) for name, chain in chains.items()}
+    return {name: RunnableBinding(bound=chain, config={"callbacks": callbacks}) for name, chain in kept.items()}
 
 
 def _check_names(chains: Iterable[str]) -> None:

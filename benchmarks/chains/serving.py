@@ -40,7 +40,7 @@ KINDS = {"F": "plain", "L": "langserve", "M": "metachain"}
 NEW = "new hospital"
 LABELS, QUERIES = 16, 200
 MOST_EMBEDDED = 20_000
-PAST = 20
+PAST = 50
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,13 @@ def main() -> None:
 
 def fill(place: str, count: int) -> tuple[list[str], str]:
     """Make the library; returns queries and the key of a new institution."""
-    world = generate_world(WorldSettings(institutions=PAST + 1, demonstrations=count // PAST + QUERIES))
+    each = count // PAST
+    world = generate_world(WorldSettings(institutions=PAST + 1, demonstrations=max(each, LABELS + QUERIES)))
     *past, new = sorted({one.institution for one in world})
     own = [one for one in world if one.institution == new]
     encoder = MiniLM() if count <= MOST_EMBEDDED else Random()
     with Library.open(place, encoder) as library:
-        library.add(taken(world, past, count // PAST), share=EVERYONE)
+        library.add(taken(world, past, each), share=EVERYONE)
         library.add(Demonstration(NEW, one.input, one.output) for one in own[:LABELS])
         prior = learn(library, NEW) if count <= MOST_EMBEDDED else drawn_prior(past, encoder.fingerprint)
         save_prior(library, prior)
