@@ -89,6 +89,7 @@ def create_app(
     given, metrics, readiness, use = limits or Limits(), Metrics(), Readiness(library), KeyUse(library)
     queue = FairQueue(given, metrics)
     closing = [use.close]
+    keeping = partial(retention.keep_answers, library, keep_answers) if keep_answers else None
     _check_names(chains)
     app = FastAPI(
         title="metachain",
@@ -96,9 +97,7 @@ def create_app(
         summary="Answers in each institution's own manner.",
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(
-            readiness, closing, partial(retention.keep_answers, library, keep_answers) if keep_answers else None
-        ),
+        lifespan=_lifespan(readiness, closing, keeping),
         middleware=_middleware(library, use, metrics, given, queue, allowed_hosts, unauthenticated=unauthenticated),
     )
     explain_errors(app)
