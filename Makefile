@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs bench evidence clean
+.PHONY: demo test check docs bench evidence soak clean
 
 demo: .venv/.user
 	HF_HUB_OFFLINE=1 $(BIN)/metachain demo
@@ -31,6 +31,11 @@ evidence: .venv/.measurer
 	$(EVIDENCE) --share 2/2 > build/evidence/second.txt && wait $$first
 	$(EVIDENCE) --json build/evidence/world.json
 	$(BIN)/python -m benchmarks.evaluation.plot_evidence build/evidence/world.json build/evidence/evidence.svg
+
+soak: .venv/.measurer
+	mkdir -p build/soak
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.chains.soak | tee build/soak/sqlite.txt
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.chains.soak --postgresql | tee build/soak/postgresql.txt
 
 docs: .venv/.developer
 	$(BIN)/mkdocs build --strict
