@@ -105,7 +105,7 @@ class DemonstrationSource(Protocol):
         """Select without blocking the event loop."""
 
     def shown_many(self, queries: Sequence[Query], callers: Sequence[Caller]) -> list[Shown]:
-        """Select for n queries of one institution, each under its own caller."""
+        """Select for n queries, each under its own caller."""
 
 
 def source_of(
@@ -136,9 +136,11 @@ class _ExplainedSource:
         return await asyncio.to_thread(self.shown, query)
 
     def shown_many(self, queries: Sequence[Query], callers: Sequence[Caller]) -> list[Shown]:
-        if self._frame.budget.tokens is not None or not isinstance(self._selector, LibraryExampleSelector):
+        names = {one.institution for one in queries}
+        limited = self._frame.budget.tokens is not None
+        if len(names) != 1 or limited or not isinstance(self._selector, LibraryExampleSelector):
             return _each(self, queries, callers)
-        found = self._selector.explain_many(queries[0].institution, [one.text for one in queries], callers)
+        found = self._selector.explain_many(names.pop(), [one.text for one in queries], callers)
         return [_shown(one, cache(self._tokens)) for one in found]
 
     def _tokens(self, one: Demonstration) -> int:

@@ -73,7 +73,7 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
     def show_many(
         self, given: Sequence[dict[str, Any]], config: RunnableConfig, callers: Sequence[Caller]
     ) -> list[dict[str, Any]]:
-        """Select for n inputs of one institution at once, each under its own caller, as no runs of their own."""
+        """Select for n inputs at once, each under its own caller, as no runs of their own."""
         return [dict(one) for one in self._source.shown_many([self._query(one, config) for one in given], callers)]
 
     async def ainvoke(

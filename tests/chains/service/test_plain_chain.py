@@ -18,11 +18,13 @@ from starlette.testclient import TestClient
 
 from metachain import Demonstration
 from metachain.chains import classification_chain
+from metachain.chains.select_step import SelectDemonstrations
 from metachain.chains.server import create_app
 from metachain.chains.service.metrics import Metrics
 from metachain.chains.service.plain_chain import PlainChain
 from metachain.chains.service.running import standard_chains
 from metachain.library.audit import AuditEntry
+from metachain.library.caller import Caller
 from metachain.library.database.engine import KEEPER, writing
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
@@ -150,6 +152,34 @@ def test_institutions_are_kept_apart(place: str) -> None:
         assert told == alone
         owners = {entry.institution for entry in one.library.audit.entries()}
         assert owners == {"new", "h0"}
+
+
+def test_an_administrator_asks_for_several_institutions_at_once(place: str) -> None:
+    """Each input names its own, and is answered as that institution alone is."""
+    with served(place) as one:
+        asking = [(text, who) for text in TEXTS[:8] for who in ("new", "h0")]
+        alone = [one.ask("/classify/invoke", text, who).json()["output"] for text, who in asking]
+        headers = {"Authorization": f"Bearer {one.secrets['admin']}"}
+
+        def ask(given: tuple[str, str]) -> Any:
+            body = {"input": {"input": given[0], "institution": given[1]}}
+            return one.client.post("/classify/invoke", json=body, headers=headers).json()["output"]
+
+        with ThreadPoolExecutor(len(asking)) as pool:
+            assert list(pool.map(ask, asking)) == alone
+
+
+def test_queries_of_several_institutions_are_not_mixed(tmp_path: Path) -> None:
+    """Also where they are selected together, each is shown what its own institution may use."""
+    with served(str(tmp_path / "h.db")) as one:
+        select = SelectDemonstrations(LibraryExampleSelector(one.library))
+        given = [{"input": TEXTS[0], "institution": name} for name in ("new", "h0", "new")]
+        found = select.show_many(given, {}, [Caller(actor=name) for name in "abc"])
+        alone = [select.show(each, {}) for each in given]
+        for shown in (*found, *alone):
+            del shown["selection_id"]
+        assert found == alone
+        assert found[0] != found[1]
 
 
 def test_a_model_that_fails_was_shown_the_demonstrations(tmp_path: Path) -> None:
