@@ -146,7 +146,8 @@ def test_a_flood_of_refused_keys_leaves_few_rows(place: str) -> None:
         use.refused("anything else", "r")
         use.close()
         rows = [one for one in library.audit.events() if one.kind == "key refused"]
-        assert [one.detail["id"] for one in rows][:2] == [f"{0:012x}", f"{1:012x}"]
+        first = {f"{number:012x}" for number in range(REFUSALS_A_MINUTE)}
+        assert first <= {one.detail["id"] for one in rows}  # rows of one millisecond come in any order
         assert REFUSALS_A_MINUTE <= len(rows) <= 2 * REFUSALS_A_MINUTE  # a minute may end meanwhile
         assert "secret" not in json.dumps([one.detail for one in rows])
 
