@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -27,13 +27,14 @@ class MicroBatches(Generic[Item, Result]):
 
     def __init__(self, queue: FairQueue) -> None:
         self._queue = queue
-        self._waiting: dict[tuple[str, str], deque[_Waiting[Item, Result]]] = {}
+        self._waiting: dict[tuple[str, Hashable], deque[_Waiting[Item, Result]]] = {}
         self._taking: set[asyncio.Task[None]] = set()
 
-    async def run(self, caller: str, group: str, item: Item, characters: int, work: Work[Item, Result]) -> Result:
+    async def run(self, caller: str, group: Hashable, item: Item, characters: int, work: Work[Item, Result]) -> Result:
         """Compute one item in the caller's turn, together with others that wait in the same group.
 
-        ``work`` is a function of several items, run in a thread. Where it raises a DataError, each item is computed
+        ``work`` is a function of several items, run in a thread; all of a group have the same. Where it raises a
+        DataError, each item is computed
         alone, and raises its own.
         """
         mine = _Waiting[Item, Result](item, characters, asyncio.get_running_loop().create_future())
@@ -47,7 +48,7 @@ class MicroBatches(Generic[Item, Result]):
             taking.add_done_callback(self._taking.discard)
         return await mine.result
 
-    async def _take_turns(self, key: tuple[str, str], work: Work[Item, Result]) -> None:
+    async def _take_turns(self, key: tuple[str, Hashable], work: Work[Item, Result]) -> None:
         waiting = self._waiting[key]
         try:
             while waiting:

@@ -78,7 +78,7 @@ class PlainChain:
         """
         one = _Input(given, caller(), sum(len(text) for text in given.values() if isinstance(text, str)))
         select = partial(self._prepared, institution)
-        group = institution or str(given.get(INSTITUTION, ""))
+        group = institution, given.get(INSTITUTION, "")
         shown, messages, prepared = await self.batches.run(asking, group, one, one.characters, select)
         if type(self.chat)._agenerate is BaseChatModel._agenerate:  # a thread would run it anyway
             body = await asyncio.to_thread(self._asked_and_answered, shown, messages, prepared)
