@@ -34,8 +34,7 @@ class MicroBatches(Generic[Item, Result]):
         """Compute one item in the caller's turn, together with others that wait in the same group.
 
         ``work`` is a function of several items, run in a thread; all of a group have the same. Where it raises a
-        DataError, each item is computed
-        alone, and raises its own.
+        DataError, each item is computed alone, and raises its own.
         """
         mine = _Waiting[Item, Result](item, characters, asyncio.get_running_loop().create_future())
         key = caller, group
