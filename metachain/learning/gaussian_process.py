@@ -166,12 +166,15 @@ def residuals(mean: Floats, answer: Answers, meaning: Meaning = None, score: Sco
 
 def without_diagonal(kernel: Floats) -> Floats:
     """Copy of a kernel (k, k) with a zero diagonal, so that no label counts for itself."""
-    return kernel - np.diag(np.diag(kernel))
+    without = kernel.copy()
+    np.fill_diagonal(without, 0)
+    return without
 
 
 def solve(kernel: Floats, r: Floats, settings: Settings) -> Floats:
     """``(c (κ + c₀) + 0.3 I)⁻¹ r`` by Cholesky; (k, C)."""
-    covariance = settings.scale * (kernel + settings.intercept) + NOISE * np.eye(len(kernel))
+    covariance = settings.scale * (kernel + settings.intercept)
+    covariance[np.diag_indices_from(covariance)] += NOISE
     return np.asarray(cho_solve(cho_factor(covariance, lower=True), r))
 
 

@@ -1,6 +1,7 @@
 """Nearest neighbours within each institution: exact, or at half precision in a large pool."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -17,6 +18,11 @@ __all__ = ["LARGE", "Index", "IndexPart", "InstitutionIndex", "Neighbours", "sim
 LARGE = 50_000
 """Number of rows from which a pool is scanned at half precision, in one call for all institutions."""
 ROWS_A_STEP = 65_536
+TOGETHER = 16
+"""Texts that FAISS compares pair by pair. From 20 on it multiplies matrices, and last bits depend on their number."""
+SMALL = 2**21
+"""Multiplications below which BLAS libraries treat a product of matrices apart, with other last bits."""
+TEXTS_A_PRODUCT = 512
 Rows = NDArray[np.intp]
 SIMILARITY_DECIMALS = 5
 """Decimals to which similarities are rounded, so that the last bits of a matrix product decide nothing."""
@@ -63,17 +69,29 @@ class InstitutionIndex:
             return self.nearest(vectors, r, among)
         with self._building:
             scan = self._scan
-        institutions = self._numbers(among)[:, None]
-        known = np.zeros(institutions.shape, np.float32)
-        # Each institution is one list of an inverted file; one call finds the nearest of every list.
-        found = [
-            scan.search_preassigned(np.tile(np.float32(vector), (len(institutions), 1)), r, institutions, known)
-            for vector in vectors
-        ]
-        shape = len(vectors), len(institutions), r
-        similarity = np.array([near for near, _ in found], np.float32).reshape(shape)
-        rows = np.array([places for _, places in found], np.int64).reshape(shape)
+        # Each institution is one list of an inverted file. All texts search one list before the next.
+        institutions = np.repeat(self._numbers(among), len(vectors))[:, None]
+        asked = np.tile(np.float32(vectors), (len(institutions) // max(len(vectors), 1), 1))
+        found, places = scan.search_preassigned(asked, r, institutions, np.zeros(institutions.shape, np.float32))
+        rows, similarity = (one.reshape(-1, len(vectors), r).swapaxes(0, 1) for one in (places, found))
         return _in_order(rows, np.where(rows < 0, -np.inf, similarity))
+
+    def nearest_of_each(self, vectors: NDArray[np.float32], r: int, among: Rows | None = None) -> Neighbours:
+        """``nearest``, where the result for a text doesn't depend, to its last bit, on the other texts.
+
+        So labels that came one by one and labels that are read together have the same neighbours.
+        """
+        if not self._is_large:
+            parts = [vectors[start : start + TOGETHER] for start in range(0, max(len(vectors), 1), TOGETHER)]
+            alone = [self.nearest(some, r, among) for some in parts]
+            return Neighbours(
+                np.concatenate([one.rows for one in alone]), np.concatenate([one.similarity for one in alone])
+            )
+        institutions = self._numbers(among).tolist()
+        found = [_nearest_of_each(vectors, self._vectors[number], r) for number in institutions]
+        first = np.array([self._rows[number][0] for number in institutions])[:, None]
+        rows, similarity = (np.stack(one, axis=1) for one in zip(*found, strict=True))
+        return _in_order(np.where(rows < 0, -1, rows + first), similarity)
 
     def nearest(self, vectors: NDArray[np.float32], r: int, among: Rows | None = None) -> Neighbours:
         """Find in every institution the ``r`` rows nearest to each of n vectors (n, d); ties go to the lower row.
@@ -130,6 +148,10 @@ class IndexPart:
         """As ``InstitutionIndex.nearest``."""
         return self._renumbered(self._whole.nearest(vectors, r, self._kept))
 
+    def nearest_of_each(self, vectors: NDArray[np.float32], r: int) -> Neighbours:
+        """As ``InstitutionIndex.nearest_of_each``; the size of the whole pool decides the kind of search."""
+        return self._renumbered(self._whole.nearest_of_each(vectors, r, self._kept))
+
     def _renumbered(self, found: Neighbours) -> Neighbours:
         rows = np.where(found.rows < 0, -1, found.rows - self._shift[:, None])
         return Neighbours(rows, found.similarity)
@@ -137,6 +159,44 @@ class IndexPart:
 
 Index = InstitutionIndex | IndexPart
 """Index of a whole pool or of a part of one."""
+
+
+def _nearest_of_each(
+    vectors: NDArray[np.float32], within: NDArray[np.float32], r: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Places within one institution's vectors, and similarities; (n, r) each, -1 and -inf for none.
+
+    A product of matrices sums in the same order for any number of texts, if that is a multiple of 16 and the product is
+    not small. Where it is, the number is always 16.
+    """
+    width = min(r, len(within))
+    places, similarity = np.full((len(vectors), r), -1, np.int64), np.full((len(vectors), r), -np.inf, np.float32)
+    length = TOGETHER if TOGETHER * within.size < SMALL else TEXTS_A_PRODUCT
+    # Of equal ones the heap drops the lowest number, here the last row. Its number for none is -1.
+    numbers = -2 - np.arange(len(within))
+    for start in range(0, len(vectors), length):
+        some = np.asarray(vectors[start : start + length], np.float32)
+        filled = np.zeros((-(-len(some) // TOGETHER) * TOGETHER, vectors.shape[1]), np.float32)
+        filled[: len(some)] = some
+        product = np.round((filled @ within.T)[: len(some)], SIMILARITY_DECIMALS)
+        with _one_thread():
+            best = faiss.ResultHeap(len(some), width, keep_max=True)
+            best.add_result_subset(np.arange(len(some)), product, numbers)
+            best.finalize()
+        places[start : start + len(some), :width] = -2 - best.I
+        similarity[start : start + len(some), :width] = best.D
+    return places, similarity
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """FAISS works with one thread within: its threads and those of a product of matrices would wait for each other."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)  # for the thread that calls
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _in_order(rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> Neighbours:

@@ -26,9 +26,6 @@ from metachain.library.sharing import Shared
 
 __all__ = ["InstitutionState", "SharedPastCache", "allowed_sources", "load_institution", "load_past"]
 
-SEARCHED_TOGETHER = 16
-"""Texts searched in one call. From 20 on FAISS multiplies matrices: last bits of similarities depend on other texts."""
-
 Rows = NDArray[np.int64]
 
 
@@ -169,7 +166,9 @@ def load_institution(
     )
     pool = past_read.pool.answering((*support.answers, *sorted({one.answer for one in scored} - set(support.answers))))
     asked = [Demonstration(institution, one.input, one.answer) for one in scored]
-    vectors = np.concatenate([support.vectors, _vectors(past_read, library, asked, known)])
+    vectors = support.vectors
+    if asked:
+        vectors = np.concatenate([vectors, _vectors(past_read, library, asked, known)])
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
     listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
@@ -239,11 +238,14 @@ def _purpose(library: Library) -> str:
 def _vectors(
     past: SharedPast, library: Library, asked: Sequence[Demonstration], known: InstitutionState | None
 ) -> NDArray[np.float32]:
-    """Hybrid vectors (n, d) of n inputs; those in ``known`` are used again."""
+    """Hybrid vectors (n, d) of n inputs of one institution; those in ``known``, or in the past, are used again."""
     if not asked:
         return np.zeros((0, past.pool.vectors.shape[1]), np.float32)
     texts = [normalise_text(one.input) for one in asked]
-    found = dict(zip(known.inputs, known.vectors, strict=True)) if known is not None else {}
+    if known is not None:
+        found = dict(zip(known.inputs, known.vectors, strict=True))
+    else:
+        found = past.vectors_of(asked[0].institution)
     missing = {text: one for text, one in zip(texts, asked, strict=True) if text not in found}
     if missing:
         found.update(zip(missing, library.hybrid_vectors(list(missing.values())), strict=True))
@@ -259,11 +261,9 @@ def _nearest(
     if known is not None:
         found.update(zip(known.inputs, zip(known.near.rows, known.near.similarity, strict=True), strict=True))
     missing = {text: vector for text, vector in zip(texts, vectors, strict=True) if text not in found}
-    names = list(missing)
-    for start in range(0, len(names), SEARCHED_TOGETHER):
-        some = names[start : start + SEARCHED_TOGETHER]
-        near = past.index.near(np.array([missing[name] for name in some]), NEIGHBOURS)
-        found.update(zip(some, zip(near.rows, near.similarity, strict=True), strict=True))
+    if missing:
+        near = past.index.nearest_of_each(np.array(list(missing.values())), NEIGHBOURS)
+        found.update(zip(missing, zip(near.rows, near.similarity, strict=True), strict=True))
     shape = (len(texts), len(past.pool.institutions), NEIGHBOURS)
     return Neighbours(
         np.array([found[text][0] for text in texts], np.int64).reshape(shape),

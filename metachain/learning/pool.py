@@ -66,6 +66,8 @@ class Pool:
     """(n,) number of each row's answer."""
     inherited: tuple[NDArray[np.float32] | Stacked | None] | None = field(default=None, repr=False)
     """``meaning`` from a pool with fewer answers, in a tuple of one; None to compute it."""
+    inherited_twin: NDArray[np.int64] | None = field(default=None, repr=False)
+    """``twin`` from a pool with more institutions; None to compute it."""
 
     @cached_property
     def meaning(self) -> NDArray[np.float32] | Stacked | None:
@@ -94,6 +96,8 @@ class Pool:
     @cached_property
     def twin(self) -> NDArray[np.int64]:
         """(N,) first row of the same institution with the same text and answer, for each row."""
+        if self.inherited_twin is not None:
+            return self.inherited_twin
         keys = (self.text * len(self.answers) + self.answer) * len(self.institutions) + self.owner
         _, first, number = np.unique(keys, return_index=True, return_inverse=True)
         return np.asarray(first[number], np.int64)
@@ -124,6 +128,7 @@ class Pool:
             answers=own.answers,
             answer=np.concatenate([self.answer, own.answer]),
             inherited=(self.answering(own.answers).meaning,),
+            inherited_twin=None,
         )
 
     def part(self, kept: Sequence[int]) -> Self:
@@ -144,6 +149,7 @@ class Pool:
             answers=tuple(self.answers[number] for number in answers.tolist()),
             answer=answer,
             inherited=None,
+            inherited_twin=np.searchsorted(rows, self.twin[rows]),
         )
 
     def answering(self, answers: Sequence[str]) -> Self:

@@ -12,7 +12,7 @@ from metachain.learning.reply_profile import reply_profile
 from metachain.learning.transfer import prior_log_weights, with_listed
 from metachain.library.library import Library
 
-__all__ = ["Posterior", "adapt", "posterior_of"]
+__all__ = ["Posterior", "adapt", "adapted", "posterior_of"]
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,17 @@ def adapt(prior: Prior, library: Library, institution: str, pasts: SharedPastCac
     Answers with a score only count too (``soft_labels.scored_answers``). Past institutions and errors are those of
     ``institution_state.load_past``. ``pasts`` is a cache for several institutions.
     """
+    return adapted(prior, library, institution, pasts)[1]
+
+
+def adapted(
+    prior: Prior, library: Library, institution: str, pasts: SharedPastCache | None = None
+) -> tuple[InstitutionState, Posterior]:
+    """Read the state of an institution, and adapt to it (``adapt``)."""
     moment = library.state(institution)
     past = pasts.load(prior, version_of(prior), library, institution, moment.forgotten) if pasts else None
-    return posterior_of(prior, load_institution(prior, library, institution, past, moment=moment))
+    state = load_institution(prior, library, institution, past, moment=moment)
+    return state, posterior_of(prior, state)
 
 
 def posterior_of(prior: Prior, state: InstitutionState) -> Posterior:

@@ -4,7 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from metachain.data.demonstration import Demonstration
+from metachain.embedding.similarity import normalise_text
 from metachain.errors import NotFoundError
 from metachain.learning.index import Index, InstitutionIndex
 from metachain.learning.pool import Pool, make_pool
@@ -34,6 +38,8 @@ class SharedPast:
     pool: Pool
     index: Index
     version: PastVersion
+    whole: "SharedPast | None" = field(default=None, repr=False)
+    """The past of which this is a part; None where it is whole."""
     _digests: dict[bytes, str] = field(default_factory=dict, repr=False)
 
     def part(self, reach: Reach) -> "SharedPast":
@@ -41,7 +47,15 @@ class SharedPast:
         kept = [number for number, name in enumerate(self.pool.institutions) if name in reach.names]
         if len(kept) == len(self.pool.institutions) or not isinstance(self.index, InstitutionIndex):
             return self
-        return SharedPast(self.pool.part(kept), self.index.part(kept), self.version._replace(reach=reach))
+        return SharedPast(self.pool.part(kept), self.index.part(kept), self.version._replace(reach=reach), self)
+
+    def vectors_of(self, institution: str) -> dict[str, NDArray[np.float32]]:
+        """Hybrid vector (d,) of each normalised input of an institution, where the whole past holds it."""
+        pool = (self.whole or self).pool
+        if institution not in pool.institutions:
+            return {}
+        rows = pool.rows[pool.institutions.index(institution)].tolist()
+        return {normalise_text(pool.demonstrations[row].input): pool.vectors[row] for row in rows}
 
     def digest(self, key: bytes, learned: Callable[[], Any]) -> str:
         """SHA-256 of a prior and these demonstrations, in hexadecimal digits; computed once for each prior.

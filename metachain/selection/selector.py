@@ -41,7 +41,8 @@ class Selector:
     same prior; after an erasure from the prior that the library then holds, and without one the selector raises
     NotFoundError. Safe to share among threads.
 
-    Selectors with the same ``pasts`` keep one copy of the demonstrations that all of them share. Each selection is
+    Selectors with the same ``pasts`` keep one copy of the demonstrations that all of them share. ``state`` is the one
+    from which the posterior was computed, if at hand. Each selection is
     recorded in ``library.audit`` before it is returned, and must be permitted at the moment of that record. Where the
     rules have changed meanwhile, the selector chooses anew.
     """
@@ -53,6 +54,7 @@ class Selector:
         k: int | None = None,
         policy: Policy = DEFAULT,
         pasts: SharedPastCache | None = None,
+        state: InstitutionState | None = None,
     ) -> None:
         self.policy = policy
         self.k = policy.shots if k is None else checked_shots(k)
@@ -62,7 +64,7 @@ class Selector:
         self._prior_version = version_of(self._prior)
         self._renewing = Lock()
         self._pasts = pasts or SharedPastCache()
-        self._now = self._read(library.state(self.institution), posterior)
+        self._now = (state, posterior) if state else self._read(library.state(self.institution), posterior)
 
     def posterior(self) -> Posterior:
         """Posterior of the institution in the library's present state."""

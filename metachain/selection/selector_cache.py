@@ -5,9 +5,9 @@ from threading import Lock
 
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import load_posterior, load_prior
-from metachain.learning.institution_state import SharedPastCache
+from metachain.learning.institution_state import InstitutionState, SharedPastCache
 from metachain.learning.policy import DEFAULT, Policy
-from metachain.learning.posterior import Posterior, adapt
+from metachain.learning.posterior import Posterior, adapted
 from metachain.library.library import Library
 from metachain.selection.chooser import checked_shots
 from metachain.selection.selector import Selector
@@ -53,8 +53,8 @@ class SelectorCache:
             with making:  # others go on meanwhile
                 found = self._known(institution, learned)
                 if found is None:
-                    posterior = self._posterior(institution, new=new)
-                    found = Selector(self._library, posterior, self._k, self._policy, self._pasts)
+                    posterior, state = self._posterior(institution, new=new)
+                    found = Selector(self._library, posterior, self._k, self._policy, self._pasts, state)
                     self._keep(institution, learned, found)
         return found
 
@@ -73,14 +73,15 @@ class SelectorCache:
                 forgotten, _ = self._selectors.popitem(last=False)
                 self._making.pop(forgotten, None)
 
-    def _posterior(self, institution: str, *, new: bool) -> Posterior:
-        """Stored posterior, or a new one for an institution that has labels but was never adapted to."""
+    def _posterior(self, institution: str, *, new: bool) -> tuple[Posterior, InstitutionState | None]:
+        """Stored posterior, or a new one with its state for an institution with labels that was never adapted to."""
         prior = load_prior(self._library, institution)  # first, so that a library without a prior raises its own error
         try:
-            return load_posterior(self._library, institution)
+            return load_posterior(self._library, institution), None
         except NotFoundError:
             if new or next(self._library.stream(institution), None) is not None:
-                return adapt(prior, self._library, institution, self._pasts)
+                state, posterior = adapted(prior, self._library, institution, self._pasts)
+                return posterior, state
             raise NotFoundError(
                 f"the library knows no institution {institution!r}: it has no labels and was never adapted to; "
                 f"check the name, or adapt first: metachain adapt LIBRARY {institution!r} SUPPORT.jsonl"

@@ -1,6 +1,7 @@
 """Nearest neighbours within each institution, against looking at every one."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import SEEDS, SIZES, briefly, random_pool, unit_vectors
@@ -92,6 +93,46 @@ def test_ties_in_a_large_pool_go_to_the_lower_row() -> None:
     alike = make_pool(pool.demonstrations, np.repeat(pool.vectors[:1], 6, axis=0))
     near = InstitutionIndex(alike, large=1).near(pool.vectors[:2], 6)
     assert near.rows[:, 0].tolist() == [list(range(6))] * 2
+
+
+WIDE = [2, 40, 150, 300]
+"""Rows of institutions: few, where a product of matrices sums in an order of its own, and many."""
+DIMENSIONS = 896
+
+
+def wide_pool(seed: int, sizes: list[int]) -> Pool:
+    """Make an institution for each size, with random vectors as long as those of the product."""
+    return make_pool(random_pool(seed, sizes).demonstrations, unit_vectors(seed, sum(sizes), DIMENSIONS))
+
+
+@pytest.mark.parametrize("large", [1, 10_000], ids=["large", "small"])
+@pytest.mark.parametrize("together", [1, 3, 16, 17, 100, 600])
+def test_a_label_has_the_same_neighbours_whatever_else_is_asked(large: int, together: int) -> None:
+    """To the last bit, however many labels are read together; the others decide nothing."""
+    pool, asked = wide_pool(9, WIDE), unit_vectors(10, 600, DIMENSIONS)
+    index = InstitutionIndex(pool, large=large)
+    whole, some = index.nearest_of_each(asked, 5), index.nearest_of_each(asked[-together:], 5)
+    assert np.array_equal(some.rows, whole.rows[-together:])
+    assert some.similarity.tobytes() == whole.similarity[-together:].tobytes()
+    exact = index.nearest(asked, 5)
+    assert np.allclose(whole.similarity, exact.similarity, atol=1.1e-5)
+    assert (whole.rows == exact.rows).mean() > 0.999
+
+
+def test_ties_among_labels_neighbours_go_to_the_lower_row() -> None:
+    """Rows with the same vector come in their order in a product of matrices too, also after better ones have come."""
+    pool = wide_pool(0, [300])
+    vectors = np.repeat(pool.vectors[:1], 300, axis=0)
+    vectors[[200, 250]] = asked = unit_vectors(1, 1, DIMENSIONS)
+    near = InstitutionIndex(make_pool(pool.demonstrations, vectors), large=1).nearest_of_each(asked, 8)
+    assert near.rows[0, 0].tolist() == [200, 250, 0, 1, 2, 3, 4, 5]
+
+
+def test_no_label_has_no_neighbours() -> None:
+    """Nothing asked is nothing found, in a large pool and in a small one."""
+    for large in (1, 100):
+        near = InstitutionIndex(random_pool(7, [3, 5]), large=large).nearest_of_each(unit_vectors(8, 1)[:0], 4)
+        assert near.rows.shape == near.similarity.shape == (0, 2, 4)
 
 
 def test_take_and_flat_only_rearrange() -> None:

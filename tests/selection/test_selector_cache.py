@@ -11,6 +11,7 @@ import pytest
 from handmade import Tiny, demonstrations, learned_library
 from numpy.typing import NDArray
 
+from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError, NotFoundError, SharingError
 from metachain.learning.artifacts import load_prior, save_posterior, save_prior
 from metachain.learning.index import InstitutionIndex
@@ -186,3 +187,45 @@ def test_what_is_shared_is_read_once_for_all_that_may_use_it(place: str, monkeyp
         for name in ("newer", "newest", "new"):
             assert selectors.of(name).select("x-ray of the knee 7", 6).demonstrations
         assert read == ["newer"]
+
+
+def test_the_labels_of_a_new_institution_are_searched_once(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adapting and selecting share what was found for them; their vectors come from the past where it holds them."""
+    made = demonstrations(3)
+    with Library.open(learned_library(place, made), Tiny()) as library:
+        library.add([replace(one, institution="newer", id="") for one in made[:3]])
+        found: list[int] = []
+        search = InstitutionIndex.nearest_of_each
+
+        def counted(self: InstitutionIndex, vectors: Any, *given: Any) -> Any:
+            found.append(len(vectors))
+            return search(self, vectors, *given)
+
+        monkeypatch.setattr(InstitutionIndex, "nearest_of_each", counted)
+        selectors = SelectorCache(library)
+        for name in ("newer", made[0].institution):
+            labels = {normalise_text(one.input) for one in library.demonstrations(name)}
+            selectors.of(name).select("x-ray of the knee 7", 6)
+            selectors.of(name).select("x-ray of the knee 8", 6)
+            assert found == [len(labels)]
+            found.clear()
+
+
+def test_vectors_of_institutions_that_share_are_not_read_again(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Own labels that stand in the shared past keep the vectors that it has."""
+    made = demonstrations(3)
+    with Library.open(learned_library(place, made), Tiny()) as library:
+        selectors = SelectorCache(library)
+        first, second = sorted({one.institution for one in made})[:2]
+        selectors.of(first).select("x-ray of the knee 7", 6)
+        read: list[int] = []
+        vectors = Library.hybrid_vectors
+
+        def counted(self: Library, asked: Any, *given: Any) -> Any:
+            read.append(len(asked))
+            return vectors(self, asked, *given)
+
+        monkeypatch.setattr(Library, "hybrid_vectors", counted)
+        state, _ = selectors.of(second).current()
+        assert len(state.vectors) == len(library.demonstrations(second))
+        assert not read
