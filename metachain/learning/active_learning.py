@@ -128,15 +128,27 @@ def _checked_texts(texts: Sequence[str]) -> _GivenTexts:
 
 
 def _profile(encoder: Encoder, state: InstitutionState, texts: Sequence[str], progress: Progress) -> Profile:
-    """Reply profile of n ≥ 1 texts. Their vectors are not stored: the texts are not demonstrations yet."""
+    """Reply profile of n ≥ 1 texts. The vectors of new ones are not stored: they are not demonstrations yet."""
+    place = {name: number for number, name in enumerate(state.inputs)}
+    names = [normalise_text(text) for text in texts]
+    new = {name: text for name, text in zip(names, texts, strict=True) if name not in place}
+    near = state.near
+    if new:
+        vectors = hybrid_vectors(_embedded(encoder, list(new), progress), lexical_vectors(list(new.values())))
+        near = near.followed_by(state.past.index.nearest_of_each(vectors, NEIGHBOURS))
+        place |= {name: len(state.inputs) + number for number, name in enumerate(new)}
+    pool = state.pool
+    every = near.take(np.array([place[name] for name in names]), range(len(pool.institutions)))
+    return reply_profile(every, pool.answer, len(pool.answers), pool.meaning)
+
+
+def _embedded(encoder: Encoder, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:
     dense = []
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         progress("embedding", start, len(texts))
-        dense.append(encoder.encode([normalise_text(text) for text in texts[start : start + TEXTS_AT_ONCE]]))
+        dense.append(encoder.encode(texts[start : start + TEXTS_AT_ONCE]))
     progress("embedding", len(texts), len(texts))
-    vectors = hybrid_vectors(unit_rows(np.concatenate(dense)), lexical_vectors(texts))
-    pool = state.pool
-    return reply_profile(state.past.index.near(vectors, NEIGHBOURS), pool.answer, len(pool.answers), pool.meaning)
+    return unit_rows(np.concatenate(dense))
 
 
 def _agreement(expected: Floats, answers: Sequence[str], named: frozenset[str] | None) -> str:

@@ -42,6 +42,11 @@ class Neighbours:
         columns = np.asarray(institutions, np.intp)
         return type(self)(self.rows[texts][:, columns], self.similarity[texts][:, columns])
 
+    def followed_by(self, others: Self) -> Self:
+        """Return these texts followed by those of others, in the same institutions."""
+        rows, similarity = (self.rows, others.rows), (self.similarity, others.similarity)
+        return type(self)(np.concatenate(rows), np.concatenate(similarity))
+
     def flat(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rows and similarity over all institutions together; (n, S·R) each."""
         n, s, r = self.rows.shape
