@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise_text", "text_sha256", "unit_rows"]
+__all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise_text", "same_text", "text_sha256"]
+__all__ += ["unit_rows"]
 
 Vectors = NDArray[np.float32]
 LEXICAL_DIMENSIONS = 512
 LEXICAL_CHARACTERS = 20_000
 """Characters of a normalised text that are hashed: a longer text's first ones, so that no text takes a second."""
+OPENING = "\"'“”‘’„«»([{¿¡"
+ENDING = "\"'“”‘’«»)]}.,;:!…。，；：！"
+"""Marks that only open or end words. A question mark isn't among them: a suspicion is not a finding."""
 PIECE = 2000
 """Characters that are hashed without a pause; other threads of the process wait meanwhile."""
 
@@ -26,6 +30,16 @@ PIECE = 2000
 def normalise_text(text: str) -> str:
     """Lower-case the text and collapse white space; texts are compared in this form."""
     return " ".join(text.lower().split())
+
+
+def same_text(text: str) -> str:
+    """Form in which two texts say the same: that of ``normalise_text`` without marks that only end or enclose words.
+
+    ``cast removal.`` is ``Cast removal``. Marks within a word, or before a number, stay: ``.5 mg`` is not ``5 mg``. So
+    do question marks and signs, which change what a text says. A text of marks alone stays as it is.
+    """
+    words = [word.lstrip(OPENING).rstrip(ENDING) for word in normalise_text(text).split()]
+    return " ".join(filter(None, words)) or normalise_text(text)
 
 
 def text_sha256(text: str) -> str:

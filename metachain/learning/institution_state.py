@@ -1,6 +1,6 @@
 """State of the target institution: its own labels and feedback, and the shared past that it may use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -15,6 +15,7 @@ from metachain.errors import NotFoundError, SharingError
 from metachain.learning.gaussian_process import Listed
 from metachain.learning.index import Neighbours
 from metachain.learning.neighbours import NEIGHBOURS
+from metachain.learning.own_labels import current_labels, newest_first, read_own_labels
 from metachain.learning.pool import Pool, make_pool, taken
 from metachain.learning.prior import Prior
 from metachain.learning.shared_past import SharedPast, include, read_shared_past
@@ -41,7 +42,9 @@ class InstitutionState:
     pool: Pool
     """Pool of the past; the institution's own answers are numbered after all others."""
     support: Pool
-    """Its k own demonstrations; answers are numbered as in ``pool``."""
+    """Its k own demonstrations, without superseded labels; answers are numbered as in ``pool``."""
+    numbers: Mapping[str, int]
+    """Number of the change with which each of them came in, by id; empty where no text has two answers."""
     scored: tuple[ScoredAnswer, ...]
     vectors: NDArray[np.float32]
     """(m, d) hybrid vectors of the support's inputs, then of the scored answers' inputs."""
@@ -63,6 +66,11 @@ class InstitutionState:
     def own_texts(self) -> NDArray[np.object_]:
         """(k,) normalised inputs of the support."""
         return np.array([normalise_text(one.input) for one in self.support.demonstrations], object)
+
+    @cached_property
+    def said(self) -> dict[str, tuple[int, ...]]:
+        """Places in the support of what it said of each text (``same_text``), the newest first."""
+        return newest_first(self.support.demonstrations, self.numbers)
 
     def demonstration(self, row: int) -> Demonstration:
         """Demonstration of a row; the rows of the past come first, then those of the support."""
@@ -157,7 +165,9 @@ def load_institution(
     """
     moment = moment or library.state(institution)
     shared, past_read = past or load_past(prior, library, institution)
-    own = _own(library, institution)
+    own, numbers = read_own_labels(library, institution)
+    if past_read.pool.meaning is None:
+        own = current_labels(own, numbers)
     support = make_pool(own, _vectors(past_read, library, own, known), past_read.pool.answers)
     scored = scored_answers(
         library.outcomes.latest_scored(institution),
@@ -181,6 +191,7 @@ def load_institution(
         past_read,
         pool,
         support,
+        numbers,
         scored,
         vectors,
         near,
@@ -188,13 +199,6 @@ def load_institution(
         listed,
         digest.hexdigest(),
     )
-
-
-def _own(library: Library, institution: str) -> Sequence[Demonstration]:
-    try:
-        return library.demonstrations(institution)
-    except NotFoundError:
-        return ()
 
 
 def _whole(prior: Prior, library: Library) -> Reach:

@@ -32,6 +32,7 @@ __all__ = [
     "insert_demonstrations",
     "institutions_with",
     "load_demonstrations",
+    "load_numbers",
     "load_page",
     "load_where",
     "next_number",
@@ -125,6 +126,12 @@ def institutions_with(connection: Connection, id: str) -> tuple[str, ...]:
     """Institutions that have a demonstration with this id, in alphabetical order."""
     query = select(table.c.institution).where(table.c.id == id).order_by(table.c.institution)
     return tuple(connection.execute(query).scalars())
+
+
+def load_numbers(connection: Connection, institution: str) -> dict[str, int]:
+    """Number of the change with which each demonstration of an institution came in, by id."""
+    query = select(table.c.id, table.c.number).where(table.c.institution == institution)
+    return dict(tuple(row) for row in connection.execute(query))
 
 
 def load_demonstrations(connection: Connection, institutions: Collection[str]) -> tuple[Demonstration, ...]:

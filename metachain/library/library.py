@@ -235,6 +235,12 @@ class Library:
         with reading(self._engine, KEEPER) as connection:
             return stored.load_demonstrations(connection, institutions)
 
+    def change_numbers(self, institution: str) -> dict[str, int]:
+        """Number of the change of demonstrations with which each of an institution's came in, by id."""
+        check_text("institution", institution)
+        with reading(self._engine, KEEPER) as connection:
+            return stored.load_numbers(connection, institution)
+
     def reached_demonstrations(self, reach: Reach, until: int | None = None) -> tuple[Demonstration, ...]:
         """Demonstrations within reach, in the keeper's view, ordered by institution and id; as for ``until`` below."""
         with reading(self._engine, KEEPER) as connection:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration, check_text
 from metachain.embedding.encoder import Encoder
-from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, normalise_text
+from metachain.embedding.similarity import hybrid_vectors, lexical_vectors, normalise_text, same_text
 from metachain.errors import DataError
+from metachain.learning.apportionment import Given
 from metachain.learning.candidates import Candidates, choose, plausibility
 from metachain.learning.gaussian_process import co_treatment_kernel
 from metachain.learning.index import Neighbours, similarities
@@ -24,6 +25,8 @@ from metachain.selection.selection import Chosen, Selection, likeliest_answers
 __all__ = ["Chooser", "checked_shots"]
 
 MOST_ANSWERS = 32
+OWN_WORD = "your own label for this text"
+OWN_WORD_PROBABILITY = 0.99
 KIN = 0.3
 """Co-treatment, in [0, 1], from which a reason names a label."""
 
@@ -61,33 +64,44 @@ class Chooser:
         near = state.past.index.near(vectors, NEIGHBOURS)
         profile = reply_profile(near, pool.answer, len(pool.answers), pool.meaning)
         kernel = co_treatment_kernel(posterior.fit, profile)
-        candidates = _candidates(state, normalised, vectors, near)
+        candidates = _candidates(state, vectors, near)
         probability = posterior.calibration.of(plausibility(candidates, posterior.fit, profile, kernel))
-        places, score = choose(
+        left_out = self._left_out(candidates.rows, without)
+        words = _own_words(state, texts, candidates.rows, left_out)
+        probability, left_out = _believed(candidates, probability, words, left_out, exclusive=pool.meaning is None)
+        given = choose(
             self.policy,
             candidates,
             probability,
             shots,
             sharpness=posterior.sharpness,
             meaning=pool.meaning,
-            left_out=self._left_out(candidates.rows, without),
+            left_out=left_out,
         )
+        places, score = _with_words(given, words)
         return [
-            self._selection(text, candidates.take(i), places[i], score[i], probability[i], kernel[i])
+            self._selection(text, candidates.take(i), places[i], score[i], probability[i], kernel[i], int(words[i]))
             for i, text in enumerate(texts)
         ]
 
-    def _left_out(self, rows: NDArray[np.int64], without: Collection[Demonstration]) -> NDArray[np.bool_] | None:
-        """Mark candidate rows (n, m) that must not be shown: ``without``, demoted ones; None without any."""
+    def _left_out(self, rows: NDArray[np.int64], without: Collection[Demonstration]) -> NDArray[np.bool_]:
+        """Mark candidate rows (n, m) that must not be shown: ``without``, and demoted ones."""
         excluded, demoted = frozenset(without), self.policy.demoted
         if not excluded and not demoted:
-            return None
+            return np.zeros(rows.shape, bool)
         candidates = (self.state.demonstration(row) if row >= 0 else None for row in rows.ravel().tolist())
         out = [one is not None and (one in excluded or one.key in demoted) for one in candidates]
         return np.array(out, bool).reshape(rows.shape)
 
     def _selection(
-        self, text: str, candidates: Candidates, places: Rows, score: Floats, probable: Floats, kernel: Floats
+        self,
+        text: str,
+        candidates: Candidates,
+        places: Rows,
+        score: Floats,
+        probable: Floats,
+        kernel: Floats,
+        word: int,
     ) -> Selection:
         pool, rows, similarity = self.state.pool, candidates.rows[0], candidates.similarity[0]
         answers = () if pool.meaning is not None else likeliest_answers(pool.answers, candidates.answer[0], probable)
@@ -96,9 +110,11 @@ class Chooser:
         for turn in np.flatnonzero(places >= 0)[::-1]:
             place = places[turn]
             one, near, probability = self.state.demonstration(int(rows[place])), similarity[place], probable[place]
-            comparison = _comparison(self.state, one, kernel)
-            reason = _reason(self.state, one, near, probability, ranks.get(one.output)) + comparison
-            chosen.append(Chosen(one, float(score[turn]), float(near), float(probability), reason, comparison))
+            is_word = place == word
+            comparison = "" if is_word else _comparison(self.state, one, kernel)
+            reason = OWN_WORD if is_word else _reason(self.state, one, near, probability, ranks.get(one.output))
+            numbers = float(score[turn]), float(near), float(probability)
+            chosen.append(Chosen(one, *numbers, reason + comparison, comparison, own_word=bool(is_word)))
         sharpness = self.policy.sharpness_under(self.posterior.sharpness)
         return Selection(
             self.state.institution,
@@ -110,14 +126,52 @@ class Chooser:
         )
 
 
-def _candidates(
-    state: InstitutionState, normalised: Sequence[str], vectors: NDArray[np.float32], near: Neighbours
-) -> Candidates:
-    """Own labels and neighbours of n queries, without labels that have the query's own text."""
-    itself = np.array(normalised, object)[:, None] == state.own_texts[None, :]
-    own = np.where(itself, -1, len(state.pool.demonstrations) + np.arange(len(state.own_texts)))
+def _candidates(state: InstitutionState, vectors: NDArray[np.float32], near: Neighbours) -> Candidates:
+    """Own labels and neighbours of n queries."""
+    own = len(state.pool.demonstrations) + np.arange(len(state.support.demonstrations))
     similarity = similarities(vectors, state.support.vectors)
-    return Candidates.gather(own, similarity, near, state.answers_of, state.twins_of)
+    everywhere = np.broadcast_to(own, (len(vectors), len(own)))
+    return Candidates.gather(everywhere, similarity, near, state.answers_of, state.twins_of)
+
+
+def _own_words(state: InstitutionState, texts: Sequence[str], rows: Rows, left_out: NDArray[np.bool_]) -> Rows:
+    """Place (n,) of what the institution itself last said of each query's very text; -1 where it said nothing.
+
+    The own labels are the first candidates; ``left_out`` (n, m) marks those that must not be shown.
+    """
+    shown = (rows >= 0) & ~left_out
+    said = (state.said.get(same_text(text), ()) for text in texts)
+    return np.array([next((place for place in one if shown[i, place]), -1) for i, one in enumerate(said)], np.int64)
+
+
+def _believed(
+    candidates: Candidates, probability: Floats, words: Rows, left_out: NDArray[np.bool_], *, exclusive: bool
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Probabilities (n, m), given the institution's own words, and the candidates that must not be shown.
+
+    An own word's answer gets the probability .99, all others share the rest. Where answers are ``exclusive``, as labels
+    are, those that contradict it are left out.
+    """
+    known = words[:, None] >= 0
+    answer = np.take_along_axis(candidates.answer, np.maximum(words, 0)[:, None], axis=1) if known.any() else words
+    agrees = candidates.answer == answer.reshape(-1, 1)
+    told = np.where(agrees, OWN_WORD_PROBABILITY, (1 - OWN_WORD_PROBABILITY) * probability)
+    believed = np.where(known, told, probability)
+    return believed, left_out | (known & ~agrees) if exclusive else left_out
+
+
+def _with_words(given: Given, words: Rows) -> Given:
+    """Put the own words (n,) first, with the score 1, and what was given after them."""
+    places, scores = given.places.copy(), given.quotients.copy()
+    if not places.shape[1]:
+        return given
+    for i in np.flatnonzero(words >= 0):
+        others = given.places[i] != words[i]
+        kept = np.flatnonzero(others)[: places.shape[1] - 1]
+        places[i], scores[i] = -1, 0.0
+        places[i, : len(kept) + 1] = [words[i], *given.places[i, kept]]
+        scores[i, : len(kept) + 1] = [1.0, *given.quotients[i, kept]]
+    return Given(places, scores)
 
 
 def _reason(

@@ -44,11 +44,16 @@ class Chosen:
     reason: str
     comparison: str = ""
     """End of the reason that compares its answer with an own label's; it tells that answer where the two agree."""
+    own_word: bool = False
+    """True for the institution's own answer to this very text; it then stands next to the query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The demonstrations chosen for one query: the likeliest answer last, and its nearest at the end."""
+    """The demonstrations chosen for one query: the likeliest answer last, and its nearest at the end.
+
+    The institution's own answer to this very text, if it gave one, is the last of all.
+    """
 
     institution: str
     query: str
@@ -65,4 +70,10 @@ class Selection:
     @property
     def demonstrations(self) -> tuple[Demonstration, ...]:
         """Demonstrations in prompt order."""
-        return tuple(one.demonstration for one in (reversed(self.chosen) if self.best_first else self.chosen))
+        return tuple(one.demonstration for one in self.in_order)
+
+    @property
+    def in_order(self) -> tuple[Chosen, ...]:
+        """``chosen`` in prompt order."""
+        ordered = reversed(self.chosen) if self.best_first else self.chosen
+        return tuple(sorted(ordered, key=lambda one: one.own_word))

@@ -81,12 +81,12 @@ def _within(chooser: Chooser, text: str, budget: int, count: Count) -> Selection
     return replace(selection, chosen=tuple(sorted([*spare, *kept], key=_by_probability if learned else _by_score)))
 
 
-def _by_probability(one: Chosen) -> tuple[float, float]:
-    return one.plausibility, one.similarity
+def _by_probability(one: Chosen) -> tuple[bool, float, float]:
+    return one.own_word, one.plausibility, one.similarity
 
 
-def _by_score(one: Chosen) -> tuple[float, float]:
-    return one.score, one.similarity
+def _by_score(one: Chosen) -> tuple[bool, float, float]:
+    return one.own_word, one.score, one.similarity
 
 
 def _filled(order: Sequence[int], tokens: Sequence[int], budget: int, most: int | None) -> list[int]:
@@ -99,5 +99,9 @@ def _filled(order: Sequence[int], tokens: Sequence[int], budget: int, most: int 
 
 
 def _kept(chosen: Sequence[Chosen], budget: int, count: Count, most: int | None = None) -> list[Chosen]:
-    tokens = [count(one.demonstration) for one in chosen]
-    return [chosen[place] for place in positions_within(utilities(chosen), tokens, budget, most)]
+    """Keep the institution's own word, and of the others what the rest of the budget allows."""
+    word = [one for one in chosen if one.own_word]
+    others = [one for one in chosen if not one.own_word]
+    tokens = [count(one.demonstration) for one in others]
+    left = budget - sum(count(one.demonstration) for one in word)
+    return [*(others[place] for place in positions_within(utilities(others), tokens, left, most)), *word]

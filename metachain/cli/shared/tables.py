@@ -85,7 +85,7 @@ def print_selection(selection: Selection) -> None:
     best = "first" if selection.best_first else "last"
     title = f"chosen by {selection.method}, the best {best}"
     table = Table("", "input", "output", "why", title=title, show_lines=True)
-    in_order = reversed(selection.chosen) if selection.best_first else selection.chosen
+    in_order = selection.in_order
     for place, one in enumerate(in_order, start=1):
         texts = (str(place), short(one.demonstration.input), short(one.demonstration.output), one_line(one.reason))
         table.add_row(*map(Text, texts))
