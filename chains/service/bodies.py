@@ -58,6 +58,14 @@ class Leaning(BaseModel):
     weight: float = Field(ge=0, le=1, description="Share of the total weight of all past institutions.")
 
 
+class Conflicting(BaseModel):
+    """Text of the request to which the institution has given several answers."""
+
+    input: str
+    output: str = Field(description="The newest answer, which counts.")
+    others: list[str] = Field(description="Its other answers, the newest first.")
+
+
 class Adapted(BaseModel):
     """State of an institution after adaptation."""
 
@@ -67,6 +75,7 @@ class Adapted(BaseModel):
     labels: int
     scored: int = Field(description="Number of answers with a score and no correction.")
     method: str = Field(description="metachain: learned selection; nearest: plain nearest neighbours.")
+    conflicts: list[Conflicting] = Field(description="Texts of this request that have several answers.")
     leans_on: list[Leaning] = Field(description=f"The {LEANS_ON} past institutions with the most weight.")
 
 

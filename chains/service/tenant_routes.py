@@ -12,6 +12,7 @@ from metachain.chains.service.bodies import (
     LEANS_ON,
     Adapted,
     Asked,
+    Conflicting,
     Explained,
     Institution,
     Institutions,
@@ -31,10 +32,12 @@ from metachain.chains.service.metrics import Metrics
 from metachain.chains.service.problems import documented
 from metachain.chains.service.strict_json import strict_route
 from metachain.data.demonstration import Demonstration
+from metachain.embedding.similarity import same_text
 from metachain.errors import NotFoundError
 from metachain.learning.active_learning import suggest_labels
 from metachain.learning.artifacts import load_prior, save_posterior
 from metachain.learning.gaussian_process import institution_shares
+from metachain.learning.own_labels import Conflict, conflicts
 from metachain.learning.posterior import Posterior
 from metachain.library.caller import caller
 from metachain.library.library import Added, Library
@@ -109,7 +112,7 @@ class _Endpoints:
         examples = [Demonstration(institution, one.input, one.output, one.id, one.metadata) for one in body.examples]
         self._check_room(len(examples))
         self.library.embed_anew(examples)
-        added = self.library.add(examples, origin="adapted")
+        added = self.library.add(examples, origin="adapted", anew=True)
         if body.answers:
             self.library.list_answers(institution, body.answers)
         state, posterior = self.selector.of(institution, new=True).current()
@@ -117,7 +120,9 @@ class _Endpoints:
         detail = {"stored": added.stored, "duplicates": added.duplicates, "answers": len(body.answers)}
         self.library.audit.note("adapt", institution, detail)
         self.metrics.labels.labels(institution).inc(added.stored)
-        return _adapted(posterior, state.pool.institutions, added)
+        asked = {same_text(one.input) for one in examples}
+        found = [one for one in conflicts(self.library, institution) if same_text(one.newest.input) in asked]
+        return _adapted(posterior, state.pool.institutions, added, found)
 
     def _record_feedback(self, body: Judged, institution: str) -> Kept:
         known = self.library.outcomes.by_id([body.run_id]).get(body.run_id)
@@ -183,7 +188,7 @@ def _at_most(most: int, got: int, what: str) -> None:
         raise HTTPException(413, f"at most {most} {what} are taken at once, got {got}; send the rest later")
 
 
-def _adapted(posterior: Posterior, past: Sequence[str], added: Added) -> Adapted:
+def _adapted(posterior: Posterior, past: Sequence[str], added: Added, found: Sequence[Conflict]) -> Adapted:
     shares = institution_shares(posterior.fit)
     most = sorted(zip(shares.tolist(), past, strict=True), key=lambda one: (-one[0], one[1]))[:LEANS_ON]
     return Adapted(
@@ -193,8 +198,14 @@ def _adapted(posterior: Posterior, past: Sequence[str], added: Added) -> Adapted
         labels=posterior.labels,
         scored=posterior.scored,
         method=posterior.method,
+        conflicts=[_conflicting(one) for one in found],
         leans_on=[Leaning(institution=name, weight=share) for share, name in most],
     )
+
+
+def _conflicting(one: Conflict) -> Conflicting:
+    others = list(dict.fromkeys(other.output for other in one.others))
+    return Conflicting(input=one.newest.input, output=one.newest.output, others=others)
 
 
 def _institution(library: Library, selector: LibraryExampleSelector, name: str) -> Institution:

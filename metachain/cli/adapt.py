@@ -1,5 +1,6 @@
 """``metachain adapt``: stores the labels of a target institution and computes its posterior."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from metachain import cli, data, deidentification, learning
 from metachain import library as libraries
-from metachain.cli.shared.options import Deidentify, Institution, LibraryPath, Purpose
+from metachain.cli.shared.options import Deidentify, Institution, KeepBoth, LibraryPath, Purpose
 
 __all__ = ["adapt"]
 
@@ -18,6 +19,7 @@ def adapt(
     support: Annotated[
         Path | None, typer.Argument(help="JSON Lines of the institution's labelled examples; none if left out.")
     ] = None,
+    keep_both: KeepBoth = False,
     answers: Annotated[
         Path | None, typer.Option(help="Text file of all answers of the institution, such as its codes, one a line.")
     ] = None,
@@ -29,11 +31,13 @@ def adapt(
     Example: metachain adapt hospitals.db st-marys few.jsonl --answers codes.txt
     """
     examples = data.read_demonstrations(support, institution) if support else []
+    if keep_both:
+        examples = [replace(one, metadata={**one.metadata, "keep_both": True}) for one in examples]
     answer_list = data.read_answers(answers) if answers else []
     gate = deidentification.gate_named(deidentify)
     with libraries.Library.open(library, create=False, purpose=purpose, gate=gate) as opened:
         prior = learning.load_prior(opened, institution)
-        added = opened.add(examples)
+        added = opened.add(examples, anew=True)
         if answer_list:
             listed = opened.list_answers(institution, answer_list)
             cli.out.print(f"{len(listed)} answers listed for {institution}")
@@ -43,6 +47,8 @@ def adapt(
         learning.save_posterior(opened, posterior)
         counts = {"stored": added.stored, "duplicates": added.duplicates, "answers": len(answer_list)}
         opened.audit.note("adapt", institution, counts)
+        found = learning.conflicts(opened, institution)
     learned = posterior.method == "metachain"
     use = "learned selection" if learned else "plain nearest neighbours (the guard's choice)"
+    cli.print_conflicts(institution, found)
     cli.out.print(f"adapted to {institution} with {posterior.labels} labels; it will use {use}")

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from metachain import cli, deidentification, workers
+from metachain import cli, deidentification, learning, workers
 from metachain import data as data_files
 from metachain import library as libraries
-from metachain.cli.shared.options import Dask, Deidentify, LibraryPath
+from metachain.cli.shared.options import Dask, Deidentify, KeepBoth, LibraryPath
 from metachain.errors import DataError
 from metachain.files import check_writable
 
@@ -42,6 +42,7 @@ def add(
         typer.Option(help="Audience of institutions that have no rule yet: everyone, nobody, group:NAME,… or names."),
     ] = "",
     deidentify: Deidentify = "off",
+    keep_both: KeepBoth = False,
     no_embed: Annotated[bool, typer.Option("--no-embed", help="Leave embedding for later.")] = False,
     dask: Dask = "",
 ) -> None:
@@ -76,8 +77,12 @@ def add(
                     share=grant,
                     rejected=None if strict else target,
                     source=str(data),
+                    metadata={"keep_both": True} if keep_both else {},
                 )
+                conflicting = {name: learning.conflicts(opened, name) for name in sorted(found.institutions)}
         _print(library, data, target, found)
+        for name, conflicts in conflicting.items():
+            cli.print_conflicts(name, conflicts)
         if not no_embed:
             if found.stored > MANY:
                 cli.out.print(

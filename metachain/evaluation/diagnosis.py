@@ -22,6 +22,7 @@ from metachain.evaluation.library_measures import (
     rehearse,
 )
 from metachain.learning.episodes import LABELS
+from metachain.learning.own_labels import conflicts
 from metachain.learning.pool import Pool
 from metachain.learning.shared_past import pool_of
 from metachain.library.library import Library
@@ -58,6 +59,8 @@ class Diagnosis:
     """Fewest own labels that make the other institutions unnecessary; None where no number was enough."""
     verdict: Verdict
     advice: str
+    conflicts: int = 0
+    """Number of texts to which one institution gives several answers (``learning.conflicts``)."""
 
     def __getitem__(self, name: str) -> Condition:
         """Return the condition of that name. Raises KeyError."""
@@ -86,7 +89,8 @@ def diagnose(library: Library, *, seconds: float = BUDGET, progress: Progress = 
     conditions = _conditions(measured, seconds)
     enough = break_even(measured.rehearsed)
     verdict, advice = _verdict(conditions, enough)
-    return Diagnosis(len(pool.institutions), len(pool.owner), conditions, enough, verdict, advice)
+    conflicting = sum(len(conflicts(library, name)) for name in pool.institutions)
+    return Diagnosis(len(pool.institutions), len(pool.owner), conditions, enough, verdict, advice, conflicting)
 
 
 def check_seconds(seconds: float) -> None:

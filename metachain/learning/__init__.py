@@ -9,21 +9,23 @@ if TYPE_CHECKING:
     from metachain.learning.artifacts import load_posterior, load_prior, save_posterior, save_prior
     from metachain.learning.episodes import LABELS
     from metachain.learning.guard import ARMS, NEAREST, mean_scores
+    from metachain.learning.own_labels import Conflict, conflicts
     from metachain.learning.posterior import Posterior, adapt
     from metachain.learning.prior import Prior, learn, learned_from, statistics_of
     from metachain.learning.site_statistics import Contribution, read_contribution
     from metachain.learning.soft_labels import scored_answers
     from metachain.learning.unlearning import Receipt, forget
 
-__all__ = ["ARMS", "LABELS", "NEAREST", "Contribution", "Posterior", "Prior", "Receipt", "Suggestion", "adapt"]
-__all__ += ["forget", "learn", "learned_from", "load_posterior", "load_prior", "mean_scores", "read_contribution"]
-__all__ += ["save_posterior", "save_prior", "scored_answers", "statistics_of", "suggest_labels"]
+__all__ = ["ARMS", "LABELS", "NEAREST", "Conflict", "Contribution", "Posterior", "Prior", "Receipt", "Suggestion"]
+__all__ += ["adapt", "conflicts", "forget", "learn", "learned_from", "load_posterior", "load_prior", "mean_scores"]
+__all__ += ["read_contribution", "save_posterior", "save_prior", "scored_answers", "statistics_of", "suggest_labels"]
 __getattr__, __dir__ = lazily(
     __name__,
     active_learning="Suggestion suggest_labels",
     artifacts="load_posterior load_prior save_posterior save_prior",
     episodes="LABELS",
     guard="ARMS NEAREST mean_scores",
+    own_labels="Conflict conflicts",
     posterior="Posterior adapt",
     prior="Prior learn learned_from statistics_of",
     site_statistics="Contribution read_contribution",

@@ -15,7 +15,7 @@ from metachain.errors import NotFoundError, SharingError
 from metachain.learning.gaussian_process import Listed
 from metachain.learning.index import Neighbours
 from metachain.learning.neighbours import NEIGHBOURS
-from metachain.learning.own_labels import current_labels, newest_first, read_own_labels
+from metachain.learning.own_labels import newest_first, read_current_labels
 from metachain.learning.pool import Pool, make_pool, taken
 from metachain.learning.prior import Prior
 from metachain.learning.shared_past import SharedPast, include, read_shared_past
@@ -165,9 +165,7 @@ def load_institution(
     """
     moment = moment or library.state(institution)
     shared, past_read = past or load_past(prior, library, institution)
-    own, numbers = read_own_labels(library, institution)
-    if past_read.pool.meaning is None:
-        own = current_labels(own, numbers)
+    own, numbers = read_current_labels(library, institution, exclusive=past_read.pool.meaning is None)
     support = make_pool(own, _vectors(past_read, library, own, known), past_read.pool.answers)
     scored = scored_answers(
         library.outcomes.latest_scored(institution),
@@ -182,8 +180,6 @@ def load_institution(
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
     listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
-    digest = sha256(repr((past_read.digest(prior.key, prior.hash), list_given, scored)).encode())
-    include(digest, own)
     return InstitutionState(
         institution,
         moment,
@@ -197,8 +193,15 @@ def load_institution(
         near,
         list_given,
         listed,
-        digest.hexdigest(),
+        _digest((past_read.digest(prior.key, prior.hash), list_given, scored), own),
     )
+
+
+def _digest(inputs: tuple[object, ...], own: Sequence[Demonstration]) -> str:
+    """SHA-256 of inputs, by their ``repr``, and of labels."""
+    digest = sha256(repr(inputs).encode())
+    include(digest, own)
+    return digest.hexdigest()
 
 
 def _whole(prior: Prior, library: Library) -> Reach:

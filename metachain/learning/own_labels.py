@@ -1,14 +1,43 @@
-"""What the target institution itself said of each text: the newest of its labels counts."""
+"""Own labels of an institution: of several answers to one text the newest counts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import same_text
 from metachain.errors import NotFoundError
 from metachain.library.library import Library
 
-__all__ = ["current_labels", "newest_first", "read_own_labels"]
+__all__ = ["Conflict", "conflicts", "current_labels", "keeps_both", "newest_first"]
+__all__ += ["read_current_labels", "read_own_labels"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A text to which one institution has given several answers."""
+
+    newest: Demonstration
+    """The one that counts for this text."""
+    others: tuple[Demonstration, ...]
+    """Those with another answer, the newest first."""
+
+
+def conflicts(library: Library, institution: str) -> tuple[Conflict, ...]:
+    """Conflicts among an institution's demonstrations, in the order of their texts, without those to be kept both."""
+    labels, numbers = read_own_labels(library, institution)
+    found = []
+    for _, (first, *others) in sorted(newest_first(labels, numbers).items()) if numbers else ():
+        newest = labels[first]
+        differing = tuple(labels[place] for place in others if _contradict(newest, labels[place]))
+        if differing:
+            found.append(Conflict(newest, differing))
+    return tuple(found)
+
+
+def keeps_both(one: Demonstration) -> bool:
+    """True if ``metadata.keep_both`` says that its answer is right beside others to the same text."""
+    return one.metadata.get("keep_both") is True
 
 
 def read_own_labels(library: Library, institution: str) -> tuple[Sequence[Demonstration], Mapping[str, int]]:
@@ -24,6 +53,14 @@ def read_own_labels(library: Library, institution: str) -> tuple[Sequence[Demons
     if all(answers.setdefault(same_text(one.input), one.output) == one.output for one in labels):
         return labels, {}
     return labels, library.change_numbers(institution)
+
+
+def read_current_labels(
+    library: Library, institution: str, *, exclusive: bool
+) -> tuple[Sequence[Demonstration], Mapping[str, int]]:
+    """``read_own_labels``, where answers are ``exclusive``, as labels are, without the superseded ones."""
+    labels, numbers = read_own_labels(library, institution)
+    return current_labels(labels, numbers) if exclusive else labels, numbers
 
 
 def newest_first(labels: Sequence[Demonstration], numbers: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
@@ -45,8 +82,12 @@ def current_labels(labels: Sequence[Demonstration], numbers: Mapping[str, int]) 
     for first, *others in newest_first(labels, numbers).values():
         newest = labels[first]
         older = (place for place in others if numbers[labels[place].id] < numbers[newest.id])
-        superseded.update(place for place in older if labels[place].output != newest.output)
+        superseded.update(place for place in older if _contradict(newest, labels[place]))
     return [one for place, one in enumerate(labels) if place not in superseded]
+
+
+def _contradict(one: Demonstration, other: Demonstration) -> bool:
+    return one.output != other.output and not keeps_both(one) and not keeps_both(other)
 
 
 def _ranked(labels: Sequence[Demonstration], places: Sequence[int], numbers: Mapping[str, int]) -> tuple[int, ...]:

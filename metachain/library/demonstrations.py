@@ -1,13 +1,14 @@
 """Demonstrations in the database: checking and storing new ones, reading stored ones."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, true
+from sqlalchemy import ColumnElement, Connection, Row, func, select, true, update
 
 from metachain.data.demonstration import Demonstration
-from metachain.embedding.similarity import text_sha256
+from metachain.embedding.similarity import same_text, text_sha256
 from metachain.errors import DataError, NotFoundError
 from metachain.library.audit_chain import note
 from metachain.library.caller import caller
@@ -69,6 +70,8 @@ def insert_demonstrations(
     share: Grant | None,
     refused: Refused | None,
     origin: Origin,
+    *,
+    anew: bool,
 ) -> Added:
     """Store demonstrations within a transaction of the keeper that writes alone; see ``Library.add``."""
     stored = duplicates = 0
@@ -79,11 +82,12 @@ def insert_demonstrations(
         fresh, known = _split_new_and_known(connection, chunk, refused)
         insert_new(connection, table, [_row_of(one, origin, number) for one in fresh])
         index_vectors(connection, [text_sha256(one.input) for one in fresh])
-        changed.update(one.institution for one in fresh)
+        again = _say_again(connection, known, number) if anew else ()
+        changed.update(one.institution for one in (*fresh, *again))
         institutions.update(one.institution for _, one in chunk)
-        stored, duplicates = stored + len(fresh), duplicates + known
+        stored, duplicates = stored + len(fresh), duplicates + len(known)
     bump_revision(connection, changed)
-    if stored:
+    if changed:
         bump_counter(connection, "demonstrations")
     if share is not None:
         set_default_grant(connection, institutions, share)
@@ -174,26 +178,46 @@ def from_row(row: Row[Any]) -> Demonstration:
 
 def _split_new_and_known(
     connection: Connection, chunk: Sequence[tuple[int, Demonstration]], refused: Refused | None
-) -> tuple[list[Demonstration], int]:
-    """New demonstrations, and the number of those that the library already has.
+) -> tuple[list[Demonstration], list[Demonstration]]:
+    """New demonstrations, and those that the library already has.
 
     If an id already stands for another text, ``refused`` is called; without ``refused`` it is a DataError.
     """
     rows = connection.execute(with_keys(connection, table, [one.key for _, one in chunk]))
     known = {one.key: one for one in map(from_row, rows)}
-    fresh, duplicates = [], 0
+    fresh: list[Demonstration] = []
+    again: list[Demonstration] = []
     for position, one in chunk:
         held = known.setdefault(one.key, one)
         if held is one:
             fresh.append(one)
         elif held == one:
-            duplicates += 1
+            again.append(one)
         else:
             reason = f"id {one.id!r} of {one.institution!r} already stands for another text; give it its own id"
             if refused is None:
                 raise DataError(reason)
             refused(position, reason)
-    return fresh, duplicates
+    return fresh, again
+
+
+def _say_again(connection: Connection, again: Sequence[Demonstration], number: int) -> list[Demonstration]:
+    """Give those of ``again`` the present number that a later answer to the same text had superseded; returns them."""
+    said: list[Demonstration] = []
+    for institution in sorted({one.institution for one in again}):
+        rows = connection.execute(select(table).where(table.c.institution == institution)).all()
+        own = {row.id: row for row in rows}
+        by_text: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+        for row in rows:
+            by_text[same_text(row.input)].append(row)
+        for one in (one for one in again if one.institution == institution):
+            alike = by_text[same_text(one.input)]
+            if any(row.output != one.output and row.number > own[one.id].number for row in alike):
+                said.append(one)
+    for one in said:
+        where = table.c.institution == one.institution, table.c.id == one.id
+        connection.execute(update(table).where(*where).values(number=number))
+    return said
 
 
 def _admissible(

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -108,10 +108,14 @@ def ingest(
     share: Grant | None = None,
     rejected: str | Path | None = None,
     source: str = "the rows",
+    metadata: Mapping[str, Any] = EMPTY,
 ) -> Ingested:
-    """Store the demonstrations of rows in one transaction; see ``ingest_file``. ``source`` names the rows in errors."""
+    """Store the demonstrations of rows in one transaction; see ``ingest_file``. ``source`` names the rows in errors.
+
+    ``metadata`` is added to that of each row.
+    """
     with RejectedFile(Path(rejected)) if rejected else nullcontext() as file:
-        intake = _Intake(rows, institution, strict, source, None if strict else file)
+        intake = _Intake(rows, institution, strict, source, None if strict else file, metadata)
         added = library.add(intake.demonstrations(), share=share, refused=intake.refuse)
         intake.report()
     return Ingested(
@@ -186,6 +190,7 @@ class _Intake:
     strict: bool
     source: str
     file: RejectedFile | None
+    metadata: Mapping[str, Any]
     rejected: int = 0
     reasons: list[str] = field(default_factory=list)
     institutions: set[str] = field(default_factory=set)
@@ -204,7 +209,7 @@ class _Intake:
                 self._accepted += 1
                 self._last.append(row)
                 self.institutions.add(made.institution)
-                yield made
+                yield replace(made, metadata={**made.metadata, **self.metadata}) if self.metadata else made
         self._ended = True
         self._raise_if_strict()
 

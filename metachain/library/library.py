@@ -112,17 +112,21 @@ class Library:
         share: Grant | None = None,
         refused: Refused | None = None,
         origin: Origin = "imported",
+        anew: bool = False,
     ) -> Added:
         """Store demonstrations in one transaction: on return all of them are on disk, on an error none is.
 
-        Adding a demonstration again changes nothing. ``share`` is the grant of those institutions that have never
-        stated a sharing rule; without ``share`` they share with nobody. Raises DataError if an id of an institution
-        already stands for another text, or if the gate refuses a demonstration. With ``refused`` given, it is called
-        for each of these instead, and the others are stored. What came in at run time (``origin``) waits for
-        ``review``.
+        Adding a demonstration again changes nothing. With ``anew`` the demonstrations are what their institutions say
+        now: one that a later answer to the same text has superseded is the newest again. ``share`` is the grant of
+        those institutions that have never stated a sharing rule; without ``share`` they share with nobody. Raises
+        DataError if an id of an institution already stands for another text, or if the gate refuses a demonstration.
+        With ``refused`` given, it is called for each of these instead, and the others are stored. What came in at run
+        time (``origin``) waits for ``review``.
         """
         with writing(self._engine, KEEPER, alone=True) as connection:
-            return stored.insert_demonstrations(connection, self._gate, demonstrations, share, refused, origin)
+            return stored.insert_demonstrations(
+                connection, self._gate, demonstrations, share, refused, origin, anew=anew
+            )
 
     def record_answer(self, outcome: Outcome, selection_id: str = "", **facts: str | int | None) -> None:
         """Store the answer of a chain, and complete the audit's entry of its selection, in one transaction.

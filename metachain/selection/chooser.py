@@ -17,6 +17,7 @@ from metachain.learning.gaussian_process import co_treatment_kernel
 from metachain.learning.index import Neighbours, similarities
 from metachain.learning.institution_state import InstitutionState
 from metachain.learning.neighbours import NEIGHBOURS
+from metachain.learning.own_labels import keeps_both
 from metachain.learning.policy import Policy
 from metachain.learning.posterior import Posterior
 from metachain.learning.reply_profile import reply_profile
@@ -68,7 +69,9 @@ class Chooser:
         probability = posterior.calibration.of(plausibility(candidates, posterior.fit, profile, kernel))
         left_out = self._left_out(candidates.rows, without)
         words = _own_words(state, texts, candidates.rows, left_out)
-        probability, left_out = _believed(candidates, probability, words, left_out, exclusive=pool.meaning is None)
+        probability, contradicting = _believed(candidates, probability, words)
+        if pool.meaning is None:
+            left_out |= contradicting & ~_kept_both(state, texts, candidates.rows.shape)
         given = choose(
             self.policy,
             candidates,
@@ -145,19 +148,26 @@ def _own_words(state: InstitutionState, texts: Sequence[str], rows: Rows, left_o
 
 
 def _believed(
-    candidates: Candidates, probability: Floats, words: Rows, left_out: NDArray[np.bool_], *, exclusive: bool
+    candidates: Candidates, probability: Floats, words: Rows
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Probabilities (n, m), given the institution's own words, and the candidates that must not be shown.
+    """Probabilities (n, m), given the institution's own words, and marks of the candidates that contradict these.
 
-    An own word's answer gets the probability .99, all others share the rest. Where answers are ``exclusive``, as labels
-    are, those that contradict it are left out.
+    An own word's answer gets the probability .99, all others share the rest.
     """
     known = words[:, None] >= 0
-    answer = np.take_along_axis(candidates.answer, np.maximum(words, 0)[:, None], axis=1) if known.any() else words
-    agrees = candidates.answer == answer.reshape(-1, 1)
+    answer = np.take_along_axis(candidates.answer, np.maximum(words, 0)[:, None], axis=1)
+    agrees = candidates.answer == answer
     told = np.where(agrees, OWN_WORD_PROBABILITY, (1 - OWN_WORD_PROBABILITY) * probability)
-    believed = np.where(known, told, probability)
-    return believed, left_out | (known & ~agrees) if exclusive else left_out
+    return np.where(known, told, probability), known & ~agrees
+
+
+def _kept_both(state: InstitutionState, texts: Sequence[str], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Mark (n, m) the own labels of each query's very text that are right beside others."""
+    kept = np.zeros(shape, bool)
+    labels = state.support.demonstrations
+    for i, text in enumerate(texts):
+        kept[i, [place for place in state.said.get(same_text(text), ()) if keeps_both(labels[place])]] = True
+    return kept
 
 
 def _with_words(given: Given, words: Rows) -> Given:

@@ -136,6 +136,7 @@ def use_learning(library: metachain.Library, outcomes: Sequence[libraries.Outcom
     assert_type(learning.load_posterior(library, "st-marys"), learning.Posterior)
     suggested: Sequence[learning.Suggestion] = learning.suggest_labels(library, posterior, ["knee"], 1)
     assert_type(suggested[0].gain, float)
+    assert_type(learning.conflicts(library, "st-marys"), tuple[learning.Conflict, ...])
     assert_type(len(learning.scored_answers(outcomes, ["knee"], None)), int)
     assert_type(learning.forget(library, institution="mercy"), learning.Receipt)
 

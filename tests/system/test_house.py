@@ -80,6 +80,7 @@ FRONT_DOORS = {
     ],
     "metachain.learning": [
         "ARMS",
+        "Conflict",
         "Contribution",
         "LABELS",
         "NEAREST",
@@ -88,6 +89,7 @@ FRONT_DOORS = {
         "Receipt",
         "Suggestion",
         "adapt",
+        "conflicts",
         "forget",
         "learn",
         "learned_from",
@@ -141,6 +143,7 @@ FRONT_DOORS = {
         "main",
         "one_line",
         "out",
+        "print_conflicts",
         "print_diagnosis",
         "print_evaluation",
         "print_institutions",

@@ -31,6 +31,10 @@ Purpose = Annotated[
 Deidentify = Annotated[
     str, typer.Option(envvar="METACHAIN_DEIDENTIFY", help="Action on patient identifiers: off, flag, redact or refuse.")
 ]
+KeepBoth = Annotated[
+    bool,
+    typer.Option("--keep-both", help="Keep all answers to one text as right; else the newest supersedes older ones."),
+]
 Recorded = Annotated[bool, typer.Option("--audit/--no-audit", help="Record what is handed out in the library's audit.")]
 Model = Annotated[
     str, typer.Option(help='Chat model: "offline", "local", or provider:name such as anthropic:claude-haiku-4-5.')

@@ -17,6 +17,7 @@ from metachain.evaluation.result import Evaluation
 from metachain.evaluation.result_rows import PartWorth, SummaryRow, at_skill
 from metachain.learning.episodes import LABELS
 from metachain.learning.guard import ARMS, NEAREST
+from metachain.learning.own_labels import Conflict
 from metachain.learning.prior import GuardResult
 from metachain.learning.unlearning import Receipt
 from metachain.reporting.comparison import BASELINE, OURS, differences, fares, ordered, variants, worths
@@ -24,8 +25,8 @@ from metachain.reporting.verdict import verdict
 from metachain.reporting.wording import listed, number, percent, points, score, share
 from metachain.selection.selection import Selection
 
-__all__ = ["print_diagnosis", "print_evaluation", "print_institutions", "print_lesson", "print_receipt"]
-__all__ += ["print_selection", "print_summary", "print_verdict"]
+__all__ = ["print_conflicts", "print_diagnosis", "print_evaluation", "print_institutions", "print_lesson"]
+__all__ += ["print_receipt", "print_selection", "print_summary", "print_verdict"]
 Row = TypeVar("Row", SummaryRow, PartWorth)
 HOLDS = {True: "yes", False: "no", None: "can't tell"}
 KINDS = {
@@ -92,9 +93,23 @@ def print_selection(selection: Selection) -> None:
     out.print(table)
 
 
+def print_conflicts(institution: str, found: Sequence[Conflict]) -> None:
+    """Print how many texts of an institution have several answers, with an example; nothing without any."""
+    if not found:
+        return
+    newest, other = found[0].newest, found[0].others[0]
+    out.print(
+        f"{len(found)} text(s) of {institution} have several answers: the newest counts. "
+        f"{short(newest.input)!r} was {short(other.output)!r}, and is {short(newest.output)!r}. "
+        "Where both are right, add them with --keep-both"
+    )
+
+
 def print_diagnosis(found: Diagnosis) -> None:
     """Print the ten conditions with the numbers that decide them, and the verdict."""
     title = f"{found.institutions} institutions, {found.demonstrations} demonstrations"
+    if found.conflicts:
+        title += f", {found.conflicts} text(s) with several answers of one institution"
     table = Table("condition, and what is measured", "holds", "measured", "holds if", title=title)
     for kind, heading in (("use", "use meta-learning when"), ("avoid", "don't when")):
         table.add_row(heading, style="bold")

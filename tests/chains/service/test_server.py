@@ -281,6 +281,22 @@ def test_adapting_stores_and_digests_examples(served: Served) -> None:
     assert served.library.listed_answers("new") == ("code 7", "code 8")
 
 
+def test_adapting_tells_of_several_answers_to_one_text(served: Served) -> None:
+    """Those of the request's texts only; the newest counts, is shown for its text, and can be said again."""
+    for answer in ("code 6", "code 7", "code 6"):
+        body = {"examples": [{"input": QUERY, "output": answer}]}
+        told = served.ask("new", "/adapt", body).json()
+        shown = served.ask("new", "/explain", {"input": f"{QUERY}."}).json()["demonstrations"][-1]
+        assert (shown["institution"], shown["output"]) == ("new", answer)
+        assert shown["reason"] == "your own label for this text"
+        assert told["labels"] == 1
+    assert told["conflicts"] == [{"input": QUERY, "output": "code 6", "others": ["code 7"]}]
+    other = served.ask("new", "/adapt", {"examples": [{"input": "another text", "output": "code 7"}]}).json()
+    assert other["conflicts"] == []
+    kept = [{"input": "a third", "output": answer, "metadata": {"keep_both": True}} for answer in ("1", "2")]
+    assert served.ask("new", "/adapt", {"examples": kept}).json()["conflicts"] == []
+
+
 def test_a_new_hospitals_examples_are_shared_with_nobody(served: Served) -> None:
     """Who has never said whom it shares with shares with nobody."""
     served.ask("new", "/adapt", {"examples": [{"input": QUERY, "output": "only ours"}]})
