@@ -16,10 +16,14 @@ EMPTY: Mapping[str, str] = {}
 
 
 def named_columns(pairs: Iterable[str]) -> dict[str, str]:
-    """Parse texts such as ``input=description`` into a mapping of our fields to columns. Raises DataError otherwise."""
+    """Parse texts such as ``input=description`` into a mapping of our fields to columns. Raises DataError otherwise.
+
+    ``date`` stands for ``metadata.date``.
+    """
     columns: dict[str, str] = {}
     for pair in pairs:
         ours, _, theirs = pair.partition("=")
+        ours = "metadata.date" if ours == "date" else ours
         if not theirs or ours in columns:
             raise DataError(f"--column takes FIELD=COLUMN, each field once, such as input=description; got {pair!r}")
         columns[ours] = theirs

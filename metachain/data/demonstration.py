@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -48,6 +49,20 @@ class Demonstration:
     def patient(self) -> str | None:
         """Patient named by ``metadata.patient``; all data of a patient can be erased together. None without one."""
         return patient_of(self.metadata)
+
+    @property
+    def date(self) -> datetime | None:
+        """Moment of ``metadata.date``, when the answer was given (``date_of``). None without one."""
+        return date_of(self.metadata)
+
+
+def date_of(metadata: Mapping[str, Any]) -> datetime | None:
+    """Moment of ``metadata.date``, an ISO 8601 day or moment, in UTC unless a zone is given; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(metadata["date"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def patient_of(metadata: Mapping[str, Any]) -> str | None:

@@ -12,6 +12,9 @@ from metachain.library.library import Library
 __all__ = ["Conflict", "conflicts", "current_labels", "keeps_both", "newest_first"]
 __all__ += ["read_current_labels", "read_own_labels"]
 
+Age = tuple[float, int]
+"""Moment at which an answer was given, in seconds, 0 where that isn't known; number of the change it came in with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
@@ -66,23 +69,20 @@ def read_current_labels(
 def newest_first(labels: Sequence[Demonstration], numbers: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     """Places of the labels of each text (``similarity.same_text``), the newest first.
 
-    Of labels that came in with one change, those whose answer more of them have come first, then the last id.
+    Where all labels of a text have a date (``Demonstration.date``), the latest is the newest, else the one that came in
+    last. Of equally new ones, those whose answer more of them have come first, then the last id.
     """
-    places: defaultdict[str, list[int]] = defaultdict(list)
-    for place, one in enumerate(labels):
-        places[same_text(one.input)].append(place)
-    return {text: _ranked(labels, found, numbers) for text, found in places.items()}
+    return {text: tuple(place for place, _ in found) for text, found in _ranked(labels, numbers).items()}
 
 
 def current_labels(labels: Sequence[Demonstration], numbers: Mapping[str, int]) -> Sequence[Demonstration]:
-    """Labels without the superseded ones: those of a text that a later change answered differently."""
+    """Labels without the superseded ones: those of a text that was later answered differently."""
     if not numbers:
         return labels
     superseded: set[int] = set()
-    for first, *others in newest_first(labels, numbers).values():
-        newest = labels[first]
-        older = (place for place in others if numbers[labels[place].id] < numbers[newest.id])
-        superseded.update(place for place in older if _contradict(newest, labels[place]))
+    for (first, newest), *others in _ranked(labels, numbers).values():
+        older = (place for place, age in others if age < newest)
+        superseded.update(place for place in older if _contradict(labels[first], labels[place]))
     return [one for place, one in enumerate(labels) if place not in superseded]
 
 
@@ -90,7 +90,22 @@ def _contradict(one: Demonstration, other: Demonstration) -> bool:
     return one.output != other.output and not keeps_both(one) and not keeps_both(other)
 
 
-def _ranked(labels: Sequence[Demonstration], places: Sequence[int], numbers: Mapping[str, int]) -> tuple[int, ...]:
-    said = {place: (numbers.get(labels[place].id, 0), labels[place].output) for place in places}
+def _ranked(labels: Sequence[Demonstration], numbers: Mapping[str, int]) -> dict[str, list[tuple[int, Age]]]:
+    """Places and ages of the labels of each text, the newest first."""
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for place, one in enumerate(labels):
+        places[same_text(one.input)].append(place)
+    return {text: _newest_first(labels, found, numbers) for text, found in places.items()}
+
+
+def _newest_first(
+    labels: Sequence[Demonstration], places: Sequence[int], numbers: Mapping[str, int]
+) -> list[tuple[int, Age]]:
+    dates = [labels[place].date for place in places]
+    by_date = [one.timestamp() for one in dates if one is not None]
+    first = by_date if len(by_date) == len(places) else [0.0] * len(places)
+    ages = [(moment, numbers.get(labels[place].id, 0)) for moment, place in zip(first, places, strict=True)]
+    said = {place: (age, labels[place].output) for place, age in zip(places, ages, strict=True)}
     votes = Counter(said.values())
-    return tuple(sorted(places, key=lambda place: (said[place][0], votes[said[place]], place), reverse=True))
+    order = sorted(places, key=lambda place: (said[place][0], votes[said[place]], place), reverse=True)
+    return [(place, said[place][0]) for place in order]

@@ -36,7 +36,10 @@ class Chosen:
 
     demonstration: Demonstration
     score: float
-    """Quotient of the apportionment by which it was chosen; similarity where plain nearest neighbours chose."""
+    """Quotient of the apportionment by which it was chosen; similarity where plain nearest neighbours chose.
+
+    1 for the institution's own answer to this very text.
+    """
     similarity: float
     """Hybrid similarity of its input to the query, in [-1, 1]."""
     plausibility: float

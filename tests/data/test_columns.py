@@ -11,6 +11,13 @@ def test_columns_are_named_in_pairs() -> None:
     assert named_columns(["input=text", "metadata.x=a=b"]) == {"input": "text", "metadata.x": "a=b"}
 
 
+def test_a_date_is_metadata() -> None:
+    """``date`` is short for ``metadata.date``, so that the two are one field."""
+    assert named_columns(["date=given on"]) == {"metadata.date": "given on"}
+    with pytest.raises(DataError, match="each field once"):
+        named_columns(["date=a", "metadata.date=b"])
+
+
 @pytest.mark.parametrize(
     ("pairs", "complaint"),
     [

@@ -87,6 +87,21 @@ def test_what_is_said_again_anew_is_the_newest(library: Library) -> None:
     assert library.content_version() == again
 
 
+def test_dates_decide_where_all_have_one(library: Library) -> None:
+    """An older year that is imported later supersedes nothing; where one has no date, the last that came in counts."""
+    library.add([label("hip", "new", date="2024-05-01"), label("knee", "new", date="2024-05-01T08:00:00+02:00")])
+    library.add([label("hip.", "old", date="2018"), label("knee.", "old", date="2018-05-01")])
+    assert current(library) == {("hip.", "old"), ("knee", "new")}  # a year alone is no date
+    library.add([label("KNEE", "newer", date="2024-05-01T07:00:00Z"), label("hip !", "last")])
+    assert current(library) == {("hip !", "last"), ("KNEE", "newer")}
+
+
+@pytest.mark.parametrize("date", [2018, "soon", "", None, ["2018-05-01"], "05/01/2018"])
+def test_anything_else_is_no_date(date: object) -> None:
+    """It stays in the metadata and orders nothing."""
+    assert label("hip", "a", date=date).date is None
+
+
 def test_an_institution_without_labels_has_no_conflict(library: Library) -> None:
     """Nor does one whose texts all have one answer; their order is not read."""
     assert conflicts(library, NAME) == ()
