@@ -1,25 +1,29 @@
 """What the institution itself last said of a text is shown first for that text, next to the query."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from handmade import Tiny, demonstrations, learned_library, metachain
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import filled, hospitals, note_writers, rarely
 
-from metachain.chains import classification_chain, few_shot_chain
+from metachain.chains import MetaChainToolkit, classification_chain, few_shot_chain
 from metachain.chains.local.offline import OfflineChatModel
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import same_text
+from metachain.learning.artifacts import load_prior
 from metachain.learning.gaussian_process import PLAIN, Settings
 from metachain.learning.policy import Policy
 from metachain.learning.posterior import Posterior, adapt
 from metachain.learning.prior import learn
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
-from metachain.retrievers import MetaExampleSelector
+from metachain.retrievers import DemonstrationRetriever, LibraryExampleSelector, MetaExampleSelector
+from metachain.selection.chooser import OWN_WORD
 from metachain.selection.selection import Selection
 from metachain.selection.selector import Selector
 from metachain.selection.token_budget import select_within
@@ -175,6 +179,24 @@ def test_chains_answer_with_it(tmp_path: Path) -> None:
         for text in (KNOWN, f"{KNOWN}."):
             assert few_shot_chain(model, selector).invoke({"input": text}) == "its own"
             assert classification_chain(model, selector).invoke({"input": text}).label == "its own"
+
+
+def test_every_public_call_shows_it_first(tmp_path: Path) -> None:
+    """Retrievers and tools give the best first, selectors next to the query; the command line answers with it."""
+    place, known, reason = learned_library(str(tmp_path / "h.db"), made := demonstrations()), made[0].input, OWN_WORD
+    with Library.open(place, Tiny()) as library:
+        library.add([Demonstration("new", known, "its own")])
+        selector = Selector(library, adapt(load_prior(library), library, "new"))
+        (document, *_) = DemonstrationRetriever(selector=selector).invoke(known)
+        assert (document.metadata["output"], document.metadata["reason"]) == ("its own", reason)
+        tools = {one.name: one for one in MetaChainToolkit(library=library, institutions=("new",)).get_tools()}
+        found = tools["find_demonstrations"].invoke({"institution": "new", "text": known})
+        (best, *_) = json.loads(found)["demonstrations"] if isinstance(found, str) else found["demonstrations"]
+        assert (best["output"], best["reason"]) == ("its own", reason)
+        examples = LibraryExampleSelector(library).select_examples({"input": known, "institution": "new"})
+        assert examples[-1]["output"] == "its own"
+    assert reason in metachain("select", place, "new", known, environment={"COLUMNS": "200"}).stdout
+    assert "its own" in metachain("ask", place, "new", f"{known}.").stdout
 
 
 @pytest.mark.parametrize(
