@@ -44,12 +44,12 @@ class SelectorContract:
         assert selector.add_example(example) == selector.add_example(example)
         assert selector.select_examples({"input": "helicopter transports"}).count(example) == 1
 
-    def test_the_query_is_never_its_own_demonstration(self, selector: BaseExampleSelector) -> None:
-        """A label is not shown for the same text, in any letter case or white space."""
+    def test_an_added_answer_to_the_very_text_is_shown_next_to_it(self, selector: BaseExampleSelector) -> None:
+        """In any letter case or white space, and with a full stop more."""
         example = {"input": "helicopter transport", "output": "air"}
         selector.add_example(example)
-        for query in ("helicopter transport", "  Helicopter\tTRANSPORT "):
-            assert example not in selector.select_examples({"input": query})
+        for query in ("helicopter transport", "  Helicopter\tTRANSPORT ", "helicopter transport."):
+            assert selector.select_examples({"input": query})[-1] == example
 
     def test_unknown_keys_are_ignored(self, selector: BaseExampleSelector) -> None:
         """A selector receives all variables of a prompt, of any type, and reads only its own."""
