@@ -55,6 +55,11 @@ class Demonstration:
         """Moment of ``metadata.date``, when the answer was given (``date_of``). None without one."""
         return date_of(self.metadata)
 
+    @property
+    def keeps_both(self) -> bool:
+        """True if ``metadata.keep_both`` says that its answer is right beside others to the same text."""
+        return self.metadata.get("keep_both") is True
+
 
 def date_of(metadata: Mapping[str, Any]) -> datetime | None:
     """Moment of ``metadata.date``, an ISO 8601 day or moment, in UTC unless a zone is given; None for anything else."""

@@ -9,8 +9,8 @@ from metachain.embedding.similarity import same_text
 from metachain.errors import NotFoundError
 from metachain.library.library import Library
 
-__all__ = ["Conflict", "conflicts", "current_labels", "keeps_both", "newest_first"]
-__all__ += ["read_current_labels", "read_own_labels"]
+__all__ = ["Conflict", "conflicts", "current_labels", "newest_first", "read_current_labels"]
+__all__ += ["read_own_labels"]
 
 Age = tuple[float, int]
 """Moment at which an answer was given, in seconds, 0 where that isn't known; number of the change it came in with."""
@@ -36,11 +36,6 @@ def conflicts(library: Library, institution: str) -> tuple[Conflict, ...]:
         if differing:
             found.append(Conflict(newest, differing))
     return tuple(found)
-
-
-def keeps_both(one: Demonstration) -> bool:
-    """True if ``metadata.keep_both`` says that its answer is right beside others to the same text."""
-    return one.metadata.get("keep_both") is True
 
 
 def read_own_labels(library: Library, institution: str) -> tuple[Sequence[Demonstration], Mapping[str, int]]:
@@ -87,7 +82,7 @@ def current_labels(labels: Sequence[Demonstration], numbers: Mapping[str, int]) 
 
 
 def _contradict(one: Demonstration, other: Demonstration) -> bool:
-    return one.output != other.output and not keeps_both(one) and not keeps_both(other)
+    return one.output != other.output and not one.keeps_both and not other.keeps_both
 
 
 def _ranked(labels: Sequence[Demonstration], numbers: Mapping[str, int]) -> dict[str, list[tuple[int, Age]]]:

@@ -83,7 +83,7 @@ def insert_demonstrations(
         insert_new(connection, table, [_row_of(one, origin, number) for one in fresh])
         index_vectors(connection, [text_sha256(one.input) for one in fresh])
         again = _say_again(connection, known, number) if anew else ()
-        changed.update(one.institution for one in (*fresh, *again))
+        changed.update(one.institution for one in (*fresh, *again, *_keep_both(connection, known)))
         institutions.update(one.institution for _, one in chunk)
         stored, duplicates = stored + len(fresh), duplicates + len(known)
     bump_revision(connection, changed)
@@ -218,6 +218,20 @@ def _say_again(connection: Connection, again: Sequence[Demonstration], number: i
         where = table.c.institution == one.institution, table.c.id == one.id
         connection.execute(update(table).where(*where).values(number=number))
     return said
+
+
+def _keep_both(connection: Connection, again: Sequence[Demonstration]) -> list[Demonstration]:
+    """Mark those that come again to be kept beside other answers, where they were stored without; returns them."""
+    keys = {one.key: one for one in again if one.keeps_both}
+    if not keys:
+        return []
+    rows = connection.execute(with_keys(connection, table, list(keys))).all()
+    stored = [row for row in rows if not from_row(row).keeps_both]
+    for row in stored:
+        where = table.c.institution == row.institution, table.c.id == row.id
+        metadata = {**(row.metadata or {}), "keep_both": True}
+        connection.execute(update(table).where(*where).values(metadata=metadata))
+    return [keys[row.institution, row.id] for row in stored]
 
 
 def _admissible(

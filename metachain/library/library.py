@@ -116,10 +116,11 @@ class Library:
     ) -> Added:
         """Store demonstrations in one transaction: on return all of them are on disk, on an error none is.
 
-        Adding a demonstration again changes nothing. With ``anew`` the demonstrations are what their institutions say
-        now: one that a later answer to the same text has superseded is the newest again. ``share`` is the grant of
-        those institutions that have never stated a sharing rule; without ``share`` they share with nobody. Raises
-        DataError if an id of an institution already stands for another text, or if the gate refuses a demonstration.
+        Adding a demonstration again changes nothing, but for ``metadata.keep_both``, which it may get later. With
+        ``anew`` the demonstrations are what their institutions say now: one that a later answer to the same text has
+        superseded is the newest again. ``share`` is the grant of those institutions that have never stated a sharing
+        rule; without ``share`` they share with nobody. Raises DataError if an id of an institution already stands for
+        another text, or if the gate refuses a demonstration.
         With ``refused`` given, it is called for each of these instead, and the others are stored. What came in at run
         time (``origin``) waits for ``review``.
         """

@@ -17,7 +17,6 @@ from metachain.learning.gaussian_process import co_treatment_kernel
 from metachain.learning.index import Neighbours, similarities
 from metachain.learning.institution_state import InstitutionState
 from metachain.learning.neighbours import NEIGHBOURS
-from metachain.learning.own_labels import keeps_both
 from metachain.learning.policy import Policy
 from metachain.learning.posterior import Posterior
 from metachain.learning.reply_profile import reply_profile
@@ -166,7 +165,7 @@ def _kept_both(state: InstitutionState, texts: Sequence[str], shape: tuple[int, 
     kept = np.zeros(shape, bool)
     labels = state.support.demonstrations
     for i, text in enumerate(texts):
-        kept[i, [place for place in state.said.get(same_text(text), ()) if keeps_both(labels[place])]] = True
+        kept[i, [place for place in state.said.get(same_text(text), ()) if labels[place].keeps_both]] = True
     return kept
 
 

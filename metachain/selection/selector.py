@@ -42,9 +42,9 @@ class Selector:
     NotFoundError. Safe to share among threads.
 
     Selectors with the same ``pasts`` keep one copy of the demonstrations that all of them share. ``state`` is the one
-    from which the posterior was computed, if at hand. Each selection is
-    recorded in ``library.audit`` before it is returned, and must be permitted at the moment of that record. Where the
-    rules have changed meanwhile, the selector chooses anew.
+    from which the posterior was computed, if at hand. Each selection is recorded in ``library.audit`` before it is
+    returned, and must be permitted at the moment of that record. Where the rules have changed meanwhile, the selector
+    chooses anew.
     """
 
     def __init__(

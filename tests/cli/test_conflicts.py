@@ -42,6 +42,18 @@ def test_both_can_be_kept(tmp_path: Path) -> None:
             ] * 2
 
 
+def test_the_advice_to_keep_both_works_for_what_is_stored(tmp_path: Path) -> None:
+    """A file that comes again with the option marks its demonstrations; without it nothing changes."""
+    place = learned_library(str(tmp_path / "h.db"), demonstrations())
+    old, new = jsonl(tmp_path / "old.jsonl", [OLD]), jsonl(tmp_path / "new.jsonl", [NEW])
+    for file in (old, new):
+        metachain("add", place, file)
+    again = metachain("add", place, new, "--keep-both", environment=WIDE).stdout
+    assert "0 demonstrations added" in again
+    assert "several answers" not in again
+    assert "several answers" not in metachain("adapt", place, "new", new, environment=WIDE).stdout
+
+
 def test_diagnose_counts_them(tmp_path: Path) -> None:
     """In the title and in the file."""
     place = learned_library(str(tmp_path / "h.db"), demonstrations())
