@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,8 +46,18 @@ class Server:
         return httpx.get(f"{self.url}{path}", headers=self.headers(who), timeout=PATIENCE)
 
     def log(self) -> list[dict[str, Any]]:
-        """Log lines; each must be a JSON object."""
-        return [json.loads(line) for line in self.log_file.read_text().splitlines()]
+        """Whole log lines; each must be a JSON object."""
+        return [json.loads(line) for line in self.log_file.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+
+    def logged(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait for a log line: a request's is written after its response was sent."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            for line in self.log():
+                if wanted(line):
+                    return line
+            time.sleep(0.05)
+        raise AssertionError(self.log_file.read_text()[-3000:])
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
         """Stop the server and return its exit status."""
