@@ -72,7 +72,7 @@ def test_a_server_keeps_answers_for_a_time(place: str, tmp_path: Path) -> None:
         while len(ids(place)) > 2 and time.monotonic() < end:
             time.sleep(0.1)
         assert ids(place) == {"new", "scored"}
-        assert server.logged(lambda line: line["message"] == "answers pruned")["answers"] == 2
+        assert server.logged(lambda line: line["message"] == "answers pruned" and line["answers"] == 2)
         begun = time.monotonic()
         server.stop()
         assert time.monotonic() - begun < PATIENCE

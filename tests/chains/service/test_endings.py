@@ -96,6 +96,7 @@ def test_a_statement_ends_after_the_servers_time(postgres_url: str, tmp_path: Pa
             assert server.post("h0", "/classify/invoke", BODY).status_code == 503
             other.rollback()
         assert server.post("h0", "/classify/invoke", BODY).status_code == 200
-        line = server.logged(lambda one: one["message"] == "failed")
+        server.logged(lambda one: one["message"] == "failed")
+        (line,) = (one for one in server.log() if one["message"] == "failed")
         assert (line["error"], line["at"].split(":")[0]) == ("StorageError", "metachain.library.api_keys")
         assert "canceling statement due to statement timeout" in line["reason"]
