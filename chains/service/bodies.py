@@ -8,6 +8,7 @@ __all__ = [
     "LEANS_ON",
     "Adapted",
     "Asked",
+    "Changed",
     "Example",
     "Explained",
     "Institution",
@@ -66,6 +67,19 @@ class Conflicting(BaseModel):
     others: list[str] = Field(description="Its other answers, the newest first.")
 
 
+class Changed(BaseModel):
+    """Moment from which an institution's labels differ from its older ones."""
+
+    told: str = Field(description="The change in one sentence.")
+    since: str = Field(description="Date of the first label after it; empty where that has none.")
+    labels: int = Field(description="Number of its labels from then on.")
+    answer: str | None = Field(description="Answer that was replaced; null where all older labels are concerned.")
+    replacement: str | None = Field(description="Answer given in its place.")
+    forgotten: int = Field(description="Number of older labels that count no more.")
+    sure: bool = Field(description="True where the evidence suffices for an alarm.")
+    to_settle: list[str] = Field(description="Ids of older labels; to label their texts anew would settle it.")
+
+
 class Adapted(BaseModel):
     """State of an institution after adaptation."""
 
@@ -76,6 +90,7 @@ class Adapted(BaseModel):
     scored: int = Field(description="Number of answers with a score and no correction.")
     method: str = Field(description="metachain: learned selection; nearest: plain nearest neighbours.")
     conflicts: list[Conflicting] = Field(description="Texts of this request that have several answers.")
+    changes: list[Changed] = Field(description="Changes of its answers that its labels show.")
     leans_on: list[Leaning] = Field(description=f"The {LEANS_ON} past institutions with the most weight.")
 
 

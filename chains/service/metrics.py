@@ -29,6 +29,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else each metric has a second series
 
 GUARD = "1 where the last selection of an institution was learned, 0 where it was plain nearest neighbours."
+CHANGES = "Changes of an institution's answers that are sure, when it last adapted."
 AGE = "Time since the common prior was learned; NaN where that is unknown."
 
 
@@ -61,6 +62,7 @@ class Metrics(BaseCallbackHandler):
         )
         self.feedback = counter("metachain_feedback", "Answers scored or corrected.", ["institution", "kind"])
         self.labels = counter("metachain_labels", "Labelled examples stored.", ["institution"])
+        self.changes = gauge("metachain_changes", CHANGES, ["institution"], multiprocess_mode="mostrecent")
         self.tokens = counter("metachain_tokens", "Tokens of all models.", ["kind"])
         self.model_calls = counter("metachain_model_calls", "Model calls.", ["outcome"])
         self.library_errors = counter("metachain_library_errors", "Errors of the library's database.", ["kind"])

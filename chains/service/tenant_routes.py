@@ -1,7 +1,7 @@
 """Routes of an institution: adaptation, feedback, label suggestions, and explained selections."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from time import monotonic
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from metachain.chains.service.bodies import (
     LEANS_ON,
     Adapted,
     Asked,
+    Changed,
     Conflicting,
     Explained,
     Institution,
@@ -36,6 +37,7 @@ from metachain.embedding.similarity import same_text
 from metachain.errors import NotFoundError
 from metachain.learning.active_learning import suggest_labels
 from metachain.learning.artifacts import load_prior, save_posterior
+from metachain.learning.changes import Change, describe_change
 from metachain.learning.gaussian_process import institution_shares
 from metachain.learning.own_labels import Conflict, conflicts
 from metachain.learning.posterior import Posterior
@@ -120,6 +122,7 @@ class _Endpoints:
         detail = {"stored": added.stored, "duplicates": added.duplicates, "answers": len(body.answers)}
         self.library.audit.note("adapt", institution, detail)
         self.metrics.labels.labels(institution).inc(added.stored)
+        self.metrics.changes.labels(institution).set(sum(one.sure for one in posterior.changes))
         asked = {same_text(one.input) for one in examples}
         found = [one for one in conflicts(self.library, institution) if same_text(one.newest.input) in asked]
         return _adapted(posterior, state.pool.institutions, added, found)
@@ -199,6 +202,7 @@ def _adapted(posterior: Posterior, past: Sequence[str], added: Added, found: Seq
         scored=posterior.scored,
         method=posterior.method,
         conflicts=[_conflicting(one) for one in found],
+        changes=[_changed(one) for one in posterior.changes],
         leans_on=[Leaning(institution=name, weight=share) for share, name in most],
     )
 
@@ -206,6 +210,11 @@ def _adapted(posterior: Posterior, past: Sequence[str], added: Added, found: Seq
 def _conflicting(one: Conflict) -> Conflicting:
     others = list(dict.fromkeys(other.output for other in one.others))
     return Conflicting(input=one.newest.input, output=one.newest.output, others=others)
+
+
+def _changed(one: Change) -> Changed:
+    values = {name: value for name, value in asdict(one).items() if name != "evidence"}
+    return Changed(told=describe_change(one), **values)
 
 
 def _institution(library: Library, selector: LibraryExampleSelector, name: str) -> Institution:

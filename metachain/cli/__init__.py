@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         learn_policy,
         one_line,
         out,
+        print_changes,
         print_conflicts,
         print_diagnosis,
         print_evaluation,
@@ -29,13 +30,20 @@ if TYPE_CHECKING:
         working,
     )
 
-__all__ = ["ModelOptions", "answering_by_model", "asking", "learn_policy", "main", "one_line", "out", "print_conflicts"]
-__all__ += ["print_diagnosis", "print_evaluation", "print_institutions", "print_lesson", "print_receipt"]
+__all__ = ["ModelOptions", "answering_by_model", "asking", "learn_policy", "main", "one_line", "out", "print_changes"]
+__all__ += [
+    "print_conflicts",
+    "print_diagnosis",
+    "print_evaluation",
+    "print_institutions",
+    "print_lesson",
+    "print_receipt",
+]
 __all__ += ["print_selection", "print_summary", "print_verdict", "short", "working"]
 __getattr__, __dir__ = lazily(
     __name__,
     app="main",
-    shared="ModelOptions answering_by_model asking learn_policy one_line out print_conflicts print_diagnosis "
-    "print_evaluation print_institutions print_lesson print_receipt print_selection print_summary print_verdict "
-    "short working",
+    shared="ModelOptions answering_by_model asking learn_policy one_line out print_changes print_conflicts "
+    "print_diagnosis print_evaluation print_institutions print_lesson print_receipt print_selection print_summary "
+    "print_verdict short working",
 )

@@ -48,7 +48,9 @@ def adapt(
         counts = {"stored": added.stored, "duplicates": added.duplicates, "answers": len(answer_list)}
         opened.audit.note("adapt", institution, counts)
         found = learning.conflicts(opened, institution)
+        texts = {one.id: one.input for one in opened.demonstrations(institution)} if posterior.changes else {}
     learned = posterior.method == "metachain"
     use = "learned selection" if learned else "plain nearest neighbours (the guard's choice)"
     cli.print_conflicts(institution, found)
+    cli.print_changes(institution, posterior.changes, texts)
     cli.out.print(f"adapted to {institution} with {posterior.labels} labels; it will use {use}")

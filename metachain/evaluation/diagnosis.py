@@ -1,7 +1,8 @@
 """Diagnosis of a library: the ten conditions of meta-learning, measured, and a verdict."""
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Literal
 
@@ -21,6 +22,8 @@ from metachain.evaluation.library_measures import (
     neighbour_table_for,
     rehearse,
 )
+from metachain.learning.artifacts import noticed_changes
+from metachain.learning.changes import Change
 from metachain.learning.episodes import LABELS
 from metachain.learning.own_labels import conflicts
 from metachain.learning.pool import Pool
@@ -61,6 +64,8 @@ class Diagnosis:
     advice: str
     conflicts: int = 0
     """Number of texts to which one institution gives several answers (``learning.conflicts``)."""
+    changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+    """Changes of answers in the stored posteriors, by institution (``learning.changes``)."""
 
     def __getitem__(self, name: str) -> Condition:
         """Return the condition of that name. Raises KeyError."""
@@ -90,7 +95,8 @@ def diagnose(library: Library, *, seconds: float = BUDGET, progress: Progress = 
     enough = break_even(measured.rehearsed)
     verdict, advice = _verdict(conditions, enough)
     conflicting = sum(len(conflicts(library, name)) for name in pool.institutions)
-    return Diagnosis(len(pool.institutions), len(pool.owner), conditions, enough, verdict, advice, conflicting)
+    changes = noticed_changes(library)
+    return Diagnosis(len(pool.institutions), len(pool.owner), conditions, enough, verdict, advice, conflicting, changes)
 
 
 def check_seconds(seconds: float) -> None:

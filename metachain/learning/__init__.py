@@ -7,6 +7,7 @@ from metachain._lazy import lazily
 if TYPE_CHECKING:
     from metachain.learning.active_learning import Suggestion, suggest_labels
     from metachain.learning.artifacts import load_posterior, load_prior, save_posterior, save_prior
+    from metachain.learning.changes import Change, describe_change
     from metachain.learning.episodes import LABELS
     from metachain.learning.guard import ARMS, NEAREST, mean_scores
     from metachain.learning.own_labels import Conflict, conflicts
@@ -16,13 +17,35 @@ if TYPE_CHECKING:
     from metachain.learning.soft_labels import scored_answers
     from metachain.learning.unlearning import Receipt, forget
 
-__all__ = ["ARMS", "LABELS", "NEAREST", "Conflict", "Contribution", "Posterior", "Prior", "Receipt", "Suggestion"]
-__all__ += ["adapt", "conflicts", "forget", "learn", "learned_from", "load_posterior", "load_prior", "mean_scores"]
+__all__ = [
+    "ARMS",
+    "LABELS",
+    "NEAREST",
+    "Change",
+    "Conflict",
+    "Contribution",
+    "Posterior",
+    "Prior",
+    "Receipt",
+    "Suggestion",
+]
+__all__ += [
+    "adapt",
+    "conflicts",
+    "describe_change",
+    "forget",
+    "learn",
+    "learned_from",
+    "load_posterior",
+    "load_prior",
+    "mean_scores",
+]
 __all__ += ["read_contribution", "save_posterior", "save_prior", "scored_answers", "statistics_of", "suggest_labels"]
 __getattr__, __dir__ = lazily(
     __name__,
     active_learning="Suggestion suggest_labels",
     artifacts="load_posterior load_prior save_posterior save_prior",
+    changes="Change describe_change",
     episodes="LABELS",
     guard="ARMS NEAREST mean_scores",
     own_labels="Conflict conflicts",

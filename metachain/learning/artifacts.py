@@ -1,5 +1,6 @@
 """Stored artefacts: priors and posteriors, saved in a library and read back."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ from scipy.sparse import csr_array
 from metachain.data.demonstration import check_text
 from metachain.errors import LibraryError, NotFoundError, NotLearnedError
 from metachain.learning.calibration import Calibration
+from metachain.learning.changes import Change
 from metachain.learning.gaussian_process import Fit, Settings
 from metachain.learning.guard import UNLEARNED_SHARPNESS
 from metachain.learning.posterior import Posterior
@@ -17,7 +19,7 @@ from metachain.library.library import Library
 from metachain.timestamps import now
 
 __all__ = ["OWN_PRIOR", "PRIOR", "has_learned", "learned_at", "load_posterior", "load_prior", "name_of"]
-__all__ += ["save_posterior", "save_prior"]
+__all__ += ["noticed_changes", "save_posterior", "save_prior"]
 
 PRIOR_FORMAT = "metachain-prior/3"
 POSTERIOR_FORMAT = "metachain-posterior/4"
@@ -26,6 +28,8 @@ BEFORE_NUMBERS = 0
 """Number of the demonstrations that were in a library before changes were counted."""
 LEARNED_AT = "time of the common prior"
 """Key of ``Library.cache``."""
+POSTERIOR = "posterior of "
+"""Start of the name of a posterior; the institution's name follows."""
 OWN_PRIOR = "prior of "
 """Start of the name of one institution's own prior; the institution's name follows."""
 
@@ -118,6 +122,8 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
         "settings": asdict(fitted.settings),
         "shape": list(fitted.features.shape),
     }
+    if posterior.changes:
+        header["changes"] = [asdict(one) for one in posterior.changes]
     arrays: dict[str, NDArray[Any]] = {
         "standing": fitted.standing,
         "evidence": fitted.evidence,
@@ -151,9 +157,24 @@ def load_posterior(library: Library, institution: str) -> Posterior:
         settings = Settings(**header["settings"])
         learned = arrays["evidence"], arrays["weights"], arrays["usage"], arrays.get("listed")
         fitted = Fit(settings, arrays["standing"], features, *learned)
-        return Posterior(institution, prior, fitted, header["labels"], header["digest"], header["scored"])
+        counted = header["labels"], header["digest"], header["scored"]
+        return Posterior(institution, prior, fitted, *counted, _changes(header))
     except (KeyError, TypeError, ValueError) as error:
         raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error
+
+
+def noticed_changes(library: Library) -> dict[str, tuple[Change, ...]]:
+    """Changes in the stored posterior of each institution that has some, by the institution's name."""
+    found = {}
+    for stored in library.learned():
+        if stored.startswith(POSTERIOR):
+            header, _ = library.load(stored)
+            found[stored.removeprefix(POSTERIOR)] = _changes(header)
+    return {name: changes for name, changes in sorted(found.items()) if changes}
+
+
+def _changes(header: Mapping[str, Any]) -> tuple[Change, ...]:
+    return tuple(Change(**{**one, "to_settle": tuple(one["to_settle"])}) for one in header.get("changes", ()))
 
 
 def _loaded(library: Library, institution: str | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -164,4 +185,4 @@ def _loaded(library: Library, institution: str | None) -> tuple[dict[str, Any], 
 
 
 def _posterior_name(institution: str) -> str:
-    return f"posterior of {institution}"
+    return f"{POSTERIOR}{institution}"

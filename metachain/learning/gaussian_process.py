@@ -5,7 +5,7 @@ the labels are spread with the co-treatment kernel. Gaussian-process regression 
 2.25-2.27 and 5.10-5.12.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from metachain.learning.reply_profile import (
 from metachain.learning.transfer import familiarity
 
 __all__ = ["NOISE", "PLAIN", "Fit", "Settings", "answer_scores", "co_treatment_kernel", "evidence", "fit"]
+__all__ += ["fit_of_some"]
 __all__ += ["fits_of_answers", "institution_shares", "local_log_weights", "predict", "prior_mean", "propagate"]
 __all__ += ["residuals", "solve", "usage", "without_diagonal"]
 
@@ -205,6 +206,29 @@ def fit(
     weights = solve(kernel, r, settings)
     used = usage(support, answer, standing, None if score is None else mean + r)
     return Fit(settings, standing, features, label_evidence, weights, used, listed)
+
+
+def fit_of_some(
+    support: Profile,
+    answer: Answers,
+    standing: Floats,
+    settings: Settings,
+    counts: NDArray[np.bool_],
+    listed: Listed = None,
+    score: Scores = None,
+) -> Fit:
+    """``fit`` of the labels that ``counts`` (k,) marks; the rows of all others are zero."""
+    if counts.all():
+        return fit(support, answer, standing, settings, listed, score)
+    kept = np.flatnonzero(counts)
+    fitted = fit(support.take(kept), answer[kept], standing, settings, listed, None if score is None else score[kept])
+    spread = csr_array((np.ones(len(kept)), (kept, np.arange(len(kept)))), shape=(len(counts), len(kept)))
+    return replace(
+        fitted,
+        features=csr_array(spread @ fitted.features),
+        evidence=np.asarray(spread @ fitted.evidence),
+        weights=np.asarray(spread @ fitted.weights),
+    )
 
 
 def co_treatment_kernel(fitted: Fit, texts: Profile) -> Floats:

@@ -15,7 +15,7 @@ from metachain.errors import NotFoundError, SharingError
 from metachain.learning.gaussian_process import Listed
 from metachain.learning.index import Neighbours
 from metachain.learning.neighbours import NEIGHBOURS
-from metachain.learning.own_labels import newest_first, read_current_labels
+from metachain.learning.own_labels import newest_first, order_of_time, read_current_labels
 from metachain.learning.pool import Pool, make_pool, taken
 from metachain.learning.prior import Prior
 from metachain.learning.shared_past import SharedPast, include, read_shared_past
@@ -44,7 +44,7 @@ class InstitutionState:
     support: Pool
     """Its k own demonstrations, without superseded labels; answers are numbered as in ``pool``."""
     numbers: Mapping[str, int]
-    """Number of the change with which each of them came in, by id; empty where no text has two answers."""
+    """Number of the change with which each of them came in, by id; empty where their order decides nothing."""
     scored: tuple[ScoredAnswer, ...]
     vectors: NDArray[np.float32]
     """(m, d) hybrid vectors of the support's inputs, then of the scored answers' inputs."""
@@ -54,6 +54,8 @@ class InstitutionState:
     """List of all answers that the institution gives; empty without a list."""
     listed: Listed
     """(C,) marks the answers of ``pool`` in that list or in its own demonstrations; None without a list."""
+    time: Rows
+    """Place (k,) of each label in the order of time, equal for those that came in together; 0 where nobody asks."""
     digest: str
     """SHA-256 of the prior and of all other inputs of a posterior."""
 
@@ -174,12 +176,11 @@ def load_institution(
     )
     pool = past_read.pool.answering((*support.answers, *sorted({one.answer for one in scored} - set(support.answers))))
     asked = [Demonstration(institution, one.input, one.answer) for one in scored]
-    vectors = support.vectors
-    if asked:
-        vectors = np.concatenate([vectors, _vectors(past_read, library, asked, known)])
+    vectors = np.concatenate([support.vectors, _vectors(past_read, library, asked, known)])
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
     listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
+    time = order_of_time(support.demonstrations, numbers)
     return InstitutionState(
         institution,
         moment,
@@ -193,7 +194,8 @@ def load_institution(
         near,
         list_given,
         listed,
-        _digest((past_read.digest(prior.key, prior.hash), list_given, scored), own),
+        time,
+        _digest((past_read.digest(prior.key, prior.hash), list_given, scored, *(time if time.any() else ())), own),
     )
 
 

@@ -4,13 +4,19 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import same_text
 from metachain.errors import NotFoundError
 from metachain.library.library import Library
 
-__all__ = ["Conflict", "conflicts", "current_labels", "newest_first", "read_current_labels"]
+__all__ = ["Conflict", "conflicts", "current_labels", "newest_first", "order_of_time", "read_current_labels"]
 __all__ += ["read_own_labels"]
+
+ENOUGH = 16
+"""Number of labels from which their order in time may show a change."""
 
 Age = tuple[float, int]
 """Moment at which an answer was given, in seconds, 0 where that isn't known; number of the change it came in with."""
@@ -41,14 +47,16 @@ def conflicts(library: Library, institution: str) -> tuple[Conflict, ...]:
 def read_own_labels(library: Library, institution: str) -> tuple[Sequence[Demonstration], Mapping[str, int]]:
     """Read an institution's labels, and for each id the number of the change with which it came in.
 
-    The numbers are empty where no text has two answers: then their order decides nothing.
+    The numbers are empty for fewer than 16 labels, if no text has two answers: then their order decides nothing.
     """
     try:
         labels = library.demonstrations(institution)
     except NotFoundError:
         return (), {}
     answers: dict[str, str] = {}
-    if all(answers.setdefault(same_text(one.input), one.output) == one.output for one in labels):
+    if len(labels) < ENOUGH and all(
+        answers.setdefault(same_text(one.input), one.output) == one.output for one in labels
+    ):
         return labels, {}
     return labels, library.change_numbers(institution)
 
@@ -79,6 +87,17 @@ def current_labels(labels: Sequence[Demonstration], numbers: Mapping[str, int]) 
         older = (place for place, age in others if age < newest)
         superseded.update(place for place in older if _contradict(labels[first], labels[place]))
     return [one for place, one in enumerate(labels) if place not in superseded]
+
+
+def order_of_time(labels: Sequence[Demonstration], numbers: Mapping[str, int]) -> NDArray[np.int64]:
+    """Place (k,) of each label in the order of time, equal for those that came in together.
+
+    Where all labels have a date, the order is that of their dates, else that in which they came in.
+    """
+    dates = [one.date for one in labels]
+    known = [one.timestamp() for one in dates if one is not None]
+    moments = known if len(known) == len(labels) else [numbers.get(one.id, 0) for one in labels]
+    return np.unique(np.array(moments, float), return_inverse=True)[1].astype(np.int64)
 
 
 def _contradict(one: Demonstration, other: Demonstration) -> bool:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from metachain.learning.calibration import Calibration
-from metachain.learning.gaussian_process import PLAIN, Fit, fit
+from metachain.learning.changes import Change, own_changes
+from metachain.learning.gaussian_process import PLAIN, Fit, fit_of_some
 from metachain.learning.institution_state import InstitutionState, SharedPastCache, load_institution
 from metachain.learning.prior import Prior, version_of
 from metachain.learning.reply_profile import reply_profile
@@ -26,6 +27,8 @@ class Posterior:
     digest: str
     """SHA-256 of the prior and of all other inputs; a different one means that the library has changed."""
     scored: int = 0
+    changes: tuple[Change, ...] = ()
+    """Changes of the institution's answers, with which some of the labels count no more."""
 
     @property
     def evidence(self) -> int:
@@ -85,6 +88,11 @@ def posterior_of(prior: Prior, state: InstitutionState) -> Posterior:
     scored = np.array([number[one.answer] for one in state.scored], np.int64)
     answer = np.concatenate([support.answer, scored])
     score = np.array([1.0] * len(support.answer) + [one.score for one in state.scored]) if state.scored else None
-    weights = with_listed(prior_log_weights(prior.transfer, numbers), pool.gives, state.listed)
-    fitted = fit(profile, answer, weights, prior.lesson.settings or PLAIN, state.listed, score)
-    return Posterior(state.institution, prior, fitted, len(support.answer), state.digest, len(state.scored))
+    standing = prior_log_weights(prior.transfer, numbers)
+    weights = with_listed(standing, pool.gives, state.listed)
+    settings = prior.lesson.settings or PLAIN
+    k = len(support.answer)
+    forgotten, changes = own_changes(state, profile.take(slice(k)), standing, settings)
+    counts = np.concatenate([~forgotten, np.ones(len(scored), bool)])
+    fitted = fit_of_some(profile, answer, weights, settings, counts, state.listed, score)
+    return Posterior(state.institution, prior, fitted, k, state.digest, len(state.scored), changes)

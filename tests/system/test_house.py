@@ -80,6 +80,7 @@ FRONT_DOORS = {
     ],
     "metachain.learning": [
         "ARMS",
+        "Change",
         "Conflict",
         "Contribution",
         "LABELS",
@@ -90,6 +91,7 @@ FRONT_DOORS = {
         "Suggestion",
         "adapt",
         "conflicts",
+        "describe_change",
         "forget",
         "learn",
         "learned_from",
@@ -143,6 +145,7 @@ FRONT_DOORS = {
         "main",
         "one_line",
         "out",
+        "print_changes",
         "print_conflicts",
         "print_diagnosis",
         "print_evaluation",

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from metachain.cli.shared.chat_model import ModelOptions, answering_by_model, learn_policy
     from metachain.cli.shared.console import asking, one_line, out, short, working
     from metachain.cli.shared.tables import (
+        print_changes,
         print_conflicts,
         print_diagnosis,
         print_evaluation,
@@ -19,13 +20,20 @@ if TYPE_CHECKING:
         print_verdict,
     )
 
-__all__ = ["ModelOptions", "answering_by_model", "asking", "learn_policy", "one_line", "out", "print_conflicts"]
-__all__ += ["print_diagnosis", "print_evaluation", "print_institutions", "print_lesson", "print_receipt"]
+__all__ = ["ModelOptions", "answering_by_model", "asking", "learn_policy", "one_line", "out", "print_changes"]
+__all__ += [
+    "print_conflicts",
+    "print_diagnosis",
+    "print_evaluation",
+    "print_institutions",
+    "print_lesson",
+    "print_receipt",
+]
 __all__ += ["print_selection", "print_summary", "print_verdict", "short", "working"]
 __getattr__, __dir__ = lazily(
     __name__,
     chat_model="ModelOptions answering_by_model learn_policy",
     console="asking one_line out short working",
-    tables="print_conflicts print_diagnosis print_evaluation print_institutions print_lesson print_receipt "
-    "print_selection print_summary print_verdict",
+    tables="print_changes print_conflicts print_diagnosis print_evaluation print_institutions print_lesson "
+    "print_receipt print_selection print_summary print_verdict",
 )

@@ -15,6 +15,7 @@ from metachain.evaluation.conditions import Condition
 from metachain.evaluation.diagnosis import Diagnosis
 from metachain.evaluation.result import Evaluation
 from metachain.evaluation.result_rows import PartWorth, SummaryRow, at_skill
+from metachain.learning.changes import Change, describe_change
 from metachain.learning.episodes import LABELS
 from metachain.learning.guard import ARMS, NEAREST
 from metachain.learning.own_labels import Conflict
@@ -25,7 +26,14 @@ from metachain.reporting.verdict import verdict
 from metachain.reporting.wording import listed, number, percent, points, score, share
 from metachain.selection.selection import Selection
 
-__all__ = ["print_conflicts", "print_diagnosis", "print_evaluation", "print_institutions", "print_lesson"]
+__all__ = [
+    "print_changes",
+    "print_conflicts",
+    "print_diagnosis",
+    "print_evaluation",
+    "print_institutions",
+    "print_lesson",
+]
 __all__ += ["print_receipt", "print_selection", "print_summary", "print_verdict"]
 Row = TypeVar("Row", SummaryRow, PartWorth)
 HOLDS = {True: "yes", False: "no", None: "can't tell"}
@@ -105,6 +113,16 @@ def print_conflicts(institution: str, found: Sequence[Conflict]) -> None:
     )
 
 
+def print_changes(institution: str, changes: Sequence[Change], texts: Mapping[str, str]) -> None:
+    """Print the sure changes of an institution's answers, and the ``texts`` of ids whose labels would settle them."""
+    for one in changes:
+        if one.sure:
+            out.print(one_line(f"{institution} has changed: {describe_change(one)}"))
+            asked = ", ".join(repr(short(texts[known])) for known in one.to_settle if known in texts)
+            if asked:
+                out.print(one_line(f"to settle it, label again: {asked}"))
+
+
 def print_diagnosis(found: Diagnosis) -> None:
     """Print the ten conditions with the numbers that decide them, and the verdict."""
     title = f"{found.institutions} institutions, {found.demonstrations} demonstrations"
@@ -118,6 +136,8 @@ def print_diagnosis(found: Diagnosis) -> None:
                 what = Group(one.name, Padding(Text(one.explanation, style="dim"), (0, 0, 0, 2)))
                 table.add_row(what, HOLDS[one.holds], _measured(one), f"{one.side} {_amount(one, one.threshold)}")
     out.print(table)
+    for name, changes in found.changes.items():
+        print_changes(name, changes, {})
     out.print(f"{found.verdict}: {found.advice}")
 
 
