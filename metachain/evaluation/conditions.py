@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from metachain.evaluation.bootstrap import Interval, mean_interval
 
-__all__ = ["LACKING_AT", "RELATED", "RULES", "Condition", "Rule", "decide_by_count", "decide_by_mean"]
+__all__ = ["FEWEST_FOR_INTERVAL", "LACKING_AT", "RELATED", "RULES", "Condition", "Rule", "decide_by_count"]
+__all__ += ["decide_by_mean"]
 
 RELATED = 0.10
 """Least excess transfer of an institution that counts as related to another."""

@@ -1,4 +1,4 @@
-"""Diagnosis of a library: the ten conditions of meta-learning, measured, and a verdict."""
+"""Diagnosis of a library: the ten conditions of meta-learning, measured, a forecast of the gain, and a verdict."""
 
 import time
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from metachain.embedding.encoder import Encoder
 from metachain.errors import DataError
 from metachain.evaluation.conditions import LACKING_AT, RELATED, RULES, Condition, decide_by_count, decide_by_mean
+from metachain.evaluation.gain_forecast import LEAST_GAIN, GainForecast, forecast_gains
 from metachain.evaluation.library_measures import (
     LADDER,
     Agreement,
@@ -27,6 +28,7 @@ from metachain.learning.changes import Change
 from metachain.learning.episodes import LABELS
 from metachain.learning.own_labels import conflicts
 from metachain.learning.pool import Pool
+from metachain.learning.prior import transfer_matrix
 from metachain.learning.shared_past import pool_of
 from metachain.library.library import Library
 from metachain.progress import Progress, silent
@@ -66,6 +68,8 @@ class Diagnosis:
     """Number of texts to which one institution gives several answers (``learning.conflicts``)."""
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     """Changes of answers in the stored posteriors, by institution (``learning.changes``)."""
+    forecast: tuple[GainForecast, ...] = ()
+    """Forecast of the gain over plain nearest neighbours at a new institution with 4, 16 and 32 labels."""
 
     def __getitem__(self, name: str) -> Condition:
         """Return the condition of that name. Raises KeyError."""
@@ -78,6 +82,7 @@ class _Measured:
     agreement: Agreement
     excess: Floats
     rehearsed: Rehearsals
+    forecast: tuple[GainForecast, ...] = ()
     seconds: float | None = None
     megabytes: float = 0.0
 
@@ -93,10 +98,11 @@ def diagnose(library: Library, *, seconds: float = BUDGET, progress: Progress = 
     measured = _measure(pool, library.encoder, progress)
     conditions = _conditions(measured, seconds)
     enough = break_even(measured.rehearsed)
-    verdict, advice = _verdict(conditions, enough)
+    verdict, advice = _verdict(conditions, enough, measured.forecast)
     conflicting = sum(len(conflicts(library, name)) for name in pool.institutions)
     changes = noticed_changes(library)
-    return Diagnosis(len(pool.institutions), len(pool.owner), conditions, enough, verdict, advice, conflicting, changes)
+    size = len(pool.institutions), len(pool.owner)
+    return Diagnosis(*size, conditions, enough, verdict, advice, conflicting, changes, measured.forecast)
 
 
 def check_seconds(seconds: float) -> None:
@@ -126,10 +132,12 @@ def _measure(pool: Pool, encoder: Encoder, progress: Progress) -> _Measured:
         return _Measured(sizes, nothing, np.full(len(sizes), np.nan), Rehearsals.none(len(sizes)))
     started = time.perf_counter()
     study = neighbour_table_for(pool, progress)
-    rehearsed = rehearse(study, progress)
+    transfer = transfer_matrix(study)
+    rehearsed = rehearse(study, progress, transfer)
     seconds = time.perf_counter() - started + _seconds_to_embed(pool, encoder)
+    forecast = forecast_gains(study, transfer, rehearsed, progress)
     held = 2 * pool.vectors.nbytes + study.neighbours.rows.nbytes + study.neighbours.similarity.nbytes
-    return _Measured(sizes, agreement(study), excess_transfer(study), rehearsed, seconds, held / 1e6)
+    return _Measured(sizes, agreement(study), excess_transfer(study), rehearsed, forecast, seconds, held / 1e6)
 
 
 def _seconds_to_embed(pool: Pool, encoder: Encoder) -> float:
@@ -167,19 +175,38 @@ def _conditions(measured: _Measured, seconds: float) -> tuple[Condition, ...]:
     )
 
 
-def _verdict(conditions: tuple[Condition, ...], enough: int | None) -> tuple[Verdict, str]:
-    """Weigh the conditions: first those against learning, then the break-even, then those still undecided."""
+def _verdict(
+    conditions: tuple[Condition, ...], enough: int | None, forecast: tuple[GainForecast, ...]
+) -> tuple[Verdict, str]:
+    """Decide by the compute limits, then by the forecast.
+
+    Where the forecast leaves it open, and expects a gain nowhere or has no interval, what holds against learning
+    decides.
+    """
     against = [one.name for one in conditions if one.holds and one.name in REMEDIES]
+    if "compute limits" in against:
+        return "meta-learning does not pay", f"compute limits: {REMEDIES['compute limits']}"
+    settled = [one.pays for one in forecast]
+    if True in settled:
+        return "meta-learning pays", _advice_to_learn(conditions, enough, forecast)
+    sufficient = enough is not None and enough <= LABELS[MOST]
+    expected = any(one.likely and one.over_nearest.interval for one in forecast)
+    if set(settled) != {False} and (expected or not (against or sufficient)):
+        missing = "add institutions, or demonstrations to each, and diagnose again; until then let the guard decide"
+        return "can't tell", f"the gain is not settled; {missing}"
     if against:
         return "meta-learning does not pay", f"{', '.join(against)}: {REMEDIES[against[0]]}"
-    if enough is not None and enough <= LABELS[MOST]:
+    if sufficient:
         advice = f"{enough} labels of its own serve an institution as well as the others do: ask for those"
         return "meta-learning does not pay", advice
-    unknown = [one.name for one in conditions if one.holds is None and one.name in REMEDIES]
-    if unknown:
-        missing = "add institutions, or demonstrations to each, and diagnose again; until then let the guard decide"
-        return "can't tell", f"not settled: {', '.join(unknown)}; {missing}"
+    return "meta-learning does not pay", f"the gain is under {LEAST_GAIN:.0%}: {REMEDIES['simple transfer suffices']}"
+
+
+def _advice_to_learn(conditions: tuple[Condition, ...], enough: int | None, forecast: tuple[GainForecast, ...]) -> str:
+    """Advice where learning pays: for how many labels, and what was not shown."""
+    paying = [one.labels for one in forecast if one.pays]
     limit = f"fewer than about {enough} labels of its own" if enough else "few labels of its own"
+    shown = f" (shown with {' and '.join(map(str, paying))})" if len(paying) < len(forecast) else ""
     absent = [one.name for one in conditions if one.kind == "use" and not one.holds]
     caveat = f"; beware, not shown: {', '.join(absent)}" if absent else ""
-    return "meta-learning pays", f"learn from this library and adapt to any new institution with {limit}{caveat}"
+    return f"learn from this library and adapt to any new institution with {limit}{shown}{caveat}"

@@ -22,8 +22,8 @@ from metachain.learning.transfer import transfer_row
 from metachain.progress import Progress, silent
 from metachain.scoring.reader import vote
 
-__all__ = ["LADDER", "MINIMUM_DEMONSTRATIONS", "Agreement", "Rehearsals", "agreement", "count_ways_of_answering"]
-__all__ += ["excess_transfer", "neighbour_table_for", "rehearse"]
+__all__ = ["LADDER", "MINIMUM_DEMONSTRATIONS", "MOST_LABELS", "Agreement", "Rehearsals", "agreement"]
+__all__ += ["count_ways_of_answering", "excess_transfer", "halves", "neighbour_table_for", "rehearse"]
 
 MINIMUM_DEMONSTRATIONS = 10
 """An institution with fewer can't show what it has in common with others."""
@@ -32,6 +32,8 @@ NEAR_IDENTICAL = 0.95
 ALIKE_ANSWERS = 0.75
 """Two institutions that answer this share of near-identical texts alike follow one way of answering."""
 ENOUGH_PAIRS = 5
+MOST_LABELS = 32
+"""Of an institution, for which neighbours are looked up."""
 PERMUTATIONS = 20
 LADDER = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SHOTS = 8
@@ -71,20 +73,22 @@ class Rehearsals:
     """(S, len(LADDER)) by nearest neighbours among its own 4, 8, 16 … 1024 labels only; nan beyond half of its rows."""
     half: Floats
     """(S,) by nearest neighbours among half of its own demonstrations."""
+    arms: Rows
+    """(S, 2) number of the arm that scores best for the others, without labels and with labels; -1 for nan."""
 
     @classmethod
     def none(cls, institutions: int) -> Self:
         """Make the rehearsals of a library in which no institution can be held out; all nan."""
-        shapes = ((institutions, len(LABELS)),) * 2, ((institutions, len(LADDER)), (institutions,))
-        return cls(*(np.full(shape, np.nan) for pair in shapes for shape in pair))
+        scores, own = np.full((institutions, len(LABELS)), np.nan), np.full((institutions, len(LADDER)), np.nan)
+        return cls(scores, scores, own, np.full(institutions, np.nan), np.full((institutions, 2), -1, np.intp))
 
 
 def neighbour_table_for(pool: Pool, progress: Progress = silent) -> NeighbourTable:
     """Look up the neighbours of every row that the measures need."""
     rows = [rows_to_look_up(pool), *(transfer_items(pool, number) for number in range(len(pool.institutions)))]
     for number in range(len(pool.institutions)):
-        for support, query in _halves(pool, number):
-            rows += [support[: max(LABELS)], query]
+        for support, query in halves(pool, number):
+            rows += [support[:MOST_LABELS], query]
     return NeighbourTable.of(pool, np.unique(np.concatenate(rows)), progress)
 
 
@@ -142,29 +146,30 @@ def excess_transfer(table: NeighbourTable) -> Floats:
     return excess
 
 
-def rehearse(table: NeighbourTable, progress: Progress = silent) -> Rehearsals:
+def rehearse(table: NeighbourTable, progress: Progress = silent, transfer: Floats | None = None) -> Rehearsals:
     """Hold out every institution of 10 demonstrations or more with 0, 4 and 16 labels, two random supports each.
 
     Queries, up to 60, share no text with the half of its demonstrations that labels are drawn from. So all numbers of
-    an institution are measured on the same queries.
+    an institution are measured on the same queries. ``transfer`` (S, S) saves measuring it again.
     """
     count = len(table.pool.institutions)
     arms = np.full((count, len(LABELS), len(ARMS)), np.nan)
     own = np.full((count, len(LADDER) + 1), np.nan)
-    transfer = transfer_matrix(table)
+    transfer = transfer_matrix(table) if transfer is None else transfer
     for number in range(count):
         progress("rehearsing", number, count)
-        halves = _halves(table.pool, number)
-        if count > 1 and halves:
-            scores = [_arms_right(table, number, support, query, transfer) for support, query in halves]
+        split_twice = halves(table.pool, number)
+        if count > 1 and split_twice:
+            scores = [_arms_right(table, number, support, query, transfer) for support, query in split_twice]
             arms[number] = np.mean(scores, axis=0)
-            own[number] = np.mean([_own_right(table.pool, support, query) for support, query in halves], axis=0)
+            own[number] = np.mean([_own_right(table.pool, support, query) for support, query in split_twice], axis=0)
     progress("rehearsing", count, count)
-    found = _crossfitted(arms), arms[:, :, ARMS.index(NEAREST)], own[:, :-1], own[:, -1]
-    return Rehearsals(*(np.round(scores, DECIMALS) for scores in found))
+    learned, chosen = _crossfitted(arms)
+    nearest, own = np.round(arms[:, :, ARMS.index(NEAREST)], DECIMALS), np.round(own, DECIMALS)
+    return Rehearsals(np.round(learned, DECIMALS), nearest, own[:, :-1], own[:, -1], chosen)
 
 
-def _halves(pool: Pool, institution: int) -> list[tuple[Rows, Rows]]:
+def halves(pool: Pool, institution: int) -> list[tuple[Rows, Rows]]:
     """For each seed, half of an institution's rows as labels, in random order, and queries with other texts.
 
     Empty for an institution that is too small, or without such queries.
@@ -172,8 +177,8 @@ def _halves(pool: Pool, institution: int) -> list[tuple[Rows, Rows]]:
     size = len(pool.rows[institution])
     if size < MINIMUM_DEMONSTRATIONS:
         return []
-    halves = [split(pool, institution, size // 2, QUERIES, seed) for seed in SEEDS]
-    return halves if all(len(query) for _, query in halves) else []
+    found = [split(pool, institution, size // 2, QUERIES, seed) for seed in SEEDS]
+    return found if all(len(query) for _, query in found) else []
 
 
 def _arms_right(table: NeighbourTable, institution: int, support: Rows, query: Rows, transfer: Floats) -> Floats:
@@ -199,17 +204,18 @@ def _own_right(pool: Pool, support: Rows, query: Rows) -> Floats:
     return np.array(right)
 
 
-def _crossfitted(arms: Floats) -> Floats:
-    """Score of each institution by the arm that scores best for the others; (S, len(LABELS)).
+def _crossfitted(arms: Floats) -> tuple[Floats, Rows]:
+    """Score (S, len(LABELS)) of each institution by the arm that scores best for the others, and that arm (S, 2).
 
     As in the guard, one arm is chosen for no labels and one for some labels. An institution's own scores do not choose
     its arm, so its score is unbiased.
     """
-    learned = np.full(arms.shape[:2], np.nan)
+    learned, chosen = np.full(arms.shape[:2], np.nan), np.full((len(arms), 2), -1, np.intp)
     held_out = np.flatnonzero(~np.isnan(arms[:, 0, 0]))
     for number in held_out:
         others = held_out[held_out != number]
-        for places in ([0], list(range(1, len(LABELS)))):
-            best = best_arm([arms[other, place] for other in others for place in places])
-            learned[number, places] = arms[number, places, ARMS.index(best)]
-    return learned
+        for some, places in enumerate(([0], list(range(1, len(LABELS))))):
+            best = ARMS.index(best_arm([arms[other, place] for other in others for place in places]))
+            learned[number, places] = arms[number, places, best]
+            chosen[number, some] = best
+    return learned, chosen

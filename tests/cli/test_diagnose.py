@@ -31,6 +31,10 @@ def test_it_prints_ten_conditions_and_a_verdict(tmp_path: Path) -> None:
         assert {True: " yes ", False: " no ", None: " can't tell "}[one["holds"]] in line
         assert one["side"] in line
     assert "5 institutions, 120 demonstrations" in done.stdout
+    assert [one["labels"] for one in found["forecast"]] == [4, 16, 32]
+    assert "forecast of the gain at a new institution" in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("│ 4 ")]
+    assert f"{found['forecast'][0]['over_nearest']['mean']:+.1%}".rstrip("%") in line
     assert f"{found['verdict']}: {found['advice']}" in done.stdout
     assert f"diagnosis: {json_file}" in done.stdout
     assert "rehearsing" in done.stderr

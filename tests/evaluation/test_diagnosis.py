@@ -221,7 +221,7 @@ def test_the_break_even_is_where_own_labels_are_enough() -> None:
     own = np.full((2, len(LADDER)), np.nan)
     own[:, :4] = [[0.1, 0.5, 0.7, 0.8], [0.1, 0.4, 0.6, np.nan]]
     learned = np.array([[0.2, 0.4, 0.7], [0.2, 0.4, 0.7]])
-    played = Rehearsals(learned, learned, own, np.array([0.8, 0.6]))
+    played = Rehearsals(learned, learned, own, np.array([0.8, 0.6]), np.zeros((2, 2), int))
     assert break_even(played) == 32
     assert break_even(replace(played, own=own - 0.2)) is None
     assert break_even(replace(played, own=own + 0.6)) == 4

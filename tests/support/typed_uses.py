@@ -136,6 +136,8 @@ def use_learning(library: metachain.Library, outcomes: Sequence[libraries.Outcom
     assert_type(learning.load_posterior(library, "st-marys"), learning.Posterior)
     suggested: Sequence[learning.Suggestion] = learning.suggest_labels(library, posterior, ["knee"], 1)
     assert_type(suggested[0].gain, float)
+    changed: tuple[learning.Change, ...] = posterior.changes
+    assert_type(learning.describe_change(changed[0]), str)
     assert_type(learning.conflicts(library, "st-marys"), tuple[learning.Conflict, ...])
     assert_type(len(learning.scored_answers(outcomes, ["knee"], None)), int)
     assert_type(learning.forget(library, institution="mercy"), learning.Receipt)

@@ -107,7 +107,16 @@ def test_the_wheel_holds_every_package(wheel: Path) -> None:
     """Ten rooms, chains, retrievers, the type marker and the report's template are in it, and each file once."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    parts = [*ROOMS, "cli/shared", "library/database", "chains", "chains/local", "chains/service", "retrievers"]
+    parts = [
+        *ROOMS,
+        "cli/shared",
+        "learning/changes",
+        "library/database",
+        "chains",
+        "chains/local",
+        "chains/service",
+        "retrievers",
+    ]
     packages = {name.removesuffix("/__init__.py") for name in names if name.endswith("/__init__.py")}
     assert packages == {"metachain", *(f"metachain/{part}" for part in parts)}
     assert {"metachain/py.typed", "metachain/reporting/report.html.j2"} <= set(names)

@@ -13,6 +13,7 @@ from metachain.cli.shared.console import one_line, out, short
 from metachain.evaluation.ablation import PARTS
 from metachain.evaluation.conditions import Condition
 from metachain.evaluation.diagnosis import Diagnosis
+from metachain.evaluation.gain_forecast import Gain
 from metachain.evaluation.result import Evaluation
 from metachain.evaluation.result_rows import PartWorth, SummaryRow, at_skill
 from metachain.learning.changes import Change, describe_change
@@ -136,9 +137,19 @@ def print_diagnosis(found: Diagnosis) -> None:
                 what = Group(one.name, Padding(Text(one.explanation, style="dim"), (0, 0, 0, 2)))
                 table.add_row(what, HOLDS[one.holds], _measured(one), f"{one.side} {_amount(one, one.threshold)}")
     out.print(table)
+    if any(one.institutions for one in found.forecast):
+        _print_forecast(found)
     for name, changes in found.changes.items():
         print_changes(name, changes, {})
     out.print(f"{found.verdict}: {found.advice}")
+
+
+def _print_forecast(found: Diagnosis) -> None:
+    title = "forecast of the gain at a new institution"
+    table = Table("own labels", "over plain nearest neighbours", "over its own labels alone", title=title)
+    for one in found.forecast:
+        table.add_row(str(one.labels), *(_mean_gain(gain) for gain in (one.over_nearest, one.over_own)))
+    out.print(table)
 
 
 def print_receipt(receipt: Receipt) -> None:
@@ -257,6 +268,12 @@ def _worth(row: PartWorth | None) -> str:
     if row is None:
         return "–"
     return points(row.points) + ("\n{} to {}".format(*map(points, row.ci95)) if row.ci95 else "")
+
+
+def _mean_gain(gain: Gain) -> str:
+    if gain.mean is None:
+        return "–"
+    return percent(gain.mean) + (" [{}, {}]".format(*map(percent, gain.interval)) if gain.interval else "")
 
 
 def _gain(row: SummaryRow | None) -> str:
