@@ -53,7 +53,7 @@ def shares_right(study, sources, transfer, lesson, target, seed):
     past = np.array([pool.institutions.index(name) for name in sources])
     support, query = split(pool, target, max(LABELS), QUERIES, STREAM, seed)
     weights = redundancy(transfer, everyone), screening(transfer, everyone)
-    known = PastKnowledge(study, past, *weights, lesson, UNUSED, UNUSED)
+    known = PastKnowledge(study, past, *weights, lesson, UNUSED)
     queries = HeldOutQueries(known, Episode(target, len(support), support, query, past))
     score = LabelScorer(pool)
     right = np.zeros((len(LABELS), len(NAMES)))

@@ -23,12 +23,12 @@ from metachain.evaluation.library_measures import (
     neighbour_table_for,
     rehearse,
 )
+from metachain.evaluation.runner import SharedMeasurements
 from metachain.learning.artifacts import noticed_changes
 from metachain.learning.changes import Change
 from metachain.learning.episodes import LABELS
 from metachain.learning.own_labels import conflicts
 from metachain.learning.pool import Pool
-from metachain.learning.prior import transfer_matrix
 from metachain.learning.shared_past import pool_of
 from metachain.library.library import Library
 from metachain.progress import Progress, silent
@@ -132,10 +132,10 @@ def _measure(pool: Pool, encoder: Encoder, progress: Progress) -> _Measured:
         return _Measured(sizes, nothing, np.full(len(sizes), np.nan), Rehearsals.none(len(sizes)))
     started = time.perf_counter()
     study = neighbour_table_for(pool, progress)
-    transfer = transfer_matrix(study)
-    rehearsed = rehearse(study, progress, transfer)
+    measurements = SharedMeasurements.of(study)
+    rehearsed = rehearse(study, progress, measurements.transfer)
     seconds = time.perf_counter() - started + _seconds_to_embed(pool, encoder)
-    forecast = forecast_gains(study, transfer, rehearsed, progress)
+    forecast = forecast_gains(measurements, rehearsed, progress)
     held = 2 * pool.vectors.nbytes + study.neighbours.rows.nbytes + study.neighbours.similarity.nbytes
     return _Measured(sizes, agreement(study), excess_transfer(study), rehearsed, forecast, seconds, held / 1e6)
 

@@ -5,20 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from metachain.evaluation.bootstrap import Interval, gain_interval
 from metachain.evaluation.conditions import FEWEST_FOR_INTERVAL
 from metachain.evaluation.library_measures import MOST_LABELS, Rehearsals, halves
 from metachain.evaluation.readers import READERS
+from metachain.evaluation.runner import SharedMeasurements
 from metachain.evaluation.scorers import Scorer, scorer_for
 from metachain.evaluation.selectors import SELECTORS, HeldOutQueries, PastKnowledge, Trial
 from metachain.evaluation.summary import BASELINE, OURS
-from metachain.learning.episodes import Episode, rng_for
+from metachain.learning.episodes import Episode
 from metachain.learning.guard import ARMS, NEAREST
-from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import GuardResult
-from metachain.learning.transfer import redundancy, screening
 from metachain.progress import Progress, silent
 
 __all__ = ["FORECAST_LABELS", "LEAST_GAIN", "Gain", "GainForecast", "forecast_gains"]
@@ -27,6 +25,8 @@ FORECAST_LABELS = (4, 16, MOST_LABELS)
 LEAST_GAIN = 0.02
 """Gain from which learning is worth its trouble; averaging over institutions that all answer alike gains about 1 %."""
 COMPARED = (OURS, BASELINE, "support")
+UNUSED = np.random.default_rng(0)
+"""No selector that is compared draws at random."""
 SHOTS = 8
 READER = next(iter(READERS))
 TEXT_QUERIES = 20
@@ -75,55 +75,56 @@ class GainForecast:
 
     @property
     def likely(self) -> bool:
-        """True where no gain is under 2 % in the mean."""
+        """True where both gains are at least 2 % in the mean, as far as they are known."""
         return all(one.mean is None or one.mean >= LEAST_GAIN for one in (self.over_nearest, self.over_own))
 
 
 def forecast_gains(
-    table: NeighbourTable, transfer: Floats, rehearsed: Rehearsals, progress: Progress = silent
+    measurements: SharedMeasurements, rehearsed: Rehearsals, progress: Progress = silent
 ) -> tuple[GainForecast, ...]:
     """Forecast the gain with 4, 16 and 32 labels, by what ``evaluate`` would compare.
 
     Each institution with twice as many demonstrations plays the new one. The selectors show eight demonstrations for
     the queries of its rehearsals, and the offline reader answers from them. The arm is the one that scores best for the
-    other institutions. ``transfer`` (S, S) and ``rehearsed`` are those of ``table``.
+    other institutions. ``measurements`` and ``rehearsed`` are of one table.
     """
-    count = len(table.pool.institutions)
-    scorer = scorer_for(table.pool)
+    pool = measurements.table.pool
+    count, scorer = len(pool.institutions), scorer_for(pool)
     scores = np.full((count, len(FORECAST_LABELS), len(COMPARED)), np.nan)
     for number in range(count):
         progress("forecasting", number, count)
         if rehearsed.arms[number, 1] >= 0:
-            known = _knowledge(table, transfer, rehearsed.arms[number].tolist(), number)
-            for place, labels in enumerate(FORECAST_LABELS):
-                drawn = [_scores(trial, scorer) for trial in _trials(known, number, labels, scorer)]
-                if drawn:
-                    scores[number, place] = np.mean(drawn, axis=0)
+            known = _knowledge(measurements, rehearsed.arms[number].tolist(), number)
+            drawn = [_scored(queries, scorer) for queries in _rehearsals(known, number, scorer)]
+            scores[number] = np.mean(drawn, axis=0)
     progress("forecasting", count, count)
     return tuple(_forecast(labels, scores[:, place]) for place, labels in enumerate(FORECAST_LABELS))
 
 
-def _knowledge(table: NeighbourTable, transfer: Floats, arms: list[int], number: int) -> PastKnowledge:
+def _knowledge(measurements: SharedMeasurements, arms: list[int], number: int) -> PastKnowledge:
     """Knowledge of the others for one institution; its ``arms``, without and with labels, are those best for them."""
     unlabelled, labelled = (ARMS[arm] for arm in arms)
-    everyone = np.arange(len(table.pool.institutions))
-    past = everyone[everyone != number]
-    lesson = GuardResult(labelled, unlabelled is not NEAREST, np.zeros(0))
-    unused = csr_array((0, 0))
-    return PastKnowledge(table, past, redundancy(transfer, past), screening(transfer, past), lesson, unused, unused)
+    past = np.delete(np.arange(len(measurements.table.pool.institutions)), number)
+    return measurements.taught(past, GuardResult(labelled, unlabelled is not NEAREST, np.zeros(0)))
 
 
-def _trials(known: PastKnowledge, number: int, labels: int, scorer: Scorer) -> Iterator[Trial]:
-    """Yield the rehearsals of one institution with so many labels; none for one with fewer."""
+def _rehearsals(known: PastKnowledge, number: int, scorer: Scorer) -> Iterator[HeldOutQueries]:
+    """Yield the queries and labels of each rehearsal of one institution."""
     pool = known.table.pool
     drawn = halves(pool, number)
     if pool.meaning is not None:
         drawn = [(support, query[:TEXT_QUERIES]) for support, query in drawn[:1]]
     for support, query in drawn:
-        if len(support) >= labels:
-            episode = Episode(number, labels, support[:labels], query, known.past)
-            queries = HeldOutQueries(known, episode, scorer.closeness)
-            yield Trial(queries, episode, SHOTS, rng_for(pool.institutions[number], labels))
+        yield HeldOutQueries(known, Episode(number, len(support), support, query, known.past), scorer.closeness)
+
+
+def _scored(queries: HeldOutQueries, scorer: Scorer) -> Floats:
+    """Scores (len(FORECAST_LABELS), len(COMPARED)) of one rehearsal; nan for more labels than it has."""
+    scores = np.full((len(FORECAST_LABELS), len(COMPARED)), np.nan)
+    for place, labels in enumerate(FORECAST_LABELS):
+        if labels <= queries.episode.labels:
+            scores[place] = _scores(Trial(queries, queries.episode.taught(labels), SHOTS, UNUSED), scorer)
+    return scores
 
 
 def _scores(trial: Trial, scorer: Scorer) -> list[float]:

@@ -23,7 +23,7 @@ from metachain.learning.episodes import Episode, rng_for, split
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import GuardResult, run_guard, transfer_matrix
 from metachain.learning.transfer import redundancy, screening
-from metachain.selection.baselines import bm25_weights, word_counts
+from metachain.selection.baselines import word_counts
 
 __all__ = ["Choice", "HeldOutRun", "HeldOutRunner", "SharedMeasurements", "SubsetRun", "scored"]
 
@@ -59,16 +59,12 @@ class SharedMeasurements:
 
     def learn(self, past: Rows) -> PastKnowledge:
         """Learn from the institutions ``past`` (S,) anew, without keeping the result."""
-        rows = np.flatnonzero(np.isin(self.table.pool.owner, past))
-        return PastKnowledge(
-            self.table,
-            past,
-            redundancy(self.transfer, past),
-            screening(self.transfer, past),
-            run_guard(self.table, self.transfer, past),
-            bm25_weights(self._words, rows),
-            self._words,
-        )
+        return self.taught(past, run_guard(self.table, self.transfer, past))
+
+    def taught(self, past: Rows, lesson: GuardResult) -> PastKnowledge:
+        """Knowledge from the institutions ``past`` (S,) with the guard's result already known."""
+        weights = redundancy(self.transfer, past), screening(self.transfer, past)
+        return PastKnowledge(self.table, past, *weights, lesson, self._words)
 
 
 @dataclass(frozen=True)

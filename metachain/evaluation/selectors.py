@@ -26,6 +26,7 @@ from metachain.learning.policy import DEFAULT, VERDICT
 from metachain.learning.prior import GuardResult
 from metachain.learning.ranking import at_places, maximal_marginal_relevance, nearest_first
 from metachain.learning.transfer import with_listed
+from metachain.selection.baselines import bm25_weights
 
 __all__ = ["ON_REQUEST", "SELECTORS", "HeldOutQueries", "PastKnowledge", "Shown", "Trial", "shown_with_probability"]
 
@@ -52,8 +53,6 @@ class PastKnowledge:
     screening: NDArray[np.float64]
     """(S,) from ``transfer.screening``."""
     lesson: GuardResult
-    bm25: csr_array
-    """(N, V) from ``baselines.bm25_weights``, with the past institutions as corpus."""
     words: csr_array
     """(N, V) from ``baselines.word_counts``."""
 
@@ -66,6 +65,11 @@ class PastKnowledge:
     def rows(self) -> Rows:
         """(N_past,) rows of the past institutions."""
         return np.flatnonzero(np.isin(self.table.pool.owner, self.past))
+
+    @cached_property
+    def bm25(self) -> csr_array:
+        """(N, V) from ``baselines.bm25_weights``, with the past institutions as corpus."""
+        return bm25_weights(self.words, self.rows)
 
     @cached_property
     def meta_sel(self) -> MetaSel:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import Tiny, demonstrations
+from handmade import Letters, Tiny, demonstrations
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from oracles import rarely
 
 from metachain.data.demonstration import Demonstration
 from metachain.data.synthetic import WorldSettings, generate_world
-from metachain.embedding.similarity import lexical_vectors
 from metachain.errors import DataError
 from metachain.evaluation.conditions import RULES
 from metachain.evaluation.diagnosis import Diagnosis, break_even, diagnose
@@ -29,16 +28,6 @@ NONE_AGAINST = dict.fromkeys([one.name for one in RULES], False) | {
     one.name: True for one in RULES if one.kind == "use"
 }
 """What a library for which meta-learning was made looks like."""
-
-
-class Letters:
-    """An encoder that knows letters only, as the generated world's texts ask for no more."""
-
-    fingerprint = "letters/1"
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed n texts; (n, 512) rows of unit length."""
-        return lexical_vectors(list(texts))
 
 
 def diagnosed(folder: Path, made: Sequence[Demonstration], seconds: float = 600) -> Diagnosis:

@@ -6,34 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import Tiny, demonstrations
-from numpy.typing import NDArray
+from handmade import Letters, Tiny, demonstrations
 
 from metachain.data.demonstration import Demonstration
 from metachain.data.synthetic import WorldSettings, generate_world
-from metachain.embedding.similarity import lexical_vectors
 from metachain.evaluation.diagnosis import diagnose
 from metachain.evaluation.gain_forecast import FORECAST_LABELS, LEAST_GAIN, Gain, GainForecast, forecast_gains
 from metachain.evaluation.leave_one_out import evaluate
 from metachain.evaluation.library_measures import Rehearsals, neighbour_table_for
 from metachain.evaluation.plan import Plan
+from metachain.evaluation.runner import SharedMeasurements
 from metachain.learning.guard import ARMS, NEAREST
 from metachain.learning.pool import make_pool
-from metachain.learning.prior import transfer_matrix
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 
 GOOD, BAD, OPEN = Gain(0.1, (0.05, 0.15)), Gain(0.0, (-0.01, 0.01)), Gain(0.1, (-0.05, 0.3))
-
-
-class Letters:
-    """An encoder that knows letters only, as the generated world's texts ask for no more."""
-
-    fingerprint = "letters/1"
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed n texts; (n, 512) rows of unit length."""
-        return lexical_vectors(list(texts))
 
 
 def forecast_of(folder: Path, made: Sequence[Demonstration]) -> tuple[GainForecast, ...]:
@@ -89,12 +77,12 @@ def test_the_arm_is_that_of_the_others() -> None:
     made = generate_world(WorldSettings(misleading=0))
     vectors = Letters().encode([one.input for one in made])
     table = neighbour_table_for(make_pool(made, np.concatenate([vectors, vectors], axis=1) / np.float32(np.sqrt(2))))
-    count, transfer = len(table.pool.institutions), transfer_matrix(table)
+    count, measurements = len(table.pool.institutions), SharedMeasurements.of(table)
     played = Rehearsals.none(count)
     plain = replace(played, arms=np.full((count, 2), ARMS.index(NEAREST)))
-    nearest = forecast_gains(table, transfer, plain)
+    nearest = forecast_gains(measurements, plain)
     assert all(abs(one.over_nearest.mean or 0.0) < LEAST_GAIN for one in nearest)
-    nobody = forecast_gains(table, transfer, played)
+    nobody = forecast_gains(measurements, played)
     assert [one.institutions for one in nobody] == [0, 0, 0]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration
-from metachain.embedding.similarity import unit_rows
+from metachain.embedding.similarity import lexical_vectors, unit_rows
 from metachain.learning.artifacts import save_posterior, save_prior
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import learn
@@ -24,6 +24,16 @@ from metachain.library.sharing import EVERYONE
 HERE = Path(__file__).parent
 Place = TypeVar("Place", str, Path)
 WORDS = ("chest", "knee", "brain", "spine", "heart", "liver", "wrist", "skull")
+
+
+class Letters:
+    """An encoder that knows letters only, as the generated world's texts ask for no more."""
+
+    fingerprint = "letters/1"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed n texts; (n, 512) rows of unit length."""
+        return lexical_vectors(list(texts))
 
 
 class Tiny:

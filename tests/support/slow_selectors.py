@@ -19,7 +19,7 @@ from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.learning.prior import GuardResult, transfer_matrix
 from metachain.learning.transfer import redundancy, screening
-from metachain.selection.baselines import bm25_weights, word_counts
+from metachain.selection.baselines import word_counts
 
 __all__ = [
     "LABELLED",
@@ -74,7 +74,6 @@ def queries_of(
         redundancy(transfer, past),
         screening(transfer, past),
         GuardResult(settings, settings is not None, np.zeros((0, 0)), UNLABELLED, LABELLED),
-        bm25_weights(words, np.flatnonzero(pool.owner != target)),
         words,
     )
     support = pool.rows[target][SUPPORT]
