@@ -98,12 +98,12 @@ def hospital_scores(taught, target):
     return scores.mean(axis=0)
 
 
-def all_scores(pool, groups, targets):
-    """Scores of every target hospital, its group held out; (hospital, way, budget, reading)."""
+def all_scores(pool, groups, targets, score=hospital_scores):
+    """Scores of every target hospital, its group held out: those of ``score``, with the hospital as first axis."""
     bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
     scores = []
     for target in targets:
-        scores.append(hospital_scores(bench.knowledge(np.flatnonzero(groups != groups[target])), target))
+        scores.append(score(bench.knowledge(np.flatnonzero(groups != groups[target])), target))
         print(f"{len(scores)} of {len(targets)}", file=sys.stderr, flush=True)
     return np.stack(scores)
 

@@ -18,13 +18,12 @@ from benchmarks.learning.active_learning import (
     BUDGETS,
     DRAWS,
     POOLS,
+    all_scores,
     grouped_pool,
     interval,
     shares_read_right,
     unlabelled,
 )
-from metachain.evaluation.runner import SharedMeasurements
-from metachain.learning.neighbours import NeighbourTable
 
 WAYS = ("random", "vote-k", "metachain")
 SELECTORS = ("support", "semantic", "metachain")
@@ -46,12 +45,7 @@ def main(arguments):
     development = "--development" in arguments
     demonstrations, pool, groups = grouped_pool(*(one for one in arguments if not one.startswith("--")))
     chosen = np.flatnonzero(np.isin(pool.institutions, development_hospitals(demonstrations)) == development)
-    bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner))))
-    scores = []
-    for target in chosen:
-        scores.append(hospital_scores(bench.knowledge(np.flatnonzero(groups != groups[target])), target))
-        print(f"{len(scores)} of {len(chosen)}", file=sys.stderr, flush=True)
-    scores = np.stack(scores)
+    scores = all_scores(pool, groups, chosen, hospital_scores)
     print(f"{len(chosen)} {'development' if development else 'test'} hospitals\n")
     print(
         "| labels chosen by | demonstrations by | " + " | ".join(f"{one} labels" for one in BUDGETS) + " | worst, 16 |"

@@ -31,15 +31,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["ModelOptions", "answering_by_model", "asking", "learn_policy", "main", "one_line", "out", "print_changes"]
-__all__ += [
-    "print_conflicts",
-    "print_diagnosis",
-    "print_evaluation",
-    "print_institutions",
-    "print_lesson",
-    "print_receipt",
-]
-__all__ += ["print_selection", "print_summary", "print_verdict", "short", "working"]
+__all__ += ["print_conflicts", "print_diagnosis", "print_evaluation", "print_institutions", "print_lesson"]
+__all__ += ["print_receipt", "print_selection", "print_summary", "print_verdict", "short", "working"]
 __getattr__, __dir__ = lazily(
     __name__,
     app="main",

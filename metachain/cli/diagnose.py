@@ -31,6 +31,7 @@ def diagnose(
     check_targets(Path(library), json_file)
     with libraries.Library.open(library, create=False) as opened, cli.working() as progress:
         found = evaluation.diagnose(opened, seconds=seconds, progress=progress)
-    cli.print_diagnosis(found)
+        texts = {name: {one.id: one.input for one in opened.demonstrations(name)} for name in found.changes}
+    cli.print_diagnosis(found, texts)
     if json_file:
         cli.out.print(f"diagnosis: {write_text(json.dumps(asdict(found), indent=1), json_file)}")

@@ -17,30 +17,10 @@ if TYPE_CHECKING:
     from metachain.learning.soft_labels import scored_answers
     from metachain.learning.unlearning import Receipt, forget
 
-__all__ = [
-    "ARMS",
-    "LABELS",
-    "NEAREST",
-    "Change",
-    "Conflict",
-    "Contribution",
-    "Posterior",
-    "Prior",
-    "Receipt",
-    "Suggestion",
-]
-__all__ += [
-    "adapt",
-    "conflicts",
-    "describe_change",
-    "forget",
-    "learn",
-    "learned_from",
-    "load_posterior",
-    "load_prior",
-    "mean_scores",
-]
-__all__ += ["read_contribution", "save_posterior", "save_prior", "scored_answers", "statistics_of", "suggest_labels"]
+__all__ = ["ARMS", "LABELS", "NEAREST", "Change", "Conflict", "Contribution", "Posterior", "Prior", "Receipt"]
+__all__ += ["Suggestion", "adapt", "conflicts", "describe_change", "forget", "learn", "learned_from"]
+__all__ += ["load_posterior", "load_prior", "mean_scores", "read_contribution", "save_posterior", "save_prior"]
+__all__ += ["scored_answers", "statistics_of", "suggest_labels"]
 __getattr__, __dir__ = lazily(
     __name__,
     active_learning="Suggestion suggest_labels",

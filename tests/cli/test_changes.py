@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from handmade import WORDS, Tiny, jsonl, metachain
+from changing import OLD, labels, past
+from handmade import Tiny, jsonl, metachain
 from server_process import keys_of, serving
 
-from metachain.data.demonstration import Demonstration
 from metachain.learning.artifacts import save_prior
 from metachain.learning.prior import learn
 from metachain.library.library import Library
@@ -15,41 +15,26 @@ WIDE = {"COLUMNS": "300"}
 CHANGED = "since about 1 October 2026 you answer 'code 9' where your older labels say 'code 1'"
 
 
-def text(number: int) -> str:
-    """A text about one of eight parts of the body."""
-    return f"x-ray of the {WORDS[number % len(WORDS)]} {number}"
-
-
 def learned(place: Path) -> str:
     """A library that has learned from four institutions that answer alike."""
     with Library.open(str(place), Tiny()) as library:
-        past = [Demonstration(f"h{one}", text(n), f"code {n % 4}") for one in range(4) for n in range(64)]
-        library.add(past, share=EVERYONE)
+        library.add(past(), share=EVERYONE)
         save_prior(library, learn(library))
     return str(place)
-
-
-def labels() -> list[Demonstration]:
-    """Code 9 takes the place of code 1 in October."""
-    codes = [n % 4 if n < 32 or n % 4 != 1 else 9 for n in range(72)]
-    dates = [f"2026-{n // 4 + 1:02}-07" if n < 32 else f"2026-10-{(n - 32) // 2 + 1:02}" for n in range(72)]
-    return [
-        Demonstration("new", text(n + 64), f"code {code}", metadata={"date": date})
-        for n, (code, date) in enumerate(zip(codes, dates, strict=True))
-    ]
 
 
 def test_adapting_and_diagnosing_tell_a_change(tmp_path: Path) -> None:
     """With four texts to label again; before it, nothing is told."""
     place = learned(tmp_path / "h.db")
-    before = jsonl(tmp_path / "before.jsonl", labels()[:32])
+    before = jsonl(tmp_path / "before.jsonl", labels()[:OLD])
     assert "has changed" not in metachain("adapt", place, "new", before, environment=WIDE).stdout
-    after = metachain("adapt", place, "new", jsonl(tmp_path / "after.jsonl", labels()[32:]), environment=WIDE)
+    after = metachain("adapt", place, "new", jsonl(tmp_path / "after.jsonl", labels()[OLD:]), environment=WIDE)
     assert f"new has changed: {CHANGED}" in after.stdout, after.stdout + after.stderr
     (asked,) = [line for line in after.stdout.splitlines() if line.startswith("to settle it, label again: ")]
     assert asked.count("x-ray of the") == 4
     diagnosed = metachain("diagnose", place, "--json", tmp_path / "d.json", environment=WIDE)
     assert f"new has changed: {CHANGED}" in diagnosed.stdout
+    assert asked in diagnosed.stdout.splitlines()
     assert '"replacement": "code 9"' in (tmp_path / "d.json").read_text()
 
 

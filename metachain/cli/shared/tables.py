@@ -27,15 +27,8 @@ from metachain.reporting.verdict import verdict
 from metachain.reporting.wording import listed, number, percent, points, score, share
 from metachain.selection.selection import Selection
 
-__all__ = [
-    "print_changes",
-    "print_conflicts",
-    "print_diagnosis",
-    "print_evaluation",
-    "print_institutions",
-    "print_lesson",
-]
-__all__ += ["print_receipt", "print_selection", "print_summary", "print_verdict"]
+__all__ = ["print_changes", "print_conflicts", "print_diagnosis", "print_evaluation", "print_institutions"]
+__all__ += ["print_lesson", "print_receipt", "print_selection", "print_summary", "print_verdict"]
 Row = TypeVar("Row", SummaryRow, PartWorth)
 HOLDS = {True: "yes", False: "no", None: "can't tell"}
 KINDS = {
@@ -124,8 +117,11 @@ def print_changes(institution: str, changes: Sequence[Change], texts: Mapping[st
                 out.print(one_line(f"to settle it, label again: {asked}"))
 
 
-def print_diagnosis(found: Diagnosis) -> None:
-    """Print the ten conditions with the numbers that decide them, and the verdict."""
+def print_diagnosis(found: Diagnosis, texts: Mapping[str, Mapping[str, str]]) -> None:
+    """Print the ten conditions with the numbers that decide them, the forecast, changes, and the verdict.
+
+    ``texts`` are those of ids, by institution, for each of ``Diagnosis.changes``.
+    """
     title = f"{found.institutions} institutions, {found.demonstrations} demonstrations"
     if found.conflicts:
         title += f", {found.conflicts} text(s) with several answers of one institution"
@@ -140,7 +136,7 @@ def print_diagnosis(found: Diagnosis) -> None:
     if any(one.institutions for one in found.forecast):
         _print_forecast(found)
     for name, changes in found.changes.items():
-        print_changes(name, changes, {})
+        print_changes(name, changes, texts[name])
     out.print(f"{found.verdict}: {found.advice}")
 
 
