@@ -9,6 +9,7 @@ import numpy as np
 
 from metachain.evaluation.selectors import SELECTORS, PastKnowledge, Shown, Trial
 from metachain.learning.gaussian_process import Settings
+from metachain.learning.guard import EXPONENTS
 
 __all__ = ["ABLATIONS", "PARTS", "ablated", "ablated_name"]
 
@@ -21,11 +22,12 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "text": "character n-grams in the similarity",
         "usage": "the frequency of answers among the labels",
         "vote": "the nearest neighbours' vote",
+        "lift": "the regression over all past demonstrations together",
         "guard": "settings learned for each library",
     }
 )
 """Description of each part of ``ABLATIONS``; it completes a sentence after "without"."""
-UNGUARDED = Settings(belief=1.0, scale=1.0, slip=0.05)
+UNGUARDED = Settings(belief=1.0, scale=1.0, slip=0.05, **EXPONENTS)
 """Settings tuned on the development hospitals; every library uses them where the guard is ablated."""
 
 
@@ -45,6 +47,7 @@ ABLATIONS: Mapping[str, Callable[[PastKnowledge], PastKnowledge]] = MappingProxy
         "text": lambda known: replace(known, table=known.table.dense_only),
         "usage": partial(_without, usage=0.0),
         "vote": partial(_without, vote=0.0),
+        "lift": partial(_without, lift=0.0),
         "guard": lambda known: replace(known, lesson=replace(known.lesson, settings=UNGUARDED, trusts_consensus=True)),
     }
 )

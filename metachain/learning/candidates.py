@@ -154,7 +154,8 @@ def episode_profiles(table: NeighbourTable, episode: Episode, *, pooled: bool = 
     profiles = (
         reply_profile(_as_one(near) if pooled else near, pool.answer, len(pool.answers), pool.meaning) for near in both
     )
-    return Profiles(*profiles)
+    support, query = profiles
+    return Profiles(support, replace(query, lift=table.lift(episode.query, episode.past)))
 
 
 def episode_fit(

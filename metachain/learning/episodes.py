@@ -6,11 +6,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.learning.neighbours import Rows
 from metachain.learning.pool import Pool
 
 __all__ = ["ALIKE_TRANSFER", "FEWEST", "LABELS", "QUERIES", "SEEDS", "TRANSFER_ITEMS", "Episode", "all_episodes"]
 __all__ += ["episodes_beside", "episodes_of", "rng_for", "split", "transfer_items"]
+
+Rows = NDArray[np.intp]
 
 TRANSFER_ITEMS = 220
 """Maximum number of an institution's demonstrations for its row of the transfer matrix."""

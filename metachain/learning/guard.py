@@ -23,6 +23,7 @@ from metachain.learning.episodes import Episode
 from metachain.learning.gaussian_process import (
     Settings,
     evidence,
+    experts,
     fits_of_answers,
     local_log_weights,
     prior_mean,
@@ -40,13 +41,15 @@ from metachain.learning.transfer import prior_log_weights
 from metachain.scoring.metrics import bag_f1
 from metachain.scoring.reader import READER_TEMPERATURE, vote
 
-__all__ = ["ARMS", "NEAREST", "SHARPNESSES", "arm_scores", "best_arm", "flattest", "likeliest_answers", "mean_scores"]
-__all__ += ["sharpness_scores"]
+__all__ = ["ARMS", "EXPONENTS", "NEAREST", "SHARPNESSES", "arm_scores", "best_arm", "flattest", "likeliest_answers"]
+__all__ += ["mean_scores", "sharpness_scores"]
 
 BELIEFS = (0.0, 0.1, 0.3, 1.0)
 SCALES = (0.0, 0.03, 0.1, 0.3, 1.0)
 SLIPS = (0.05, 0.2)
 INTERCEPTS = (0.0, 10.0)
+EXPONENTS = {"usage": 0.8, "vote": 0.33, "lift": 0.5}
+"""Of the experts, in every arm; tuned on the development hospitals."""
 CONSTANT = 1.0
 """Scale from which arms with an intercept are tried."""
 SURENESS = 1e-6
@@ -60,12 +63,14 @@ NEAREST = None
 ARMS: tuple[Settings | None, ...] = (
     NEAREST,
     *(
-        Settings(b, c, slip, intercept)
+        Settings(b, c, slip, intercept, **EXPONENTS)
         for b, slip, intercept, c in product(BELIEFS, SLIPS, INTERCEPTS, SCALES)
         if (b > 0 or slip == SLIPS[0]) and (not intercept or (slip == SLIPS[0] and c >= CONSTANT))
     ),
 )
 """All arms that the guard compares; the first is plain nearest neighbours."""
+PLAINEST = next(filter(None, ARMS))
+"""Any of the learning arms: their exponents are the same."""
 KERNELS = {(arm.scale, arm.intercept): arm for arm in ARMS if arm}
 """One arm for each scale and intercept: arms that share these share their matrices."""
 POLICY = Policy(shots=SHOTS)
@@ -218,7 +223,7 @@ def _fits_by_arm(
     features = co_treatment_features(support)
     own = (features @ features.T).toarray()
     across = (co_treatment_features(query) @ features.T).toarray()
-    used = usage(support, answer, weights)
+    weight = experts(usage(support, answer, weights), query, asked, PLAINEST)
     smoothers = {key: propagate(across, solve(own, np.eye(len(own)), arm), arm) for key, arm in KERNELS.items()}
     for (belief, slip), arms in groupby(filter(None, ARMS), key=lambda arm: (arm.belief, arm.slip)):
         label_evidence = evidence(support, answer, slip)
@@ -227,4 +232,4 @@ def _fits_by_arm(
         r = residuals(prior_mean(support, near_labels, len(answer)), answer, support.meaning)
         for arm in arms:
             expected = mean + smoothers[arm.scale, arm.intercept] @ r
-            yield arm, fits_of_answers(expected, used, query, asked, arm)
+            yield arm, fits_of_answers(expected, weight, query, asked)

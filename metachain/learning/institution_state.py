@@ -1,7 +1,7 @@
 """State of the target institution: its own labels and feedback, and the shared past that it may use."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from threading import Lock
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from metachain.data.demonstration import Demonstration, check_text
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import NotFoundError, SharingError
-from metachain.learning.gaussian_process import Listed
+from metachain.learning.gaussian_process import Listed, Settings
 from metachain.learning.index import Neighbours
 from metachain.learning.neighbours import NEIGHBOURS
 from metachain.learning.own_labels import newest_first, order_of_time, read_current_labels
 from metachain.learning.pool import Pool, make_pool, taken
 from metachain.learning.prior import Prior
+from metachain.learning.reply_profile import Profile, reply_profile
 from metachain.learning.shared_past import SharedPast, include, read_shared_past
 from metachain.learning.soft_labels import ScoredAnswer, scored_answers
 from metachain.library.library import Library
@@ -73,6 +74,14 @@ class InstitutionState:
     def said(self) -> dict[str, tuple[int, ...]]:
         """Places in the support of what it said of each text (``same_text``), the newest first."""
         return newest_first(self.support.demonstrations, self.numbers)
+
+    def profile(self, near: Neighbours, vectors: NDArray[np.float32], settings: Settings) -> Profile:
+        """Reply profile of texts by neighbours and ``vectors`` (n, d), with the lift where ``settings`` use it."""
+        pool = self.pool
+        found = reply_profile(near, pool.answer, len(pool.answers), pool.meaning)
+        if pool.meaning is not None or not settings.lift:
+            return found
+        return replace(found, lift=self.past.regression.lift(vectors, len(pool.answers)))
 
     def demonstration(self, row: int) -> Demonstration:
         """Demonstration of a row; the rows of the past come first, then those of the support."""

@@ -12,6 +12,7 @@ from metachain.embedding.similarity import LEXICAL_DIMENSIONS
 from metachain.learning.index import Index, InstitutionIndex, Neighbours
 from metachain.learning.pool import Pool
 from metachain.learning.reply_profile import Profile, reply_profile
+from metachain.learning.ridge import NormalEquations
 from metachain.progress import Progress, silent
 
 __all__ = ["NEIGHBOURS", "NeighbourTable"]
@@ -57,6 +58,11 @@ class NeighbourTable:
         vectors[:, -LEXICAL_DIMENSIONS:] = 0
         return self.of(replace(self.pool, vectors=vectors), np.flatnonzero(self.position >= 0))
 
+    @cached_property
+    def regressions(self) -> NormalEquations:
+        """Pooled regressions over the pool's institutions, solved when asked for."""
+        return NormalEquations(self.pool)
+
     def near(self, rows: Rows, institutions: Sequence[int] | Rows) -> Neighbours:
         """Neighbours of some rows within some institutions."""
         return self.neighbours.take(self.position[rows], institutions)
@@ -65,3 +71,9 @@ class NeighbourTable:
         """Reply profile of some rows over some institutions."""
         pool = self.pool
         return reply_profile(self.near(rows, institutions), pool.answer, len(pool.answers), pool.meaning)
+
+    def lift(self, rows: Rows, institutions: Sequence[int] | Rows) -> NDArray[np.float64] | None:
+        """Lift (n, C) of each answer to some rows by the regression over some institutions; None for texts."""
+        if self.pool.meaning is not None:
+            return None
+        return self.regressions.solve(institutions).lift(self.pool.vectors[rows], len(self.pool.answers))

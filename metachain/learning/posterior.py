@@ -9,7 +9,6 @@ from metachain.learning.changes import Change, own_changes
 from metachain.learning.gaussian_process import PLAIN, Fit, fit_of_some
 from metachain.learning.institution_state import InstitutionState, SharedPastCache, load_institution
 from metachain.learning.prior import Prior, version_of
-from metachain.learning.reply_profile import reply_profile
 from metachain.learning.transfer import prior_log_weights, with_listed
 from metachain.library.library import Library
 
@@ -83,14 +82,14 @@ def posterior_of(prior: Prior, state: InstitutionState) -> Posterior:
     """Adapt to an institution, given its state."""
     pool, support = state.pool, state.support
     numbers = [prior.institutions.index(name) for name in pool.institutions]
-    profile = reply_profile(state.near, pool.answer, len(pool.answers), pool.meaning)
+    settings = prior.lesson.settings or PLAIN
+    profile = state.profile(state.near, state.vectors, settings)
     number = {name: place for place, name in enumerate(pool.answers)} if state.scored else {}
     scored = np.array([number[one.answer] for one in state.scored], np.int64)
     answer = np.concatenate([support.answer, scored])
     score = np.array([1.0] * len(support.answer) + [one.score for one in state.scored]) if state.scored else None
     standing = prior_log_weights(prior.transfer, numbers)
     weights = with_listed(standing, pool.gives, state.listed)
-    settings = prior.lesson.settings or PLAIN
     k = len(support.answer)
     forgotten, changes = own_changes(state, profile.take(slice(k)), standing, settings)
     counts = np.concatenate([~forgotten, np.ones(len(scored), bool)])

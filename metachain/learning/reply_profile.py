@@ -40,6 +40,8 @@ class Profile:
     answers: int
     meaning: Meaning = None
     """(C, d) unit vector of each answer where answers are texts, to compare them by cosine; None for labels."""
+    lift: Floats | None = None
+    """(n, C) positive, from ``PooledRidge.lift``; None where it isn't asked for, and where answers are texts."""
 
     @property
     def entries(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -50,7 +52,9 @@ class Profile:
 
     def take(self, texts: NDArray[np.integer] | slice) -> "Profile":
         """Keep some of the texts."""
-        return replace(self, replies=self.replies[texts], coverage=self.coverage[texts], vote=self.vote[texts])
+        replies, coverage, vote = self.replies[texts], self.coverage[texts], self.vote[texts]
+        lift = None if self.lift is None else self.lift[texts]
+        return replace(self, replies=replies, coverage=coverage, vote=vote, lift=lift)
 
 
 def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: int, meaning: Meaning = None) -> Profile:

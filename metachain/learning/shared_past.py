@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from metachain.embedding.similarity import normalise_text
 from metachain.errors import NotFoundError
 from metachain.learning.index import Index, InstitutionIndex
 from metachain.learning.pool import Pool, make_pool
+from metachain.learning.ridge import NormalEquations, PooledRidge
 from metachain.library.library import Library
 from metachain.library.origins import Reach
 from metachain.progress import Progress, silent
@@ -48,6 +50,20 @@ class SharedPast:
         if len(kept) == len(self.pool.institutions) or not isinstance(self.index, InstitutionIndex):
             return self
         return SharedPast(self.pool.part(kept), self.index.part(kept), self.version._replace(reach=reach), self)
+
+    @cached_property
+    def regression(self) -> PooledRidge:
+        """Pooled regression over these demonstrations; takes some tenths of a second, once."""
+        whole = self.whole or self
+        kept = [whole.pool.institutions.index(name) for name in self.pool.institutions]
+        number = {name: place for place, name in enumerate(whole.pool.answers)}
+        answers = np.array([number[name] for name in self.pool.answers], np.int64)
+        return whole.regressions.solve(kept).renumbered(answers)
+
+    @cached_property
+    def regressions(self) -> NormalEquations:
+        """Regressions over any of the institutions of a whole past."""
+        return NormalEquations(self.pool)
 
     def vectors_of(self, institution: str) -> dict[str, NDArray[np.float32]]:
         """Hybrid vector (d,) of each normalised input of an institution, where the whole past holds it."""

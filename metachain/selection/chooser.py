@@ -19,7 +19,6 @@ from metachain.learning.institution_state import InstitutionState
 from metachain.learning.neighbours import NEIGHBOURS
 from metachain.learning.policy import Policy
 from metachain.learning.posterior import Posterior
-from metachain.learning.reply_profile import reply_profile
 from metachain.selection.selection import Chosen, Selection, likeliest_answers
 
 __all__ = ["Chooser", "checked_shots"]
@@ -62,7 +61,7 @@ class Chooser:
         state, posterior, pool = self.state, self.posterior, self.state.pool
         vectors = hybrid_vectors(self.encoder.encode(normalised), lexical_vectors(normalised))
         near = state.past.index.near(vectors, NEIGHBOURS)
-        profile = reply_profile(near, pool.answer, len(pool.answers), pool.meaning)
+        profile = state.profile(near, vectors, posterior.fit.settings)
         kernel = co_treatment_kernel(posterior.fit, profile)
         candidates = _candidates(state, vectors, near)
         probability = posterior.calibration.of(plausibility(candidates, posterior.fit, profile, kernel))

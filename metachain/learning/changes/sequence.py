@@ -10,11 +10,11 @@ from metachain.learning.gaussian_process import (
     NOISE,
     PLAUSIBILITY_FLOOR,
     USAGE_PSEUDO_COUNT,
-    VOTE_FLOOR,
     Settings,
     evidence,
     local_log_weights,
     prior_mean,
+    product_of_experts,
 )
 from metachain.learning.reply_profile import Profile, attention, co_treatment_features, consensus
 
@@ -64,8 +64,9 @@ class LabelSequence:
         innovation = np.diag(factor)[:, None] * solve_triangular(factor, said - mean, lower=True)
         counted, expected = np.cumsum(said, axis=0) - said, np.cumsum(self.expected[rows], axis=0) - self.expected[rows]
         usage = np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT))
-        experts = np.exp(settings.usage * usage) * (texts.vote[:, self.answers] + VOTE_FLOOR) ** settings.vote
-        fits = np.maximum(said - innovation, PLAUSIBILITY_FLOOR) * experts
+        lift = None if texts.lift is None else texts.lift[:, self.answers]
+        product = product_of_experts(usage, texts.vote[:, self.answers], lift, settings)
+        fits = np.maximum(said - innovation, PLAUSIBILITY_FLOOR) * product
         return np.asarray(fits / fits.sum(axis=1, keepdims=True))
 
 
