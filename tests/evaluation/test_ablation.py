@@ -18,7 +18,7 @@ from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 
 MADE = scrambled(hospitals(6, 20, seed=3), "hospital 1")
-SETTINGS = Settings(0.3, 0.6, 0.05, intercept=0.5, usage=0.9, vote=0.6)
+SETTINGS = Settings(0.3, 0.6, 0.05, intercept=0.5, usage=0.9, vote=0.6, lift=0.7)
 
 
 @pytest.fixture(scope="module")

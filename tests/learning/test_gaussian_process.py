@@ -20,6 +20,7 @@ from oracles import (
     random_meaning,
     random_pool,
     random_profile,
+    unit_vectors,
 )
 
 from metachain.learning.gaussian_process import (
@@ -31,6 +32,7 @@ from metachain.learning.gaussian_process import (
     answer_scores,
     co_treatment_kernel,
     evidence,
+    experts,
     fit,
     fits_of_answers,
     local_log_weights,
@@ -42,6 +44,7 @@ from metachain.learning.gaussian_process import (
     without_diagonal,
 )
 from metachain.learning.reply_profile import Profile, attention, consensus, replies_to
+from metachain.learning.ridge import NormalEquations
 
 TEXTS = 3
 LABELS = st.integers(0, 6)
@@ -189,18 +192,19 @@ def test_without_labels_the_posterior_is_the_prior(seed: int, sizes: list[int], 
 
 @given(SEEDS, SIZES, LABELS, SETTINGS, st.none() | st.lists(st.booleans(), min_size=4, max_size=4))
 @briefly
-def test_plausibility_is_a_product_of_three(
+def test_plausibility_is_a_product_of_four(
     seed: int, sizes: list[int], k: int, settings: Settings, listed: list[bool] | None
 ) -> None:
-    """How well an answer fits: what is expected, how much the institution uses it, what plain neighbours say.
+    """How well an answer fits: what is expected, how much the institution uses it, what neighbours and words say.
 
-    The last two count by the settings' exponents; an answer that isn't listed counts ten-thousandth.
+    The last three count by the settings' exponents; an answer that isn't listed counts ten-thousandth.
     """
     made = scene(seed, sizes, k, settings)
     fitted = fit(made.support, made.answer, made.standing, settings, None if listed is None else np.array(listed))
     expected = [oracles.fits(text, made.known._replace(listed=listed), made.texts.answers) for text in made.told]
     asked, mean = every_answer(made.texts), predict(fitted, made.texts)
-    found = fits_of_answers(mean, fitted.usage, made.texts, asked, settings, fitted.listed)
+    weight = experts(fitted.usage, made.texts, asked, settings, fitted.listed)
+    found = fits_of_answers(mean, weight, made.texts, asked)
     assert np.allclose(found, expected)
     assert np.array_equal(answer_scores(fitted, made.texts, asked), found)
     assert np.array_equal(answer_scores(fitted, made.texts, asked, co_treatment_kernel(fitted, made.texts)), found)
@@ -235,6 +239,14 @@ def test_answers_asked_about_fit_as_they_do_among_all(seed: int, sizes: list[int
     assert (found > 0).all()
     for x, place in zip(*np.nonzero(asked >= 0), strict=True):
         assert found[x, place] == pytest.approx(every[x, asked[x, place]], rel=1e-4 if text else 1e-12)
+
+
+def test_a_lift_that_is_asked_for_must_be_there() -> None:
+    """Settings that use the regression refuse a profile without it; nothing is left out in silence."""
+    made, settings = scene(3, [6, 7], 4), replace(PLAIN, lift=0.5)
+    fitted = fit(made.support, made.answer, made.standing, settings)
+    with pytest.raises(ValueError, match="lift"):
+        answer_scores(fitted, replace(made.texts, lift=None), every_answer(made.texts))
 
 
 @pytest.mark.parametrize("text", [False, True])
@@ -444,8 +456,9 @@ def test_names_of_answers_are_only_names(
     answer, standing = random_answers(seed, pool, 4), np.zeros(len(sizes))
     found = []
     for one, given_answer in ((pool, answer), (renamed, new[answer])):
-        support, _ = random_profile(seed, one, 4)
+        lift = NormalEquations(one).solve(range(len(sizes))).lift(unit_vectors(seed + 1, 4), len(one.answers))
+        support = replace(random_profile(seed, one, 4)[0], lift=lift)
         found.append(
             answer_scores(fit(support, given_answer, standing, settings, score=score), support, every_answer(support))
         )
-    assert np.allclose(found[1][:, new], found[0])
+    assert np.allclose(found[1][:, new], found[0], rtol=1e-3)

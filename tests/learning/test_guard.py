@@ -34,6 +34,7 @@ from metachain.learning.guard import (
     ARMS,
     BELIEFS,
     CONSTANT,
+    EXPONENTS,
     INTERCEPTS,
     NEAREST,
     SCALES,
@@ -81,7 +82,7 @@ def test_the_arms_are_those_of_step_h() -> None:
     assert ARMS[0] is NEAREST
     assert {(arm.belief, arm.scale, arm.slip, arm.intercept) for arm in ARMS[1:] if arm} == grid
     assert len(ARMS) == 1 + len(grid)
-    assert {(arm.usage, arm.vote) for arm in ARMS if arm} == {(PLAIN.usage, PLAIN.vote)}
+    assert {(arm.usage, arm.vote, arm.lift) for arm in ARMS if arm} == {tuple(EXPONENTS.values())}
 
 
 @given(SEEDS, SIZES, st.integers(0, 5), st.integers(1, 6), st.booleans())
@@ -129,6 +130,9 @@ def slow_fits(study: NeighbourTable, draw: Episode, arm: Settings) -> list[list[
     pool = study.pool
     near = study.near(np.concatenate([draw.query, draw.support]), draw.past)
     told: list[Replies] = oracles.replies(near, pool.answer, pool.meaning)
+    if pool.meaning is None:
+        asked = np.concatenate([draw.query, draw.support])
+        told = oracles.with_lifts(told, oracles.lifts(pool, draw.past.tolist(), pool.vectors[asked]))
     texts, labels = told[: len(draw.query)], told[len(draw.query) :]
     weights = prior_log_weights(transfer_matrix(study), draw.past).tolist()
     known = Known(labels, pool.answer[draw.support].tolist(), weights, arm)

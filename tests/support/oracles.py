@@ -44,6 +44,7 @@ SETTINGS = st.builds(
     intercept=st.sampled_from([0.0, 0.4, 1.0]),
     usage=st.sampled_from([0.0, 0.3, 1.0]),
     vote=st.sampled_from([0.0, 0.2, 1.0]),
+    lift=st.sampled_from([0.0, 0.5, 1.0]),
 )
 
 ITEMS = ("xray chest", "xray knee", "mri brain", "mri spine", "blood panel", "blood count", "visit short", "visit long")
@@ -132,9 +133,13 @@ def random_pool(seed: int, sizes: Sequence[int], answers: int = 4) -> Pool:
 def random_profile(
     seed: int, pool: Pool, n: int, r: int = 8, meaning: NDArray[np.float32] | None = None
 ) -> tuple[Profile, "list[Replies]"]:
-    """Reply profiles of random texts from a pool, by the implementation and by the oracle."""
+    """Reply profiles of random texts from a pool, with random lifts, by the implementation and by the oracle."""
     near = InstitutionIndex(pool).nearest(unit_vectors(seed + 1, n), r)
-    return reply_profile(near, pool.answer, len(pool.answers), meaning), replies(near, pool.answer, meaning)
+    profile, told = reply_profile(near, pool.answer, len(pool.answers), meaning), replies(near, pool.answer, meaning)
+    if meaning is not None:
+        return profile, told
+    lift = np.random.default_rng(seed).uniform(0.1, 2.0, (n, len(pool.answers)))
+    return replace(profile, lift=lift), with_lifts(told, lift.tolist())
 
 
 def random_meaning(seed: int, answers: int = 4, d: int = 3) -> NDArray[np.float32]:
@@ -162,6 +167,8 @@ class Replies(NamedTuple):
     """Weights of the answers of the 8 nearest of all institutions."""
     meaning: NDArray[np.float32] | None
     """(C, d) unit vectors of the answers if they are texts."""
+    lift: list[float] | None = None
+    """Lift of each answer by the pooled regression, if the settings use one."""
 
 
 def softmax(values: Sequence[float]) -> list[float]:
@@ -186,6 +193,22 @@ def replies(near: Neighbours, answer: NDArray[np.int64], meaning: NDArray[np.flo
             everybody += known
         told.append(Replies(shares, coverage, neighbour_vote(everybody, answer), meaning))
     return told
+
+
+def with_lifts(told: Sequence[Replies], lifts: Sequence[list[float]]) -> list[Replies]:
+    """Add each text's lifts to its replies."""
+    return [text._replace(lift=lift) for text, lift in zip(told, lifts, strict=True)]
+
+
+def lifts(pool: Pool, institutions: Sequence[int], vectors: NDArray[np.float32]) -> list[list[float]]:
+    """Lift of every answer to n texts by one ridge regression on all demonstrations of some institutions."""
+    rows = [row for row in range(len(pool.answer)) if int(pool.owner[row]) in [int(one) for one in institutions]]
+    x, y = pool.vectors[rows].astype(float), np.eye(len(pool.answers))[pool.answer[rows]]
+    weights = np.linalg.inv(x.T @ x + np.eye(x.shape[1])) @ x.T @ y
+    return [
+        [(max(share, 0.0) + 0.02) / (f + 0.001) ** 0.4 for share, f in zip(told, y.mean(axis=0), strict=True)]
+        for told in vectors.astype(float) @ weights
+    ]
 
 
 def neighbour_vote(known: Sequence[tuple[int, float]], answer: NDArray[np.int64]) -> dict[int, float]:
@@ -311,7 +334,7 @@ def expectation(text: Replies, known: Known, answers: int) -> list[float]:
 
 
 def fits(text: Replies, known: Known, answers: int) -> list[float]:
-    """``max(V, 0.001) · ((n_y + 0.5) / (e_y + 0.5))^0.3 · (v + 0.02)^0.2`` for every answer to one text.
+    """``max(V, 0.001) · ((n_y + 0.5) / (e_y + 0.5))^u · (v + 0.02)^w · lift^z`` for every answer to one text.
 
     An answer that is not on a known list counts a ten-thousandth. Answers that are texts fit by their cosine to the
     expected mean: ``exp(cos / 0.6)``.
@@ -326,6 +349,9 @@ def fits(text: Replies, known: Known, answers: int) -> list[float]:
         voted = text.vote.get(y, 0.0) + 0.02
         known_answer = known.listed is None or known.listed[y]
         product = max(expected[y], 0.001) * used**known.settings.usage * voted**known.settings.vote
+        if known.settings.lift:
+            assert text.lift is not None
+            product *= text.lift[y] ** known.settings.lift
         scored.append(product if known_answer else product * UNLISTED)
     return scored
 

@@ -39,7 +39,7 @@ __all__ = [
     "slow_plausible",
     "trial_of",
 ]
-SETTINGS = Settings(0.3, 1.0, 0.05, intercept=0.5)
+SETTINGS = Settings(0.3, 1.0, 0.05, intercept=0.5, lift=0.5)
 UNLABELLED, LABELLED = Calibration(0.2, 0.7), Calibration(-0.3, 0.8)
 MADE = hospitals(4, 20, seed=3)
 NOTES = note_writers(4, 20, seed=3)
@@ -116,6 +116,8 @@ def slow_plausible(
     asked = np.concatenate([queries.episode.query, trial.episode.support]).astype(int)
     every = InstitutionIndex(past).nearest(pool.vectors[asked], len(others))
     told = oracles.replies(Neighbours(every.rows[:, :, :8], every.similarity[:, :, :8]), past.answer, pool.meaning)
+    if pool.meaning is None:
+        told = oracles.with_lifts(told, oracles.lifts(past, range(len(past.institutions)), pool.vectors[asked]))
     texts, support = told[: len(queries.episode.query)], told[len(queries.episode.query) :]
     if standing is None:
         standing = (

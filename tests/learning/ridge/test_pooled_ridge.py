@@ -1,0 +1,116 @@
+"""The pooled regression, against inverting one matrix over all demonstrations."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import SEEDS, SIZES, briefly, random_pool, unit_vectors
+
+from metachain.learning.index import InstitutionIndex
+from metachain.learning.pool import Pool
+from metachain.learning.ridge import NormalEquations, PooledRidge, normal_equations
+from metachain.learning.shared_past import PastVersion, SharedPast
+from metachain.library.origins import Reach
+
+CLOSE = {"rtol": 1e-3}
+"""Predictions are rounded to five decimals, and 0.02 is added to them."""
+
+
+def lift(found: PooledRidge, pool: Pool, seed: int) -> np.ndarray:
+    """Lift of every answer to three random texts."""
+    return found.lift(unit_vectors(seed + 1, 3), len(pool.answers))
+
+
+@given(SEEDS, SIZES, st.data())
+@briefly
+def test_any_institutions_can_be_left_out(seed: int, sizes: list[int], data: st.DataObject) -> None:
+    """Whichever others there are, and in whatever order they are asked for."""
+    pool = random_pool(seed, sizes)
+    kept = data.draw(st.lists(st.sampled_from(range(len(sizes))), min_size=1, unique=True))
+    found = lift(NormalEquations(pool).solve(kept), pool, seed)
+    np.testing.assert_allclose(found, oracles.lifts(pool, kept, unit_vectors(seed + 1, 3)), **CLOSE)
+    alone = [number for number in range(len(pool.owner)) if pool.owner[number] in kept]
+    part = replace(
+        pool,
+        demonstrations=tuple(pool.demonstrations[row] for row in alone),
+        vectors=pool.vectors[alone],
+        institutions=tuple(pool.institutions[number] for number in sorted(kept)),
+        owner=np.searchsorted(sorted(kept), pool.owner[alone]),
+        answer=pool.answer[alone],
+    )
+    np.testing.assert_allclose(lift(NormalEquations(part).solve(range(len(kept))), pool, seed), found, rtol=1e-9)
+
+
+@given(SEEDS, SIZES)
+@briefly
+def test_without_the_frequency_it_is_the_posterior_mean_of_a_linear_model(seed: int, sizes: list[int]) -> None:
+    """Ridge with λ = 1 minimises ``|X W - Y|² + |W|²``: no other weights near it do better."""
+    pool = random_pool(seed, sizes)
+    found = NormalEquations(pool).solve(range(len(sizes)))
+    x, y = pool.vectors.astype(float), np.eye(len(pool.answers))[pool.answer][:, found.answers]
+
+    def loss(weights: np.ndarray) -> float:
+        return float(((x @ weights - y) ** 2).sum() + (weights**2).sum())
+
+    least = loss(found.weights.astype(float))
+    for step in np.random.default_rng(seed).normal(scale=0.01, size=(5, *found.weights.shape)):
+        assert loss(found.weights + step) > least
+
+
+def test_an_answer_that_nobody_gives_has_the_least_lift_for_its_frequency() -> None:
+    """Further answers of an institution's own are predicted nowhere; their lift is that of an unseen one."""
+    pool = random_pool(1, [9, 9])
+    found = NormalEquations(pool).solve([0, 1]).lift(unit_vectors(2, 3), len(pool.answers) + 2)
+    assert np.allclose(found[:, -2:], 0.02 / 0.001**0.4)
+    assert (found > 0).all()
+
+
+def test_a_part_of_the_past_is_numbered_as_its_own_pool() -> None:
+    """Answers that only institutions left out give are no longer numbered."""
+    pool = random_pool(3, [4, 5, 2], answers=9)
+    past = SharedPast(pool, InstitutionIndex(pool), PastVersion(Reach(pool.institutions), 0, 0, 0))
+    part = past.part(Reach(("h0", "h2")))
+    vectors = unit_vectors(4, 3)
+    kept = [pool.answers.index(name) for name in part.pool.answers]
+    assert len(kept) < len(pool.answers)
+    expected = np.array(oracles.lifts(pool, [0, 2], vectors))[:, kept]
+    np.testing.assert_allclose(part.regression.lift(vectors, len(kept)), expected, **CLOSE)
+
+
+def test_a_large_institution_counts_with_some_of_its_demonstrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most 1,024, drawn by its name: the same ones whoever else is there."""
+    monkeypatch.setattr(normal_equations, "MOST_ROWS", 5)
+    pool = random_pool(5, [30, 4, 30])
+    found = NormalEquations(pool).solve([0, 1])
+    assert np.allclose(found.frequency.sum(), 1)
+    assert np.allclose(found.frequency * 9, np.round(found.frequency * 9))
+    two = random_pool(5, [30, 4])
+    np.testing.assert_allclose(
+        lift(NormalEquations(replace(two, vectors=pool.vectors[:34])).solve([0, 1]), two, 6), lift(found, pool, 6)
+    )
+
+
+def test_of_very_many_answers_the_most_frequent_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others keep the lift of an answer that is never predicted."""
+    pool = random_pool(7, [20, 20])
+    counts = np.bincount(pool.answer)
+    whole = NormalEquations(pool).solve([0, 1])
+    monkeypatch.setattr(normal_equations, "MOST_ANSWERS", 2)
+    found = NormalEquations(pool).solve([0, 1])
+    assert sorted(counts[found.answers]) == sorted(counts)[-2:]
+    places = np.searchsorted(whole.answers, found.answers)
+    np.testing.assert_allclose(found.weights, whole.weights[:, places], rtol=1e-4, atol=1e-6)
+
+
+def test_it_can_be_sent_to_another_process() -> None:
+    """Without what it has solved."""
+    pool = random_pool(8, [5, 6])
+    made = NormalEquations(pool)
+    before = made.solve([0])
+    after = pickle.loads(pickle.dumps(made)).solve([0])
+    assert np.array_equal(before.weights, after.weights)
+    assert made.solve([0]) is before
