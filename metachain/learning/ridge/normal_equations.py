@@ -19,6 +19,8 @@ PENALTY = 1.0
 """λ: weight of ``|W|²`` beside the squared error; vectors have unit length."""
 MOST_ROWS = 1024
 """Of one institution, drawn by its name where it has more."""
+FULL = 64
+"""Institutions up to which each counts with ``MOST_ROWS``; with up to twice as many it is half as many, and so on."""
 MOST_ANSWERS = 8192
 """Of a pool with more distinct answers, the most frequent ones."""
 MEMORY = 2**28
@@ -49,7 +51,8 @@ class NormalEquations:
     """Solves ``W = (XᵀX + λ I)⁻¹ XᵀY`` with λ = 1 for the demonstrations of any of a pool's institutions.
 
     Ridge regression (Hoerl & Kennard 1970, Technometrics 12) of one-hot answers, with at most 1,024 demonstrations of
-    each institution. Institutions that are left out are subtracted from the sums over all, in double precision.
+    each institution, and about 65,536 of all. Institutions that are left out are subtracted from the sums over all, in
+    double precision.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -70,48 +73,54 @@ class NormalEquations:
         return found
 
     def _solve(self, institutions: tuple[int, ...]) -> PooledRidge:
-        count = sum((self._count(number) for number in institutions), np.zeros(len(self._pool.answers)))
+        most = rows_of_each(len(institutions))
+        count = sum((self._count(number, most) for number in institutions), np.zeros(len(self._pool.answers)))
         frequent = np.argsort(-count, kind="stable")[: min(int((count > 0).sum()), MOST_ANSWERS)]
         answers = np.sort(frequent)
-        others = sorted(set(range(len(self._pool.institutions))) - set(institutions))
-        if len(others) < len(institutions):
-            everyone = self._everyone
-            gram, by_answer = self._changed(
-                Sums(everyone.gram.copy(), everyone.by_answer[answers]), others, -1, answers
-            )
-        else:
-            gram, by_answer = self._sum(institutions, answers)
+        gram, by_answer = self._sums(institutions, most, answers)
         gram[np.diag_indices_from(gram)] += PENALTY
         weights = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), by_answer.T)
         return PooledRidge(weights.astype(np.float32), answers, count[answers] / max(count.sum(), 1.0))
 
+    def _sums(self, institutions: Sequence[int], most: int, answers: Rows) -> Sums:
+        everyone, size = range(len(self._pool.institutions)), self._pool.vectors.shape[1]
+        others = sorted(set(everyone) - set(institutions))
+        if len(others) < len(institutions) and most == rows_of_each(len(everyone)):
+            gram, by_answer = self._of_all
+            return self._changed(Sums(gram.copy(), by_answer[answers]), others, -1, most, answers)
+        nothing = Sums(np.zeros((size, size)), np.zeros((len(answers), size)))
+        return self._changed(nothing, institutions, 1, most, answers)
+
     @cached_property
-    def _everyone(self) -> Sums:
-        return self._sum(range(len(self._pool.institutions)), np.arange(len(self._pool.answers)))
+    def _of_all(self) -> Sums:
+        size, count = self._pool.vectors.shape[1], len(self._pool.institutions)
+        nothing = Sums(np.zeros((size, size)), np.zeros((len(self._pool.answers), size)))
+        return self._changed(nothing, range(count), 1, rows_of_each(count), np.arange(len(self._pool.answers)))
 
-    def _sum(self, institutions: Sequence[int], answers: Rows) -> Sums:
-        size = self._pool.vectors.shape[1]
-        return self._changed(Sums(np.zeros((size, size)), np.zeros((len(answers), size))), institutions, 1, answers)
-
-    def _changed(self, sums: Sums, institutions: Sequence[int], sign: int, answers: Rows) -> Sums:
+    def _changed(self, sums: Sums, institutions: Sequence[int], sign: int, most: int, answers: Rows) -> Sums:
         place = np.full(len(self._pool.answers), -1, np.intp)
         place[answers] = np.arange(len(answers))
         for number in institutions:
-            rows = self._rows(number)
-            sums.add(sign, self._gram(number), self._pool.vectors[rows], place[self._pool.answer[rows]])
+            rows = self._rows(number, most)
+            sums.add(sign, self._gram(number, most), self._pool.vectors[rows], place[self._pool.answer[rows]])
         return sums
 
-    def _count(self, institution: int) -> Floats:
-        given = self._pool.answer[self._rows(institution)]
+    def _count(self, institution: int, most: int) -> Floats:
+        given = self._pool.answer[self._rows(institution, most)]
         return np.bincount(given, minlength=len(self._pool.answers)).astype(np.float64)
 
-    def _product(self, institution: int) -> NDArray[np.float32]:
-        vectors = self._pool.vectors[self._rows(institution)]
+    def _product(self, institution: int, most: int) -> NDArray[np.float32]:
+        vectors = self._pool.vectors[self._rows(institution, most)]
         return np.asarray(vectors.T @ vectors)
 
-    def _rows(self, institution: int) -> Rows:
+    def _rows(self, institution: int, most: int) -> Rows:
         rows = self._pool.rows[institution]
-        if len(rows) <= MOST_ROWS:
+        if len(rows) <= most:
             return rows
-        drawn = rng_for(self._pool.institutions[institution]).permutation(rows)[:MOST_ROWS]
-        return np.sort(drawn)
+        return np.sort(rng_for(self._pool.institutions[institution]).permutation(rows)[:most])
+
+
+def rows_of_each(institutions: int) -> int:
+    """Number of demonstrations with which each of some institutions counts at most."""
+    halvings = max(0, (max(institutions, 1) - 1).bit_length() - (FULL - 1).bit_length())
+    return max(1, MOST_ROWS >> halvings)

@@ -95,6 +95,23 @@ def test_a_large_institution_counts_with_some_of_its_demonstrations(monkeypatch:
     )
 
 
+@pytest.mark.parametrize(("institutions", "most"), [(1, 1024), (64, 1024), (65, 512), (128, 512), (1000, 64)])
+def test_many_institutions_count_with_fewer_demonstrations_each(institutions: int, most: int) -> None:
+    """So a process is ready within a second, however many there are."""
+    assert normal_equations.rows_of_each(institutions) == most
+
+
+def test_fewer_institutions_count_with_more_although_the_others_were_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A regression depends on the institutions asked for alone."""
+    monkeypatch.setattr(normal_equations, "MOST_ROWS", 8)
+    monkeypatch.setattr(normal_equations, "FULL", 2)
+    three = random_pool(5, [30, 30, 30])
+    two = replace(random_pool(5, [30, 30]), vectors=three.vectors[:60])
+    found = NormalEquations(three).solve([0, 1])
+    assert np.array_equal(found.weights, NormalEquations(two).solve([0, 1]).weights)
+    assert np.allclose(found.frequency * 16, np.round(found.frequency * 16))
+
+
 def test_of_very_many_answers_the_most_frequent_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others keep the lift of an answer that is never predicted."""
     pool = random_pool(7, [20, 20])
