@@ -22,10 +22,13 @@ from metachain.evaluation.plan import selectors_named
 from metachain.evaluation.runner import SharedMeasurements
 from metachain.evaluation.scorers import LabelScorer
 from metachain.evaluation.selectors import HeldOutQueries, Trial
+from metachain.learning.answer_fits import answer_scores
 from metachain.learning.candidates import episode_fit, episode_profiles
 from metachain.learning.episodes import Episode, split
 from metachain.learning.experimental_design import Departures, InnerProducts, design
-from metachain.learning.gaussian_process import PLAIN, answer_scores
+from metachain.learning.gaussian_process import (
+    PLAIN,
+)
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.learning.reply_profile import co_treatment_features

@@ -10,11 +10,10 @@ if TYPE_CHECKING:
     from metachain.learning.changes import Change, describe_change
     from metachain.learning.episodes import LABELS
     from metachain.learning.guard import ARMS, NEAREST, mean_scores
-    from metachain.learning.own_labels import Conflict, conflicts
+    from metachain.learning.own_labels import Conflict, conflicts, scored_answers
     from metachain.learning.posterior import Posterior, adapt
     from metachain.learning.prior import Prior, learn, learned_from, statistics_of
     from metachain.learning.site_statistics import Contribution, read_contribution
-    from metachain.learning.soft_labels import scored_answers
     from metachain.learning.unlearning import Receipt, forget
 
 __all__ = ["ARMS", "LABELS", "NEAREST", "Change", "Conflict", "Contribution", "Posterior", "Prior", "Receipt"]
@@ -28,10 +27,9 @@ __getattr__, __dir__ = lazily(
     changes="Change describe_change",
     episodes="LABELS",
     guard="ARMS NEAREST mean_scores",
-    own_labels="Conflict conflicts",
+    own_labels="Conflict conflicts scored_answers",
     posterior="Posterior adapt",
     prior="Prior learn learned_from statistics_of",
     site_statistics="Contribution read_contribution",
-    soft_labels="scored_answers",
     unlearning="Receipt forget",
 )

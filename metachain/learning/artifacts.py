@@ -40,7 +40,7 @@ def save_prior(library: Library, prior: Prior, institution: str | None = None) -
         "format": PRIOR_FORMAT,
         "institutions": list(prior.institutions),
         "contributors": list(prior.contributors),
-        "settings": asdict(prior.lesson.settings) if prior.lesson.settings else None,
+        "settings": prior.lesson.settings.stored() if prior.lesson.settings else None,
         "trusts_consensus": prior.lesson.trusts_consensus,
         "unlabelled": asdict(prior.lesson.unlabelled),
         "labelled": asdict(prior.lesson.labelled),
@@ -119,7 +119,7 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
         "labels": posterior.labels,
         "scored": posterior.scored,
         "digest": posterior.digest,
-        "settings": asdict(fitted.settings),
+        "settings": fitted.settings.stored(),
         "shape": list(fitted.features.shape),
     }
     if posterior.changes:

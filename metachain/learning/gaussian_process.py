@@ -5,7 +5,7 @@ the labels are spread with the co-treatment kernel. Gaussian-process regression 
 2.25-2.27 and 5.10-5.12.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,6 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 from scipy.special import softmax
 
-from metachain.embedding.similarity import unit_rows
-from metachain.learning.index import SIMILARITY_DECIMALS
 from metachain.learning.reply_profile import (
     Meaning,
     Profile,
@@ -26,29 +24,15 @@ from metachain.learning.reply_profile import (
 )
 from metachain.learning.transfer import familiarity
 
-__all__ = ["NOISE", "PLAIN", "Fit", "Settings", "answer_scores", "co_treatment_kernel", "evidence", "fit"]
-__all__ += ["experts", "fit_of_some"]
-__all__ += [
-    "fits_of_answers",
-    "institution_shares",
-    "local_log_weights",
-    "predict",
-    "prior_mean",
-    "product_of_experts",
-    "propagate",
-]
+__all__ = ["NOISE", "PLAIN", "Fit", "Settings", "co_treatment_kernel", "evidence", "fit", "fit_of_some"]
+__all__ += ["institution_shares", "local_log_weights", "predict", "prior_mean", "propagate"]
 __all__ += ["residuals", "solve", "usage", "without_diagonal"]
 
 NOISE = 0.3
 EVIDENCE_TEMPERATURE = 0.5
 UNLABELLED_TEMPERATURE = 0.1
 """Temperature of the coverage softmax without labels: then more weight for the nearest institution is safer."""
-PLAUSIBILITY_FLOOR = 0.001
 USAGE_PSEUDO_COUNT = 0.5
-VOTE_FLOOR = 0.02
-UNLISTED = 1e-4
-TEXT_TEMPERATURE = 0.6
-"""Temperature of the cosine between a text answer and the expected one."""
 CERTAIN = 1e-9
 """Expected share of all other answers below which nothing is known about them."""
 
@@ -77,6 +61,17 @@ class Settings:
     """Exponent of the plain nearest neighbours' vote."""
     lift: float = 0.0
     """Exponent of the pooled regression's lift; 0 in priors from before it."""
+
+    def stored(self) -> dict[str, float]:
+        """Return the settings as a record without a lift of 0, so that digests of older priors stay."""
+        record = asdict(self)
+        if not self.lift:
+            del record["lift"]
+        return record
+
+    def __repr__(self) -> str:
+        """Show ``stored``; the digest of a posterior's inputs is made of it."""
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.stored().items())})"
 
 
 PLAIN = Settings(belief=0.0, scale=0.0, slip=0.05)
@@ -258,36 +253,6 @@ def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats
     return mean + propagate(kernel, fitted.weights, fitted.settings)
 
 
-def product_of_experts(usage: Floats, vote: Floats, lift: Floats | None, settings: Settings) -> Floats:
-    """``exp(usage_y)^u (v(x, y) + 0.02)^w l(x, y)^z``, positive, for arguments that broadcast.
-
-    A product of experts (Hinton 2002, "Training Products of Experts by Minimizing Contrastive Divergence"). The
-    exponents u, w and z are ``usage``, ``vote`` and ``lift`` of the settings. Raises ValueError where the settings use
-    a lift and there is none.
-    """
-    product = np.exp(settings.usage * usage) * (vote + VOTE_FLOOR) ** settings.vote
-    if not settings.lift:
-        return np.asarray(product)
-    if lift is None:
-        raise ValueError("these settings use the pooled regression's lift, which the reply profile lacks")
-    return np.asarray(product * lift**settings.lift)
-
-
-def experts(usage: Floats, texts: Profile, answer: Answers, settings: Settings, listed: Listed = None) -> Floats:
-    """``product_of_experts`` for answers (n, m) to each text: what speaks for them beside their expectation; (n, m).
-
-    ``usage`` (C,) are the log ratios. Where a list is known, an answer that isn't ``listed`` (C,) counts a
-    ten-thousandth. 1 where answers are texts. Results for negative answer numbers are undefined.
-    """
-    if texts.meaning is not None:
-        return np.ones(answer.shape)
-    answer = np.maximum(answer, 0)
-    vote = np.take_along_axis(texts.vote, answer, axis=1)
-    lift = None if texts.lift is None else np.take_along_axis(texts.lift, answer, axis=1)
-    known = 1.0 if listed is None else np.where(listed[answer], 1.0, UNLISTED)
-    return product_of_experts(usage[answer], vote, lift, settings) * known
-
-
 def usage(support: Profile, answer: Answers, standing: Floats, targets: Floats | None = None) -> Floats:
     """``log((n_y + 0.5) / (e_y + 0.5))``: use of each answer, relative to its use by past institutions.
 
@@ -301,25 +266,3 @@ def usage(support: Profile, answer: Answers, standing: Floats, targets: Floats |
     expected = consensus(support, attention(support, standing)).sum(axis=0)
     counted = np.bincount(answer, minlength=support.answers) if targets is None else targets.sum(axis=0)
     return np.asarray(np.log((counted + USAGE_PSEUDO_COUNT) / (expected + USAGE_PSEUDO_COUNT)))
-
-
-def fits_of_answers(expected: Floats, weight: Floats, texts: Profile, answer: Answers) -> Floats:
-    """``max(V(x, y), 0.001) E(x, y)``: fit of answers to texts; (n, m), positive.
-
-    ``answer`` (n, m) are answer numbers; results for negative ones are undefined. ``expected`` is V (n, C) from
-    ``predict``, ``weight`` E (n, m) from ``experts``. Where answers are texts, ``exp(cos(V(x), φ(y)) / 0.6)``, the
-    closeness to the expected answer, times E.
-    """
-    answer = np.maximum(answer, 0)
-    if texts.meaning is not None:
-        mean = unit_rows(np.asarray(expected, np.float32))
-        cosine = [texts.meaning[asked] @ vector for asked, vector in zip(answer, mean, strict=True)]
-        rounded = np.round(np.array(cosine, float).reshape(answer.shape), SIMILARITY_DECIMALS)
-        return np.asarray(np.exp(rounded / TEXT_TEMPERATURE) * weight)
-    return np.asarray(np.maximum(np.take_along_axis(expected, answer, axis=1), PLAUSIBILITY_FLOOR) * weight)
-
-
-def answer_scores(fitted: Fit, texts: Profile, answer: Answers, kernel: Floats | None = None) -> Floats:
-    """``fits_of_answers`` of answers (n, m) to each text; (n, m), positive. ``kernel`` as for ``predict``."""
-    weight = experts(fitted.usage, texts, answer, fitted.settings, fitted.listed)
-    return fits_of_answers(predict(fitted, texts, kernel), weight, texts, answer)

@@ -8,6 +8,7 @@ from itertools import groupby, product
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.learning.answer_fits import experts, fits_of_answers
 from metachain.learning.calibration import Calibration, Forecast, forecast
 from metachain.learning.candidates import (
     Candidates,
@@ -23,8 +24,6 @@ from metachain.learning.episodes import Episode
 from metachain.learning.gaussian_process import (
     Settings,
     evidence,
-    experts,
-    fits_of_answers,
     local_log_weights,
     prior_mean,
     propagate,

@@ -15,12 +15,17 @@ from metachain.errors import NotFoundError, SharingError
 from metachain.learning.gaussian_process import Listed, Settings
 from metachain.learning.index import Neighbours
 from metachain.learning.neighbours import NEIGHBOURS
-from metachain.learning.own_labels import newest_first, order_of_time, read_current_labels
+from metachain.learning.own_labels import (
+    ScoredAnswer,
+    newest_first,
+    order_of_time,
+    read_current_labels,
+    scored_answers,
+)
 from metachain.learning.pool import Pool, make_pool, taken
 from metachain.learning.prior import Prior
 from metachain.learning.reply_profile import Profile, reply_profile
 from metachain.learning.shared_past import SharedPast, include, read_shared_past
-from metachain.learning.soft_labels import ScoredAnswer, scored_answers
 from metachain.library.library import Library
 from metachain.library.origins import Reach
 from metachain.library.revisions import State

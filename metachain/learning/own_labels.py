@@ -1,22 +1,40 @@
-"""Own labels of an institution: of several answers to one text the newest counts."""
+"""Own word of an institution: its labels, of which the newest counts for a text, and its scored answers."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration
-from metachain.embedding.similarity import same_text
+from metachain.embedding.similarity import normalise_text, same_text
 from metachain.errors import NotFoundError
 from metachain.library.library import Library
+from metachain.library.outcomes import Outcome
 
-__all__ = ["Conflict", "conflicts", "current_labels", "newest_first", "order_of_time", "read_current_labels"]
-__all__ += ["read_own_labels"]
+__all__ = [
+    "MOST_SCORED",
+    "Conflict",
+    "ScoredAnswer",
+    "conflicts",
+    "current_labels",
+    "newest_first",
+    "order_of_time",
+    "read_current_labels",
+]
+__all__ += ["read_own_labels", "scored_answers"]
 
 ENOUGH = 16
 """Number of labels from which their order in time may show a change."""
+
+MOST_SCORED = 400
+"""Maximum number of scored answers; with more, the posterior would take more than some milliseconds."""
+
+MOST_READ = 4000
+"""Maximum number of outcomes that are read for them."""
 
 Age = tuple[float, int]
 """Moment at which an answer was given, in seconds, 0 where that isn't known; number of the change it came in with."""
@@ -123,3 +141,37 @@ def _newest_first(
     votes = Counter(said.values())
     order = sorted(places, key=lambda place: (said[place][0], votes[said[place]], place), reverse=True)
     return [(place, said[place][0]) for place in order]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredAnswer:
+    """An answer to a normalised text, with the probability, in [0, 1], that the institution would give it."""
+
+    input: str
+    answer: str
+    score: float
+
+
+def scored_answers(
+    outcomes: Iterable[Outcome], labelled: Iterable[str], known: Collection[str] | None
+) -> tuple[ScoredAnswer, ...]:
+    """Scored answers from an institution's outcomes, which come newest score first; ordered by input and answer.
+
+    Left out are answers with a correction, as the correction is a label; answers to an input that is ``labelled``; and
+    answers that are not ``known``, neither as given nor without white space around them. With ``known`` None, as where
+    answers are texts, any answer that isn't blank is taken. An answer given several times to the same input counts
+    once, with its mean score: repetition is no further evidence. The latest 400 are kept, of the latest 4,000 outcomes.
+    """
+    labelled_texts = {normalise_text(one) for one in labelled}
+    scores: dict[tuple[str, str], list[float]] = {}
+    for one in islice(outcomes, MOST_READ):
+        text = normalise_text(one.input)
+        answer = one.answer if known is not None and one.answer in known else one.answer.strip()
+        if one.score is None or one.correction is not None or text in labelled_texts:
+            continue
+        if not answer or (known is not None and answer not in known):
+            continue
+        if (text, answer) not in scores and len(scores) == MOST_SCORED:
+            break
+        scores.setdefault((text, answer), []).append(one.score)
+    return tuple(ScoredAnswer(text, answer, fmean(given)) for (text, answer), given in sorted(scores.items()))

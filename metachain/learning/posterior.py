@@ -62,7 +62,7 @@ class Posterior:
 def adapt(prior: Prior, library: Library, institution: str, pasts: SharedPastCache | None = None) -> Posterior:
     """Adapt to an institution; its demonstrations in the library are its labels. Without any, the result is the prior.
 
-    Answers with a score only count too (``soft_labels.scored_answers``). Past institutions and errors are those of
+    Answers with a score only count too (``own_labels.scored_answers``). Past institutions and errors are those of
     ``institution_state.load_past``. ``pasts`` is a cache for several institutions.
     """
     return adapted(prior, library, institution, pasts)[1]

@@ -106,6 +106,8 @@ def version_of(prior: Prior) -> str:
     """Version of a prior: 16 hexadecimal digits, equal for equal priors, learned or read back; O(S²), so keep it."""
     lesson = asdict(prior.lesson)
     scores = lesson.pop("scores")
+    if prior.lesson.settings:
+        lesson["settings"] = prior.lesson.settings.stored()
     if prior.lesson.sharpness == UNLEARNED_SHARPNESS:
         del lesson["sharpness"]  # so that priors from before it keep their version
     parts = [prior.fingerprint, prior.institutions, prior.contributors, lesson]

@@ -28,6 +28,7 @@ from metachain.learning.guard import ARMS, SHOTS, SURENESS, arm_scores
 from metachain.learning.index import Index
 from metachain.learning.neighbours import NEIGHBOURS, NeighbourTable
 from metachain.learning.pool import Pool
+from metachain.learning.ridge import CONSTANTS
 from metachain.learning.shared_past import include
 from metachain.learning.transfer import transfer_row
 from metachain.progress import Progress, silent
@@ -36,9 +37,8 @@ __all__ = ["Contribution", "Sources", "contribution_of", "read_contribution"]
 
 FORMAT = "metachain-statistics/1"
 """The version rises whenever the same demonstrations would give different statistics."""
-METHOD = sha256(
-    repr((ARMS, LABELS, SEEDS, QUERIES, SURENESS, SHOTS, ALIKE_TRANSFER, FEWEST, TRANSFER_ITEMS, NEIGHBOURS)).encode()
-).hexdigest()
+EPISODES = (LABELS, SEEDS, QUERIES, SURENESS, SHOTS, ALIKE_TRANSFER, FEWEST, TRANSFER_ITEMS, NEIGHBOURS)
+METHOD = sha256(repr((ARMS, *EPISODES, *CONSTANTS)).encode()).hexdigest()
 MOST_REHEARSALS = 2 * len(SEEDS)
 LARGEST_FILE = 1_000_000
 LONGEST_SHOWN = 60

@@ -48,6 +48,7 @@ def slow_ablated(part: str, trial: Trial) -> list[list[int]]:
         "evidence": replace(SETTINGS, belief=0.0),
         "usage": replace(SETTINGS, usage=0.0),
         "vote": replace(SETTINGS, vote=0.0),
+        "lift": replace(SETTINGS, lift=0.0),
         "guard": UNGUARDED,
     }.get(part, SETTINGS)
     standing = {"dedup": queries.knowledge.screening, "screening": queries.knowledge.redundancy}.get(

@@ -23,18 +23,15 @@ from oracles import (
     unit_vectors,
 )
 
+from metachain.learning.answer_fits import UNLISTED, answer_scores, experts, fits_of_answers
 from metachain.learning.gaussian_process import (
     NOISE,
     PLAIN,
     UNLABELLED_TEMPERATURE,
-    UNLISTED,
     Settings,
-    answer_scores,
     co_treatment_kernel,
     evidence,
-    experts,
     fit,
-    fits_of_answers,
     local_log_weights,
     predict,
     propagate,

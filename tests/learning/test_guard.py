@@ -26,10 +26,15 @@ from oracles import (
 
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
+from metachain.learning.answer_fits import answer_scores
 from metachain.learning.calibration import UNCALIBRATED, Calibration
 from metachain.learning.candidates import Candidates, Profiles
 from metachain.learning.episodes import ALIKE_TRANSFER, LABELS, QUERIES, Episode, all_episodes, episodes_of
-from metachain.learning.gaussian_process import PLAIN, Settings, answer_scores, fit
+from metachain.learning.gaussian_process import (
+    PLAIN,
+    Settings,
+    fit,
+)
 from metachain.learning.guard import (
     ARMS,
     BELIEFS,

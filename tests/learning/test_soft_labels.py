@@ -15,13 +15,16 @@ from oracles import BagOfWords, every_answer, filled, hospitals, note_writers
 
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
+from metachain.learning.answer_fits import answer_scores
 from metachain.learning.artifacts import load_posterior, save_posterior, save_prior
-from metachain.learning.gaussian_process import Settings, answer_scores
+from metachain.learning.gaussian_process import (
+    Settings,
+)
 from metachain.learning.institution_state import load_institution
+from metachain.learning.own_labels import MOST_READ, MOST_SCORED, ScoredAnswer, scored_answers
 from metachain.learning.posterior import Posterior, adapt, posterior_of
 from metachain.learning.prior import Prior, learn
 from metachain.learning.reply_profile import reply_profile
-from metachain.learning.soft_labels import MOST_READ, MOST_SCORED, ScoredAnswer, scored_answers
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.library.sharing import EVERYONE

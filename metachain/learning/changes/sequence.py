@@ -6,15 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
+from metachain.learning.answer_fits import PLAUSIBILITY_FLOOR, product_of_experts
 from metachain.learning.gaussian_process import (
     NOISE,
-    PLAUSIBILITY_FLOOR,
     USAGE_PSEUDO_COUNT,
     Settings,
     evidence,
     local_log_weights,
     prior_mean,
-    product_of_experts,
 )
 from metachain.learning.reply_profile import Profile, attention, co_treatment_features, consensus
 

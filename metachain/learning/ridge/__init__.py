@@ -4,7 +4,10 @@ It sees every demonstration at once, where a reply sees the eight nearest of one
 words mean everywhere, also to an institution that has sisters and to texts that no demonstration is near to.
 """
 
-from metachain.learning.ridge.normal_equations import NormalEquations
-from metachain.learning.ridge.pooled import PooledRidge
+from metachain.learning.ridge.normal_equations import FULL, MOST_ANSWERS, MOST_ROWS, PENALTY, NormalEquations
+from metachain.learning.ridge.pooled import FREQUENCY_FLOOR, SHARE_FLOOR, TEMPERING, PooledRidge
 
-__all__ = ["NormalEquations", "PooledRidge"]
+__all__ = ["CONSTANTS", "NormalEquations", "PooledRidge"]
+
+CONSTANTS = (FULL, MOST_ANSWERS, MOST_ROWS, PENALTY, FREQUENCY_FLOOR, SHARE_FLOOR, TEMPERING)
+"""Everything that is fixed in the regression: statistics measured with others don't mix."""

@@ -13,7 +13,7 @@ from metachain.learning.episodes import rng_for
 from metachain.learning.pool import Pool
 from metachain.learning.ridge.pooled import PooledRidge
 
-__all__ = ["MOST_ANSWERS", "MOST_ROWS", "PENALTY", "NormalEquations"]
+__all__ = ["FULL", "MOST_ANSWERS", "MOST_ROWS", "PENALTY", "NormalEquations"]
 
 PENALTY = 1.0
 """λ: weight of ``|W|²`` beside the squared error; vectors have unit length."""

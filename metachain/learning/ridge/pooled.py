@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from metachain.learning.index import SIMILARITY_DECIMALS
 
-__all__ = ["PooledRidge"]
+__all__ = ["FREQUENCY_FLOOR", "SHARE_FLOOR", "TEMPERING", "PooledRidge"]
 
 SHARE_FLOOR = 0.02
 FREQUENCY_FLOOR = 0.001
