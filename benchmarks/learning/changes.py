@@ -21,6 +21,7 @@ nearest other text has the same.
 
 import os
 import sys
+from dataclasses import replace
 from itertools import product
 from multiprocessing import Pool as Workers
 
@@ -33,6 +34,7 @@ from benchmarks.common.hospital_split import development_hospitals
 from benchmarks.learning.active_learning import grouped_pool, interval
 from metachain.learning.changes import find_changes, label_sequence
 from metachain.learning.gaussian_process import Settings
+from metachain.learning.guard import EXPONENTS
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import transfer_matrix
 from metachain.learning.transfer import prior_log_weights
@@ -41,7 +43,7 @@ KINDS = ("none", "replaced", "spliced")
 WAYS = ("all labels", "never had the old", "newest 24", "newest 48", "ADWIN", "metachain")
 OLD, NEW, STEP, SEEDS = 64, 96, 2, 2
 WINDOWS = ((0, 16), (16, 32), (32, 64), (64, 96))
-SETTINGS = Settings(belief=1.0, scale=1.0, slip=0.05)
+SETTINGS = Settings(belief=1.0, scale=1.0, slip=0.05, **EXPONENTS)
 """What the guard chooses for these hospitals."""
 SHARED = {}
 
@@ -82,7 +84,8 @@ def follow(job):
     past = np.flatnonzero(~np.isin(groups, groups[[old, new]]))
     count = len(rows)
     standing = prior_log_weights(SHARED["transfer"], past)
-    sequence = label_sequence(SHARED["table"].profile(rows, past), answer, np.arange(count), standing, SETTINGS)
+    support = replace(SHARED["table"].profile(rows, past), lift=SHARED["table"].lift(rows, past))
+    sequence = label_sequence(support, answer, np.arange(count), standing, SETTINGS)
     right = np.zeros((len(WAYS), count), bool)
     right[0] = right_of(sequence, np.arange(count), 0)
     adwin, since, adwin_since = ADWIN(delta=0.2, clock=1, grace_period=8), 0, np.zeros(count, int)

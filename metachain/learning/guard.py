@@ -77,7 +77,7 @@ SHARPNESSES = (0.7, 1.0, 1.3, 1.6, 2.0, 3.0, VERDICT)
 """All sharpnesses that the guard compares, the flattest first."""
 SHARPER_TEMPERATURE = READER_TEMPERATURE / 2
 """Of a reader that attends to the nearest demonstrations more than the offline reader does."""
-WORTH_OF_ALTERNATIVES = 0.015
+WORTH_OF_ALTERNATIVES = 0.02
 """Maximum loss of that reader, for the sake of one that recognises the right answer among those shown."""
 
 Floats = NDArray[np.float64]
@@ -154,7 +154,7 @@ def sharpness_scores(
 
 
 def flattest(scores: Sequence[Floats]) -> float:
-    """Flattest sharpness with which the vote loses less than a point and a half; 1 without any scores.
+    """Flattest sharpness with which the vote loses less than two points; 1 without any scores.
 
     ``scores`` (len(SHARPNESSES), 2) are of episodes (``sharpness_scores``). The loss is against the sharpest, which
     shows the likeliest answer alone. The flattest has the right answer among those shown most often. A reader who
