@@ -169,7 +169,10 @@ async def test_a_stream_left_half_way_leaves_nothing(
         await streaming.aclose()
         del streaming
         gc.collect()
-        await asyncio.sleep(0.05)  # in which the event loop closes the generators within
+        for _ in range(100):  # in which the event loop closes the generators within
+            await asyncio.sleep(0.05)
+            if idle(recorder):
+                break
         assert idle(recorder)
     assert kept(library) == ()
 

@@ -61,7 +61,7 @@ def test_the_default_world_is_made_for_meta_learning(tmp_path: Path) -> None:
                 "fast adaptation needed": False,
                 "personalisation at scale": False,
                 "a single task": True,
-                "simple transfer suffices": True,
+                "simple transfer suffices": None,
             },
             "meta-learning does not pay",
             id="all alike",
@@ -85,6 +85,7 @@ def test_the_default_world_is_made_for_meta_learning(tmp_path: Path) -> None:
                 "tasks from one distribution": False,
                 "unrelated tasks": True,
                 "abundant data per task": True,
+                "simple transfer suffices": None,
             },
             "meta-learning does not pay",
             id="unrelated",
@@ -104,11 +105,13 @@ def test_the_default_world_is_made_for_meta_learning(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_world_flips_what_it_breaks(
-    tmp_path: Path, settings: WorldSettings, flipped: dict[str, bool], verdict: str
+    tmp_path: Path, settings: WorldSettings, flipped: dict[str, bool | None], verdict: str
 ) -> None:
-    """Exactly the broken conditions flip, with what follows from them, and none is left open.
+    """Exactly the broken conditions flip, with what follows from them, and none is left open but one.
 
-    *All alike* is a single task under many names: nothing to adapt to or to personalise, and nearest neighbours do.
+    *All alike* is a single task under many names: nothing to adapt to or to personalise. Learning from all together
+    still gains a point or two over nearest neighbours, here and where all are *unrelated*, so that it is open whether
+    these suffice.
     *One answer each*: a single label tells all, so examples are never few and always abundant; and a constant answer
     says nothing about another's inputs, so nobody is related. *Unrelated*: nobody to learn from, so none is from
     the same distribution as another, and half of one's own demonstrations always beat the others. *Mostly outliers*:
@@ -117,6 +120,8 @@ def test_a_broken_world_flips_what_it_breaks(
     found = diagnosed(tmp_path, generate_world(settings))
     assert changed(found) == flipped
     assert found.verdict == verdict
+    if None in flipped.values():
+        assert found["simple transfer suffices"].interval[0] > 0
 
 
 def test_two_institutions_are_a_single_task(tmp_path: Path) -> None:
