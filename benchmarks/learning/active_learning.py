@@ -26,9 +26,7 @@ from metachain.learning.answer_fits import answer_scores
 from metachain.learning.candidates import episode_fit, episode_profiles
 from metachain.learning.episodes import Episode, split
 from metachain.learning.experimental_design import Departures, InnerProducts, design
-from metachain.learning.gaussian_process import (
-    PLAIN,
-)
+from metachain.learning.gaussian_process import PLAIN
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import make_pool
 from metachain.learning.reply_profile import co_treatment_features

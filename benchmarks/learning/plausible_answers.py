@@ -3,9 +3,9 @@
     python -m benchmarks.learning.plausible_answers DATA.jsonl [LIBRARY]
 
 LIBRARY keeps the embeddings between runs. Each hospital is new in turn, with its whole health system held out, or
-alone; three draws of labels, up to 300 queries. The arm is fixed, b = 1, c = 1, ε = .05, as the guard mostly
-chooses; the editions differ in the exponents of the experts. Beside the means over all hospitals are those of the test
-hospitals (``benchmarks.common.hospital_split``) and of the worst hospital.
+alone; three draws of labels, up to 100 queries each. The arm is fixed: b = 1, c = 1, ε = .05. The editions differ in
+the exponents of the experts. Beside the means over all hospitals are those of the test hospitals
+(``benchmarks.common.hospital_split``) and of the worst hospital.
 """
 
 import sys

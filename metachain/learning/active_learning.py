@@ -22,7 +22,7 @@ from metachain.learning.institution_state import InstitutionState, load_institut
 from metachain.learning.neighbours import NEIGHBOURS
 from metachain.learning.posterior import Posterior
 from metachain.learning.prior import Prior
-from metachain.learning.reply_profile import Profile, attention, co_treatment_features, consensus, reply_profile
+from metachain.learning.reply_profile import Profile, attention, co_treatment_features, consensus
 from metachain.learning.transfer import prior_log_weights
 from metachain.library.library import Library
 from metachain.progress import Progress, silent
@@ -139,7 +139,7 @@ def _profile(encoder: Encoder, state: InstitutionState, texts: Sequence[str], pr
         place |= {name: len(state.inputs) + number for number, name in enumerate(new)}
     pool = state.pool
     every = near.take(np.array([place[name] for name in names]), range(len(pool.institutions)))
-    return reply_profile(every, pool.answer, len(pool.answers), pool.meaning)
+    return state.profile(every)
 
 
 def _embedded(encoder: Encoder, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:

@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 from metachain.learning.answer_fits import answer_scores
 from metachain.learning.apportionment import Given, apportion_answers, apportion_meanings
 from metachain.learning.episodes import Episode
-from metachain.learning.gaussian_process import (
-    Fit,
-    Listed,
-    Settings,
-    fit,
-)
+from metachain.learning.gaussian_process import Fit, Listed, Settings, fit
 from metachain.learning.index import Neighbours, similarities
 from metachain.learning.neighbours import NEIGHBOURS, NeighbourTable
 from metachain.learning.policy import Policy

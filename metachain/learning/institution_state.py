@@ -80,13 +80,15 @@ class InstitutionState:
         """Places in the support of what it said of each text (``same_text``), the newest first."""
         return newest_first(self.support.demonstrations, self.numbers)
 
-    def profile(self, near: Neighbours, vectors: NDArray[np.float32], settings: Settings) -> Profile:
-        """Reply profile of texts by neighbours and ``vectors`` (n, d), with the lift where ``settings`` use it."""
-        pool = self.pool
-        found = reply_profile(near, pool.answer, len(pool.answers), pool.meaning)
-        if pool.meaning is not None or not settings.lift:
-            return found
-        return replace(found, lift=self.past.regression.lift(vectors, len(pool.answers)))
+    def profile(self, near: Neighbours) -> Profile:
+        """Reply profile of n texts over the past institutions, from their neighbours."""
+        return reply_profile(near, self.pool.answer, len(self.pool.answers), self.pool.meaning)
+
+    def lifted(self, profile: Profile, vectors: NDArray[np.float32], settings: Settings) -> Profile:
+        """Add the lift to the profile of n texts with hybrid ``vectors`` (n, d), where ``settings`` use it."""
+        if self.pool.meaning is not None or not settings.lift:
+            return profile
+        return replace(profile, lift=self.past.regression.lift(vectors, len(self.pool.answers)))
 
     def demonstration(self, row: int) -> Demonstration:
         """Demonstration of a row; the rows of the past come first, then those of the support."""

@@ -67,10 +67,11 @@ class NeighbourTable:
         """Neighbours of some rows within some institutions."""
         return self.neighbours.take(self.position[rows], institutions)
 
-    def profile(self, rows: Rows, institutions: Sequence[int] | Rows) -> Profile:
-        """Reply profile of some rows over some institutions."""
+    def profile(self, rows: Rows, institutions: Sequence[int] | Rows, *, lifted: bool = False) -> Profile:
+        """Reply profile of some rows over some institutions, with the lift if ``lifted``."""
         pool = self.pool
-        return reply_profile(self.near(rows, institutions), pool.answer, len(pool.answers), pool.meaning)
+        found = reply_profile(self.near(rows, institutions), pool.answer, len(pool.answers), pool.meaning)
+        return replace(found, lift=self.lift(rows, institutions)) if lifted else found
 
     def lift(self, rows: Rows, institutions: Sequence[int] | Rows) -> NDArray[np.float64] | None:
         """Lift (n, C) of each answer to some rows by the regression over some institutions; None for texts."""

@@ -15,17 +15,8 @@ from metachain.errors import NotFoundError
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 
-__all__ = [
-    "MOST_SCORED",
-    "Conflict",
-    "ScoredAnswer",
-    "conflicts",
-    "current_labels",
-    "newest_first",
-    "order_of_time",
-    "read_current_labels",
-]
-__all__ += ["read_own_labels", "scored_answers"]
+__all__ = ["MOST_SCORED", "Conflict", "ScoredAnswer", "conflicts", "current_labels", "newest_first", "order_of_time"]
+__all__ += ["read_current_labels", "read_own_labels", "scored_answers"]
 
 ENOUGH = 16
 """Number of labels from which their order in time may show a change."""

@@ -83,7 +83,7 @@ def posterior_of(prior: Prior, state: InstitutionState) -> Posterior:
     pool, support = state.pool, state.support
     numbers = [prior.institutions.index(name) for name in pool.institutions]
     settings = prior.lesson.settings or PLAIN
-    profile = state.profile(state.near, state.vectors, settings)
+    profile = state.profile(state.near)
     number = {name: place for place, name in enumerate(pool.answers)} if state.scored else {}
     scored = np.array([number[one.answer] for one in state.scored], np.int64)
     answer = np.concatenate([support.answer, scored])

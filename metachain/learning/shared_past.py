@@ -21,6 +21,8 @@ from metachain.progress import Progress, silent
 __all__ = ["PastVersion", "SharedPast", "include", "pool_of", "read_shared_past", "released_demonstrations"]
 
 CACHE = "shared past"
+KEPT = 2**25
+"""Bytes that live use keeps of past institutions' regressions and products: few are asked for again."""
 
 
 class PastVersion(NamedTuple):
@@ -63,7 +65,7 @@ class SharedPast:
     @cached_property
     def regressions(self) -> NormalEquations:
         """Regressions over any of the institutions of a whole past."""
-        return NormalEquations(self.pool)
+        return NormalEquations(self.pool, KEPT)
 
     def vectors_of(self, institution: str) -> dict[str, NDArray[np.float32]]:
         """Hybrid vector (d,) of each normalised input of an institution, where the whole past holds it."""

@@ -61,7 +61,7 @@ class Chooser:
         state, posterior, pool = self.state, self.posterior, self.state.pool
         vectors = hybrid_vectors(self.encoder.encode(normalised), lexical_vectors(normalised))
         near = state.past.index.near(vectors, NEIGHBOURS)
-        profile = state.profile(near, vectors, posterior.fit.settings)
+        profile = state.lifted(state.profile(near), vectors, posterior.fit.settings)
         kernel = co_treatment_kernel(posterior.fit, profile)
         candidates = _candidates(state, vectors, near)
         probability = posterior.calibration.of(plausibility(candidates, posterior.fit, profile, kernel))

@@ -30,11 +30,7 @@ from metachain.learning.answer_fits import answer_scores
 from metachain.learning.calibration import UNCALIBRATED, Calibration
 from metachain.learning.candidates import Candidates, Profiles
 from metachain.learning.episodes import ALIKE_TRANSFER, LABELS, QUERIES, Episode, all_episodes, episodes_of
-from metachain.learning.gaussian_process import (
-    PLAIN,
-    Settings,
-    fit,
-)
+from metachain.learning.gaussian_process import PLAIN, Settings, fit
 from metachain.learning.guard import (
     ARMS,
     BELIEFS,

@@ -13,11 +13,7 @@ from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.errors import LibraryError, NotFoundError, SharingError
 from metachain.learning.answer_fits import UNLISTED, answer_scores
 from metachain.learning.artifacts import load_posterior, save_posterior, save_prior
-from metachain.learning.gaussian_process import (
-    PLAIN,
-    Settings,
-    predict,
-)
+from metachain.learning.gaussian_process import PLAIN, Settings, predict
 from metachain.learning.institution_state import load_institution
 from metachain.learning.posterior import Posterior, adapt
 from metachain.learning.prior import Prior, learn

@@ -17,9 +17,7 @@ from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import hybrid_vectors, lexical_vectors
 from metachain.learning.answer_fits import answer_scores
 from metachain.learning.artifacts import load_posterior, save_posterior, save_prior
-from metachain.learning.gaussian_process import (
-    Settings,
-)
+from metachain.learning.gaussian_process import Settings
 from metachain.learning.institution_state import load_institution
 from metachain.learning.own_labels import MOST_READ, MOST_SCORED, ScoredAnswer, scored_answers
 from metachain.learning.posterior import Posterior, adapt, posterior_of

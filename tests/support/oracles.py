@@ -18,10 +18,7 @@ from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration
 from metachain.learning.answer_fits import TEXT_TEMPERATURE, UNLISTED
-from metachain.learning.gaussian_process import (
-    NOISE,
-    Settings,
-)
+from metachain.learning.gaussian_process import NOISE, Settings
 from metachain.learning.index import InstitutionIndex, Neighbours
 from metachain.learning.pool import Pool, make_pool
 from metachain.learning.reply_profile import Profile, reply_profile

@@ -32,7 +32,8 @@ def own_changes(
         return forgotten, ()
     recent = np.argsort(state.time, kind="stable")[-LONGEST:]
     answer, time = state.support.answer, state.time
-    labels = label_sequence(support.take(recent), answer[recent], time[recent], standing, settings)
+    texts = state.lifted(support.take(recent), state.vectors[recent], settings)
+    labels = label_sequence(texts, answer[recent], time[recent], standing, settings)
     changes = []
     for one in find_changes(labels):
         gone = ~forgotten & (time < time[recent[one.since]])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ FULL = 64
 MOST_ANSWERS = 8192
 """Of a pool with more distinct answers, the most frequent ones."""
 MEMORY = 2**28
-"""Bytes for regressions that may be asked for again, and as many for the institutions' products of vectors."""
+"""Default: a rehearsal asks for the same institutions again and again."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -38,38 +39,31 @@ class Sums(NamedTuple):
     by_answer: Floats
     """``YᵀX``, (K, d)."""
 
-    def add(self, sign: int, gram: NDArray[np.float32], vectors: NDArray[np.float32], place: Rows) -> None:
-        """Add (sign 1) or subtract (-1) one institution in place; ``place`` (n,) of each answer in K, -1 for none."""
-        self.gram.__iadd__(sign * gram)
-        known = np.flatnonzero(place >= 0)
-        given, number = np.unique(place[known], return_inverse=True)
-        members = csr_array((np.ones(len(known)), (number, known)), shape=(len(given), len(vectors)))
-        self.by_answer[given] += sign * (members @ vectors)
-
 
 class NormalEquations:
     """Solves ``W = (XᵀX + λ I)⁻¹ XᵀY`` with λ = 1 for the demonstrations of any of a pool's institutions.
 
     Ridge regression (Hoerl & Kennard 1970, Technometrics 12) of one-hot answers, with at most 1,024 demonstrations of
     each institution, and about 65,536 of all. Institutions that are left out are subtracted from the sums over all, in
-    double precision.
+    double precision. ``memory`` is what it keeps at most of regressions, and again of products, in bytes. Thread-safe.
     """
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, memory: int = MEMORY) -> None:
+        self._pool, self._memory, self._solving = pool, memory, Lock()
         size, answers = pool.vectors.shape[1], min(len(pool.answers), MOST_ANSWERS)
-        self._solution = lru_cache(max(2, MEMORY // (4 * size * answers)))(self._solve)
-        self._gram = lru_cache(max(2, MEMORY // (4 * size * size)))(self._product)
+        self._solution = lru_cache(max(2, memory // (4 * size * answers)))(self._solve)
+        self._gram = lru_cache(max(2, memory // (4 * size * size)))(self._product)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"pool": self._pool}
+        return {"pool": self._pool, "memory": self._memory}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        NormalEquations.__init__(self, state["pool"])
+        NormalEquations.__init__(self, state["pool"], state["memory"])
 
     def solve(self, institutions: Iterable[int] | Rows) -> PooledRidge:
         """Regression over some institutions, by number, in any order; the latest ones are kept."""
-        found: PooledRidge = self._solution(tuple(sorted(int(one) for one in institutions)))
+        with self._solving:  # threads that ask at once wait for the first
+            found: PooledRidge = self._solution(tuple(sorted(int(one) for one in institutions)))
         return found
 
     def _solve(self, institutions: tuple[int, ...]) -> PooledRidge:
@@ -83,26 +77,35 @@ class NormalEquations:
         return PooledRidge(weights.astype(np.float32), answers, count[answers] / max(count.sum(), 1.0))
 
     def _sums(self, institutions: Sequence[int], most: int, answers: Rows) -> Sums:
-        everyone, size = range(len(self._pool.institutions)), self._pool.vectors.shape[1]
+        everyone = range(len(self._pool.institutions))
         others = sorted(set(everyone) - set(institutions))
         if len(others) < len(institutions) and most == rows_of_each(len(everyone)):
             gram, by_answer = self._of_all
             return self._changed(Sums(gram.copy(), by_answer[answers]), others, -1, most, answers)
-        nothing = Sums(np.zeros((size, size)), np.zeros((len(answers), size)))
-        return self._changed(nothing, institutions, 1, most, answers)
+        return self._sums_anew(institutions, most, answers)
 
     @cached_property
     def _of_all(self) -> Sums:
-        size, count = self._pool.vectors.shape[1], len(self._pool.institutions)
-        nothing = Sums(np.zeros((size, size)), np.zeros((len(self._pool.answers), size)))
-        return self._changed(nothing, range(count), 1, rows_of_each(count), np.arange(len(self._pool.answers)))
+        count = len(self._pool.institutions)
+        return self._sums_anew(range(count), rows_of_each(count), np.arange(len(self._pool.answers)))
+
+    def _sums_anew(self, institutions: Sequence[int], most: int, answers: Rows) -> Sums:
+        size = self._pool.vectors.shape[1]
+        nothing = Sums(np.zeros((size, size)), np.zeros((len(answers), size)))
+        return self._changed(nothing, institutions, 1, most, answers)
 
     def _changed(self, sums: Sums, institutions: Sequence[int], sign: int, most: int, answers: Rows) -> Sums:
+        """Add (sign 1) or subtract (-1) institutions, in place; only the ``answers`` (K,) count."""
+        gram, by_answer = sums
         place = np.full(len(self._pool.answers), -1, np.intp)
         place[answers] = np.arange(len(answers))
-        for number in institutions:
-            rows = self._rows(number, most)
-            sums.add(sign, self._gram(number, most), self._pool.vectors[rows], place[self._pool.answer[rows]])
+        for institution in institutions:
+            gram += sign * self._gram(institution, most)
+            rows = self._rows(institution, most)
+            known = rows[place[self._pool.answer[rows]] >= 0]
+            given, number = np.unique(place[self._pool.answer[known]], return_inverse=True)
+            members = csr_array((np.ones(len(known)), (number, np.arange(len(known)))), shape=(len(given), len(known)))
+            by_answer[given] += sign * (members @ self._pool.vectors[known])
         return sums
 
     def _count(self, institution: int, most: int) -> Floats:

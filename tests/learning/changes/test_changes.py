@@ -17,14 +17,14 @@ from metachain.learning.gaussian_process import NOISE, Settings, local_log_weigh
 from metachain.learning.institution_state import load_institution
 from metachain.learning.posterior import Posterior, adapt
 from metachain.learning.prior import Prior, learn
-from metachain.learning.reply_profile import attention, consensus, reply_profile
+from metachain.learning.reply_profile import attention, consensus
 from metachain.learning.transfer import prior_log_weights
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
 from metachain.selection.selector import Selector
 
 NEW = "new"
-SETTINGS = Settings(0.3, 1.0, 0.05)
+SETTINGS = Settings(0.3, 1.0, 0.05, lift=0.5)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def sequence(library: Library) -> Any:
     prior = taught(library)
     state = load_institution(prior, library, NEW)
     order = np.argsort(state.time, kind="stable")
-    profile = reply_profile(state.near, state.pool.answer, len(state.pool.answers)).take(order)
+    profile = state.lifted(state.profile(state.near), state.vectors, SETTINGS).take(order)
     standing = prior_log_weights(prior.transfer, range(len(prior.institutions)))
     made = label_sequence(profile, state.support.answer[order], state.time[order], standing, SETTINGS)
     return made, profile, standing
@@ -165,6 +165,8 @@ def test_predictions_against_a_slow_computation(library: Library) -> None:
         plain = consensus(profile.take(before), attention(profile.take(before), standing))[:, made.answers].sum(axis=0)
         usage = ((counted + 0.5) / (plain + 0.5)) ** SETTINGS.usage
         fit = np.maximum(value, 0.001) * usage * (text.vote[0, made.answers] + 0.02) ** SETTINGS.vote
+        assert text.lift is not None
+        fit = fit * text.lift[0, made.answers] ** SETTINGS.lift
         expected.append(fit / fit.sum())
     np.testing.assert_allclose(made.predictions(rows), np.array(expected), atol=1e-12)
 
