@@ -4,7 +4,7 @@
 
 LIBRARY keeps the embeddings between runs. Each hospital is new in turn, with its whole health system held out, or
 alone; three draws of labels, up to 100 queries each. The arm is fixed: b = 1, c = 1, ε = .05. The editions differ in
-the exponents of the experts. Beside the means over all hospitals are those of the test hospitals
+the exponents of the experts; the second is measured also without the kin of codes. Beside the means over all hospitals are those of the test hospitals
 (``benchmarks.common.hospital_split``) and of the worst hospital.
 """
 
@@ -22,9 +22,12 @@ from metachain.learning.gaussian_process import Settings
 from metachain.learning.guard import EXPONENTS
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import transfer_matrix
+from metachain.learning.ridge import pooled
 from metachain.learning.transfer import prior_log_weights
 
-EDITIONS = {"first": Settings(1.0, 1.0, 0.05), "second": Settings(1.0, 1.0, 0.05, **EXPONENTS)}
+FIRST, SECOND = Settings(1.0, 1.0, 0.05), Settings(1.0, 1.0, 0.05, **EXPONENTS)
+EDITIONS = {"first": (FIRST, 0.0), "second, no kin": (SECOND, 0.0), "second": (SECOND, pooled.KINSHIP)}
+"""Settings of each edition, and the exponent of the lift of an answer's kin."""
 LABELS, AMONG, SEEDS, QUERIES = (0, 2, 4, 8, 16, 32), (1, 3, 10), range(3), 100
 STREAM = 77
 
@@ -32,10 +35,11 @@ STREAM = 77
 def shares(table, episode, transfer):
     """Share of an episode's queries with the right answer among the most plausible; (edition, among)."""
     pool, truth = table.pool, table.pool.answer[episode.query]
-    profiles, weights = episode_profiles(table, episode), prior_log_weights(transfer, episode.past)
+    weights = prior_log_weights(transfer, episode.past)
     every = np.broadcast_to(np.arange(len(pool.answers)), (len(truth), len(pool.answers)))
     found = []
-    for settings in EDITIONS.values():
+    for settings, pooled.KINSHIP in EDITIONS.values():
+        profiles = episode_profiles(table, episode)
         fits = answer_scores(episode_fit(table, episode, profiles, weights, settings), profiles.query, every)
         better = (fits > fits[np.arange(len(truth)), truth][:, None]).sum(axis=1)
         found.append([(better < most).mean() for most in AMONG])

@@ -88,7 +88,7 @@ class InstitutionState:
         """Add the lift to the profile of n texts with hybrid ``vectors`` (n, d), where ``settings`` use it."""
         if self.pool.meaning is not None or not settings.lift:
             return profile
-        return replace(profile, lift=self.past.regression.lift(vectors, len(self.pool.answers)))
+        return replace(profile, lift=self.past.regression.lift(vectors, self.pool.answers))
 
     def demonstration(self, row: int) -> Demonstration:
         """Demonstration of a row; the rows of the past come first, then those of the support."""

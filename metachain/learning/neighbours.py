@@ -77,4 +77,4 @@ class NeighbourTable:
         """Lift (n, C) of each answer to some rows by the regression over some institutions; None for texts."""
         if self.pool.meaning is not None:
             return None
-        return self.regressions.solve(institutions).lift(self.pool.vectors[rows], len(self.pool.answers))
+        return self.regressions.solve(institutions).lift(self.pool.vectors[rows], self.pool.answers)

@@ -453,7 +453,7 @@ def test_names_of_answers_are_only_names(
     answer, standing = random_answers(seed, pool, 4), np.zeros(len(sizes))
     found = []
     for one, given_answer in ((pool, answer), (renamed, new[answer])):
-        lift = NormalEquations(one).solve(range(len(sizes))).lift(unit_vectors(seed + 1, 4), len(one.answers))
+        lift = NormalEquations(one).solve(range(len(sizes))).lift(unit_vectors(seed + 1, 4), one.answers)
         support = replace(random_profile(seed, one, 4)[0], lift=lift)
         found.append(
             answer_scores(fit(support, given_answer, standing, settings, score=score), support, every_answer(support))

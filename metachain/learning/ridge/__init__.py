@@ -5,9 +5,9 @@ words mean everywhere, also to an institution that has sisters and to texts that
 """
 
 from metachain.learning.ridge.normal_equations import FULL, MOST_ANSWERS, MOST_ROWS, PENALTY, NormalEquations
-from metachain.learning.ridge.pooled import FREQUENCY_FLOOR, SHARE_FLOOR, TEMPERING, PooledRidge
+from metachain.learning.ridge.pooled import FREQUENCY_FLOOR, KINSHIP, SHARE_FLOOR, TEMPERING, PooledRidge
 
 __all__ = ["CONSTANTS", "NormalEquations", "PooledRidge"]
 
-CONSTANTS = (FULL, MOST_ANSWERS, MOST_ROWS, PENALTY, FREQUENCY_FLOOR, SHARE_FLOOR, TEMPERING)
+CONSTANTS = (FULL, MOST_ANSWERS, MOST_ROWS, PENALTY, FREQUENCY_FLOOR, SHARE_FLOOR, TEMPERING, KINSHIP)
 """Everything that is fixed in the regression: statistics measured with others don't mix."""

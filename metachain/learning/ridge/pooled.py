@@ -7,13 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.learning.index import SIMILARITY_DECIMALS
+from metachain.learning.ridge.kin import kin_of
 
-__all__ = ["FREQUENCY_FLOOR", "SHARE_FLOOR", "TEMPERING", "PooledRidge"]
+__all__ = ["FREQUENCY_FLOOR", "KINSHIP", "SHARE_FLOOR", "TEMPERING", "PooledRidge"]
 
 SHARE_FLOOR = 0.02
 FREQUENCY_FLOOR = 0.001
 TEMPERING = 0.4
 """τ in [0, 1]: exponent of an answer's frequency; 0 keeps the frequent answers' advantage, 1 takes it away."""
+KINSHIP = 0.8
+"""Exponent of the lift of an answer's kin, beside its own."""
 
 Floats = NDArray[np.float64]
 
@@ -35,15 +38,23 @@ class PooledRidge:
         numbers = np.searchsorted(answers, self.answers[kept])
         return type(self)(self.weights[:, kept], numbers, self.frequency[kept])
 
-    def lift(self, vectors: NDArray[np.float32], answers: int) -> Floats:
-        """``(max(r(x, y), 0) + 0.02) / (f_y + 0.001)^0.4``: lift of each answer by each text's words; (n, C), positive.
+    def lift(self, vectors: NDArray[np.float32], answers: tuple[str, ...]) -> Floats:
+        """``l(x, y) = lift({y}) · lift(kin of y)^0.8``: lift of each answer by each text's words; (n, C), positive.
 
-        r is the regression's prediction for n hybrid ``vectors`` (n, d), f_y the frequency of y among the past
-        demonstrations, 0 for answers that they don't give. ``answers`` is C, at least the number of the pool's. The
-        frequency is divided out in part, because an institution with few labels may use other answers: logit
-        adjustment (Menon et al. 2021, "Long-tail learning via logit adjustment", eq. 9) with τ = 0.4.
+        ``lift(Y) = (Σ_Y max(r(x, y), 0) + 0.02) / (Σ_Y f_y + 0.001)^0.4``. r is the regression's prediction for n
+        hybrid ``vectors`` (n, d), f_y the frequency of y among the past demonstrations, 0 for answers that they don't
+        give. ``answers`` (C,) are the pool's, and further ones of an institution's own after them. The frequency is
+        divided out in part, because an institution with few labels may use other answers: logit adjustment (Menon et
+        al. 2021, "Long-tail learning via logit adjustment", eq. 9) with τ = 0.4. Where answers are codes, the kin of y
+        (``kin_of``) count too, because institutions differ most in the last character; else the second factor is 1.
         """
-        share, frequency = np.zeros((len(vectors), answers)), np.zeros(answers)
+        share, frequency = np.zeros((len(vectors), len(answers))), np.zeros(len(answers))
         share[:, self.answers] = np.round(np.maximum(vectors @ self.weights, 0), SIMILARITY_DECIMALS)
         frequency[self.answers] = self.frequency
-        return np.asarray((share + SHARE_FLOOR) / (frequency + FREQUENCY_FLOOR) ** TEMPERING)
+        kin = kin_of(answers)
+        own = _lift(share, frequency)
+        return own if kin is None else own * _lift(share @ kin, kin @ frequency) ** KINSHIP
+
+
+def _lift(share: Floats, frequency: Floats) -> Floats:
+    return np.asarray((share + SHARE_FLOOR) / (frequency + FREQUENCY_FLOOR) ** TEMPERING)

@@ -23,7 +23,7 @@ CLOSE = {"rtol": 1e-3}
 
 def lift(found: PooledRidge, pool: Pool, seed: int) -> np.ndarray:
     """Lift of every answer to three random texts."""
-    return found.lift(unit_vectors(seed + 1, 3), len(pool.answers))
+    return found.lift(unit_vectors(seed + 1, 3), pool.answers)
 
 
 @given(SEEDS, SIZES, st.data())
@@ -65,7 +65,7 @@ def test_without_the_frequency_it_is_the_posterior_mean_of_a_linear_model(seed: 
 def test_an_answer_that_nobody_gives_has_the_least_lift_for_its_frequency() -> None:
     """Further answers of an institution's own are predicted nowhere; their lift is that of an unseen one."""
     pool = random_pool(1, [9, 9])
-    found = NormalEquations(pool).solve([0, 1]).lift(unit_vectors(2, 3), len(pool.answers) + 2)
+    found = NormalEquations(pool).solve([0, 1]).lift(unit_vectors(2, 3), (*pool.answers, "of", "ours"))
     assert np.allclose(found[:, -2:], 0.02 / 0.001**0.4)
     assert (found > 0).all()
 
@@ -79,7 +79,7 @@ def test_a_part_of_the_past_is_numbered_as_its_own_pool() -> None:
     kept = [pool.answers.index(name) for name in part.pool.answers]
     assert len(kept) < len(pool.answers)
     expected = np.array(oracles.lifts(pool, [0, 2], vectors))[:, kept]
-    np.testing.assert_allclose(part.regression.lift(vectors, len(kept)), expected, **CLOSE)
+    np.testing.assert_allclose(part.regression.lift(vectors, part.pool.answers), expected, **CLOSE)
 
 
 def test_a_large_institution_counts_with_some_of_its_demonstrations(monkeypatch: pytest.MonkeyPatch) -> None:
