@@ -4,8 +4,8 @@
 
 LIBRARY keeps the embeddings between runs. Each hospital is new in turn, with its whole health system held out, or
 alone; three draws of labels, up to 100 queries each. The arm is fixed: b = 1, c = 1, ε = .05. The editions differ in
-the exponents of the experts; the second is measured also without the kin of codes. Beside the means over all hospitals are those of the test hospitals
-(``benchmarks.common.hospital_split``) and of the worst hospital.
+the exponents of the experts; the second is measured also without the kin of codes. Beside the means over all hospitals
+are those of the test hospitals (``benchmarks.common.hospital_split``) and of the worst hospital.
 """
 
 import sys

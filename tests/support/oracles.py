@@ -4,6 +4,7 @@
 All oracles are plain loops over lists and dictionaries, written from the formulas, without the learner's code.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -206,10 +207,24 @@ def lifts(pool: Pool, institutions: Sequence[int], vectors: NDArray[np.float32])
     rows = [row for row in range(len(pool.answer)) if int(pool.owner[row]) in [int(one) for one in institutions]]
     x, y = pool.vectors[rows].astype(float), np.eye(len(pool.answers))[pool.answer[rows]]
     weights = np.linalg.inv(x.T @ x + np.eye(x.shape[1])) @ x.T @ y
-    return [
-        [(max(share, 0.0) + 0.02) / (f + 0.001) ** 0.4 for share, f in zip(told, y.mean(axis=0), strict=True)]
-        for told in vectors.astype(float) @ weights
-    ]
+    every, told = range(len(pool.answers)), np.maximum(vectors.astype(float) @ weights, 0.0)
+    kin = [[other for other in every if other == one or are_kin(pool, one, other)] for one in every]
+    exponent = 0.8 if any(len(some) > 1 for some in kin) else 0.0
+
+    def quotient(shares: NDArray[np.float64], some: list[int]) -> float:
+        return float((shares[some].sum() + 0.02) / (y[:, some].mean(axis=0).sum() + 0.001) ** 0.4)
+
+    return [[quotient(one, [at]) * quotient(one, kin[at]) ** exponent for at in every] for one in told]
+
+
+def are_kin(pool: Pool, one: int, other: int) -> bool:
+    """True where two answers are codes that differ after all but the last character of the shorter."""
+    first, second = (re.sub("[^a-z0-9]", "", pool.answers[at].lower()) for at in (one, other))
+    codes = all(len(code) > 2 and any(map(str.isdigit, code)) for code in (first, second))
+    blank = any(" " in pool.answers[at] for at in (one, other))
+    return (
+        codes and not blank and first[: min(len(first), len(second)) - 1] == second[: min(len(first), len(second)) - 1]
+    )
 
 
 def neighbour_vote(known: Sequence[tuple[int, float]], answer: NDArray[np.int64]) -> dict[int, float]:

@@ -39,22 +39,23 @@ class PooledRidge:
         return type(self)(self.weights[:, kept], numbers, self.frequency[kept])
 
     def lift(self, vectors: NDArray[np.float32], answers: tuple[str, ...]) -> Floats:
-        """``l(x, y) = lift({y}) · lift(kin of y)^0.8``: lift of each answer by each text's words; (n, C), positive.
+        """Lift of each answer by each text's words; (n, C), positive.
 
-        ``lift(Y) = (Σ_Y max(r(x, y), 0) + 0.02) / (Σ_Y f_y + 0.001)^0.4``. r is the regression's prediction for n
-        hybrid ``vectors`` (n, d), f_y the frequency of y among the past demonstrations, 0 for answers that they don't
-        give. ``answers`` (C,) are the pool's, and further ones of an institution's own after them. The frequency is
-        divided out in part, because an institution with few labels may use other answers: logit adjustment (Menon et
-        al. 2021, "Long-tail learning via logit adjustment", eq. 9) with τ = 0.4. Where answers are codes, the kin of y
-        (``kin_of``) count too, because institutions differ most in the last character; else the second factor is 1.
+        ``l(x, y) = q(x, {y}) q(x, kin of y)^0.8``, ``q(x, Y) = (Σ_Y max(r(x, y), 0) + 0.02) / (Σ_Y f_y + 0.001)^0.4``.
+        r is the regression's prediction for n hybrid ``vectors`` (n, d), f_y the frequency of y among the past
+        demonstrations, 0 for answers that they don't give. ``answers`` (C,) are the pool's, and further ones of an
+        institution's own after them. The frequency is divided out in part, because an institution with few labels may
+        use other answers: logit adjustment (Menon et al. 2021, "Long-tail learning via logit adjustment", eq. 9) with τ
+        = 0.4. Where answers are codes, the kin of y (``kin_of``) count too, because institutions differ most in the
+        last character; else the second factor is 1.
         """
         share, frequency = np.zeros((len(vectors), len(answers))), np.zeros(len(answers))
         share[:, self.answers] = np.round(np.maximum(vectors @ self.weights, 0), SIMILARITY_DECIMALS)
         frequency[self.answers] = self.frequency
         kin = kin_of(answers)
-        own = _lift(share, frequency)
-        return own if kin is None else own * _lift(share @ kin, kin @ frequency) ** KINSHIP
+        own = _quotient(share, frequency)
+        return own if kin is None else own * _quotient(share @ kin, kin @ frequency) ** KINSHIP
 
 
-def _lift(share: Floats, frequency: Floats) -> Floats:
+def _quotient(share: Floats, frequency: Floats) -> Floats:
     return np.asarray((share + SHARE_FLOOR) / (frequency + FREQUENCY_FLOOR) ** TEMPERING)

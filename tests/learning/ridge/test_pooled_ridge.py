@@ -70,6 +70,21 @@ def test_an_answer_that_nobody_gives_has_the_least_lift_for_its_frequency() -> N
     assert (found > 0).all()
 
 
+def test_the_kin_of_a_code_lift_it_too() -> None:
+    """An answer that nobody gives has the lift of the codes with its prefix, and others have only their own."""
+    pool = replace(random_pool(1, [9, 9]), answers=("0351", "0352", "0450", "triage 2"))
+    found, vectors = NormalEquations(pool).solve([0, 1]), unit_vectors(2, 3)
+    names = (*pool.answers, "0359", "0999")
+    told, plain = found.lift(vectors, names), found.lift(vectors, ("a", "b", "c", "d", "e", "f"))
+    share = np.maximum(vectors @ found.weights, 0)
+    frequency = found.frequency[:2].sum()
+    together = (share[:, 0] + share[:, 1] + 0.02) / (frequency + 0.001) ** 0.4
+    for place in (0, 1, 4):
+        np.testing.assert_allclose(told[:, place], plain[:, place] * together**0.8, **CLOSE)
+    for place in (2, 3, 5):
+        np.testing.assert_allclose(told[:, place], plain[:, place] ** 1.8, **CLOSE)
+
+
 def test_a_part_of_the_past_is_numbered_as_its_own_pool() -> None:
     """Answers that only institutions left out give are no longer numbered."""
     pool = random_pool(3, [4, 5, 2], answers=9)
