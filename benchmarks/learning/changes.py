@@ -33,7 +33,7 @@ from benchmarks.common.hospital_split import development_hospitals
 from benchmarks.learning.active_learning import grouped_pool, interval
 from metachain.learning.changes import find_changes, label_sequence
 from metachain.learning.gaussian_process import Settings
-from metachain.learning.guard import EXPONENTS
+from metachain.learning.guard import COMMON
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import transfer_matrix
 from metachain.learning.transfer import prior_log_weights
@@ -42,7 +42,7 @@ KINDS = ("none", "replaced", "spliced")
 WAYS = ("all labels", "never had the old", "newest 24", "newest 48", "ADWIN", "metachain")
 OLD, NEW, STEP, SEEDS = 64, 96, 2, 2
 WINDOWS = ((0, 16), (16, 32), (32, 64), (64, 96))
-SETTINGS = Settings(belief=1.0, scale=1.0, slip=0.05, **EXPONENTS)
+SETTINGS = Settings(belief=1.0, scale=1.0, slip=0.05, **COMMON)
 """Strong belief and scale, as the guard learns from all 29 hospitals; it learns ε = .2 there."""
 SHARED = {}
 

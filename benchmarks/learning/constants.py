@@ -22,18 +22,18 @@ from metachain.learning.answer_fits import answer_scores
 from metachain.learning.candidates import episode_fit, episode_profiles
 from metachain.learning.episodes import Episode, split, transfer_items
 from metachain.learning.gaussian_process import Settings
-from metachain.learning.guard import EXPONENTS
+from metachain.learning.guard import COMMON
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import transfer_matrix
 from metachain.learning.ridge import normal_equations, pooled
 from metachain.learning.transfer import prior_log_weights
 
-ARM = Settings(1.0, 1.0, 0.05, **EXPONENTS)
-SETTINGS = ("belief", "scale", "slip", *EXPONENTS)
+ARM = Settings(1.0, 1.0, 0.05, **COMMON)
+SETTINGS = ("belief", "scale", "slip", *COMMON)
 MODULES = {
     reply_profile: ("REPLY_TEMPERATURE", "VOTE_TEMPERATURE"),
     transfer: ("SCREENED_BELOW", "SCREENING_WEIGHT"),
-    gaussian_process: ("NOISE", "EVIDENCE_TEMPERATURE", "UNLABELLED_TEMPERATURE", "USAGE_PSEUDO_COUNT"),
+    gaussian_process: ("NOISE", "EVIDENCE_TEMPERATURE", "USAGE_PSEUDO_COUNT"),
     answer_fits: ("PLAUSIBILITY_FLOOR", "VOTE_FLOOR"),
     pooled: ("SHARE_FLOOR", "FREQUENCY_FLOOR", "TEMPERING", "KINSHIP"),
     normal_equations: ("PENALTY",),

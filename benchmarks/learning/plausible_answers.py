@@ -19,13 +19,13 @@ from metachain.learning.answer_fits import answer_scores
 from metachain.learning.candidates import episode_fit, episode_profiles
 from metachain.learning.episodes import Episode, split, transfer_items
 from metachain.learning.gaussian_process import Settings
-from metachain.learning.guard import EXPONENTS
+from metachain.learning.guard import COMMON
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.prior import transfer_matrix
 from metachain.learning.ridge import pooled
 from metachain.learning.transfer import prior_log_weights
 
-FIRST, SECOND = Settings(1.0, 1.0, 0.05), Settings(1.0, 1.0, 0.05, **EXPONENTS)
+FIRST, SECOND = Settings(1.0, 1.0, 0.05), Settings(1.0, 1.0, 0.05, **COMMON)
 EDITIONS = {"first": (FIRST, 0.0), "second, no kin": (SECOND, 0.0), "second": (SECOND, pooled.KINSHIP)}
 """Settings of each edition, and the exponent of the lift of an answer's kin."""
 LABELS, AMONG, SEEDS, QUERIES = (0, 2, 4, 8, 16, 32), (1, 3, 10), range(3), 100

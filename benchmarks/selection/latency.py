@@ -42,7 +42,7 @@ from metachain.embedding.encoder import MiniLM
 from metachain.embedding.similarity import LEXICAL_DIMENSIONS, hybrid_vectors, lexical_vectors, normalise_text
 from metachain.learning.artifacts import load_posterior, save_posterior, save_prior
 from metachain.learning.gaussian_process import Settings
-from metachain.learning.guard import EXPONENTS
+from metachain.learning.guard import COMMON
 from metachain.learning.index import LARGE
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import GuardResult, Prior
@@ -122,7 +122,7 @@ def noted(one: Demonstration) -> Demonstration:
 def drawn_prior(names: Sequence[str], fingerprint: str) -> Prior:
     """Draw the transfer matrix of a prior that trusts labels and consensus."""
     drawn = np.random.default_rng(0).uniform(0.2, 0.8, (len(names), len(names)))
-    lesson = GuardResult(Settings(0.3, 0.3, 0.05, **EXPONENTS), True, np.full((3, 1), np.nan))
+    lesson = GuardResult(Settings(0.3, 0.3, 0.05, **COMMON), True, np.full((3, 1), np.nan))
     return Prior(tuple(names), drawn, lesson, fingerprint)
 
 

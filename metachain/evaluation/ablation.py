@@ -9,7 +9,7 @@ import numpy as np
 
 from metachain.evaluation.selectors import SELECTORS, PastKnowledge, Shown, Trial
 from metachain.learning.gaussian_process import Settings
-from metachain.learning.guard import EXPONENTS
+from metachain.learning.guard import COMMON
 
 __all__ = ["ABLATIONS", "PARTS", "ablated", "ablated_name"]
 
@@ -27,7 +27,7 @@ PARTS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Description of each part of ``ABLATIONS``; it completes a sentence after "without"."""
-UNGUARDED = Settings(belief=1.0, scale=1.0, slip=0.05, **EXPONENTS)
+UNGUARDED = Settings(belief=1.0, scale=1.0, slip=0.05, **COMMON)
 """Settings tuned on the development hospitals; every library uses them where the guard is ablated."""
 
 

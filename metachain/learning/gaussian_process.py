@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from scipy.special import softmax
 
 from metachain.learning.reply_profile import (
+    COVERAGE_TEMPERATURE,
     Meaning,
     Profile,
     attention,
@@ -31,7 +32,7 @@ __all__ += ["residuals", "solve", "usage", "without_diagonal"]
 NOISE = 0.3
 EVIDENCE_TEMPERATURE = 0.5
 UNLABELLED_TEMPERATURE = 0.1
-"""Temperature of the coverage softmax without labels: then more weight for the nearest institution is safer."""
+"""Temperature of the prior mean's coverage softmax without labels, in priors from before ``Settings.coverage``."""
 USAGE_PSEUDO_COUNT = 0.5
 CERTAIN = 1e-9
 """Expected share of all other answers below which nothing is known about them."""
@@ -61,13 +62,18 @@ class Settings:
     """Exponent of the plain nearest neighbours' vote."""
     lift: float = 0.0
     """Exponent of the pooled regression's lift; 0 in priors from before it."""
+    coverage: float | None = None
+    """Temperature of the prior mean's coverage softmax. None in priors from before it: 0.15, and 0.1 without labels."""
+
+    def coverage_with(self, labels: int) -> float:
+        """Temperature of the prior mean's coverage softmax with k ``labels``."""
+        if self.coverage is not None:
+            return self.coverage
+        return COVERAGE_TEMPERATURE if labels else UNLABELLED_TEMPERATURE
 
     def stored(self) -> dict[str, float]:
-        """Return the settings as a record without a lift of 0, so that digests of older priors stay."""
-        record = asdict(self)
-        if not self.lift:
-            del record["lift"]
-        return record
+        """Return the settings as a record without what older priors lack, so that their digests stay."""
+        return {name: value for name, value in asdict(self).items() if value or name not in ("lift", "coverage")}
 
     def __repr__(self) -> str:
         """Show ``stored``; the digest of a posterior's inputs is made of it."""
@@ -134,14 +140,13 @@ def institution_shares(fitted: Fit) -> Floats:
     return np.asarray(softmax(log_weights, axis=1).mean(axis=0))
 
 
-def prior_mean(texts: Profile, log_weights: Floats, labels: int) -> Floats:
-    """``m(x, ·) = Σ_s π_s(x) g_s(x, ·)`` with ``π_s(x) = softmax_s(cov_s(x) / 0.15 + log_weights)``; (n, C).
+def prior_mean(texts: Profile, log_weights: Floats, temperature: float) -> Floats:
+    """``m(x, ·) = Σ_s π_s(x) g_s(x, ·)`` with ``π_s(x) = softmax_s(cov_s(x) / temperature + log_weights)``; (n, C).
 
-    Without labels the temperature is 0.1. Where answers are texts it is the mean of their unit vectors, (n, d).
+    ``temperature`` is that of ``Settings.coverage_with``. Where answers are texts it is the mean of their unit vectors,
+    (n, d).
     """
-    if labels:
-        return mean_reply(texts, attention(texts, log_weights))
-    return mean_reply(texts, attention(texts, log_weights, UNLABELLED_TEMPERATURE))
+    return mean_reply(texts, attention(texts, log_weights, temperature))
 
 
 def residuals(mean: Floats, answer: Answers, meaning: Meaning = None, score: Scores = None) -> Floats:
@@ -206,7 +211,7 @@ def fit(
     kernel = (features @ features.T).toarray()
     label_evidence = evidence(support, answer, settings.slip, score)
     log_weights = local_log_weights(standing, without_diagonal(kernel), label_evidence, settings.belief)
-    mean = prior_mean(support, log_weights, len(answer))
+    mean = prior_mean(support, log_weights, settings.coverage_with(len(answer)))
     r = residuals(mean, answer, support.meaning, score)
     weights = solve(kernel, r, settings)
     used = usage(support, answer, standing, None if score is None else mean + r)
@@ -249,7 +254,7 @@ def predict(fitted: Fit, texts: Profile, kernel: Floats | None = None) -> Floats
     """
     kernel = co_treatment_kernel(fitted, texts) if kernel is None else kernel
     log_weights = local_log_weights(fitted.standing, kernel, fitted.evidence, fitted.settings.belief)
-    mean = prior_mean(texts, log_weights, fitted.features.shape[0])
+    mean = prior_mean(texts, log_weights, fitted.settings.coverage_with(fitted.features.shape[0]))
     return mean + propagate(kernel, fitted.weights, fitted.settings)
 
 

@@ -40,15 +40,15 @@ from metachain.learning.transfer import prior_log_weights
 from metachain.scoring.metrics import bag_f1
 from metachain.scoring.reader import READER_TEMPERATURE, vote
 
-__all__ = ["ARMS", "EXPONENTS", "NEAREST", "SHARPNESSES", "arm_scores", "best_arm", "flattest", "likeliest_answers"]
+__all__ = ["ARMS", "COMMON", "NEAREST", "SHARPNESSES", "arm_scores", "best_arm", "flattest", "likeliest_answers"]
 __all__ += ["mean_scores", "sharpness_scores"]
 
 BELIEFS = (0.0, 0.1, 0.3, 1.0)
 SCALES = (0.0, 0.03, 0.1, 0.3, 1.0)
 SLIPS = (0.05, 0.2)
 INTERCEPTS = (0.0, 10.0)
-EXPONENTS = {"usage": 0.8, "vote": 0.33, "lift": 0.5}
-"""Of the experts, in every arm: fitted to the development hospitals, and rounded with fits to all 29 in view."""
+COMMON = {"usage": 0.8, "vote": 0.33, "lift": 0.5, "coverage": 0.2}
+"""Settings of every arm: fitted to the development hospitals, and rounded with fits to all 29 in view."""
 CONSTANT = 1.0
 """Scale from which arms with an intercept are tried."""
 SURENESS = 1e-6
@@ -62,14 +62,14 @@ NEAREST = None
 ARMS: tuple[Settings | None, ...] = (
     NEAREST,
     *(
-        Settings(b, c, slip, intercept, **EXPONENTS)
+        Settings(b, c, slip, intercept, **COMMON)
         for b, slip, intercept, c in product(BELIEFS, SLIPS, INTERCEPTS, SCALES)
         if (b > 0 or slip == SLIPS[0]) and (not intercept or (slip == SLIPS[0] and c >= CONSTANT))
     ),
 )
 """All arms that the guard compares; the first is plain nearest neighbours."""
 PLAINEST = next(filter(None, ARMS))
-"""Any of the learning arms: their exponents are the same."""
+"""Any of the learning arms: their ``COMMON`` settings are the same."""
 KERNELS = {(arm.scale, arm.intercept): arm for arm in ARMS if arm}
 """One arm for each scale and intercept: arms that share these share their matrices."""
 POLICY = Policy(shots=SHOTS)
@@ -223,12 +223,13 @@ def _fits_by_arm(
     own = (features @ features.T).toarray()
     across = (co_treatment_features(query) @ features.T).toarray()
     weight = experts(usage(support, answer, weights), query, asked, PLAINEST)
+    temperature = PLAINEST.coverage_with(len(answer))
     smoothers = {key: propagate(across, solve(own, np.eye(len(own)), arm), arm) for key, arm in KERNELS.items()}
     for (belief, slip), arms in groupby(filter(None, ARMS), key=lambda arm: (arm.belief, arm.slip)):
         label_evidence = evidence(support, answer, slip)
-        mean = prior_mean(query, local_log_weights(weights, across, label_evidence, belief), len(answer))
+        mean = prior_mean(query, local_log_weights(weights, across, label_evidence, belief), temperature)
         near_labels = local_log_weights(weights, without_diagonal(own), label_evidence, belief)
-        r = residuals(prior_mean(support, near_labels, len(answer)), answer, support.meaning)
+        r = residuals(prior_mean(support, near_labels, temperature), answer, support.meaning)
         for arm in arms:
             expected = mean + smoothers[arm.scale, arm.intercept] @ r
             yield arm, fits_of_answers(expected, weight, query, asked)

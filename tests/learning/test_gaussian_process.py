@@ -180,7 +180,7 @@ def test_without_labels_the_posterior_is_the_prior(seed: int, sizes: list[int], 
     """With no label the prediction is the consensus under the prior's weights, of texts the mean of their vectors."""
     made = scene(seed, sizes, 0, text=text)
     fitted = fit(made.support, made.answer, made.standing, settings)
-    expected = consensus(made.texts, attention(made.texts, made.standing, UNLABELLED_TEMPERATURE))
+    expected = consensus(made.texts, attention(made.texts, made.standing, settings.coverage or UNLABELLED_TEMPERATURE))
     if text:
         meaning = random_meaning(seed, made.texts.answers)
         expected = np.array([oracles.mean_meaning(dict(enumerate(row)), meaning) for row in expected.tolist()])

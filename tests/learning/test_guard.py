@@ -34,8 +34,8 @@ from metachain.learning.gaussian_process import PLAIN, Settings, fit
 from metachain.learning.guard import (
     ARMS,
     BELIEFS,
+    COMMON,
     CONSTANT,
-    EXPONENTS,
     INTERCEPTS,
     NEAREST,
     SCALES,
@@ -83,7 +83,7 @@ def test_the_arms_are_those_of_step_h() -> None:
     assert ARMS[0] is NEAREST
     assert {(arm.belief, arm.scale, arm.slip, arm.intercept) for arm in ARMS[1:] if arm} == grid
     assert len(ARMS) == 1 + len(grid)
-    assert {(arm.usage, arm.vote, arm.lift) for arm in ARMS if arm} == {tuple(EXPONENTS.values())}
+    assert {(arm.usage, arm.vote, arm.lift, arm.coverage) for arm in ARMS if arm} == {tuple(COMMON.values())}
 
 
 @given(SEEDS, SIZES, st.integers(0, 5), st.integers(1, 6), st.booleans())

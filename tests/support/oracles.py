@@ -47,6 +47,7 @@ SETTINGS = st.builds(
     usage=st.sampled_from([0.0, 0.3, 1.0]),
     vote=st.sampled_from([0.0, 0.2, 1.0]),
     lift=st.sampled_from([0.0, 0.5, 1.0]),
+    coverage=st.sampled_from([None, 0.2, 0.05]),
 )
 
 ITEMS = ("xray chest", "xray knee", "mri brain", "mri spine", "blood panel", "blood count", "visit short", "visit long")
@@ -324,7 +325,8 @@ def prior_mean(text: Replies, known: Known, answers: int, without: int | None = 
         spoken = evidence(label, known.given[i], known.settings.slip)
         for s in range(len(log_weights)):
             log_weights[s] += 2 * known.settings.belief * kinship(text, label) * spoken[s]
-    return consensus(text, attention(text, log_weights, 0.15 if known.labels else 0.1), answers)
+    usual = 0.15 if known.labels else 0.1
+    return consensus(text, attention(text, log_weights, known.settings.coverage or usual), answers)
 
 
 def posterior_mean(text: Replies, known: Known, answers: int) -> list[float]:

@@ -39,7 +39,7 @@ __all__ = [
     "slow_plausible",
     "trial_of",
 ]
-SETTINGS = Settings(0.3, 1.0, 0.05, intercept=0.5, lift=0.5)
+SETTINGS = Settings(0.3, 1.0, 0.05, intercept=0.5, lift=0.5, coverage=0.2)
 UNLABELLED, LABELLED = Calibration(0.2, 0.7), Calibration(-0.3, 0.8)
 MADE = hospitals(4, 20, seed=3)
 NOTES = note_writers(4, 20, seed=3)

@@ -66,7 +66,7 @@ def as_far_as(expected: Any, found: Any) -> Any:
 @pytest.fixture
 def first_edition(monkeypatch: pytest.MonkeyPatch) -> None:
     """The guard compares the arms of before, whose experts had other exponents and no lift."""
-    of_before = {arm: replace(arm, usage=0.3, vote=0.2, lift=0.0) for arm in guard.ARMS if arm}
+    of_before = {arm: replace(arm, usage=0.3, vote=0.2, lift=0.0, coverage=None) for arm in guard.ARMS if arm}
     monkeypatch.setattr(guard, "ARMS", (guard.NEAREST, *of_before.values()))
     monkeypatch.setattr(guard, "KERNELS", {key: of_before[arm] for key, arm in guard.KERNELS.items()})
     monkeypatch.setattr(guard, "PLAINEST", of_before[guard.PLAINEST])

@@ -54,7 +54,7 @@ class LabelSequence:
         n, settings, among = len(rows), self.settings, np.ix_(rows, rows)
         texts, kernel = self.support.take(rows), self.kernel[among]
         log_weights = local_log_weights(self.standing, np.tril(kernel, -1), self.evidence[rows], settings.belief)
-        mean = prior_mean(texts, log_weights, n)[:, self.answers]
+        mean = prior_mean(texts, log_weights, settings.coverage_with(n))[:, self.answers]
         said = np.zeros_like(mean)
         said[np.arange(n), self.place[rows]] = 1
         covariance = settings.scale * (kernel + settings.intercept)

@@ -24,7 +24,7 @@ from metachain.library.sharing import EVERYONE
 from metachain.selection.selector import Selector
 
 NEW = "new"
-SETTINGS = Settings(0.3, 1.0, 0.05, lift=0.5)
+SETTINGS = Settings(0.3, 1.0, 0.05, lift=0.5, coverage=0.2)
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_predictions_against_a_slow_computation(library: Library) -> None:
         before = rows[:t]
         kernel, text = made.kernel[[t]][:, before], profile.take([t])
         log_weights = local_log_weights(standing, kernel, made.evidence[before], SETTINGS.belief)
-        mean = prior_mean(text, log_weights, 1)[0, made.answers]
+        mean = prior_mean(text, log_weights, 0.2)[0, made.answers]
         value = mean.copy()
         if t:
             covariance = SETTINGS.scale * made.kernel[np.ix_(before, before)] + NOISE * np.eye(t)
