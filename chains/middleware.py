@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from metachain.chains.audit_callback import complete_entry, model_name, usage_of
 from metachain.chains.demonstration_source import turn
 from metachain.chains.prompt_budget import PromptBudget
+from metachain.data.normal_form import normal_form
 from metachain.errors import DataError
 from metachain.learning.policy import DEFAULT, Policy
 from metachain.library.library import Library
@@ -87,8 +88,8 @@ def _turns(shown: Selection) -> list[BaseMessage]:
 def institution_of(context: Any) -> str:
     """Read the target institution: the context's key or attribute ``institution``. Raises DataError without one."""
     named = context.get("institution") if isinstance(context, Mapping) else getattr(context, "institution", None)
-    if isinstance(named, str) and named.strip():
-        return named
+    if isinstance(named, str) and normal_form(named):
+        return normal_form(named)
     got = "no context" if context is None else f"{named!r} in a context of type {type(context).__name__}"
     raise DataError(
         f"the agent's context must name the institution, got {got}; run it with context={{'institution': 'st-marys'}}"

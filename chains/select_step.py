@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from metachain.chains.demonstration_source import PromptFrame, Query, source_of
 from metachain.chains.prompt_budget import PromptBudget
+from metachain.data.normal_form import normal_form
 from metachain.errors import DataError
 from metachain.library.audit import Audit
 from metachain.library.caller import Caller
@@ -135,9 +136,9 @@ def institution_asking(given: Mapping[str, Any], config: RunnableConfig, own: st
         "the selector": own,
     }
     for place, name in places.items():
-        if not isinstance(name, str) or (name and not name.strip()):
+        if not isinstance(name, str) or (name and not normal_form(name)):
             raise DataError(f"'institution' in {place} must be a name that is not blank, got {name!r}")
-    named = {place: name for place, name in places.items() if name}
+    named = {place: normal_form(name) for place, name in places.items() if name}
     if len(set(named.values())) > 1:
         got = ", ".join(f"{place} says {name!r}" for place, name in named.items())
         raise DataError(f"the institution is not clear: {got}; leave it out of the input, or correct it")

@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.example_selectors import BaseExampleSelector
 
 from metachain.data.demonstration import Demonstration
+from metachain.data.normal_form import normal_form
 from metachain.errors import DataError
 from metachain.learning.policy import DEFAULT, Policy
 from metachain.learning.posterior import Posterior
@@ -118,7 +119,7 @@ class MetaExampleSelector(BaseExampleSelector):
         return await asyncio.to_thread(self.add_example, example)
 
     def _check_institution(self, institution: str) -> None:
-        if institution != self.institution:
+        if normal_form(institution) != self.institution:
             raise DataError(
                 f"this selector serves {self.institution!r}, not {institution!r}; "
                 "make another one, or use LibraryExampleSelector for all institutions"

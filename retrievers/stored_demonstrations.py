@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 
-from metachain.data.demonstration import Demonstration, check_text
+from metachain.data.demonstration import Demonstration, check_text, checked_name
 from metachain.errors import DataError
 from metachain.retrievers.documents import from_document
 
@@ -108,7 +108,4 @@ def _checked(query: str, institutions: Iterable[str]) -> tuple[str, ...]:
     check_text("query", query)
     if isinstance(institutions, str):
         raise DataError(f"'institutions' must be a list of names, got a single string; give [{institutions!r}]")
-    names = tuple(dict.fromkeys(institutions))
-    for name in names:
-        check_text("institution", name)
-    return names
+    return tuple(dict.fromkeys(checked_name("institution", name) for name in institutions))

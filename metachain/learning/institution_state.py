@@ -9,7 +9,8 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.data.demonstration import Demonstration, check_text
+from metachain.data.demonstration import Demonstration, checked_name
+from metachain.data.normal_form import normal_form
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import NotFoundError, SharingError
 from metachain.learning.gaussian_process import Listed, Settings
@@ -156,7 +157,7 @@ def load_past(prior: Prior, library: Library, institution: str) -> tuple[Shared,
 
 def allowed_sources(prior: Prior, library: Library, institution: str) -> tuple[Shared, tuple[str, ...]]:
     """Present permissions, and the institutions to read; raises SharingError as ``load_past`` does."""
-    check_text("institution", institution)
+    institution = checked_name("institution", institution)
     shared = library.sharing.usable_by(institution)
     among = tuple(name for name in prior.institutions if name in shared.demonstrations and name != institution)
     unshared = sorted({*prior.institutions, *prior.contributors} - shared.statistics - {institution})
@@ -181,6 +182,7 @@ def load_institution(
     ``past`` is a result of ``load_past`` to use again. ``known`` is an earlier state of the same institution and past:
     its texts are neither embedded nor searched again. ``moment`` is the library's state, read before this call.
     """
+    institution = normal_form(institution)
     moment = moment or library.state(institution)
     shared, past_read = past or load_past(prior, library, institution)
     own, numbers = read_current_labels(library, institution, exclusive=past_read.pool.meaning is None)
@@ -195,7 +197,7 @@ def load_institution(
     vectors = np.concatenate([support.vectors, _vectors(past_read, library, asked, known)])
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
-    listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
+    listed = np.isin(pool.answers, [*list_given, *(one.label for one in own)]) if list_given else None
     time = order_of_time(support.demonstrations, numbers)
     return InstitutionState(
         institution,

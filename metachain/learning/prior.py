@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.data.normal_form import normal_form
 from metachain.errors import DataError, SharingError
 from metachain.learning.calibration import UNCALIBRATED, Calibration, calibrated
 from metachain.learning.episodes import FEWEST, LABELS, all_episodes, episodes_of, transfer_items
@@ -131,6 +132,7 @@ def learn(
     ``statistics``, if a rule lets this library use them (``metachain share LIBRARY NAME --statistics everyone``).
     ``minimum`` and errors are those of ``learned_from``; also raises SharingError for statistics that are not shared.
     """
+    institution = None if institution is None else normal_form(institution)
     shared = library.sharing.usable_by(institution)
     present = set(library.institutions()) - {institution}
     released = set(library.counts(Reach(tuple(present), tuple(shared.live))))

@@ -6,7 +6,7 @@ the result is the same as if they had never been there (machine unlearning in th
 
 from dataclasses import dataclass
 
-from metachain.data.demonstration import check_text
+from metachain.data.demonstration import checked_name
 from metachain.errors import DataError, LibraryError, NotFoundError, SharingError
 from metachain.learning.artifacts import OWN_PRIOR, PRIOR, load_prior, name_of, save_posterior, save_prior
 from metachain.learning.posterior import adapt
@@ -51,6 +51,7 @@ def forget(
     ambiguous, NotFoundError where the library holds none of it.
     """
     doomed = _doomed(library, institution, demonstration, patient, answer)
+    institution = doomed.institution
     priors = {owner: _prior(library, owner) for owner in _owners(library)}
     erased = library.erase(doomed)
     scrubbed = library.scrub()
@@ -77,7 +78,7 @@ def _doomed(
     given = [name for name, value in parts.items() if value is not None]
     for name, value in {"institution": institution, **parts}.items():
         if value is not None:
-            check_text(name, value)
+            checked_name(name, value)
     if len(given) > 1:
         raise DataError(f"forget one thing at a time, not {' and '.join(given)}")
     if institution is None and not given:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, select
 
-from metachain.data.demonstration import check_text
+from metachain.data.demonstration import check_text, checked_name
+from metachain.data.normal_form import label_form
 from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.library.database.bulk import upsert
 from metachain.library.database.engine import reading, writing
@@ -71,20 +72,20 @@ class Artifacts:
 
 def list_answers(artifacts: Artifacts, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
     """Store a list of answers, replacing the one before; see ``Library.list_answers``."""
-    check_text("institution", institution)
+    institution = checked_name("institution", institution)
     if isinstance(answers, str):
         raise DataError("answers must be a list of texts, got a single string")
     names = set()
     for position, answer in enumerate(answers):
         check_text(f"answers[{position}]", answer)
-        names.add(answer)
+        names.add(label_form(answer))
     artifacts.save(f"{ANSWERS}{institution}", {"answers": sorted(names)}, {}, [institution])
     return tuple(sorted(names))
 
 
 def listed_answers(artifacts: Artifacts, institution: str) -> tuple[str, ...]:
     """See ``Library.listed_answers``. Raises LibraryError if the list is damaged."""
-    check_text("institution", institution)
+    institution = checked_name("institution", institution)
     try:
         header, _ = artifacts.load(f"{ANSWERS}{institution}")
         return tuple(header["answers"])

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, select, tuple_, u
 from sqlalchemy.exc import IntegrityError
 
 from metachain.data.demonstration import check_text
+from metachain.data.normal_form import normal_form
 from metachain.errors import DataError, StorageError
 from metachain.library.audit_chain import SELECTION, Head, Verified, extend, locked_head, new_id, note, prune, verify
 from metachain.library.database.commit_group import CommitGroup
@@ -64,6 +65,7 @@ class AuditEntry:
         """Raise DataError for a blank id, institution or method."""
         for name in ("id", "institution", "method"):
             check_text(name, getattr(self, name))
+        object.__setattr__(self, "institution", normal_form(self.institution))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ class Audit:
             query = query.where(table.c.model == model)
         rows = self._read(_limited(query, institution, since, until))
         every = (AuditEntry(**{**row, "shown": tuple(map(tuple, row["shown"]))}) for row in rows)
-        return every if source is None else (one for one in every if any(name == source for name, _ in one.shown))
+        return _showing(every, source)
 
     def events(
         self, institution: str | None = None, since: datetime | None = None, until: datetime | None = None
@@ -221,11 +223,17 @@ def complete_entry(connection: Connection, id: str, facts: Mapping[str, str | in
     return connection.execute(update(table).where(table.c.id == id).values(known)).rowcount > 0
 
 
+def _showing(entries: Iterable[AuditEntry], source: str | None) -> Iterator[AuditEntry]:
+    """Entries that showed a demonstration of the institution ``source``; all of them for None."""
+    sought = None if source is None else normal_form(source)
+    return (one for one in entries if sought is None or any(name == sought for name, _ in one.shown))
+
+
 def _limited(
     query: Select[Any], institution: str | None, since: datetime | None, until: datetime | None
 ) -> Select[Any]:
     if institution is not None:
-        query = query.where(table.c.institution == institution)
+        query = query.where(table.c.institution == normal_form(institution))
     if since is not None:
         query = query.where(table.c.at >= checked_moment("since", since))
     return query if until is None else query.where(table.c.at < checked_moment("until", until))

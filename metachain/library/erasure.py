@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, select, text
 
+from metachain.data.normal_form import normal_form
 from metachain.embedding.similarity import text_sha256
 from metachain.library.audit_chain import note
 from metachain.library.database.bulk import batched
@@ -53,6 +54,13 @@ class Doomed:
     patient: str | None = None
     answer: str | None = None
     """Id of an outcome; the demonstration made from its correction is erased with it."""
+
+    def __post_init__(self) -> None:
+        """Bring names and ids into their normal form."""
+        for name in ("institution", "id", "patient", "answer"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, normal_form(value))
 
     @property
     def kind(self) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
-from metachain.data.demonstration import Demonstration, check_text
+from metachain.data.demonstration import Demonstration, check_text, checked_name
+from metachain.data.normal_form import normal_form
 from metachain.embedding.encoder import Encoder, MiniLM
 from metachain.errors import DataError
 from metachain.library import demonstrations as stored
@@ -158,7 +159,7 @@ class Library:
         """
         if score is None and correction is None:
             raise DataError("feedback must be a score, a correction or both; got neither")
-        id = str(selection_id)
+        id = normal_form(str(selection_id))
         if correction is not None:
             check_text("correction", correction)
             correction = stored.apply_gate(self._gate, Demonstration("any", "any", correction)).output
@@ -195,7 +196,7 @@ class Library:
     def holders(self, id: str) -> tuple[str, ...]:
         """Institutions that have a demonstration with this id, in alphabetical order."""
         with reading(self._engine, KEEPER) as connection:
-            return stored.institutions_with(connection, id)
+            return stored.institutions_with(connection, normal_form(id))
 
     def learned(self) -> tuple[str, ...]:
         """Names of all stored artifacts and lists of answers, in alphabetical order."""
@@ -212,9 +213,9 @@ class Library:
 
     def state(self, institution: str) -> State:
         """Counters on which an institution's selector depends; they only grow."""
-        check_text("institution", institution)
+        named = checked_name("institution", institution)
         with reading(self._engine) as connection:
-            return state_of(connection, institution)
+            return state_of(connection, named)
 
     def check_writable(self) -> None:
         """Check, before long work, that its result can be stored. Raises StorageError if not."""
@@ -235,16 +236,15 @@ class Library:
         This is the view of the library's keeper and ignores the sharing rules; ``shared_demonstrations`` is the view of
         an institution. Raises NotFoundError for an institution without demonstrations.
         """
-        for name in institutions:
-            check_text("institution", name)
+        names = [checked_name("institution", name) for name in institutions]
         with reading(self._engine, KEEPER) as connection:
-            return stored.load_demonstrations(connection, institutions)
+            return stored.load_demonstrations(connection, names)
 
     def change_numbers(self, institution: str) -> dict[str, int]:
         """Number of the change of demonstrations with which each of an institution's came in, by id."""
-        check_text("institution", institution)
+        named = checked_name("institution", institution)
         with reading(self._engine, KEEPER) as connection:
-            return stored.load_numbers(connection, institution)
+            return stored.load_numbers(connection, named)
 
     def reached_demonstrations(self, reach: Reach, until: int | None = None) -> tuple[Demonstration, ...]:
         """Demonstrations within reach, in the keeper's view, ordered by institution and id; as for ``until`` below."""
@@ -260,9 +260,7 @@ class Library:
         (``content_version``). The institution's own demonstrations are left out. The result is empty if nobody shares
         with it.
         """
-        names = list(among)
-        for name in (institution, *names):
-            check_text("institution", name)
+        institution, *names = (checked_name("institution", name) for name in (institution, *among))
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
             return stored.load_where(connection, self.sharing.allowing(institution), names, until)
 
@@ -286,9 +284,7 @@ class Library:
         qualify, and in an SQLite file. Fewer than ``k`` come back only if fewer may be used. Ties are ordered by
         institution and id. Raises DataError for vectors that are not finite and of shape (n, d), or ``k`` < 1.
         """
-        names = set(among)
-        for name in (institution, *names):
-            check_text("institution", name)
+        institution, *names = (checked_name("institution", name) for name in (institution, *among))
         vectors = checked_query(vectors, k)
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
             reach = self.sharing.usable_by(institution).reach(institution)
@@ -297,7 +293,7 @@ class Library:
 
     def stream(self, institution: str) -> Iterator[Demonstration]:
         """Demonstrations of one institution, ordered by id, read page by page without a lock."""
-        check_text("institution", institution)
+        institution = checked_name("institution", institution)
         after: str | None = ""
         while after is not None:
             with reading(self._engine, KEEPER) as connection:

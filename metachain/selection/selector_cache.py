@@ -3,6 +3,7 @@
 from collections import OrderedDict, defaultdict
 from threading import Lock
 
+from metachain.data.normal_form import normal_form
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import load_posterior, load_prior
 from metachain.learning.institution_state import InstitutionState, SharedPastCache
@@ -45,6 +46,7 @@ class SelectorCache:
 
         Raises NotFoundError where the library has no prior, or does not know the institution.
         """
+        institution = normal_form(institution)
         learned = self._library.state(institution).learned
         found = self._known(institution, learned)
         if found is None:
