@@ -17,9 +17,9 @@ from metachain.chains.few_shot import AnswerStep, ChatRunnable, ShownPrompt, cha
 from metachain.chains.label_scores import label_scores, scoring_model
 from metachain.chains.prompt_budget import prompt_budget
 from metachain.chains.select_step import SelectDemonstrations
-from metachain.data.normal_form import label_form
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
+from metachain.normal_form import label_form
 from metachain.selection.fusion import Fusion, fusible_labels, log_posterior
 from metachain.selection.selection import AnswerProbability
 

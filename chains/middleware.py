@@ -10,10 +10,10 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from metachain.chains.audit_callback import complete_entry, model_name, usage_of
 from metachain.chains.demonstration_source import turn
 from metachain.chains.prompt_budget import PromptBudget
-from metachain.data.normal_form import normal_form
 from metachain.errors import DataError
 from metachain.learning.policy import DEFAULT, Policy
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 from metachain.selection.selection import Selection
 from metachain.selection.selector_cache import SelectorCache
 

@@ -12,10 +12,10 @@ from pydantic import BaseModel
 
 from metachain.chains.demonstration_source import PromptFrame, Query, source_of
 from metachain.chains.prompt_budget import PromptBudget
-from metachain.data.normal_form import normal_form
 from metachain.errors import DataError
 from metachain.library.audit import Audit
 from metachain.library.caller import Caller
+from metachain.normal_form import normal_form
 
 __all__ = ["INSTITUTION", "IN_TURN", "SELECTION_RUN", "SelectDemonstrations", "institution_asking"]
 

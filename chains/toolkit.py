@@ -9,10 +9,10 @@ from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolExce
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from metachain.data.demonstration import checked_name
-from metachain.data.normal_form import normal_form
 from metachain.errors import MetachainError
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
+from metachain.normal_form import normal_form
 from metachain.selection.selection import Chosen
 from metachain.selection.selector import Selector
 from metachain.selection.selector_cache import SelectorCache

@@ -8,7 +8,6 @@ from typing import Any
 from langchain_core.example_selectors import BaseExampleSelector
 
 from metachain.data.demonstration import Demonstration
-from metachain.data.normal_form import normal_form
 from metachain.errors import DataError
 from metachain.learning.policy import DEFAULT, Policy
 from metachain.learning.posterior import Posterior
@@ -17,6 +16,7 @@ from metachain.library.audit import AuditEntry, new_id
 from metachain.library.caller import caller
 from metachain.library.erasure import records_sha256
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 from metachain.retrievers.explaining_selector import CountTokens
 from metachain.selection.selection import Selection
 from metachain.selection.selector import Selector

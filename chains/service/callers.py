@@ -12,12 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from metachain.chains.service.key_use import KeyUse
 from metachain.chains.service.problems import error_response
-from metachain.data.normal_form import normal_form
 from metachain.errors import DataError
 from metachain.library.api_keys import ADMIN, METRICS, Key
 from metachain.library.audit import Audit
 from metachain.library.caller import ACTOR_CHARACTERS, Caller, called_by
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 
 __all__ = ["PUBLIC", "Authentication", "caller_of", "check_institution", "key_of", "target_institution"]
 

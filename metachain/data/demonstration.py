@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from metachain.data.normal_form import label_form, normal_form, visible
 from metachain.errors import DataError
+from metachain.normal_form import label_form, normal_form, visible
 
 __all__ = [
     "ID_DIGITS",
@@ -32,7 +32,7 @@ KNOWN_FIELDS = frozenset({*REQUIRED_FIELDS, "id", "metadata"})
 class Demonstration:
     """One worked example ``(input, output)`` of an institution (few-shot example).
 
-    Institution and id are brought into their normal form (``metachain.data.normal_form``); input and output stay as
+    Institution and id are brought into their normal form (``metachain.normal_form``); input and output stay as
     they are. Without an id it gets one derived from the three texts, so that adding a record twice adds it once. Raises
     DataError if a text is missing, blank or can't be stored (NUL, lone surrogate), or if the metadata are not JSON.
     """
@@ -61,7 +61,7 @@ class Demonstration:
 
     @property
     def label(self) -> str:
-        """The output as answers are compared (``metachain.data.normal_form.label_form``)."""
+        """The output as answers are compared (``metachain.normal_form.label_form``)."""
         return label_form(self.output)
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.data.normal_form import visible
+from metachain.normal_form import visible
 
 __all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise_text", "same_text", "text_sha256"]
 __all__ += ["unit_rows"]
@@ -30,7 +30,7 @@ PIECE = 2000
 
 
 def normalise_text(text: str) -> str:
-    """Lower-case the text's normal form (``metachain.data.normal_form``); texts are compared in this form."""
+    """Lower-case the text's normal form (``metachain.normal_form``); texts are compared in this form."""
     return " ".join(visible(text).lower().split())
 
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from metachain.data.demonstration import checked_name
-from metachain.data.normal_form import normal_form
 from metachain.errors import LibraryError, NotFoundError, NotLearnedError
 from metachain.learning.calibration import Calibration
 from metachain.learning.changes import Change
@@ -17,6 +16,7 @@ from metachain.learning.guard import UNLEARNED_SHARPNESS
 from metachain.learning.posterior import Posterior
 from metachain.learning.prior import GuardResult, Prior
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 from metachain.timestamps import now
 
 __all__ = ["OWN_PRIOR", "PRIOR", "has_learned", "learned_at", "load_posterior", "load_prior", "name_of"]

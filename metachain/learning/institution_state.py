@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration, checked_name
-from metachain.data.normal_form import normal_form
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import NotFoundError, SharingError
 from metachain.learning.gaussian_process import Listed, Settings
@@ -31,6 +30,7 @@ from metachain.library.library import Library
 from metachain.library.origins import Reach
 from metachain.library.revisions import State
 from metachain.library.sharing import Shared
+from metachain.normal_form import normal_form
 
 __all__ = ["InstitutionState", "SharedPastCache", "allowed_sources", "load_institution", "load_past"]
 

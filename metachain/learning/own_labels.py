@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration
-from metachain.data.normal_form import label_form
 from metachain.embedding.similarity import normalise_text, same_text
 from metachain.errors import NotFoundError
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
+from metachain.normal_form import label_form
 
 __all__ = ["MOST_SCORED", "Conflict", "ScoredAnswer", "conflicts", "current_labels", "newest_first", "order_of_time"]
 __all__ += ["read_current_labels", "read_own_labels", "scored_answers"]

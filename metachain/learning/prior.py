@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.data.normal_form import normal_form
 from metachain.errors import DataError, SharingError
 from metachain.learning.calibration import UNCALIBRATED, Calibration, calibrated
 from metachain.learning.episodes import FEWEST, LABELS, all_episodes, episodes_of, transfer_items
@@ -33,6 +32,7 @@ from metachain.learning.site_statistics import Contribution, Sources, contributi
 from metachain.learning.transfer import transfer_row
 from metachain.library.library import Library
 from metachain.library.origins import Reach
+from metachain.normal_form import normal_form
 from metachain.progress import Progress, silent
 
 __all__ = ["MINIMUM", "GuardResult", "Prior", "learn", "learned_from", "rows_to_look_up", "run_guard", "sources_of"]

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, select
 
 from metachain.data.demonstration import check_text, checked_name
-from metachain.data.normal_form import label_form
 from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.library.database.bulk import upsert
 from metachain.library.database.engine import reading, writing
 from metachain.library.database.schema import artifacts as table
 from metachain.library.erasure import ANSWERS
 from metachain.library.revisions import bump_counter, bump_revision
+from metachain.normal_form import label_form
 
 __all__ = ["Artifacts", "list_answers", "listed_answers"]
 

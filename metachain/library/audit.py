@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, select, tuple_, u
 from sqlalchemy.exc import IntegrityError
 
 from metachain.data.demonstration import check_text
-from metachain.data.normal_form import normal_form
 from metachain.errors import DataError, StorageError
 from metachain.library.audit_chain import SELECTION, Head, Verified, extend, locked_head, new_id, note, prune, verify
 from metachain.library.database.commit_group import CommitGroup
 from metachain.library.database.engine import reading, writing
 from metachain.library.database.schema import audit as table
+from metachain.normal_form import normal_form
 from metachain.timestamps import checked_moment
 
 __all__ = ["Audit", "AuditEntry", "Event", "complete_entry", "new_id"]

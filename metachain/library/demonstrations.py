@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from sqlalchemy import ColumnElement, Connection, Row, func, select, true, update
 
 from metachain.data.demonstration import ID_DIGITS, Demonstration, has_derived_id
-from metachain.data.normal_form import label_form
 from metachain.embedding.similarity import same_text, text_sha256
 from metachain.errors import DataError, NotFoundError
 from metachain.library.audit_chain import note
@@ -22,6 +21,7 @@ from metachain.library.outcomes import Outcome
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.library.sharing import Grant, set_default_grant
 from metachain.library.vector_index import index_vectors, reindex
+from metachain.normal_form import label_form
 
 __all__ = [
     "ROWS_A_QUERY",
@@ -207,7 +207,7 @@ def _split_new_and_known(
 
 
 def same_content(one: Demonstration, other: Demonstration) -> bool:
-    """True if both say the same: their inputs and outputs differ in form alone (``metachain.data.normal_form``)."""
+    """True if both say the same: their inputs and outputs differ in form alone (``metachain.normal_form``)."""
     return label_form(one.input) == label_form(other.input) and one.label == other.label
 
 

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, select, text
 
-from metachain.data.normal_form import normal_form
 from metachain.embedding.similarity import text_sha256
 from metachain.library.audit_chain import note
 from metachain.library.database.bulk import batched
@@ -27,6 +26,7 @@ from metachain.library.database.schema import (
 )
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.library.vector_index import rewrite
+from metachain.normal_form import normal_form
 from metachain.timestamps import now
 
 __all__ = ["ANSWERS", "FUSION", "POSTERIOR", "Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]

@@ -2,7 +2,7 @@
 
 # Longer than 300 lines: the class is the front door of the library, and its methods hand on to this room's modules.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from metachain.data.demonstration import Demonstration, check_text, checked_name
-from metachain.data.normal_form import normal_form
+from metachain.data.look_alikes import look_alikes_of
 from metachain.embedding.encoder import Encoder, MiniLM
-from metachain.errors import DataError
+from metachain.errors import DataError, NotFoundError
 from metachain.library import demonstrations as stored
 from metachain.library.api_keys import Keys
 from metachain.library.artifacts import Artifacts, list_answers, listed_answers
@@ -26,6 +26,8 @@ from metachain.library.database.engine import KEEPER, Connections, Viewer, place
 from metachain.library.database.schema import demonstrations
 from metachain.library.demonstrations import Added, AdmissionGate, Refused
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
+from metachain.library.joining import Joined, join_institutions, join_labels
+from metachain.library.likeness import LookAlikes, known_names, look_alikes_in
 from metachain.library.opaque_ids import OpaqueIds
 from metachain.library.origins import Origin, Reach
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback, store_outcomes
@@ -35,6 +37,7 @@ from metachain.library.sharing import Grant, Sharing
 from metachain.library.vector_index import build
 from metachain.library.vector_search import Near, checked_query, nearest
 from metachain.library.vectors import Vectors
+from metachain.normal_form import label_form, normal_form
 from metachain.progress import Progress, silent
 from metachain.workers import HERE, Workers
 
@@ -182,6 +185,52 @@ class Library:
                 return erase(connection, doomed)
         finally:
             self.cache.clear()
+
+    def look_alikes(self, concerning: Collection[str] | None = None) -> LookAlikes:
+        """Institutions and labels that may be two spellings of one; with ``concerning``, those of these institutions.
+
+        This is the view of the library's keeper.
+        """
+        with reading(self._engine, KEEPER) as connection:
+            return look_alikes_in(connection, concerning)
+
+    def names_like(self, institution: str) -> tuple[str, ...]:
+        """Other institutions that the library knows by a name that looks alike, in alphabetical order."""
+        with reading(self._engine, KEEPER) as connection:
+            return look_alikes_of(checked_name("institution", institution), known_names(connection))
+
+    def rename_institution(self, old: str, new: str) -> Joined:
+        """Give everything of one institution to another one, in one transaction that the audit records.
+
+        Nothing is lost (``joining``); what was learned is removed, and must be learned again
+        (``metachain.learning.rename`` does). Raises NotFoundError if the library holds nothing of ``old``.
+        """
+        names = checked_name("institution", old), checked_name("institution", new)
+        return self._join("institution", names, lambda connection: join_institutions(connection, *names))
+
+    def rename_label(self, old: str, new: str, institution: str | None = None) -> Joined:
+        """Write the label ``new`` wherever ``old`` stands, in all institutions or one; as ``rename_institution``."""
+        for name, label in (("old label", old), ("new label", new)):
+            check_text(name, label)
+        labels = label_form(old), label_form(new)
+        owner = None if institution is None else checked_name("institution", institution)
+        return self._join("label", labels, lambda connection: join_labels(connection, *labels, owner), owner or "")
+
+    def _join(
+        self, kind: str, names: tuple[str, str], join: Callable[[Connection], Joined], institution: str = ""
+    ) -> Joined:
+        old, new = names
+        if old == new:
+            raise DataError(f"{old!r} and {new!r} are the same {kind} already: they look the same")
+        try:
+            with writing(self._engine, KEEPER, alone=True) as connection:
+                joined = join(connection)
+                if not joined:
+                    raise NotFoundError(f"the library holds no {kind} {old!r}; check the name")
+                note(connection, "rename", institution, joined.facts())
+        finally:
+            self.cache.clear()
+        return joined
 
     def scrub(self) -> bool:
         """Remove the bytes of deleted rows from the database's files; returns False if a reader prevented it."""

@@ -10,12 +10,12 @@ from typing import Literal
 from sqlalchemy import Connection, Engine, RowMapping, case, delete, func, or_, select, true, tuple_, update
 
 from metachain.data.demonstration import check_text, checked_name, storable
-from metachain.data.normal_form import normal_form
 from metachain.errors import DataError, NotFoundError
 from metachain.library.database.bulk import batched, upsert
 from metachain.library.database.engine import KEEPER, reading, writing
 from metachain.library.database.schema import outcomes as table
 from metachain.library.revisions import bump_revision
+from metachain.normal_form import normal_form
 from metachain.timestamps import checked_moment, now
 
 __all__ = ["AnswerCount", "Outcome", "Outcomes", "apply_feedback", "store_outcomes"]

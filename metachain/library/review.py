@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 
 from metachain.data.demonstration import Demonstration, checked_name
-from metachain.data.normal_form import normal_form
 from metachain.errors import NotFoundError
 from metachain.library.audit_chain import note
 from metachain.library.database.bulk import batched
@@ -17,6 +16,7 @@ from metachain.library.demonstrations import from_row
 from metachain.library.origins import LIVE, RELEASED, Origin
 from metachain.library.revisions import bump_counter
 from metachain.library.vector_index import index_vectors
+from metachain.normal_form import normal_form
 
 __all__ = ["Review", "Waiting"]
 

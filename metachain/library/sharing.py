@@ -12,7 +12,6 @@ from typing import Any, Literal, Self, get_args
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, or_, select
 
 from metachain.data.demonstration import checked_name
-from metachain.data.normal_form import normal_form
 from metachain.errors import DataError
 from metachain.library.audit_chain import note
 from metachain.library.database.bulk import upsert
@@ -20,6 +19,7 @@ from metachain.library.database.engine import KEEPER, reading, writing
 from metachain.library.database.schema import counters, demonstrations, grants, groups
 from metachain.library.origins import Reach, covered
 from metachain.library.revisions import bump_counter
+from metachain.normal_form import normal_form
 from metachain.timestamps import format_moment, now, parse_moment
 
 __all__ = ["EVERYONE", "NOBODY", "Audience", "Grant", "Shared", "Sharing", "granting", "set_default_grant"]

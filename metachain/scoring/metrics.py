@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from metachain.data.normal_form import label_form, visible
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
+from metachain.normal_form import label_form, visible
 from metachain.scoring.spans import are_span_lists, parse_spans
 
 __all__ = [

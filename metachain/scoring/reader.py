@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.data.normal_form import label_form
 from metachain.embedding.similarity import lexical_vectors
+from metachain.normal_form import label_form
 from metachain.scoring.extractive import extract_or_copy, split_sentences
 from metachain.scoring.spans import mark_inputs, tag_spans
 

@@ -3,13 +3,13 @@
 from collections import OrderedDict, defaultdict
 from threading import Lock
 
-from metachain.data.normal_form import normal_form
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import load_posterior, load_prior
 from metachain.learning.institution_state import InstitutionState, SharedPastCache
 from metachain.learning.policy import DEFAULT, Policy
 from metachain.learning.posterior import Posterior, adapted
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 from metachain.selection.chooser import checked_shots
 from metachain.selection.selector import Selector
 
