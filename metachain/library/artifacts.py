@@ -19,7 +19,7 @@ from metachain.library.erasure import ANSWERS
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.normal_form import label_form
 
-__all__ = ["Artifacts", "list_answers", "listed_answers"]
+__all__ = ["Artifacts", "checked_answers", "list_answers", "listed_answers"]
 
 
 class Artifacts:
@@ -73,14 +73,20 @@ class Artifacts:
 def list_answers(artifacts: Artifacts, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
     """Store a list of answers, replacing the one before; see ``Library.list_answers``."""
     institution = checked_name("institution", institution)
+    names = sorted(set(checked_answers(answers)))
+    artifacts.save(f"{ANSWERS}{institution}", {"answers": names}, {}, [institution])
+    return tuple(names)
+
+
+def checked_answers(answers: Iterable[str]) -> list[str]:
+    """The answers in the form of labels. Raises DataError with the position of one that is blank or not a text."""
     if isinstance(answers, str):
         raise DataError("answers must be a list of texts, got a single string")
-    names = set()
+    given = []
     for position, answer in enumerate(answers):
         check_text(f"answers[{position}]", answer)
-        names.add(label_form(answer))
-    artifacts.save(f"{ANSWERS}{institution}", {"answers": sorted(names)}, {}, [institution])
-    return tuple(sorted(names))
+        given.append(label_form(answer))
+    return given
 
 
 def listed_answers(artifacts: Artifacts, institution: str) -> tuple[str, ...]:

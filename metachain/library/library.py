@@ -16,8 +16,9 @@ from metachain.data.look_alikes import look_alikes_of
 from metachain.embedding.encoder import Encoder, MiniLM
 from metachain.errors import DataError, NotFoundError
 from metachain.library import demonstrations as stored
+from metachain.library.answer_lists import check_known, known_labels
 from metachain.library.api_keys import Keys
-from metachain.library.artifacts import Artifacts, list_answers, listed_answers
+from metachain.library.artifacts import Artifacts, checked_answers, list_answers, listed_answers
 from metachain.library.audit import Audit, complete_entry
 from metachain.library.audit_chain import note
 from metachain.library.database.commit_group import CommitGroup
@@ -382,13 +383,27 @@ class Library:
         """
         self._artifacts.save(name, header, arrays, changes, counts=counts)
 
-    def list_answers(self, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
+    def check_answers(self, institution: str, answers: Iterable[str], labels: Iterable[str] = ()) -> None:
+        """Check a list of answers before it is stored; ``labels`` are further ones that the institution gives.
+
+        Raises DataError where few of the answers are known in its labels, or in what others share with it: the list is
+        then likely another file, or lost its zeros (``answer_lists.check_known``).
+        """
+        named = checked_name("institution", institution)
+        with reading(self._engine, Viewer(named, self.sharing.purpose)) as connection:
+            own, past = known_labels(connection, self.sharing, named)
+        check_known(named, answers, {*own, *map(label_form, labels)}, past)
+
+    def list_answers(self, institution: str, answers: Iterable[str], *, force: bool = False) -> tuple[str, ...]:
         """Store the complete list of answers that an institution gives, such as its codes, replacing the list before.
 
         Returns each answer once, in alphabetical order. An empty list removes the one before. Raises DataError with the
-        position of an answer that is blank or not a text.
+        position of an answer that is blank or not a text, and without ``force`` as ``check_answers`` does.
         """
-        return list_answers(self._artifacts, institution, answers)
+        given = checked_answers(answers)
+        if not force:
+            self.check_answers(institution, given)
+        return list_answers(self._artifacts, institution, given)
 
     def listed_answers(self, institution: str) -> tuple[str, ...]:
         """Complete list of answers of an institution, in alphabetical order; empty if no list was given."""
