@@ -15,6 +15,7 @@ from metachain.timestamps import parse_moment_option
 __all__ = ["share"]
 
 
+# Longer than 40 lines: the signature is the command line.
 def share(
     library: LibraryPath,
     institution: Annotated[

@@ -25,7 +25,7 @@ _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
 
 def look_alike_key(text: str) -> str:
-    """What look-alikes have in common; empty for a text of punctuation alone."""
+    """The part that look-alikes have in common; empty for a text of punctuation alone."""
     letters = normalize("NFKD", normal_form(text)).casefold()
     plain = "".join(one for one in letters if not combining(one)).translate(SAME_LETTERS)
     return _DROPPED.sub("", _ZEROS.sub("", plain))
@@ -43,4 +43,5 @@ def look_alike_groups(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 def look_alikes_of(name: str, names: Iterable[str]) -> tuple[str, ...]:
     """Other names that look like one, in alphabetical order."""
     key, own = look_alike_key(name), normal_form(name)
-    return tuple(sorted({one for one in names if key and one != own and look_alike_key(one) == key}))
+    others = {normal_form(one) for one in names if key and look_alike_key(one) == key}
+    return tuple(sorted(others - {own}))

@@ -43,7 +43,7 @@ class Renamed:
     """Record of what was renamed, and of what was learned again with the new name."""
 
     joined: Joined
-    """What became one; the audit has its numbers."""
+    """The names that became one; the audit has the numbers."""
     learned_again: tuple[str, ...]
     """Names of the priors and posteriors that were learned again."""
     lost: tuple[str, ...]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 from metachain.library.database.bulk import upsert
 from metachain.library.database.schema import artifacts, grants, groups, keys, outcomes, revisions
 from metachain.library.erasure import ANSWERS, POLICY
-from metachain.library.joined_rows import Joined, Key, Renaming
+from metachain.library.joining.rows import Joined, Key, Renaming
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.library.sharing import NOBODY, set_default_grant
 from metachain.normal_form import label_form

@@ -28,7 +28,7 @@ MOST_TOLD = 5
 
 @dataclass(slots=True)
 class Joined:
-    """What was joined, in names, ids and numbers."""
+    """Record of what was joined, in names, ids and numbers."""
 
     institutions: dict[str, str] = field(default_factory=dict)
     """New name of each institution that had another one."""

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, delete, select, update
 from metachain.library.database.bulk import batched
 from metachain.library.database.schema import artifacts, demonstrations, outcomes
 from metachain.library.erasure import ANSWERS, LEARNED
-from metachain.library.joined_names import rename_elsewhere
-from metachain.library.joined_rows import Joined, Renaming, is_row, move_rows, put_together
+from metachain.library.joining.names import rename_elsewhere
+from metachain.library.joining.rows import Joined, Renaming, is_row, move_rows, put_together
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.normal_form import label_form, normal_form
 
