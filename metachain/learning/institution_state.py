@@ -30,7 +30,6 @@ from metachain.library.library import Library
 from metachain.library.origins import Reach
 from metachain.library.revisions import State
 from metachain.library.sharing import Shared
-from metachain.normal_form import normal_form
 
 __all__ = ["InstitutionState", "SharedPastCache", "allowed_sources", "load_institution", "load_past"]
 
@@ -182,7 +181,6 @@ def load_institution(
     ``past`` is a result of ``load_past`` to use again. ``known`` is an earlier state of the same institution and past:
     its texts are neither embedded nor searched again. ``moment`` is the library's state, read before this call.
     """
-    institution = normal_form(institution)
     moment = moment or library.state(institution)
     shared, past_read = past or load_past(prior, library, institution)
     own, numbers = read_current_labels(library, institution, exclusive=past_read.pool.meaning is None)

@@ -7,6 +7,7 @@ import typer
 from metachain.cli.shared.console import one_line, out, short
 from metachain.library.library import Library
 from metachain.library.likeness import LookAlikes
+from metachain.normal_form import normal_form
 
 __all__ = ["print_look_alikes", "taken_along"]
 
@@ -31,6 +32,7 @@ def taken_along(library: Library, institution: str, option: str, *, wanted: bool
     These are all of them if ``wanted``, which the ``option`` of the command says. Else a person at a terminal is asked;
     elsewhere there are none, and what is left is told.
     """
+    institution = normal_form(institution)
     alike = library.names_like(institution)
     if not alike or wanted:
         return alike

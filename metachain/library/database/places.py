@@ -46,13 +46,12 @@ def file_place(place: str | PurePath) -> FilePlace:
         return _of_uri(written, rest)
     if kind in {"sqlite", "sqlite+pysqlite"}:
         if not rest.startswith("///"):
-            raise DataError(
-                f"{written!r}: the form is sqlite:///PATH, or sqlite:////PATH from the root; or give the path"
-            )
+            form = "sqlite:///PATH, or sqlite:////PATH from the root"
+            raise DataError(f"{scheme}:…: the form is {form}; or give the path alone")
         return _of_uri(written, rest.removeprefix("///"))
     if kind.startswith("sqlite+"):
         driver = kind.removeprefix("sqlite+")
-        raise DataError(f"{written!r}: libraries don't use the driver {driver}; give the path of the file")
+        raise DataError(f"{scheme}://…: libraries don't use the driver {driver}; give the path of the file")
     if is_address(written):
         raise DataError(f"{scheme}://…: {FORM}")
     if re.match(r"postgres(ql)?(\+\w+)?:", written):
