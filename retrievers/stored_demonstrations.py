@@ -11,6 +11,7 @@ from langchain_core.vectorstores import VectorStore
 
 from metachain.data.demonstration import Demonstration, check_text, checked_name
 from metachain.errors import DataError
+from metachain.normal_form import normal_form
 from metachain.retrievers.documents import from_document
 
 __all__ = ["StoredDemonstrations"]
@@ -101,7 +102,7 @@ class _InstitutionFilter(dict[str, str]):
 
     def __call__(self, given: Document | Mapping[str, Any]) -> bool:
         held = given.metadata if isinstance(given, Document) else given
-        return all(held.get(key) == value for key, value in self.items())
+        return all(normal_form(str(held.get(key, ""))) == value for key, value in self.items())
 
 
 def _checked(query: str, institutions: Iterable[str]) -> tuple[str, ...]:
