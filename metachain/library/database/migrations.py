@@ -51,7 +51,8 @@ def migrate(connection: Connection, version: int) -> None:
 def _join_spellings(connection: Connection) -> None:
     if joined := join_spellings(connection):
         note(connection, "migrated", detail=joined.facts())
-        logger.warning("names that look the same are one now: %s", joined)
+        again = "; what was learned is removed: metachain learn" if joined.removed else ""
+        logger.warning("names that look the same are one now: %s%s", joined, again)
 
 
 def refuse_newer(version: int, place: str) -> None:

@@ -65,8 +65,6 @@ class Joined:
             parts.append(f"{len(self.renamed)} demonstration(s) have a further id, as theirs stood for another text")
         if self.rules:
             parts.append(f"sharing rules that differed no longer count: state them for {', '.join(self.rules[:3])}")
-        if self.removed:
-            parts.append("what was learned is removed: metachain learn")
         return "; ".join(parts)
 
 
