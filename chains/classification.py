@@ -19,6 +19,7 @@ from metachain.chains.prompt_budget import prompt_budget
 from metachain.chains.select_step import SelectDemonstrations
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
+from metachain.normal_form import label_form
 from metachain.selection.fusion import Fusion, fusible_labels, log_posterior
 from metachain.selection.selection import AnswerProbability
 
@@ -128,10 +129,12 @@ def classify(answer: str, allowed: Iterable[str]) -> Classification:
     The answer is the label itself, or differs from exactly one label only in letter case, white space, quotes around
     it and a full stop at the end. A label within a longer sentence does not count: "not urgent" is not "urgent".
     """
-    labels = tuple(sorted(set(allowed)))
-    for exact in (answer, answer.strip()):
-        if exact in labels:
-            return Classification(exact, answer, labels)
+    by_form: dict[str, str] = {}
+    for label in sorted(set(allowed)):
+        by_form.setdefault(label_form(label), label)
+    labels, exact = tuple(by_form.values()), by_form.get(label_form(answer))
+    if exact is not None:
+        return Classification(exact, answer, labels)
     alike = [label for label in labels if _bare(label) == _bare(answer)]
     return Classification(alike[0] if len(alike) == 1 else None, answer, labels)
 
@@ -163,7 +166,7 @@ class _ClassifyStep:
         return self._classified(answer, shown, prepared)
 
     def _allowed(self, shown: dict[str, Any]) -> Sequence[str]:
-        outputs = [one["output"] for one in shown["demonstrations"]]
+        outputs = [label_form(one["output"]) for one in shown["demonstrations"]]
         answers = _answers(shown) if self.fusion else ()
         return self.labels or fusible_labels([*self.select.labels(shown["institution"]), *outputs], answers)
 
@@ -270,6 +273,6 @@ def _checked(labels: Iterable[str]) -> Sequence[str]:
     if not (checked := list(labels)):
         raise DataError("'labels' is empty: give at least one, or leave it out to take the institution's own")
     for label in checked:
-        if not isinstance(label, str) or not label.strip():
+        if not isinstance(label, str) or not label_form(label):
             raise DataError(f"a label must be a string that is not blank, got {label!r}")
     return checked

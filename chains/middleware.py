@@ -13,6 +13,7 @@ from metachain.chains.prompt_budget import PromptBudget
 from metachain.errors import DataError
 from metachain.learning.policy import DEFAULT, Policy
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 from metachain.selection.selection import Selection
 from metachain.selection.selector_cache import SelectorCache
 
@@ -87,8 +88,8 @@ def _turns(shown: Selection) -> list[BaseMessage]:
 def institution_of(context: Any) -> str:
     """Read the target institution: the context's key or attribute ``institution``. Raises DataError without one."""
     named = context.get("institution") if isinstance(context, Mapping) else getattr(context, "institution", None)
-    if isinstance(named, str) and named.strip():
-        return named
+    if isinstance(named, str) and normal_form(named):
+        return normal_form(named)
     got = "no context" if context is None else f"{named!r} in a context of type {type(context).__name__}"
     raise DataError(
         f"the agent's context must name the institution, got {got}; run it with context={{'institution': 'st-marys'}}"

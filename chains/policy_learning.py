@@ -103,7 +103,7 @@ def collect_fusion(
     collector = OutcomeCollector(library, caller, model, exact_match, EXACT_MATCH, instructions)
     words = collector.words([Trial(one.asked, one.shown) for one in asked])
     worded = [
-        WordTrial(one.answers, classify(word, one.labels).label or word, one.asked.output)
+        WordTrial(one.answers, classify(word, one.labels).label or word, one.asked.label)
         for one, word in zip(asked, words, strict=True)
         if word is not None
     ]
@@ -117,7 +117,7 @@ def _scored(scorer: ScoresLabels, one: FusionQuestion, instructions: str) -> Fus
     prompt = _prompt(Trial(one.asked, one.shown), instructions)
     (scores,) = scorer.label_log_probabilities([prompt], [one.labels])
     log_p = log_posterior(one.labels, one.answers)
-    return FusionTrial(one.labels, tuple(log_p.tolist()), tuple(scores.tolist()), one.asked.output)
+    return FusionTrial(one.labels, tuple(log_p.tolist()), tuple(scores.tolist()), one.asked.label)
 
 
 def _table(library: Library, prior: Prior, progress: Progress) -> NeighbourTable:

@@ -15,6 +15,7 @@ from metachain.chains.prompt_budget import PromptBudget
 from metachain.errors import DataError
 from metachain.library.audit import Audit
 from metachain.library.caller import Caller
+from metachain.normal_form import normal_form
 
 __all__ = ["INSTITUTION", "IN_TURN", "SELECTION_RUN", "SelectDemonstrations", "institution_asking"]
 
@@ -135,9 +136,9 @@ def institution_asking(given: Mapping[str, Any], config: RunnableConfig, own: st
         "the selector": own,
     }
     for place, name in places.items():
-        if not isinstance(name, str) or (name and not name.strip()):
+        if not isinstance(name, str) or (name and not normal_form(name)):
             raise DataError(f"'institution' in {place} must be a name that is not blank, got {name!r}")
-    named = {place: name for place, name in places.items() if name}
+    named = {place: normal_form(name) for place, name in places.items() if name}
     if len(set(named.values())) > 1:
         got = ", ".join(f"{place} says {name!r}" for place, name in named.items())
         raise DataError(f"the institution is not clear: {got}; leave it out of the input, or correct it")

@@ -8,9 +8,11 @@ from uuid import NAMESPACE_OID, uuid5
 from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
+from metachain.data.demonstration import checked_name
 from metachain.errors import MetachainError
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
+from metachain.normal_form import normal_form
 from metachain.selection.selection import Chosen
 from metachain.selection.selector import Selector
 from metachain.selection.selector_cache import SelectorCache
@@ -81,6 +83,7 @@ class MetaChainToolkit(BaseToolkit):
 
     def model_post_init(self, context: Any, /) -> None:
         """Make the selector cache; nothing is read from the library yet."""
+        self.institutions = tuple(dict.fromkeys(checked_name("institution", one) for one in self.institutions))
         self._selectors = SelectorCache(self.library, self.k)
 
     def get_tools(self) -> list[BaseTool]:
@@ -112,6 +115,7 @@ class MetaChainToolkit(BaseToolkit):
         return [*reading, recording] if self.feedback else reading
 
     def _find(self, institution: str, text: str, k: int | None = None) -> dict[str, Any]:
+        institution = normal_form(institution)
         selection = self._selector(institution).select(text, k)
         found = [_described(one) for one in reversed(selection.chosen)]
         return {"institution": institution, "method": selection.method, "demonstrations": found}
@@ -121,6 +125,7 @@ class MetaChainToolkit(BaseToolkit):
         return {"institutions": [{"institution": one, "labels": counts.get(one, 0)} for one in self.institutions]}
 
     def _status(self, institution: str) -> dict[str, Any]:
+        institution = normal_form(institution)
         posterior = self._selector(institution).posterior()
         return {
             "institution": institution,
@@ -133,6 +138,7 @@ class MetaChainToolkit(BaseToolkit):
     def _record(
         self, institution: str, text: str, answer: str, score: float | None = None, correction: str | None = None
     ) -> dict[str, Any]:
+        institution = normal_form(institution)
         self._check(institution)
         id = str(uuid5(NAMESPACE_OID, json.dumps([institution, text, answer])))
         if not self.library.outcomes.by_id([id]):

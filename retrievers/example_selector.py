@@ -16,6 +16,7 @@ from metachain.library.audit import AuditEntry, new_id
 from metachain.library.caller import caller
 from metachain.library.erasure import records_sha256
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 from metachain.retrievers.explaining_selector import CountTokens
 from metachain.selection.selection import Selection
 from metachain.selection.selector import Selector
@@ -118,7 +119,7 @@ class MetaExampleSelector(BaseExampleSelector):
         return await asyncio.to_thread(self.add_example, example)
 
     def _check_institution(self, institution: str) -> None:
-        if institution != self.institution:
+        if normal_form(institution) != self.institution:
             raise DataError(
                 f"this selector serves {self.institution!r}, not {institution!r}; "
                 "make another one, or use LibraryExampleSelector for all institutions"

@@ -11,6 +11,7 @@ from langchain_core.documents import Document
 from numpy.typing import NDArray
 
 from metachain.errors import DataError
+from metachain.normal_form import normal_form
 
 __all__ = ["Filter", "MetadataColumns"]
 
@@ -111,7 +112,9 @@ def _among(numbers: Mapping[Hashable, int], values: Iterable[Any], inside: bool)
 
 
 def _comparable(value: object) -> Hashable:
-    """Return a value itself, or, for a list or an object, a key that is equal for equal values."""
+    """Return a value itself, a text's normal form, or, for a list or an object, a key equal for equal values."""
+    if isinstance(value, str):
+        return normal_form(value)
     if isinstance(value, Hashable) and not isinstance(value, tuple):
         return value
     try:

@@ -9,8 +9,9 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 
-from metachain.data.demonstration import Demonstration, check_text
+from metachain.data.demonstration import Demonstration, check_text, checked_name
 from metachain.errors import DataError
+from metachain.normal_form import normal_form
 from metachain.retrievers.documents import from_document
 
 __all__ = ["StoredDemonstrations"]
@@ -101,14 +102,11 @@ class _InstitutionFilter(dict[str, str]):
 
     def __call__(self, given: Document | Mapping[str, Any]) -> bool:
         held = given.metadata if isinstance(given, Document) else given
-        return all(held.get(key) == value for key, value in self.items())
+        return all(normal_form(str(held.get(key, ""))) == value for key, value in self.items())
 
 
 def _checked(query: str, institutions: Iterable[str]) -> tuple[str, ...]:
     check_text("query", query)
     if isinstance(institutions, str):
         raise DataError(f"'institutions' must be a list of names, got a single string; give [{institutions!r}]")
-    names = tuple(dict.fromkeys(institutions))
-    for name in names:
-        check_text("institution", name)
-    return names
+    return tuple(dict.fromkeys(checked_name("institution", name) for name in institutions))

@@ -50,6 +50,7 @@ class Support(Strict):
     answers: list[Text] = Field(
         [], description="All answers that the institution uses, such as its codes; they replace any earlier list."
     )
+    force: bool = Field(False, description="List the answers even if few of them are known labels.")
 
 
 class Leaning(BaseModel):

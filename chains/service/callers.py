@@ -17,6 +17,7 @@ from metachain.library.api_keys import ADMIN, METRICS, Key
 from metachain.library.audit import Audit
 from metachain.library.caller import ACTOR_CHARACTERS, Caller, called_by
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 
 __all__ = ["PUBLIC", "Authentication", "caller_of", "check_institution", "key_of", "target_institution"]
 
@@ -134,9 +135,9 @@ def target_institution(scope: str, *, required: bool = True) -> Any:
         if key.institution is not None:
             check_institution(key.institution, x_institution)
             return key.institution
-        if required and not x_institution:
+        if required and not normal_form(x_institution):
             raise HTTPException(422, "this key belongs to no institution: name one in the header X-Institution")
-        return x_institution
+        return normal_form(x_institution)
 
     return Depends(institution)
 
@@ -150,5 +151,7 @@ def _record(request: Request, institution: str) -> None:
 
 def check_institution(institution: str, named: object) -> None:
     """Raise HTTPException 403 where another institution is named than the key's."""
+    if isinstance(named, str) and normal_form(named) in ("", institution):
+        return
     if named not in ("", institution):
         raise HTTPException(403, "this key may not ask for another institution than its own; leave the name out")

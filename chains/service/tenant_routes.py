@@ -43,6 +43,7 @@ from metachain.learning.own_labels import Conflict, conflicts
 from metachain.learning.posterior import Posterior
 from metachain.library.caller import caller
 from metachain.library.library import Added, Library
+from metachain.normal_form import normal_form
 from metachain.retrievers.explaining_selector import described
 from metachain.retrievers.library_example_selector import LibraryExampleSelector
 from metachain.selection.selection import Chosen
@@ -113,10 +114,12 @@ class _Endpoints:
         load_prior(self.library, institution)  # without one, nothing is stored
         examples = [Demonstration(institution, one.input, one.output, one.id, one.metadata) for one in body.examples]
         self._check_room(len(examples))
+        if body.answers and not body.force:
+            self.library.check_answers(institution, body.answers, [one.output for one in examples])
         self.library.embed_anew(examples)
         added = self.library.add(examples, origin="adapted", anew=True)
         if body.answers:
-            self.library.list_answers(institution, body.answers)
+            self.library.list_answers(institution, body.answers, force=True)
         state, posterior = self.selector.of(institution, new=True).current()
         save_posterior(self.library, posterior)
         detail = {"stored": added.stored, "duplicates": added.duplicates, "answers": len(body.answers)}
@@ -128,7 +131,7 @@ class _Endpoints:
         return _adapted(posterior, state.pool.institutions, added, found)
 
     def _record_feedback(self, body: Judged, institution: str) -> Kept:
-        known = self.library.outcomes.by_id([body.run_id]).get(body.run_id)
+        known = self.library.outcomes.by_id([body.run_id]).get(normal_form(body.run_id))
         if known is None or known.institution != institution:
             raise NotFoundError(f"no answer of {institution!r} has the run_id {body.run_id!r}; it is in its metadata")
         self._check_room(0 if body.correction is None else 1)

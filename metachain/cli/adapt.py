@@ -13,6 +13,7 @@ from metachain.cli.shared.options import Deidentify, Institution, KeepBoth, Libr
 __all__ = ["adapt"]
 
 
+# Longer than 40 lines: the signature is the command line.
 def adapt(
     library: LibraryPath,
     institution: Institution,
@@ -23,6 +24,9 @@ def adapt(
     answers: Annotated[
         Path | None, typer.Option(help="Text file of all answers of the institution, such as its codes, one a line.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="List the --answers even if few of them are known labels.")
+    ] = False,
     deidentify: Deidentify = "off",
     purpose: Purpose = "",
 ) -> None:
@@ -37,9 +41,11 @@ def adapt(
     gate = deidentification.gate_named(deidentify)
     with libraries.Library.open(library, create=False, purpose=purpose, gate=gate) as opened:
         prior = learning.load_prior(opened, institution)
+        if answer_list and not force:
+            opened.check_answers(institution, answer_list, [one.output for one in examples])
         added = opened.add(examples, anew=True)
         if answer_list:
-            listed = opened.list_answers(institution, answer_list)
+            listed = opened.list_answers(institution, answer_list, force=True)
             cli.out.print(f"{len(listed)} answers listed for {institution}")
         with cli.working() as progress:
             opened.vectors(examples, progress)

@@ -79,10 +79,12 @@ def add(
                     source=str(data),
                     metadata={"keep_both": True} if keep_both else {},
                 )
+                alike = opened.look_alikes(found.institutions)
                 conflicting = {name: learning.conflicts(opened, name) for name in sorted(found.institutions)}
         _print(library, data, target, found)
         for name, conflicts in conflicting.items():
             cli.print_conflicts(name, conflicts)
+        cli.print_look_alikes(libraries.without_password(library), alike)
         if not no_embed:
             if found.stored > MANY:
                 cli.out.print(

@@ -33,6 +33,7 @@ COMMANDS = {
     "answers": "Count the recorded answers of models by institution, or delete old ones that have no feedback.",
     "key": "Make an API key for `metachain serve`, rotate or revoke one, or list all; a secret is shown once only.",
     "serve": "Put a library behind a URL: chains in LangServe's protocol, feedback, adaptation, metrics, a playground.",
+    "rename": "Join an institution, or a label, with another one, of which it is a spelling; learn again with it.",
     "forget": "Forget exactly: erase rows, vectors and answers, and learn again without them.",
     "evaluate": "Compare all selectors on held-out episodes: each institution plays the target in turn.",
     "label": "Suggest which inputs an institution should label next, with reasons.",

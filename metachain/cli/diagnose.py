@@ -32,6 +32,8 @@ def diagnose(
     with libraries.Library.open(library, create=False) as opened, cli.working() as progress:
         found = evaluation.diagnose(opened, seconds=seconds, progress=progress)
         texts = {name: {one.id: one.input for one in opened.demonstrations(name)} for name in found.changes}
+        alike = opened.look_alikes()
     cli.print_diagnosis(found, texts)
+    cli.print_look_alikes(libraries.without_password(library), alike)
     if json_file:
         cli.out.print(f"diagnosis: {write_text(json.dumps(asdict(found), indent=1), json_file)}")

@@ -27,23 +27,30 @@ def forget(
     answer: Annotated[
         str | None, typer.Option(metavar="ID", help="Forget one recorded answer, with its query and correction.")
     ] = None,
+    also: Annotated[
+        bool, typer.Option("--also", help="Forget the institutions with look-alike names too; else they are told.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the receipt to this file.")] = None,
 ) -> None:
     """Forget exactly: erase rows, vectors and answers, and learn again without them.
+
+    Names that differ in blanks or invisible characters alone are one. With --also, --json writes a list of receipts.
 
     Example: metachain forget hospitals.db --institution mercy
     """
     if json_file:
         check_writable(json_file)
+    whole = institution if demonstration is patient is answer is None else None
+    with libraries.Library.open(library, create=False) as opened:
+        others = cli.taken_along(opened, whole, "--also", wanted=also) if whole else ()
     with libraries.Library.open(library, create=False) as opened, cli.working() as progress:
-        receipt = learning.forget(
-            opened,
-            institution=institution,
-            demonstration=demonstration,
-            patient=patient,
-            answer=answer,
-            progress=progress,
-        )
-    cli.print_receipt(receipt)
+        parts = {"demonstration": demonstration, "patient": patient, "answer": answer}
+        receipts = [
+            learning.forget(opened, institution=name, **parts, progress=progress) for name in (institution, *others)
+        ]
+    for receipt in receipts:
+        cli.print_receipt(receipt)
     if json_file:
-        cli.out.print(f"receipt: {write_text(json.dumps(asdict(receipt), indent=1), json_file)}")
+        written = [asdict(receipt) for receipt in receipts]
+        text = json.dumps(written if others else written[0], indent=1)
+        cli.out.print(f"receipt: {write_text(text, json_file)}")

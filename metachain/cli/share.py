@@ -9,11 +9,13 @@ from metachain import cli
 from metachain import library as libraries
 from metachain.cli.shared.options import LibraryPath
 from metachain.errors import DataError
+from metachain.normal_form import normal_form
 from metachain.timestamps import parse_moment_option
 
 __all__ = ["share"]
 
 
+# Longer than 40 lines: the signature is the command line.
 def share(
     library: LibraryPath,
     institution: Annotated[
@@ -37,6 +39,9 @@ def share(
         typer.Option("--live", help="Share also what comes in at run time, before anybody releases it by review."),
     ] = False,
     also: Annotated[bool, typer.Option("--also", help="Keep the institution's earlier rules.")] = False,
+    alike: Annotated[
+        bool, typer.Option("--alike", help="Set the rule for institutions with look-alike names too; else told.")
+    ] = False,
     everybody: Annotated[bool, typer.Option("--all", help="Set the rule for every institution in the library.")] = (
         False
     ),
@@ -55,10 +60,12 @@ def share(
     grants = _grants(with_, statistics, purpose or [], until, live=live)
     with libraries.Library.open(library, create=False) as opened:
         earlier = opened.sharing.grants() if also else {}
-        names = [institution] if institution else list(opened.institutions())
+        names = [normal_form(institution)] if institution else list(opened.institutions())
+        names += cli.taken_along(opened, institution, "--alike", wanted=alike) if institution else ()
         opened.sharing.state_all({name: [*earlier.get(name, ()), *grants] for name in names})
+    named = ", ".join(map(cli.one_line, names)) if institution else "every institution"
     for grant in grants:
-        cli.out.print(f"{institution or 'every institution'} shares {grant.use} with {grant.to}")
+        cli.out.print(f"{named} shares {grant.use} with {grant.to}")
     cli.out.print("selections heed it from now on; a prior heeds it when it is learned again: metachain learn")
 
 

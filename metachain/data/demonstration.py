@@ -8,10 +8,23 @@ from hashlib import sha256
 from typing import Any
 
 from metachain.errors import DataError
+from metachain.normal_form import label_form, normal_form, visible
 
-__all__ = ["Demonstration", "check_text", "json_object", "parse_record", "patient_of", "storable"]
+__all__ = [
+    "ID_DIGITS",
+    "Demonstration",
+    "check_text",
+    "checked_name",
+    "derived_id",
+    "has_derived_id",
+    "json_object",
+    "parse_record",
+]
+__all__ += ["patient_of", "storable"]
 
 REQUIRED_FIELDS = ("institution", "input", "output")
+ID_DIGITS = 20
+"""Number of digits of a derived id."""
 KNOWN_FIELDS = frozenset({*REQUIRED_FIELDS, "id", "metadata"})
 
 
@@ -19,8 +32,9 @@ KNOWN_FIELDS = frozenset({*REQUIRED_FIELDS, "id", "metadata"})
 class Demonstration:
     """One worked example ``(input, output)`` of an institution (few-shot example).
 
-    Without an id it gets one derived from the three texts, so that adding a record twice adds it once. Raises DataError
-    if a text is missing, blank or can't be stored (NUL, lone surrogate), or if the metadata are not JSON.
+    Institution and id are brought into their normal form (``metachain.normal_form``); input and output stay as
+    they are. Without an id it gets one derived from the three texts, so that adding a record twice adds it once. Raises
+    DataError if a text is missing, blank or can't be stored (NUL, lone surrogate), or if the metadata are not JSON.
     """
 
     institution: str
@@ -32,18 +46,23 @@ class Demonstration:
     def __post_init__(self) -> None:
         for name in REQUIRED_FIELDS:
             check_text(name, getattr(self, name))
+        object.__setattr__(self, "institution", normal_form(self.institution))
         if self.metadata != {}:
             _check_metadata(self.metadata)
         if self.id == "":
-            texts = "\0".join((self.institution, self.input, self.output))
-            object.__setattr__(self, "id", sha256(texts.encode()).hexdigest()[:20])
+            object.__setattr__(self, "id", derived_id(self.institution, self.input, self.output))
         else:
-            check_text("id", self.id)
+            object.__setattr__(self, "id", checked_name("id", self.id))
 
     @property
     def key(self) -> tuple[str, str]:
         """Institution and id, by which the library identifies the demonstration."""
         return self.institution, self.id
+
+    @property
+    def label(self) -> str:
+        """The output as answers are compared (``metachain.normal_form.label_form``)."""
+        return label_form(self.output)
 
     @property
     def patient(self) -> str | None:
@@ -61,6 +80,16 @@ class Demonstration:
         return self.metadata.get("keep_both") is True
 
 
+def derived_id(institution: str, input: str, output: str) -> str:
+    """Id of a demonstration that came without one, 20 hexadecimal digits."""
+    return sha256("\0".join((institution, input, output)).encode()).hexdigest()[:ID_DIGITS]
+
+
+def has_derived_id(one: Demonstration) -> bool:
+    """True if a demonstration's id was derived from its texts."""
+    return len(one.id) == ID_DIGITS and one.id == derived_id(one.institution, one.input, one.output)
+
+
 def date_of(metadata: Mapping[str, Any]) -> datetime | None:
     """Moment of ``metadata.date``, an ISO 8601 day or moment, in UTC unless a zone is given; None for anything else."""
     try:
@@ -71,9 +100,9 @@ def date_of(metadata: Mapping[str, Any]) -> datetime | None:
 
 
 def patient_of(metadata: Mapping[str, Any]) -> str | None:
-    """Patient named by the metadata, as a text; None without one."""
+    """Patient named by the metadata, as a text in normal form; None without one."""
     found = metadata.get("patient")
-    return None if found is None else str(found)
+    return None if found is None else normal_form(str(found))
 
 
 def parse_record(record: Mapping[str, Any], institution: str | None = None) -> Demonstration:
@@ -83,8 +112,10 @@ def parse_record(record: Mapping[str, Any], institution: str | None = None) -> D
     Raises DataError that names the missing or wrong field.
     """
     known = {name: value for name, value in record.items() if name in KNOWN_FIELDS and value is not None}
-    if institution is not None and known.setdefault("institution", institution) != institution:
-        raise DataError(f"'institution' is {known['institution']!r}, expected {institution!r}")
+    if institution is not None:
+        named = known.setdefault("institution", institution)
+        if not isinstance(named, str) or normal_form(named) != normal_form(institution):
+            raise DataError(f"'institution' is {named!r}, expected {institution!r}")
     absent = [name for name in REQUIRED_FIELDS if name not in known]
     if missing := [name for name in absent if name not in record]:
         raise DataError(f"missing field(s) {', '.join(map(repr, missing))}")
@@ -111,11 +142,17 @@ def storable(text: str) -> str:
     return text.replace("\0", "?").encode(errors="replace").decode()
 
 
+def checked_name(name: str, value: object) -> str:
+    """The normal form of a name or id. Raises DataError as ``check_text`` does."""
+    check_text(name, value)
+    return normal_form(str(value))
+
+
 def check_text(name: str, value: object) -> None:
     """Raise DataError for a value that can't be stored as a text: not a string, blank, NUL, lone surrogate."""
     if not isinstance(value, str):
         raise DataError(f"{name!r} must be a string, got {_kind(value)}")
-    if not value.strip():
+    if not value.strip() or not visible(value).strip():
         raise DataError(f"{name!r} is blank")
     if "\0" in value:
         raise DataError(f"{name!r} holds a NUL character, which databases can't store; remove it")

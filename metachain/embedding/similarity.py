@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.normal_form import visible
+
 __all__ = ["LEXICAL_DIMENSIONS", "hybrid_vectors", "lexical_vectors", "normalise_text", "same_text", "text_sha256"]
 __all__ += ["unit_rows"]
 
@@ -28,8 +30,8 @@ PIECE = 2000
 
 
 def normalise_text(text: str) -> str:
-    """Lower-case the text and collapse white space; texts are compared in this form."""
-    return " ".join(text.lower().split())
+    """Lower-case the text's normal form (``metachain.normal_form``); texts are compared in this form."""
+    return " ".join(visible(text).lower().split())
 
 
 def same_text(text: str) -> str:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from metachain.learning.posterior import Posterior, adapt
     from metachain.learning.prior import Prior, learn, learned_from, statistics_of
     from metachain.learning.site_statistics import Contribution, read_contribution
-    from metachain.learning.unlearning import Receipt, forget
+    from metachain.learning.unlearning import Receipt, Renamed, forget, rename
 
 __all__ = ["ARMS", "LABELS", "NEAREST", "Change", "Conflict", "Contribution", "Posterior", "Prior", "Receipt"]
+__all__ += ["Renamed", "rename"]
 __all__ += ["Suggestion", "adapt", "conflicts", "describe_change", "forget", "learn", "learned_from"]
 __all__ += ["load_posterior", "load_prior", "mean_scores", "read_contribution", "save_posterior", "save_prior"]
 __all__ += ["scored_answers", "statistics_of", "suggest_labels"]
@@ -31,5 +32,5 @@ __getattr__, __dir__ = lazily(
     posterior="Posterior adapt",
     prior="Prior learn learned_from statistics_of",
     site_statistics="Contribution read_contribution",
-    unlearning="Receipt forget",
+    unlearning="Receipt Renamed forget rename",
 )

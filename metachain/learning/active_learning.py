@@ -71,7 +71,7 @@ def suggest_labels(
         raise DataError(f"budget must be a whole number of labels, 0 or more, got {budget!r}")
     given = _checked_texts(texts)
     state = state or load_institution(posterior.prior, library, posterior.institution)
-    named = None if quoting else frozenset({*state.list_given, *(one.output for one in state.support.demonstrations)})
+    named = None if quoting else frozenset({*state.list_given, *(one.label for one in state.support.demonstrations)})
     return _suggestions(state, library.encoder, posterior.prior, given, budget, progress, named)
 
 

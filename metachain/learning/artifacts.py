@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from metachain.data.demonstration import check_text
+from metachain.data.demonstration import checked_name
 from metachain.errors import LibraryError, NotFoundError, NotLearnedError
 from metachain.learning.calibration import Calibration
 from metachain.learning.changes import Change
@@ -16,6 +16,7 @@ from metachain.learning.guard import UNLEARNED_SHARPNESS
 from metachain.learning.posterior import Posterior
 from metachain.learning.prior import GuardResult, Prior
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 from metachain.timestamps import now
 
 __all__ = ["OWN_PRIOR", "PRIOR", "has_learned", "learned_at", "load_posterior", "load_prior", "name_of"]
@@ -77,7 +78,7 @@ def load_prior(library: Library, institution: str | None = None) -> Prior:
     Raises NotFoundError where there is none, LibraryError for another format or encoder, or a damaged one.
     """
     if institution is not None:
-        check_text("institution", institution)
+        institution = checked_name("institution", institution)
     try:
         header, arrays = _loaded(library, institution)
     except NotFoundError:
@@ -107,7 +108,7 @@ def load_prior(library: Library, institution: str | None = None) -> Prior:
 
 def name_of(institution: str | None) -> str:
     """Name under which a library stores the prior of an institution; None for the common prior."""
-    return PRIOR if institution is None else f"{OWN_PRIOR}{institution}"
+    return PRIOR if institution is None else f"{OWN_PRIOR}{normal_form(institution)}"
 
 
 def save_posterior(library: Library, posterior: Posterior) -> None:
@@ -140,7 +141,7 @@ def save_posterior(library: Library, posterior: Posterior) -> None:
 
 def load_posterior(library: Library, institution: str) -> Posterior:
     """Read an institution's posterior. Raises NotFoundError where there is none, LibraryError for another format."""
-    check_text("institution", institution)
+    institution = checked_name("institution", institution)
     prior = load_prior(library, institution)
     try:
         header, arrays = library.load(_posterior_name(institution))

@@ -9,7 +9,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from metachain.data.demonstration import Demonstration, check_text
+from metachain.data.demonstration import Demonstration, checked_name
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import NotFoundError, SharingError
 from metachain.learning.gaussian_process import Listed, Settings
@@ -156,7 +156,7 @@ def load_past(prior: Prior, library: Library, institution: str) -> tuple[Shared,
 
 def allowed_sources(prior: Prior, library: Library, institution: str) -> tuple[Shared, tuple[str, ...]]:
     """Present permissions, and the institutions to read; raises SharingError as ``load_past`` does."""
-    check_text("institution", institution)
+    institution = checked_name("institution", institution)
     shared = library.sharing.usable_by(institution)
     among = tuple(name for name in prior.institutions if name in shared.demonstrations and name != institution)
     unshared = sorted({*prior.institutions, *prior.contributors} - shared.statistics - {institution})
@@ -195,7 +195,7 @@ def load_institution(
     vectors = np.concatenate([support.vectors, _vectors(past_read, library, asked, known)])
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
-    listed = np.isin(pool.answers, [*list_given, *(one.output for one in own)]) if list_given else None
+    listed = np.isin(pool.answers, [*list_given, *(one.label for one in own)]) if list_given else None
     time = order_of_time(support.demonstrations, numbers)
     return InstitutionState(
         institution,

@@ -14,6 +14,7 @@ from metachain.embedding.similarity import normalise_text, same_text
 from metachain.errors import NotFoundError
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
+from metachain.normal_form import label_form
 
 __all__ = ["MOST_SCORED", "Conflict", "ScoredAnswer", "conflicts", "current_labels", "newest_first", "order_of_time"]
 __all__ += ["read_current_labels", "read_own_labels", "scored_answers"]
@@ -63,9 +64,7 @@ def read_own_labels(library: Library, institution: str) -> tuple[Sequence[Demons
     except NotFoundError:
         return (), {}
     answers: dict[str, str] = {}
-    if len(labels) < ENOUGH and all(
-        answers.setdefault(same_text(one.input), one.output) == one.output for one in labels
-    ):
+    if len(labels) < ENOUGH and all(answers.setdefault(same_text(one.input), one.label) == one.label for one in labels):
         return labels, {}
     return labels, library.change_numbers(institution)
 
@@ -110,7 +109,7 @@ def order_of_time(labels: Sequence[Demonstration], numbers: Mapping[str, int]) -
 
 
 def _contradict(one: Demonstration, other: Demonstration) -> bool:
-    return one.output != other.output and not one.keeps_both and not other.keeps_both
+    return one.label != other.label and not one.keeps_both and not other.keeps_both
 
 
 def _ranked(labels: Sequence[Demonstration], numbers: Mapping[str, int]) -> dict[str, list[tuple[int, Age]]]:
@@ -128,7 +127,7 @@ def _newest_first(
     by_date = [one.timestamp() for one in dates if one is not None]
     first = by_date if len(by_date) == len(places) else [0.0] * len(places)
     ages = [(moment, numbers.get(labels[place].id, 0)) for moment, place in zip(first, places, strict=True)]
-    said = {place: (age, labels[place].output) for place, age in zip(places, ages, strict=True)}
+    said = {place: (age, labels[place].label) for place, age in zip(places, ages, strict=True)}
     votes = Counter(said.values())
     order = sorted(places, key=lambda place: (said[place][0], votes[said[place]], place), reverse=True)
     return [(place, said[place][0]) for place in order]
@@ -149,7 +148,7 @@ def scored_answers(
     """Scored answers from an institution's outcomes, which come newest score first; ordered by input and answer.
 
     Left out are answers with a correction, as the correction is a label; answers to an input that is ``labelled``; and
-    answers that are not ``known``, neither as given nor without white space around them. With ``known`` None, as where
+    answers that are not ``known``, in the form in which labels are compared. With ``known`` None, as where
     answers are texts, any answer that isn't blank is taken. An answer given several times to the same input counts
     once, with its mean score: repetition is no further evidence. The latest 400 are kept, of the latest 4,000 outcomes.
     """
@@ -157,7 +156,7 @@ def scored_answers(
     scores: dict[tuple[str, str], list[float]] = {}
     for one in islice(outcomes, MOST_READ):
         text = normalise_text(one.input)
-        answer = one.answer if known is not None and one.answer in known else one.answer.strip()
+        answer = label_form(one.answer)
         if one.score is None or one.correction is not None or text in labelled_texts:
             continue
         if not answer or (known is not None and answer not in known):

@@ -62,6 +62,7 @@ class Pool:
     owner: NDArray[np.int64]
     """(n,) number of each row's institution."""
     answers: tuple[str, ...]
+    """(C,) distinct answers, in the form in which they are compared (``Demonstration.label``)."""
     answer: NDArray[np.int64]
     """(n,) number of each row's answer."""
     inherited: tuple[NDArray[np.float32] | Stacked | None] | None = field(default=None, repr=False)
@@ -173,7 +174,7 @@ def make_pool(
     order = sorted(range(len(demonstrations)), key=lambda i: (demonstrations[i].institution, demonstrations[i].id))
     ordered = tuple(demonstrations[i] for i in order)
     institutions = tuple(sorted({one.institution for one in ordered}))
-    names = (*answers, *sorted({one.output for one in ordered} - set(answers)))
+    names = (*answers, *sorted({one.label for one in ordered} - set(answers)))
     institution_number = {name: number for number, name in enumerate(institutions)}
     answer_number = {name: number for number, name in enumerate(names)}
     return Pool(
@@ -182,7 +183,7 @@ def make_pool(
         institutions,
         np.array([institution_number[one.institution] for one in ordered], np.int64),
         names,
-        np.array([answer_number[one.output] for one in ordered], np.int64),
+        np.array([answer_number[one.label] for one in ordered], np.int64),
     )
 
 

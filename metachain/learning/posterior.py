@@ -11,6 +11,7 @@ from metachain.learning.institution_state import InstitutionState, SharedPastCac
 from metachain.learning.prior import Prior, version_of
 from metachain.learning.transfer import prior_log_weights, with_listed
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 
 __all__ = ["Posterior", "adapt", "adapted", "posterior_of"]
 
@@ -72,6 +73,7 @@ def adapted(
     prior: Prior, library: Library, institution: str, pasts: SharedPastCache | None = None
 ) -> tuple[InstitutionState, Posterior]:
     """Read the state of an institution, and adapt to it (``adapt``)."""
+    institution = normal_form(institution)
     moment = library.state(institution)
     past = pasts.load(prior, version_of(prior), library, institution, moment.forgotten) if pasts else None
     state = load_institution(prior, library, institution, past, moment=moment)

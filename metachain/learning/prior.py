@@ -32,6 +32,7 @@ from metachain.learning.site_statistics import Contribution, Sources, contributi
 from metachain.learning.transfer import transfer_row
 from metachain.library.library import Library
 from metachain.library.origins import Reach
+from metachain.normal_form import normal_form
 from metachain.progress import Progress, silent
 
 __all__ = ["MINIMUM", "GuardResult", "Prior", "learn", "learned_from", "rows_to_look_up", "run_guard", "sources_of"]
@@ -131,6 +132,7 @@ def learn(
     ``statistics``, if a rule lets this library use them (``metachain share LIBRARY NAME --statistics everyone``).
     ``minimum`` and errors are those of ``learned_from``; also raises SharingError for statistics that are not shared.
     """
+    institution = None if institution is None else normal_form(institution)
     shared = library.sharing.usable_by(institution)
     present = set(library.institutions()) - {institution}
     released = set(library.counts(Reach(tuple(present), tuple(shared.live))))

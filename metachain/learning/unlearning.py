@@ -5,17 +5,23 @@ the result is the same as if they had never been there (machine unlearning in th
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
-from metachain.data.demonstration import check_text
+from metachain.data.demonstration import checked_name
 from metachain.errors import DataError, LibraryError, NotFoundError, SharingError
 from metachain.learning.artifacts import OWN_PRIOR, PRIOR, load_prior, name_of, save_posterior, save_prior
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import MINIMUM, Prior, learn
 from metachain.library.erasure import POSTERIOR, Doomed, Erased
+from metachain.library.joining import Joined
 from metachain.library.library import Library
 from metachain.progress import Progress, silent
 
-__all__ = ["Receipt", "forget"]
+__all__ = ["Receipt", "Renamed", "forget", "rename"]
+
+
+KINDS = (POSTERIOR, OWN_PRIOR)
+"""Starts of the names of what is learned for one institution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,51 @@ class Receipt:
     """Names of the priors and posteriors that depended on it and were learned again."""
     lost: tuple[str, ...]
     """Names of what depended on it and can't be made again here: models' policies, statistics from elsewhere, lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """Record of what was renamed, and of what was learned again with the new name."""
+
+    joined: Joined
+    """The names that became one; the audit has the numbers."""
+    learned_again: tuple[str, ...]
+    """Names of the priors and posteriors that were learned again."""
+    lost: tuple[str, ...]
+    """Names of what depended on it and can't be made again here: models' fusions, priors of too few institutions."""
+
+
+def rename(
+    library: Library,
+    kind: Literal["institution", "label"],
+    old: str,
+    new: str,
+    *,
+    institution: str | None = None,
+    progress: Progress = silent,
+) -> Renamed:
+    """Join an institution, or a label, with another one, in one transaction; then learn again what was learned.
+
+    ``institution`` limits a label to one institution. Raises NotFoundError where the library holds none of ``old``,
+    DataError where both look the same.
+    """
+    priors = {owner: _prior(library, owner) for owner in _owners(library)}
+    if kind == "institution":
+        if institution is not None:
+            raise DataError("an institution's name is the same everywhere; leave out 'institution'")
+        joined = library.rename_institution(old, new)
+    else:
+        joined = library.rename_label(old, new, institution)
+    for owner, prior in priors.items():
+        if name_of(owner) in joined.removed:
+            _learn_again(library, None if owner is None else joined.institutions.get(owner, owner), prior, progress)
+    for name in joined.removed:
+        adapted = name.removeprefix(POSTERIOR)
+        if adapted != name:
+            _adapt_again(library, joined.institutions.get(adapted, adapted))
+    after = set(library.learned())
+    lost = sorted(set(joined.removed) - after - {f"{kind}{name}" for kind in KINDS for name in joined.institutions})
+    return Renamed(joined, tuple(sorted(name for name in after if name.startswith((PRIOR, POSTERIOR)))), tuple(lost))
 
 
 def forget(
@@ -51,11 +102,14 @@ def forget(
     ambiguous, NotFoundError where the library holds none of it.
     """
     doomed = _doomed(library, institution, demonstration, patient, answer)
+    institution = doomed.institution
     priors = {owner: _prior(library, owner) for owner in _owners(library)}
     erased = library.erase(doomed)
     scrubbed = library.scrub()
     if erased is None:
-        raise NotFoundError(f"the library holds nothing of that {doomed.kind}; check the name")
+        alike = ", ".join(map(repr, library.names_like(institution or "-")[:5])) if doomed.whole_institution else ""
+        hint = f"; these look alike: {alike}" if alike else ""
+        raise NotFoundError(f"the library holds nothing of that {doomed.kind}; check the name{hint}")
     for owner, prior in priors.items():
         if name_of(owner) in erased.artifacts and not (doomed.whole_institution and owner == institution):
             _learn_again(library, owner, prior, progress)
@@ -77,7 +131,7 @@ def _doomed(
     given = [name for name, value in parts.items() if value is not None]
     for name, value in {"institution": institution, **parts}.items():
         if value is not None:
-            check_text(name, value)
+            checked_name(name, value)
     if len(given) > 1:
         raise DataError(f"forget one thing at a time, not {' and '.join(given)}")
     if institution is None and not given:

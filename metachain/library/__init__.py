@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from metachain.library.erasure import records_sha256
     from metachain.library.ingestion import Ingested, embed_stored, file_rows, ingest, ingest_file
     from metachain.library.library import Library
+    from metachain.library.likeness import LookAlikes
     from metachain.library.outcomes import Outcome
     from metachain.library.sharing import EVERYONE, NOBODY, Audience, Grant
 
@@ -29,7 +30,17 @@ __all__ = [
     "Head",
     "Ingested",
 ]
-__all__ += ["Library", "Outcome", "cached_vectors", "called_by", "embed_stored", "file_rows", "ingest", "ingest_file"]
+__all__ += [
+    "Library",
+    "LookAlikes",
+    "Outcome",
+    "cached_vectors",
+    "called_by",
+    "embed_stored",
+    "file_rows",
+    "ingest",
+    "ingest_file",
+]
 __all__ += ["is_library", "records_sha256", "without_password"]
 __getattr__, __dir__ = lazily(
     __name__,
@@ -41,6 +52,7 @@ __getattr__, __dir__ = lazily(
     erasure="records_sha256",
     ingestion="Ingested embed_stored file_rows ingest ingest_file",
     library="Library",
+    likeness="LookAlikes",
     outcomes="Outcome",
     sharing="EVERYONE NOBODY Audience Grant",
 )

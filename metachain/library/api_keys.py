@@ -10,7 +10,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, Engine, RowMapping, delete, exists, or_, select, update
 
-from metachain.data.demonstration import check_text
+from metachain.data.demonstration import checked_name
 from metachain.errors import DataError, NotFoundError
 from metachain.library.audit_chain import note
 from metachain.library.database.engine import KEEPER, reading, writing
@@ -83,7 +83,7 @@ class Keys:
         safe because nobody can guess 256 random bits. Raises DataError for a blank institution or an unknown scope.
         """
         if institution is not None:
-            check_text("institution", institution)
+            institution = checked_name("institution", institution)
         known = (ADMIN, METRICS) if institution is None else tuple(SCOPES)
         allowed = frozenset(scopes) or frozenset((ADMIN,) if institution is None else DEFAULT_SCOPES)
         if unknown := sorted(allowed.difference(known)):

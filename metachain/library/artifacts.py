@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, select
 
-from metachain.data.demonstration import check_text
+from metachain.data.demonstration import check_text, checked_name
 from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.library.database.bulk import upsert
 from metachain.library.database.engine import reading, writing
 from metachain.library.database.schema import artifacts as table
 from metachain.library.erasure import ANSWERS
 from metachain.library.revisions import bump_counter, bump_revision
+from metachain.normal_form import label_form
 
-__all__ = ["Artifacts", "list_answers", "listed_answers"]
+__all__ = ["Artifacts", "checked_answers", "list_answers", "listed_answers"]
 
 
 class Artifacts:
@@ -71,20 +72,26 @@ class Artifacts:
 
 def list_answers(artifacts: Artifacts, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
     """Store a list of answers, replacing the one before; see ``Library.list_answers``."""
-    check_text("institution", institution)
+    institution = checked_name("institution", institution)
+    names = sorted(set(checked_answers(answers)))
+    artifacts.save(f"{ANSWERS}{institution}", {"answers": names}, {}, [institution])
+    return tuple(names)
+
+
+def checked_answers(answers: Iterable[str]) -> list[str]:
+    """The answers in the form of labels. Raises DataError with the position of one that is blank or not a text."""
     if isinstance(answers, str):
         raise DataError("answers must be a list of texts, got a single string")
-    names = set()
+    given = []
     for position, answer in enumerate(answers):
         check_text(f"answers[{position}]", answer)
-        names.add(answer)
-    artifacts.save(f"{ANSWERS}{institution}", {"answers": sorted(names)}, {}, [institution])
-    return tuple(sorted(names))
+        given.append(label_form(answer))
+    return given
 
 
 def listed_answers(artifacts: Artifacts, institution: str) -> tuple[str, ...]:
     """See ``Library.listed_answers``. Raises LibraryError if the list is damaged."""
-    check_text("institution", institution)
+    institution = checked_name("institution", institution)
     try:
         header, _ = artifacts.load(f"{ANSWERS}{institution}")
         return tuple(header["answers"])

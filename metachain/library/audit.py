@@ -1,6 +1,6 @@
 """Audit log of selections and other events: ids, names and numbers, never a text."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -14,11 +14,14 @@ from metachain.library.audit_chain import SELECTION, Head, Verified, extend, loc
 from metachain.library.database.commit_group import CommitGroup
 from metachain.library.database.engine import reading, writing
 from metachain.library.database.schema import audit as table
+from metachain.normal_form import normal_form
 from metachain.timestamps import checked_moment
 
 __all__ = ["Audit", "AuditEntry", "Event", "complete_entry", "new_id"]
 
 ROWS_A_QUERY = 1000
+JOINED = ("migrated", "rename")
+"""Kinds of the events that tell which names of institutions became which others."""
 UNIQUE_VIOLATION = "23505"
 """PostgreSQL's code of a key that is there already."""
 
@@ -64,6 +67,7 @@ class AuditEntry:
         """Raise DataError for a blank id, institution or method."""
         for name in ("id", "institution", "method"):
             check_text(name, getattr(self, name))
+        object.__setattr__(self, "institution", normal_form(self.institution))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +178,20 @@ class Audit:
         DataError for a time without a time zone.
         """
         query = select(*(table.c[name] for name in COLUMNS)).where(table.c.kind == SELECTION)
+        names = None if institution is None else self._names_of(institution)
         if model is not None:
             query = query.where(table.c.model == model)
-        rows = self._read(_limited(query, institution, since, until))
+        rows = self._read(_limited(query, names, since, until))
         every = (AuditEntry(**{**row, "shown": tuple(map(tuple, row["shown"]))}) for row in rows)
-        return every if source is None else (one for one in every if any(name == source for name, _ in one.shown))
+        return _showing(every, None if source is None else self._names_of(source))
 
     def events(
         self, institution: str | None = None, since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[Event]:
         """Events other than selections, in the order and within the limits of ``entries``."""
         query = select(*(table.c[name] for name in EVENT_COLUMNS)).where(table.c.kind != SELECTION)
-        return (Event(**row) for row in self._read(_limited(query, institution, since, until)))
+        names = None if institution is None else self._names_of(institution)
+        return (Event(**row) for row in self._read(_limited(query, names, since, until)))
 
     def prune(self, before: datetime) -> int:
         """Delete entries and events before a time; returns the number of entries.
@@ -200,6 +206,15 @@ class Audit:
         """Compute the hash chain anew; ``noted`` is an earlier head that it must still hold."""
         with reading(self._engine) as connection:
             return verify(connection, noted)
+
+    def _names_of(self, institution: str) -> frozenset[str]:
+        """Name of an institution, and those that it had before it was joined with another one."""
+        joined = select(table.c.detail).where(table.c.kind.in_(JOINED)).order_by(table.c.number.desc())
+        names = {normal_form(institution)}
+        with reading(self._engine) as connection:
+            for detail in connection.execute(joined).scalars():
+                names |= {old for old, new in detail.get("institutions", {}).items() if new in names}
+        return frozenset(names)
 
     def _read(self, query: Select[Any]) -> Iterator[RowMapping]:
         """Read page by page, so that no transaction stays open between pages."""
@@ -221,11 +236,16 @@ def complete_entry(connection: Connection, id: str, facts: Mapping[str, str | in
     return connection.execute(update(table).where(table.c.id == id).values(known)).rowcount > 0
 
 
+def _showing(entries: Iterable[AuditEntry], sources: frozenset[str] | None) -> Iterator[AuditEntry]:
+    """Entries that showed a demonstration of one of these institutions; all of them for None."""
+    return (one for one in entries if sources is None or any(name in sources for name, _ in one.shown))
+
+
 def _limited(
-    query: Select[Any], institution: str | None, since: datetime | None, until: datetime | None
+    query: Select[Any], institutions: Collection[str] | None, since: datetime | None, until: datetime | None
 ) -> Select[Any]:
-    if institution is not None:
-        query = query.where(table.c.institution == institution)
+    if institutions is not None:
+        query = query.where(table.c.institution.in_(sorted(institutions)))
     if since is not None:
         query = query.where(table.c.at >= checked_moment("since", since))
     return query if until is None else query.where(table.c.at < checked_moment("until", until))

@@ -1,13 +1,14 @@
 """Demonstrations in the database: checking and storing new ones, reading stored ones."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, true, update
 
-from metachain.data.demonstration import Demonstration
+from metachain.data.demonstration import ID_DIGITS, Demonstration, has_derived_id
 from metachain.embedding.similarity import same_text, text_sha256
 from metachain.errors import DataError, NotFoundError
 from metachain.library.audit_chain import note
@@ -20,6 +21,7 @@ from metachain.library.outcomes import Outcome
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.library.sharing import Grant, set_default_grant
 from metachain.library.vector_index import index_vectors, reindex
+from metachain.normal_form import label_form
 
 __all__ = [
     "ROWS_A_QUERY",
@@ -37,9 +39,12 @@ __all__ = [
     "load_page",
     "load_where",
     "next_number",
+    "same_content",
 ]
 
 ROWS_A_QUERY = 400
+DERIVED = re.compile(f"[0-9a-f]{{{ID_DIGITS}}}")
+"""Form of ids that were derived from texts, also from an institution's name before it had its normal form."""
 IN_ORDER = select(table).order_by(table.c.institution, table.c.id)
 
 Refused = Callable[[int, str], None]
@@ -79,7 +84,7 @@ def insert_demonstrations(
     institutions: set[str] = set()
     changed: set[str] = set()
     for chunk in batched(_admissible(gate, demonstrations, refused), ROWS_A_QUERY):
-        fresh, known = _split_new_and_known(connection, chunk, refused)
+        fresh, known = _split_new_and_known(connection, _as_stored(connection, chunk), refused)
         insert_new(connection, table, [_row_of(one, origin, number) for one in fresh])
         index_vectors(connection, [text_sha256(one.input) for one in fresh])
         again = _say_again(connection, known, number) if anew else ()
@@ -191,7 +196,7 @@ def _split_new_and_known(
         held = known.setdefault(one.key, one)
         if held is one:
             fresh.append(one)
-        elif held == one:
+        elif same_content(held, one):
             again.append(one)
         else:
             reason = f"id {one.id!r} of {one.institution!r} already stands for another text; give it its own id"
@@ -199,6 +204,35 @@ def _split_new_and_known(
                 raise DataError(reason)
             refused(position, reason)
     return fresh, again
+
+
+def same_content(one: Demonstration, other: Demonstration) -> bool:
+    """True if both say the same: their inputs and outputs differ in form alone (``metachain.normal_form``)."""
+    return label_form(one.input) == label_form(other.input) and one.label == other.label
+
+
+def _as_stored(connection: Connection, chunk: Sequence[tuple[int, Demonstration]]) -> list[tuple[int, Demonstration]]:
+    """The demonstrations, and those that came without an id under the id of one that says the same, if there is one.
+
+    It may be in the library already, or earlier in the chunk.
+    """
+    unnamed = {text_sha256(one.input) for _, one in chunk if has_derived_id(one)}
+    held: dict[tuple[str, str, str], str] = {}
+    if unnamed:
+        names = {one.institution for _, one in chunk}
+        query = select(table).where(table.c.text_sha256.in_(unnamed), table.c.institution.in_(names))
+        for one in map(from_row, connection.execute(query.order_by(table.c.number, table.c.id))):
+            if DERIVED.fullmatch(one.id):
+                held.setdefault(_content(one), one.id)
+    found = []
+    for position, one in chunk:
+        id = held.setdefault(_content(one), one.id) if has_derived_id(one) else one.id
+        found.append((position, one if id == one.id else replace(one, id=id)))
+    return found
+
+
+def _content(one: Demonstration) -> tuple[str, str, str]:
+    return one.institution, label_form(one.input), one.label
 
 
 def _say_again(connection: Connection, again: Sequence[Demonstration], number: int) -> list[Demonstration]:
@@ -212,7 +246,7 @@ def _say_again(connection: Connection, again: Sequence[Demonstration], number: i
             by_text[same_text(row.input)].append(row)
         for one in (one for one in again if one.institution == institution):
             alike = by_text[same_text(one.input)]
-            if any(row.output != one.output and row.number > own[one.id].number for row in alike):
+            if any(label_form(row.output) != one.label and row.number > own[one.id].number for row in alike):
                 said.append(one)
     for one in said:
         where = table.c.institution == one.institution, table.c.id == one.id

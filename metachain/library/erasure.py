@@ -26,6 +26,7 @@ from metachain.library.database.schema import (
 )
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.library.vector_index import rewrite
+from metachain.normal_form import normal_form
 from metachain.timestamps import now
 
 __all__ = ["ANSWERS", "FUSION", "POSTERIOR", "Doomed", "Erased", "erase", "receipts_of", "records_sha256", "scrub"]
@@ -53,6 +54,13 @@ class Doomed:
     patient: str | None = None
     answer: str | None = None
     """Id of an outcome; the demonstration made from its correction is erased with it."""
+
+    def __post_init__(self) -> None:
+        """Bring names and ids into their normal form."""
+        for name in ("institution", "id", "patient", "answer"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, normal_form(value))
 
     @property
     def kind(self) -> str:

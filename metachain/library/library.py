@@ -2,7 +2,7 @@
 
 # Longer than 300 lines: the class is the front door of the library, and its methods hand on to this room's modules.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
-from metachain.data.demonstration import Demonstration, check_text
+from metachain.data.demonstration import Demonstration, check_text, checked_name
+from metachain.data.look_alikes import look_alikes_of
 from metachain.embedding.encoder import Encoder, MiniLM
-from metachain.errors import DataError
+from metachain.errors import DataError, NotFoundError
 from metachain.library import demonstrations as stored
+from metachain.library.answer_lists import check_known, known_labels
 from metachain.library.api_keys import Keys
-from metachain.library.artifacts import Artifacts, list_answers, listed_answers
+from metachain.library.artifacts import Artifacts, checked_answers, list_answers, listed_answers
 from metachain.library.audit import Audit, complete_entry
 from metachain.library.audit_chain import note
 from metachain.library.database.commit_group import CommitGroup
@@ -25,6 +27,8 @@ from metachain.library.database.engine import KEEPER, Connections, Viewer, place
 from metachain.library.database.schema import demonstrations
 from metachain.library.demonstrations import Added, AdmissionGate, Refused
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
+from metachain.library.joining import Joined, join_institutions, join_labels
+from metachain.library.likeness import LookAlikes, known_names, look_alikes_in
 from metachain.library.opaque_ids import OpaqueIds
 from metachain.library.origins import Origin, Reach
 from metachain.library.outcomes import Outcome, Outcomes, apply_feedback, store_outcomes
@@ -34,6 +38,7 @@ from metachain.library.sharing import Grant, Sharing
 from metachain.library.vector_index import build
 from metachain.library.vector_search import Near, checked_query, nearest
 from metachain.library.vectors import Vectors
+from metachain.normal_form import label_form, normal_form
 from metachain.progress import Progress, silent
 from metachain.workers import HERE, Workers
 
@@ -158,7 +163,7 @@ class Library:
         """
         if score is None and correction is None:
             raise DataError("feedback must be a score, a correction or both; got neither")
-        id = str(selection_id)
+        id = normal_form(str(selection_id))
         if correction is not None:
             check_text("correction", correction)
             correction = stored.apply_gate(self._gate, Demonstration("any", "any", correction)).output
@@ -182,6 +187,52 @@ class Library:
         finally:
             self.cache.clear()
 
+    def look_alikes(self, concerning: Collection[str] | None = None) -> LookAlikes:
+        """Institutions and labels that may be two spellings of one; with ``concerning``, those of these institutions.
+
+        This is the view of the library's keeper.
+        """
+        with reading(self._engine, KEEPER) as connection:
+            return look_alikes_in(connection, concerning)
+
+    def names_like(self, institution: str) -> tuple[str, ...]:
+        """Other institutions that the library knows by a name that looks alike, in alphabetical order."""
+        with reading(self._engine, KEEPER) as connection:
+            return look_alikes_of(checked_name("institution", institution), known_names(connection))
+
+    def rename_institution(self, old: str, new: str) -> Joined:
+        """Give everything of one institution to another one, in one transaction that the audit records.
+
+        Nothing is lost (``joining``); what was learned is removed, and must be learned again
+        (``metachain.learning.rename`` does). Raises NotFoundError if the library holds nothing of ``old``.
+        """
+        names = checked_name("institution", old), checked_name("institution", new)
+        return self._join("institution", names, lambda connection: join_institutions(connection, *names))
+
+    def rename_label(self, old: str, new: str, institution: str | None = None) -> Joined:
+        """Write the label ``new`` wherever ``old`` stands, in all institutions or one; as ``rename_institution``."""
+        for name, label in (("old label", old), ("new label", new)):
+            check_text(name, label)
+        labels = label_form(old), label_form(new)
+        owner = None if institution is None else checked_name("institution", institution)
+        return self._join("label", labels, lambda connection: join_labels(connection, *labels, owner), owner or "")
+
+    def _join(
+        self, kind: str, names: tuple[str, str], join: Callable[[Connection], Joined], institution: str = ""
+    ) -> Joined:
+        old, new = names
+        if old == new:
+            raise DataError(f"{old!r} and {new!r} are the same {kind} already: they look the same")
+        try:
+            with writing(self._engine, KEEPER, alone=True) as connection:
+                joined = join(connection)
+                if not joined:
+                    raise NotFoundError(f"the library holds no {kind} {old!r}; check the name")
+                note(connection, "rename", institution, joined.facts())
+        finally:
+            self.cache.clear()
+        return joined
+
     def scrub(self) -> bool:
         """Remove the bytes of deleted rows from the database's files; returns False if a reader prevented it."""
         self._vectors.file.remove()
@@ -195,7 +246,7 @@ class Library:
     def holders(self, id: str) -> tuple[str, ...]:
         """Institutions that have a demonstration with this id, in alphabetical order."""
         with reading(self._engine, KEEPER) as connection:
-            return stored.institutions_with(connection, id)
+            return stored.institutions_with(connection, normal_form(id))
 
     def learned(self) -> tuple[str, ...]:
         """Names of all stored artifacts and lists of answers, in alphabetical order."""
@@ -212,9 +263,9 @@ class Library:
 
     def state(self, institution: str) -> State:
         """Counters on which an institution's selector depends; they only grow."""
-        check_text("institution", institution)
+        named = checked_name("institution", institution)
         with reading(self._engine) as connection:
-            return state_of(connection, institution)
+            return state_of(connection, named)
 
     def check_writable(self) -> None:
         """Check, before long work, that its result can be stored. Raises StorageError if not."""
@@ -235,16 +286,15 @@ class Library:
         This is the view of the library's keeper and ignores the sharing rules; ``shared_demonstrations`` is the view of
         an institution. Raises NotFoundError for an institution without demonstrations.
         """
-        for name in institutions:
-            check_text("institution", name)
+        names = [checked_name("institution", name) for name in institutions]
         with reading(self._engine, KEEPER) as connection:
-            return stored.load_demonstrations(connection, institutions)
+            return stored.load_demonstrations(connection, names)
 
     def change_numbers(self, institution: str) -> dict[str, int]:
         """Number of the change of demonstrations with which each of an institution's came in, by id."""
-        check_text("institution", institution)
+        named = checked_name("institution", institution)
         with reading(self._engine, KEEPER) as connection:
-            return stored.load_numbers(connection, institution)
+            return stored.load_numbers(connection, named)
 
     def reached_demonstrations(self, reach: Reach, until: int | None = None) -> tuple[Demonstration, ...]:
         """Demonstrations within reach, in the keeper's view, ordered by institution and id; as for ``until`` below."""
@@ -260,9 +310,7 @@ class Library:
         (``content_version``). The institution's own demonstrations are left out. The result is empty if nobody shares
         with it.
         """
-        names = list(among)
-        for name in (institution, *names):
-            check_text("institution", name)
+        institution, *names = (checked_name("institution", name) for name in (institution, *among))
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
             return stored.load_where(connection, self.sharing.allowing(institution), names, until)
 
@@ -286,9 +334,7 @@ class Library:
         qualify, and in an SQLite file. Fewer than ``k`` come back only if fewer may be used. Ties are ordered by
         institution and id. Raises DataError for vectors that are not finite and of shape (n, d), or ``k`` < 1.
         """
-        names = set(among)
-        for name in (institution, *names):
-            check_text("institution", name)
+        institution, *names = (checked_name("institution", name) for name in (institution, *among))
         vectors = checked_query(vectors, k)
         with reading(self._engine, Viewer(institution, self.sharing.purpose)) as connection:
             reach = self.sharing.usable_by(institution).reach(institution)
@@ -297,7 +343,7 @@ class Library:
 
     def stream(self, institution: str) -> Iterator[Demonstration]:
         """Demonstrations of one institution, ordered by id, read page by page without a lock."""
-        check_text("institution", institution)
+        institution = checked_name("institution", institution)
         after: str | None = ""
         while after is not None:
             with reading(self._engine, KEEPER) as connection:
@@ -337,13 +383,27 @@ class Library:
         """
         self._artifacts.save(name, header, arrays, changes, counts=counts)
 
-    def list_answers(self, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
+    def check_answers(self, institution: str, answers: Iterable[str], labels: Iterable[str] = ()) -> None:
+        """Check a list of answers before it is stored; ``labels`` are further ones that the institution gives.
+
+        Raises DataError where few of the answers are known in its labels, or in what others share with it: the list is
+        then likely another file, or lost its zeros (``answer_lists.check_known``).
+        """
+        named = checked_name("institution", institution)
+        with reading(self._engine, Viewer(named, self.sharing.purpose)) as connection:
+            own, past = known_labels(connection, self.sharing, named)
+        check_known(named, answers, {*own, *map(label_form, labels)}, past)
+
+    def list_answers(self, institution: str, answers: Iterable[str], *, force: bool = False) -> tuple[str, ...]:
         """Store the complete list of answers that an institution gives, such as its codes, replacing the list before.
 
         Returns each answer once, in alphabetical order. An empty list removes the one before. Raises DataError with the
-        position of an answer that is blank or not a text.
+        position of an answer that is blank or not a text, and without ``force`` as ``check_answers`` does.
         """
-        return list_answers(self._artifacts, institution, answers)
+        given = checked_answers(answers)
+        if not force:
+            self.check_answers(institution, given)
+        return list_answers(self._artifacts, institution, given)
 
     def listed_answers(self, institution: str) -> tuple[str, ...]:
         """Complete list of answers of an institution, in alphabetical order; empty if no list was given."""

@@ -9,12 +9,13 @@ from typing import Literal
 
 from sqlalchemy import Connection, Engine, RowMapping, case, delete, func, or_, select, true, tuple_, update
 
-from metachain.data.demonstration import check_text, storable
+from metachain.data.demonstration import check_text, checked_name, storable
 from metachain.errors import DataError, NotFoundError
 from metachain.library.database.bulk import batched, upsert
 from metachain.library.database.engine import KEEPER, reading, writing
 from metachain.library.database.schema import outcomes as table
 from metachain.library.revisions import bump_revision
+from metachain.normal_form import normal_form
 from metachain.timestamps import checked_moment, now
 
 __all__ = ["AnswerCount", "Outcome", "Outcomes", "apply_feedback", "store_outcomes"]
@@ -56,6 +57,10 @@ class Outcome:
         """Raise DataError for a blank name or a score outside [0, 1]; unstorable characters of an answer become "?"."""
         for name in ("id", "institution", "input", "model"):
             check_text(name, getattr(self, name))
+        for name in ("id", "institution"):
+            object.__setattr__(self, name, normal_form(getattr(self, name)))
+        shown = ((normal_form(institution), normal_form(id)) for institution, id in self.shown)
+        object.__setattr__(self, "shown", tuple(shown))
         for name in ("answer", "metric"):
             object.__setattr__(self, name, storable(getattr(self, name)))
         score: object = self.score
@@ -96,12 +101,12 @@ class Outcomes:
     def get(self, id: str) -> Outcome:
         """Read one outcome. Raises NotFoundError if none has this id."""
         if found := self.by_id([id]):
-            return found[id]
+            return found[normal_form(id)]
         raise _absent(id)
 
     def by_id(self, ids: Sequence[str]) -> dict[str, Outcome]:
         """Outcomes with these ids, by id; unknown ids are left out."""
-        ids = [id for id in ids if id == storable(id)]
+        ids = [normal_form(id) for id in ids if id == storable(id)]
         with reading(self._engine, KEEPER) as connection:
             return {
                 row.id: _outcome(row._mapping)
@@ -120,6 +125,8 @@ class Outcomes:
         named = {name: value for name, value in given.items() if value is not None}
         for name, value in named.items():
             check_text(name, value)
+        if institution is not None:
+            named["institution"] = normal_form(institution)
         query = select(table).filter_by(origin=origin, **named).order_by(table.c.id)
         with reading(self._engine, KEEPER) as connection:
             return tuple(_outcome(row._mapping) for row in connection.execute(query))
@@ -129,7 +136,7 @@ class Outcomes:
 
         They are read page by page. Of scores of the same time, those with greater ids come first.
         """
-        check_text("institution", institution)
+        institution = checked_name("institution", institution)
         query = select(table).where(
             table.c.institution == institution,
             table.c.scored_at.is_not(None),

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 
-from metachain.data.demonstration import Demonstration, check_text
+from metachain.data.demonstration import Demonstration, checked_name
 from metachain.errors import NotFoundError
 from metachain.library.audit_chain import note
 from metachain.library.database.bulk import batched
@@ -16,6 +16,7 @@ from metachain.library.demonstrations import from_row
 from metachain.library.origins import LIVE, RELEASED, Origin
 from metachain.library.revisions import bump_counter
 from metachain.library.vector_index import index_vectors
+from metachain.normal_form import normal_form
 
 __all__ = ["Review", "Waiting"]
 
@@ -48,7 +49,8 @@ class Review:
 
     def waiting(self, institution: str | None = None) -> tuple[Waiting, ...]:
         """Demonstrations that wait, ordered by institution and id; of all institutions, if none is named."""
-        query = select(table).where(_waits(institution)).order_by(table.c.institution, table.c.id)
+        named = None if institution is None else checked_name("institution", institution)
+        query = select(table).where(_waits(named)).order_by(table.c.institution, table.c.id)
         with reading(self._engine, KEEPER) as connection:
             return tuple(Waiting(from_row(row), row.origin, row.key) for row in connection.execute(query))
 
@@ -76,7 +78,8 @@ class Review:
     def _change(
         self, institution: str, ids: Sequence[str] | None, origin: Origin, *, unless: Collection[Origin | str]
     ) -> int:
-        check_text("institution", institution)
+        institution = checked_name("institution", institution)
+        ids = None if ids is None else [normal_form(id) for id in ids]
         with writing(self._engine, KEEPER, alone=True) as connection:
             condition = _waits(institution) if ids is None else table.c.institution == institution
             found = _rows(connection, condition, ids)

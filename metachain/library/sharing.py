@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, get_args
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, or_, select
 
-from metachain.data.demonstration import check_text
+from metachain.data.demonstration import checked_name
 from metachain.errors import DataError
 from metachain.library.audit_chain import note
 from metachain.library.database.bulk import upsert
@@ -19,6 +19,7 @@ from metachain.library.database.engine import KEEPER, reading, writing
 from metachain.library.database.schema import counters, demonstrations, grants, groups
 from metachain.library.origins import Reach, covered
 from metachain.library.revisions import bump_counter
+from metachain.normal_form import normal_form
 from metachain.timestamps import format_moment, now, parse_moment
 
 __all__ = ["EVERYONE", "NOBODY", "Audience", "Grant", "Shared", "Sharing", "granting", "set_default_grant"]
@@ -40,8 +41,8 @@ class Audience:
         named = self.kind in {"group", "institution"}
         if self.kind not in get_args(Kind) or bool(self.names) != named:
             raise DataError(f"an audience is everyone, nobody, or the names of groups or institutions; got {self}")
-        for name in self.names:
-            check_text(self.kind, name)
+        names = (checked_name(self.kind, name) for name in self.names)
+        object.__setattr__(self, "names", tuple(dict.fromkeys(names)))
 
     @classmethod
     def read(cls, words: str) -> Self:
@@ -49,7 +50,7 @@ class Audience:
         if words in {"everyone", "nobody"}:
             return cls(words)  # type: ignore[arg-type]  # they are kinds
         kind: Kind = "group" if words.startswith("group:") else "institution"
-        names = tuple(name.strip() for name in words.removeprefix("group:").split(",") if name.strip())
+        names = tuple(filter(None, map(normal_form, words.removeprefix("group:").split(","))))
         if not names:
             raise DataError(f"an audience is everyone, nobody, group:NAME,… or INSTITUTION,…; got {words!r}")
         return cls(kind, names)
@@ -77,8 +78,8 @@ class Grant:
         """Raise DataError for an unknown use, a blank purpose, or a time without a time zone."""
         if self.use not in get_args(Use):
             raise DataError(f"a grant's use must be 'demonstrations' or 'statistics', got {self.use!r}")
-        for purpose in self.purposes:
-            check_text("purpose", purpose)
+        purposes = (checked_name("purpose", purpose) for purpose in self.purposes)
+        object.__setattr__(self, "purposes", tuple(dict.fromkeys(purposes)))
         if self.until is not None and self.until.tzinfo is None:
             raise DataError(f"'until' must have a time zone, such as UTC, got {self.until}")
         if not isinstance(self.live, bool):
@@ -115,10 +116,8 @@ class Sharing:
     """Sharing rules of one library, for one purpose."""
 
     def __init__(self, engine: Engine, purpose: str = "") -> None:
-        if purpose != "":
-            check_text("purpose", purpose)
         self._engine = engine
-        self.purpose = purpose
+        self.purpose = checked_name("purpose", purpose) if purpose != "" else ""
         """If empty, only grants for any purpose count."""
 
     @staticmethod
@@ -132,14 +131,13 @@ class Sharing:
 
     def state_all(self, rules: dict[str, Sequence[Grant]]) -> None:
         """Replace the grants of several institutions, in one transaction."""
-        for institution in rules:
-            check_text("institution", institution)
+        named = {checked_name("institution", institution): granted for institution, granted in rules.items()}
         with writing(self._engine, KEEPER, alone=True) as connection:
-            for institution, granted in rules.items():
+            for institution, granted in named.items():
                 connection.execute(delete(grants).where(grants.c.institution == institution))
                 upsert(connection, grants, _rows(institution, granted or [NOBODY]))
             bump_counter(connection, "rules")
-            _note_rules(connection, rules)
+            _note_rules(connection, named)
 
     def grants(self) -> dict[str, tuple[Grant, ...]]:
         """Stated grants by institution; institutions that never stated any are left out."""
@@ -153,10 +151,8 @@ class Sharing:
 
     def group(self, name: str, institutions: Iterable[str]) -> None:
         """Set the members of a group, replacing the former ones; an empty list removes the group."""
-        check_text("group", name)
-        members = sorted(set(institutions))
-        for one in members:
-            check_text("institution", one)
+        name = checked_name("group", name)
+        members = sorted({checked_name("institution", one) for one in institutions})
         with writing(self._engine, KEEPER, alone=True) as connection:
             connection.execute(delete(groups).where(groups.c.name == name))
             if members:
@@ -174,7 +170,7 @@ class Sharing:
     def usable_by(self, institution: str | None) -> Shared:
         """Data of others that an institution may use now; None: data that any institution may use, even a new one."""
         if institution is not None:
-            check_text("institution", institution)
+            institution = checked_name("institution", institution)
         with reading(self._engine, KEEPER) as connection:
             found = connection.execute(granting(institution, self.purpose, self.now())).all()
             changes = select(func.max(counters.c.number)).where(counters.c.name == "rules")
@@ -189,6 +185,7 @@ class Sharing:
 
     def allowing(self, institution: str) -> ColumnElement[bool]:
         """Condition for the demonstrations of others that an institution may be shown now."""
+        institution = normal_form(institution)
         found = granting(institution, self.purpose, self.now()).where(grants.c.use == "demonstrations")
         released = found.with_only_columns(grants.c.institution)
         return and_(

@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
+from metachain.normal_form import label_form, visible
 from metachain.scoring.spans import are_span_lists, parse_spans
 
 __all__ = [
@@ -50,8 +51,8 @@ _AROUND_LABELS = " \t\r\"'`[](){}.*-•"
 
 
 def exact_match(prediction: str, reference: str) -> float:
-    """1 where both are equal, apart from white space around them; else 0."""
-    return float(prediction.strip() == reference.strip())
+    """1 where both are equal in the form in which outputs are compared (``Demonstration.label``); else 0."""
+    return float(label_form(prediction) == label_form(reference))
 
 
 def label_f1(prediction: str, reference: str) -> float:
@@ -144,7 +145,7 @@ def checked_metric(metric: Callable[[str, str], object], name: str = "") -> Metr
 
 def words(text: str) -> list[str]:
     """Runs of letters and digits, in lower case."""
-    return _WORD.findall(text.lower())
+    return _WORD.findall(visible(text).lower())
 
 
 def bag_overlap(one: Counter[T], other: Counter[T]) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.embedding.similarity import lexical_vectors
+from metachain.normal_form import label_form
 from metachain.scoring.extractive import extract_or_copy, split_sentences
 from metachain.scoring.spans import mark_inputs, tag_spans
 
@@ -60,9 +61,10 @@ def answer(query: str, demonstrations: Sequence[tuple[str, str]]) -> str:
     inputs, outputs = zip(*demonstrations, strict=True)
     if show_texts(outputs):
         return extract_or_copy(query, [pair for pair in demonstrations if pair[1].strip()])
-    names = sorted(set(outputs))
+    labels = [label_form(output) for output in outputs]
+    names = sorted(set(labels))
     vectors = lexical_vectors([query, *inputs])
-    numbers = np.array([[names.index(output) for output in outputs]])
+    numbers = np.array([[names.index(label) for label in labels]])
     return str(names[vote(vectors[:1] @ vectors[1:].T, numbers)[0]])
 
 
@@ -71,7 +73,7 @@ def show_texts(outputs: Sequence[str]) -> bool:
 
     An output is long with more than 8 words, or with two sentences of two words or more. Blank outputs don't count.
     """
-    counts = Counter(output for output in outputs if output.strip())
+    counts = Counter(filter(None, map(label_form, outputs)))
     once = sum(count == 1 for count in counts.values())
     return 2 * once > len(counts) and any(_is_long(output) for output in counts)
 

@@ -113,7 +113,7 @@ class Chooser:
             one, near, probability = self.state.demonstration(int(rows[place])), similarity[place], probable[place]
             is_word = place == word
             comparison = "" if is_word else _comparison(self.state, one, kernel)
-            reason = OWN_WORD if is_word else _reason(self.state, one, near, probability, ranks.get(one.output))
+            reason = OWN_WORD if is_word else _reason(self.state, one, near, probability, ranks.get(one.label))
             numbers = float(score[turn]), float(near), float(probability)
             chosen.append(Chosen(one, *numbers, reason + comparison, comparison, own_word=bool(is_word)))
         sharpness = self.policy.sharpness_under(self.posterior.sharpness)
@@ -199,7 +199,7 @@ def _comparison(state: InstitutionState, one: Demonstration, kernel: Floats) -> 
     if not len(kernel) or kernel.max() < KIN:
         return ""
     kin = support[int(kernel.argmax())]
-    verb = "agrees with" if kin.output == one.output else "differs from"
+    verb = "agrees with" if kin.label == one.label else "differs from"
     return f"; {verb} your label {kin.input[:60]!r} ({kin.output[:30]}), which past institutions treat alike"
 
 

@@ -35,7 +35,7 @@ class FusionRehearsal(RehearsalSet):
         for question in islice(self.questions(), number):
             (shown,) = self.shown(question, [policy])
             answers = self.answers(question)
-            known = [one.output for one in (*shown, *self._support(question))]
+            known = [one.label for one in (*shown, *self._support(question))]
             yield FusionQuestion(self.asked(question), shown, answers, tuple(fusible_labels(known, answers)))
 
     def answers(self, question: Question) -> tuple[AnswerProbability, ...]:

@@ -73,7 +73,7 @@ class Selector:
     def labels(self) -> tuple[str, ...]:
         """Known outputs of the institution, from its list and its labels, in alphabetical order."""
         state, _ = self.current()
-        return tuple(sorted({*state.list_given, *(one.output for one in state.support.demonstrations)}))
+        return tuple(sorted({*state.list_given, *(one.label for one in state.support.demonstrations)}))
 
     def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
         """Choose for one query. Raises DataError where it is no text or k is negative, and the errors of ``show``."""

@@ -9,6 +9,7 @@ from metachain.learning.institution_state import InstitutionState, SharedPastCac
 from metachain.learning.policy import DEFAULT, Policy
 from metachain.learning.posterior import Posterior, adapted
 from metachain.library.library import Library
+from metachain.normal_form import normal_form
 from metachain.selection.chooser import checked_shots
 from metachain.selection.selector import Selector
 
@@ -45,6 +46,7 @@ class SelectorCache:
 
         Raises NotFoundError where the library has no prior, or does not know the institution.
         """
+        institution = normal_form(institution)
         learned = self._library.state(institution).learned
         found = self._known(institution, learned)
         if found is None:

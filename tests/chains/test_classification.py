@@ -15,6 +15,7 @@ from metachain.data.demonstration import Demonstration
 from metachain.errors import DataError
 from metachain.learning.posterior import Posterior
 from metachain.library.library import Library
+from metachain.normal_form import label_form
 from metachain.retrievers import MetaExampleSelector
 
 LABELS = ("urgent", "not urgent", "0611")
@@ -60,8 +61,11 @@ def test_labels_that_differ_in_case_only_are_told_apart() -> None:
 @example({"a", " a"})
 @briefly
 def test_every_label_is_its_own_answer(labels: set[str]) -> None:
-    """However alike labels are, answering with one of them gives that one."""
-    assert [classify(label, labels).label for label in labels] == list(labels)
+    """However alike labels are, answering with one of them gives that one; labels that look the same are one."""
+    answered = [classify(label, labels) for label in labels]
+    assert {one.label for one in answered} <= labels
+    assert [label_form(str(one.label)) for one in answered] == list(map(label_form, labels))
+    assert all(len(one.allowed) == len(set(map(label_form, labels))) for one in answered)
 
 
 async def test_all_ways_to_run_it_agree(selector: MetaExampleSelector) -> None:

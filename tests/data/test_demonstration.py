@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from metachain.data.demonstration import Demonstration, check_text
 from metachain.data.jsonl import read_answers, read_demonstrations
 from metachain.errors import DataError
+from metachain.normal_form import normal_form
 
 GOOD = {"institution": "st-marys", "input": "chest x-ray", "output": "0324"}
-STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip)
+STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(normal_form)
 
 
 def written(folder: Path, *records: Any) -> Path:
@@ -115,9 +116,10 @@ def test_metadata_that_json_has_no_word_for_is_refused() -> None:
 
 @given(STORABLE, STORABLE, STORABLE)
 def test_any_text_is_a_demonstration(institution: str, text: str, answer: str) -> None:
-    """Any text that is not blank and has no NUL makes a demonstration, unchanged."""
+    """Any text that shows something and has no NUL makes a demonstration; input and output stay unchanged."""
     one = Demonstration(institution, text, answer)
-    assert (one.institution, one.input, one.output) == (institution, text, answer)
+    assert (one.institution, one.input, one.output) == (normal_form(institution), text, answer)
+    assert Demonstration(one.institution, text, answer) == one
 
 
 @given(st.one_of(st.none(), st.integers(), st.binary(), st.lists(st.text())))

@@ -176,7 +176,7 @@ def test_a_posterior_comes_back_as_it_was_saved(
         prior = teach(library)
         save_prior(library, prior)
         library.add(made[-16:][:labels], share=EVERYONE)
-        library.list_answers("hospital 4", listed)
+        library.list_answers("hospital 4", listed, force=True)
         posterior = adapt(prior, library, "hospital 4")
         save_posterior(library, posterior)
         loaded = load_posterior(library, "hospital 4")

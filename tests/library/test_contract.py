@@ -31,7 +31,7 @@ MADE = [
     *hospitals(5, 16),
     *(replace(one, institution=f"wards of {one.institution}") for one in note_writers(2, 6)),
     Demonstration("Caf\u00e9", "composed", "x", "\u00e9", {"of": ["ü", None, 1e-300, {"b": 1, "a": True}]}),
-    Demonstration("Cafe\u0301", "decomposed", "x", "e\u0301"),
+    Demonstration("Cafe\u0301", "decomposed", "x", "e\u0302"),
     Demonstration("clinic", "quote ' and \" and \\ and %s and {input} and \t", "a\nb", "'; DROP TABLE outcomes; --"),
     Demonstration("Clinic", "عيادة 🏥 \u200f", "a\u2028b", "🏥", {"patient": "p 7", "nul": "\0", "half": "\ud83c"}),
     Demonstration("Z", "upper case comes first", "x"),

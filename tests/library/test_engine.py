@@ -115,7 +115,7 @@ def test_a_place_that_can_not_be_is_refused(tmp_path: Path) -> None:
         open_engine("postgresql+asyncpg://me:secret@localhost/hospitals")
 
 
-@pytest.mark.parametrize("name", [":memory:", "what?mode=ro", "100%41.db", "#1.db", "مستشفى.db", "🏥.db", "a b.db"])
+@pytest.mark.parametrize("name", ["what?mode=ro", "100%41.db", "#1.db", "مستشفى.db", "🏥.db", "a b.db"])
 def test_a_path_is_taken_literally(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Special characters of database addresses have no meaning in a path."""
     monkeypatch.chdir(tmp_path)

@@ -169,3 +169,16 @@ def test_a_demonstration_is_a_document_with_an_id_of_its_own() -> None:
     assert document_of(one).metadata == {"institution": "a", "output": "1", "id": "7"}
     with pytest.raises(DataError, match="'8' has 'input' in its metadata"):
         document_of(Demonstration("a", "x", "1", id="8", metadata={"input": "y"}))
+
+
+def test_an_institution_is_one_in_a_store_too(made: Made) -> None:
+    """Documents whose institution is padded are found under its name, and under its other spellings."""
+    if made is community_faiss:
+        pytest.skip("its filter compares byte by byte")
+    documents = [document_of(one) for one in GIVEN[:20]]
+    for one in documents[::2]:
+        one.metadata["institution"] = f"{one.metadata['institution']}\u00a0 "
+    stored = StoredDemonstrations(made(documents))
+    plain, spelled = (stored.nearest(QUERY, [name], 20) for name in ("h0", "h0 "))
+    assert plain == spelled
+    assert len(plain["h0"]) == 20

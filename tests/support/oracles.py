@@ -26,13 +26,14 @@ from metachain.learning.reply_profile import Profile, reply_profile
 from metachain.learning.transfer import SHARING_FLOOR, SHARING_WEIGHT
 from metachain.library.library import Library
 from metachain.library.sharing import EVERYONE
+from metachain.normal_form import normal_form
 
 briefly = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 rarely = settings(briefly, max_examples=5)
 SNARES = ["{input}", "{output}", "{", "}", "{{", "}}", "{0}", "{input!r}", "{{input}}", '{"icd": "I10"}', "%s", "$x"]
 SNARES += [r"\frac{a}{b}", "{% if %}", "{{#input}}", "\n", "human: ", "ai: ", "🩻", "مرحبا"]
 SIMPLE = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
-TEXTS = st.lists(st.sampled_from(SNARES) | SIMPLE, min_size=1, max_size=4).map("".join).filter(str.strip)
+TEXTS = st.lists(st.sampled_from(SNARES) | SIMPLE, min_size=1, max_size=4).map("".join).filter(normal_form)
 """Texts that break template languages."""
 STORABLE = TEXTS.filter(lambda text: "\0" not in text)
 """Such texts that a library accepts."""

@@ -111,6 +111,7 @@ def test_the_wheel_holds_every_package(wheel: Path) -> None:
         *ROOMS,
         "cli/shared",
         "learning/changes",
+        "library/joining",
         "learning/ridge",
         "library/database",
         "chains",

@@ -7,6 +7,7 @@ from sqlalchemy.exc import ArgumentError
 
 from metachain.errors import DataError
 from metachain.library.database.engine import Connections
+from metachain.library.database.places import file_place, is_address
 from metachain.library.database.postgresql import open_postgresql
 from metachain.library.database.sqlite import open_sqlite
 
@@ -18,12 +19,12 @@ SQLITE = b"SQLite format 3\0"
 
 def is_library(target: str | Path) -> bool:
     """True for an address, and for a file that begins like an SQLite file; False for a file of records."""
-    if "://" in str(target):
+    if is_address(str(target)):
         return True
     try:
-        with Path(target).open("rb") as file:
+        with file_place(target).path.open("rb") as file:
             return file.read(len(SQLITE)) == SQLITE
-    except OSError:
+    except (OSError, DataError):
         return False
 
 
@@ -39,12 +40,13 @@ def open_engine(target: str | Path, *, create: bool = True, connections: Connect
     """Open the SQLite file or the PostgreSQL database ``target``; make a library if none is there.
 
     An older schema is migrated. Raises NotFoundError (nothing there, and ``create`` is false), LibraryError (foreign,
-    corrupt or newer), StorageError (can't be made, reached or written), DataError (unknown kind of address).
+    corrupt or newer), StorageError (can't be made, reached or written), DataError (unknown kind of address;
+    ``places.file_place`` says which there are).
     """
     connections = connections or Connections()
-    kind, separator, _ = str(target).partition("://")
-    if not separator:
-        return open_sqlite(Path(target), create=create, connections=connections)
-    if kind.partition("+")[0] != "postgresql":
-        raise DataError(f"{kind}://…: a library is a path, or a database postgresql+psycopg://USER@HOST:PORT/DATABASE")
-    return open_postgresql(str(target), create=create, connections=connections)
+    kind = str(target).partition("://")[0]
+    if is_address(str(target)) and kind.partition("+")[0] == "postgresql":
+        return open_postgresql(str(target), create=create, connections=connections)
+    place = file_place(target)
+    making = create and place.makes
+    return open_sqlite(place.path, create=making, connections=connections, read_only=place.read_only)

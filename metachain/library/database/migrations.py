@@ -3,8 +3,11 @@
 Additions of each version: 1 demonstrations, embeddings, artifacts; 2 outcomes, revisions; 3 sharing rules, audit,
 receipts, and the hashes of texts and patients of demonstrations; 4 keys of a server's callers; 5 demonstrations with
 their vectors, for PostgreSQL to search; 6 origins of demonstrations, times of answers and scores, the chain of the
-audit, secrets.
+audit, secrets; 7 nothing, but names and ids are in their normal form, and what differed in form alone is one
+(``library.joining``). Of that the log and the audit tell.
 """
+
+import logging
 
 from sqlalchemy import Connection, Table, bindparam, inspect, select, text, update
 from sqlalchemy.schema import CreateColumn
@@ -12,14 +15,16 @@ from sqlalchemy.schema import CreateColumn
 from metachain.data.demonstration import patient_of
 from metachain.embedding.similarity import text_sha256
 from metachain.errors import LibraryError
-from metachain.library.audit_chain import chain_unchained
+from metachain.library.audit_chain import chain_unchained, note
 from metachain.library.database.bulk import batched
 from metachain.library.database.schema import SCHEMA_VERSION, demonstrations, outcomes, tables
+from metachain.library.joining import join_spellings
 from metachain.timestamps import now
 
 __all__ = ["migrate", "refuse_newer"]
 
 ROWS_AT_ONCE = 5000
+logger = logging.getLogger(__name__)
 
 
 def migrate(connection: Connection, version: int) -> None:
@@ -36,9 +41,18 @@ def migrate(connection: Connection, version: int) -> None:
     tables.create_all(connection)
     if version < 6:
         chain_unchained(connection)
+    if 0 < version < 7:
+        _join_spellings(connection)
     for table in tables.sorted_tables:
         for index in table.indexes:
             index.create(connection, checkfirst=True)
+
+
+def _join_spellings(connection: Connection) -> None:
+    if joined := join_spellings(connection):
+        note(connection, "migrated", detail=joined.facts())
+        again = "; what was learned is removed: metachain learn" if joined.removed else ""
+        logger.warning("names that look the same are one now: %s%s", joined, again)
 
 
 def refuse_newer(version: int, place: str) -> None:

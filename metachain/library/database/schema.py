@@ -43,7 +43,7 @@ __all__ = [
     "tables",
 ]
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """``migrations`` lists the additions of each version."""
 FLOAT32_BYTES = np.dtype(np.float32).itemsize
 

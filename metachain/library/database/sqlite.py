@@ -25,8 +25,11 @@ BUSY_SECONDS = 30
 """Time that a process waits for another one that writes, in seconds."""
 
 
-def open_sqlite(path: Path, *, create: bool, connections: Connections) -> Engine:
-    """Open a library file; make it if there is none and ``create`` is set. Raises the errors of ``open_engine``."""
+def open_sqlite(path: Path, *, create: bool, connections: Connections, read_only: bool = False) -> Engine:
+    """Open a library file; make it if there is none and ``create`` is set. Raises the errors of ``open_engine``.
+
+    ``read_only`` refuses every write.
+    """
     if path.is_dir():
         raise DataError(f"{path} is a folder; give the path of a library file, such as {path / 'hospitals.db'}")
     if not path.exists() and not create:
@@ -40,7 +43,7 @@ def open_sqlite(path: Path, *, create: bool, connections: Connections) -> Engine
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
     engine = create_engine(
         URL.create("sqlite", database=database),
-        creator=lambda: _connect(database, connections.statement_timeout or BUSY_SECONDS),
+        creator=lambda: _connect(database, connections.statement_timeout or BUSY_SECONDS, read_only=read_only),
         pool_size=connections.most,
         max_overflow=0,
         pool_timeout=connections.timeout,
@@ -80,13 +83,15 @@ class _Connection(sqlite3.Connection):
     opened: _ReadOnlyFile | None = None
 
 
-def _connect(database: str, busy_seconds: float) -> sqlite3.Connection:
+def _connect(database: str, busy_seconds: float, *, read_only: bool) -> sqlite3.Connection:
     path = Path(database)
     state = _ReadOnlyFile.of(path)
     if state is not None and state.log and not _beside(path, "-shm").exists():
         raise sqlite3.OperationalError(f"the write-ahead log of {path.name} can't be read in a read-only folder")
     # "immutable" ignores the write-ahead log, and with it keys and sharing rules that were revoked.
-    options = "" if state is None else "?mode=ro" if state.log else "?mode=ro&immutable=1"
+    options = (
+        ("?mode=ro" if read_only else "") if state is None else "?mode=ro" if state.log else "?mode=ro&immutable=1"
+    )
     connection = sqlite3.connect(
         f"{path.as_uri()}{options}",
         uri=True,

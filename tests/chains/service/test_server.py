@@ -614,3 +614,22 @@ def test_limits_are_above_nothing(limit: str) -> None:
     for wrong in (0, -1, float("nan"), float("inf")):
         with pytest.raises(DataError, match=limit):
             replace(Limits(), **{limit: wrong})
+
+
+@pytest.mark.parametrize("spelled", ["new ", "n\u200bew", "\u00a0new"])
+def test_an_institution_in_another_form_is_the_same(asked: Served, spelled: str) -> None:
+    """A body may name the key's own institution in any spelling, and an administrator any institution."""
+    for who in ("new", "admin"):
+        headers = {"X-Institution": " new "} if who == "admin" else {}
+        body = {"input": {"input": QUERY, "institution": spelled}}
+        answered = asked.ask(who, "/classify/invoke", body, headers=headers)
+        assert answered.status_code == 200, answered.text
+
+
+def test_a_list_of_unknown_answers_is_refused(served: Served) -> None:
+    """A list of which no answer is known stores nothing, not even the examples, unless it is forced."""
+    body = {"examples": [{"input": QUERY, "output": "code 1"}], "answers": ["1,chest", "2,knee"]}
+    refused = served.ask("new", "/adapt", body)
+    assert (refused.status_code, "none known: is it a CSV" in refused.text) == (422, True)
+    assert "new" not in served.library.counts()
+    assert served.ask("new", "/adapt", {**body, "force": True}).status_code == 200
