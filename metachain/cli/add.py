@@ -67,7 +67,7 @@ def add(
         if target.resolve() in (data.resolve(), Path(library).resolve()):
             raise DataError(f"--rejected would overwrite {target}, which is read; name another file")
         with cli.working() as progress:
-            rows = libraries.file_rows(data, format or None, columns, institution or None, progress)
+            rows = libraries.file_rows(data, institution or None, progress, format=format or None, columns=columns)
             with libraries.Library.open(library, gate=gate) as opened:
                 found = libraries.ingest(
                     opened,
