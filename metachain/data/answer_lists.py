@@ -32,7 +32,7 @@ def answers_of_file(path: Path, reading: Reading, found: Findings) -> list[str]:
     found.path, found.format, found.encoding, found.packed = path, look.format, look.encoding, look.packed
     if look.format in ("parquet", "excel", "dataset"):
         return _checked(path, _of_table(path, reading, found))
-    lines = _lines(path, look.encoding)
+    lines: Sequence[tuple[int, str]] = _lines(path, look.encoding)
     if not lines:
         raise DataError(f"{path} is empty: expected one answer a line")
     if look.format in ("json", "jsonl") and lines[0][1][:1] in ("{", "["):

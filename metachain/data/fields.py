@@ -10,7 +10,7 @@ from typing import Any
 from metachain.data.columns import check_columns, is_field, missing_columns, record_from_cells, rename_fields
 from metachain.data.paths import Getter, condition, first_name, getter
 from metachain.data.reading import Findings, Reading
-from metachain.data.templates import Template, exploded, folded, templates
+from metachain.data.templates import Template, exploded, folded, nested_path, templates
 from metachain.errors import DataError
 
 __all__ = ["Fields", "ObjectMap", "TableMap"]
@@ -212,9 +212,10 @@ class Fields:
     ) -> ObjectMap:
         """The way for JSON objects such as the first one; ``known`` is the template of the document that holds them."""
         reading, constants = self.reading, constants or {}
+        columns = {ours: nested_path(theirs, first) or theirs for ours, theirs in reading.columns.items()}
         wanted = [one for one in reading.required if one != "institution" or reading.institution is None]
-        plain = {ours: theirs for ours, theirs in reading.columns.items() if first_name(theirs) == theirs}
-        paths = {ours: theirs for ours, theirs in reading.columns.items() if ours not in plain}
+        plain = {ours: theirs for ours, theirs in columns.items() if first_name(theirs) == theirs}
+        paths = {ours: theirs for ours, theirs in columns.items() if ours not in plain}
         paths |= {ours: theirs for ours, theirs in plain.items() if theirs in constants and theirs not in first}
         plain = {ours: theirs for ours, theirs in plain.items() if ours not in paths}
         family: list[Template] = []
@@ -226,7 +227,7 @@ class Fields:
                 family = [one for one in every if one.signs and (of_bundle or _kin(one, best))]
                 self.found.template = (known.title if known else "") or (best.title if best else "")
         named = paths if not family else {**plain, **paths}
-        self.found.chosen = dict(reading.columns)
+        self.found.chosen = dict(columns)
         if family and (best := next((one for one in family if one.fits(first)), None)):
             self.found.chosen = {ours: several[0] for ours, several in best.columns.items()} | self.found.chosen
         where = [(get, test) for _, get, test in _conditions(reading.where, tuple(first))]

@@ -45,9 +45,10 @@ def read_inputs(path: str | Path, found: Findings | None = None, **options: Unpa
 def read_answers(path: str | Path, found: Findings | None = None, **options: Unpack[ReadingOptions]) -> list[str]:
     """Read a list of answers: a text with one on each line, or a table with a column of them, in order.
 
-    In a text, blank lines, surrounding white space and quotation marks, and comments (``# …``) at its top are ignored. A table is
-    told by its content; the column is ``columns["output"]`` or the one that looks like codes. Raises DataError that
-    names the file and the first five bad lines, or says that the file is empty, or that no column looks like codes.
+    In a text, blank lines, surrounding white space and quotation marks, and comments (``# …``) at its top are ignored.
+    A table is told by its content; the column is ``columns["output"]`` or the one that looks like codes. Raises
+    DataError that names the file and the first five bad lines, or says that the file is empty, or that no column looks
+    like codes.
     """
     return answers_of_file(Path(path), Reading(required=("output",), **options), found or Findings())
 

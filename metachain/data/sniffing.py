@@ -3,6 +3,7 @@
 import io
 import json
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -134,7 +135,8 @@ def _is_table(lines: list[str], path: Path) -> bool:
         return True
     if path.suffix.lower() in (".jsonl", ".ndjson", ".json") and len(lines) < 2:
         return False
-    counts = {one: [line.count(one) for line in lines[:20]] for one in DELIMITERS}
-    alike = [one for one, several in counts.items() if several[0] and several.count(several[0]) * 2 > len(several)]
+    head = lines[:40]
+    counts = {one: Counter(n for line in head if (n := line.count(one))).most_common(1) for one in DELIMITERS}
+    alike = any(several and several[0][1] * 2 >= len(head) and several[0][1] > 1 for several in counts.values())
     known = {name.strip().strip('"').lower() for one in DELIMITERS for name in lines[0].split(one)} & KNOWN_FIELDS
-    return (bool(alike) and (len(lines) > 1 or bool(known))) or bool(known)
+    return alike or bool(known)

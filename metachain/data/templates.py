@@ -11,7 +11,7 @@ from typing import Any
 from metachain.data.paths import getter
 from metachain.errors import DataError
 
-__all__ = ["Template", "exploded", "folded", "is_known_record", "templates"]
+__all__ = ["Template", "exploded", "folded", "is_known_record", "nested_path", "templates"]
 
 BUILT_IN = Path(__file__).with_name("templates.toml")
 KNOWN = {"title", "document", "records", "signs", "each", "lists", "where", "columns"}
@@ -75,6 +75,17 @@ def folded(template: Template, names: Sequence[str]) -> dict[str, list[dict[str,
         every = [{ours: theirs.replace("{n}", str(number)) for ours, theirs in fields.items()} for number in numbers]
         found[name] = [one for one in every if held.issuperset(one.values())]
     return found
+
+
+def nested_path(column: str, record: Mapping[str, Any]) -> str:
+    """Path into a record of a column that is numbered in a table of the same format, such as ``code|1``; or ""."""
+    for template in templates():
+        for name, fields in template.lists.items():
+            for ours, theirs in fields.items():
+                found = re.fullmatch(re.escape(theirs).replace(r"\{n\}", r"(\d+)"), column)
+                if found and name in record:
+                    return f"{name}.{int(found[1]) - 1}.{ours}"
+    return ""
 
 
 def exploded(template: Template, record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
