@@ -222,6 +222,7 @@ class Fields:
         if any(one not in first and one not in reading.columns for one in wanted):
             every = templates(reading.template)
             best = next((one for one in every if one.fits(first)), None)
+            best = best or next((one for one in every if one.fits_kind(first)), None)
             of_bundle = known is not None and not known.columns
             if best or of_bundle:
                 family = [one for one in every if one.signs and (of_bundle or _kin(one, best))]

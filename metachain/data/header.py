@@ -67,7 +67,7 @@ def find_header(tables: dict[str, Sequence[tuple[int, int, Cells]]], fields: Fie
                     continue
                 names = [name.strip() for name in cells]
                 if way := make(names, [above for _, _, above in rows[:place]]):
-                    fitting.append((_fit(rows[place:]), -len(fitting), Header(first, last, names, way, delimiter)))
+                    fitting.append((_fit(rows[place:]), len(names), Header(first, last, names, way, delimiter)))
                     break
         if fitting:
             return max(fitting, key=lambda one: one[:2])[2]

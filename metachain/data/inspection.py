@@ -131,7 +131,8 @@ def _names(path: Path, reading: Reading) -> list[str]:
             continue
         names = [name for name in seen.names if name.strip()]
         if seen.format in ("json", "jsonl"):
-            return [*names, *_paths(seen.first or {})]
+            first = seen.first or {}
+            return [*(name for name in names if not isinstance(first.get(name), (dict, list))), *_paths(first)]
         if {"input", "output"} <= set(likely_columns(names)):
             return names
         best = best or names

@@ -107,7 +107,7 @@ def _place(document: Mapping[str, Any], fields: Fields, path: Path) -> _Place:
     if template:
         return _Place(template.records, template, constants)
     wanted = [fields.reading.columns.get(one, one) for one in fields.reading.required if one != "institution"]
-    if all(one in document for one in wanted) or any(one.fits(document) for one in templates(fields.reading.template)):
+    if (wanted and all(one in document for one in wanted)) or any(one.fits(document) for one in templates(fields.reading.template)):
         return _Place("")
     lists = [name for name, value in document.items() if isinstance(value, list) and _of_objects(value)]
     if len(lists) > 1:

@@ -106,12 +106,20 @@ def _json_format(lines: list[str], whole: bool, text: str, records: str) -> str:
         value = json.loads(first)
     if len(lines) == 1:
         return _single_line_format(first, value, records)
-    if value is not None or (lines[1].lstrip()[0] in "{[" and first[0] == "{" and len(first) > 1):
+    if value is not None or (first[0] == "{" and len(first) > 1 and _mostly_objects(lines[1:9])):
         return "jsonl"
     inner = first[1:].lstrip()[:1]
     if first[0] == "{":
         return "json" if inner in ("", '"', "}") else ""
     return "json" if inner in ("", "{", "[", '"', "]") else ""
+
+
+def _mostly_objects(lines: list[str]) -> bool:
+    good = 0
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            good += isinstance(json.loads(line), dict)
+    return good * 2 >= len(lines)
 
 
 def _single_line_format(first: str, value: Any, records: str) -> str:

@@ -39,6 +39,10 @@ class Template:
         """True for a record of this format; for a table, give its columns as keys."""
         return bool(self.signs) and all(_has(record, sign) for sign in self.signs)
 
+    def fits_kind(self, record: Mapping[str, Any]) -> bool:
+        """True for a record that has the fields of this format, though with other values: of another kind."""
+        return any("=" in sign for sign in self.signs) and all(sign.partition("=")[0] in record for sign in self.signs)
+
 
 def templates(chosen: str = "") -> tuple[Template, ...]:
     """The built-in templates; only one of them by its name, those of a file by its path, or none (``none``).
