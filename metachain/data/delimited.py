@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -24,6 +24,8 @@ DELIMITERS = ",;\t|"
 SAMPLE_LINES = 200
 SAMPLE_CHARACTERS = 4 * 2**20
 """First lines in which the delimiter and the header are looked for."""
+MOST_LINES = 100
+"""Lines that follow a bad row and may belong to it."""
 BACKSLASH = re.compile(r'\\([\\"])')
 
 
@@ -112,6 +114,8 @@ class _Table:
     escapes: bool
     places: dict[str, int] = field(default_factory=dict)
     last_asked: int = 0
+    before: int = 0
+    """Lines before those that the reader counts."""
 
     def __post_init__(self) -> None:
         names = list(self.header.names)
@@ -120,33 +124,33 @@ class _Table:
 
     def rows(self, lines: Iterator[str]) -> Iterator[Row]:
         """Rows of the lines, which begin after the header."""
-        taken: list[str] = []
-        given = map(_unescaped, _noted(lines, taken)) if self.escapes else _noted(lines, taken)
-        before = self.header.last_line
+        taken = _Lines(lines)
+        given = map(_unescaped, taken) if self.escapes else taken
+        self.before = self.header.last_line
         reader = csv.reader(given, delimiter=self.header.delimiter, strict=True)
         while True:
-            taken.clear()
-            number = before + reader.line_num + 1
+            taken.held.clear()
+            number = self.before + reader.line_num + 1
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                raw = "".join(taken)
-                bad = Row(number, None, _reason(error, number, before + reader.line_num), raw)
-                yield from self._again(bad) if '\\"' in raw else [bad]
+                bad = Row(number, None, _reason(error, number, self.before + reader.line_num), "".join(taken.held))
+                yield from self._again(bad, taken)
                 continue
             if any(map(str.strip, cells)):
-                yield from self._row(number, cells, "".join(taken))
+                yield from self._row(number, cells, taken)
 
-    def _row(self, number: int, cells: Sequence[str], raw: str) -> Iterator[Row]:
+    def _row(self, number: int, cells: Sequence[str], taken: "_Lines") -> Iterator[Row]:
+        raw = "".join(taken.held)
         if reason := encoding_error(raw):
             yield Row(number, None, reason, raw)
             return
         width = len(self.header.names)
         if len(cells) != width and not self._fits(cells, width):
             bad = Row(number, None, f"{len(cells)} fields, but the header names {width}", raw)
-            yield from self._again(bad) if '\\"' in raw else [bad]
+            yield from self._again(bad, taken)
             return
         yield from self._record(number, cells, raw)
 
@@ -165,28 +169,55 @@ class _Table:
         """True for a row with blank fields too many, or without fields at its end that nobody asked for."""
         return self.last_asked < len(cells) if len(cells) < width else not any(map(str.strip, cells[width:]))
 
-    def _again(self, bad: Row) -> Iterator[Row]:
+    def _again(self, bad: Row, taken: "_Lines") -> Iterator[Row]:
         """The rows of a text that can't be read as it is, read with backslashes as escapes; or the bad row."""
-        lines = bad.raw.splitlines(keepends=True)
-        reader = csv.reader(map(_unescaped, lines), delimiter=self.header.delimiter, strict=True)
-        found: list[tuple[int, list[str]]] = []
-        try:
-            for cells in reader:
-                found.append((bad.number + len(found), cells))
-        except csv.Error:
-            found = []
-        if not found or any(len(cells) != len(self.header.names) for _, cells in found):
+        if '\\"' not in bad.raw:
             yield bad
             return
+        own = len(taken.held)
+        reader = csv.reader(map(_unescaped, taken.again(MOST_LINES)), delimiter=self.header.delimiter, strict=True)
+        found: list[tuple[int, list[str]]] = []
+        try:
+            while reader.line_num < own:
+                found.append((bad.number + reader.line_num, next(reader)))
+        except (csv.Error, StopIteration):
+            found = []
+        if not found or any(len(cells) != len(self.header.names) for _, cells in found):
+            taken.give_back(own)
+            yield bad
+            return
+        self.before += len(taken.held) - own
+        raw = "".join(taken.held)
         for number, cells in found:
-            yield from self._record(number, cells, bad.raw)
+            yield from self._record(number, cells, raw)
 
 
-def _noted(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
-    """The lines; each is appended to ``taken``, which holds the lines of the current row."""
-    for line in lines:
-        taken.append(line)
-        yield line
+class _Lines:
+    """Lines of a file; those of the current row are held, and may be read again or given back."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.lines = lines
+        self.held: list[str] = []
+        self.waiting: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self.waiting.pop() if self.waiting else next(self.lines)
+        self.held.append(line)
+        return line
+
+    def again(self, more: int) -> Iterator[str]:
+        """The held lines, and some that follow."""
+        yield from list(self.held)
+        for _, line in zip(range(more), self, strict=False):
+            yield line
+
+    def give_back(self, count: int) -> None:
+        """Keep the first lines that are held; the others are read again."""
+        self.waiting += reversed(self.held[count:])
+        del self.held[count:]
 
 
 def _reason(error: csv.Error, first: int, last: int) -> str:

@@ -66,6 +66,12 @@ class TableMap:
         return cell
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    getters: Mapping[str, Getter]
+    conditions: Sequence[tuple[Getter, Callable[[Any], bool]]]
+
+
 @dataclass(slots=True)
 class ObjectMap:
     """The way from a JSON object to our records."""
@@ -80,6 +86,7 @@ class ObjectMap:
     reads_output: bool = False
     """True where the template's output is not used, so that its conditions are not either."""
     constants: Mapping[str, Any] = field(default_factory=dict)
+    compiled: dict[str, _Compiled] = field(default_factory=dict)
 
     def records(self, given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Records of an object: one, several where a template divides it, or none where it is left out."""
@@ -91,21 +98,26 @@ class ObjectMap:
             return
         for part in exploded(template, given) if template else [given]:
             source = {**self.constants, **part} if self.constants else part
-            if all(test(get(source)) for get, test in self._conditions(template)):
+            if all(test(get(source)) for get, test in self._of(template).conditions):
                 yield self._cleaned(self._record(source, part, template))
             else:
                 self.found.left_out += 1
 
-    def _conditions(self, template: Template | None) -> Sequence[tuple[Getter, Callable[[Any], bool]]]:
-        if template is None or self.reads_output or not template.where:
-            return self.conditions
-        return [*self.conditions, *((get, test) for _, get, test in _conditions(template.where, ()))]
+    def _of(self, template: Template | None) -> _Compiled:
+        """Getters and conditions for records of a template; compiled once."""
+        name = template.name if template else ""
+        if name not in self.compiled:
+            own = [] if template is None or self.reads_output else _conditions(template.where, ())
+            tests = [*self.conditions, *((get, test) for _, get, test in own)]
+            paths = template.columns if template else {}
+            self.compiled[name] = _Compiled({ours: _alternatives(several) for ours, several in paths.items()}, tests)
+        return self.compiled[name]
 
     def _record(self, source: Mapping[str, Any], part: Mapping[str, Any], template: Template | None) -> dict[str, Any]:
         if template is None:
             record = rename_fields(part, self.columns) if self.columns else dict(part)
         else:
-            taken = {ours: _alternatives(paths)(source) for ours, paths in template.columns.items()}
+            taken = {ours: get(source) for ours, get in self._of(template).getters.items()}
             record = {ours: value for ours, value in taken.items() if value is not None}
             if self.institution is not None:
                 record.pop("institution", None)

@@ -11,6 +11,7 @@ from typing import Any
 import ijson
 
 from metachain.data.fields import Fields
+from metachain.data.paths import first_name
 from metachain.data.rows import Row
 from metachain.data.templates import Template, templates
 from metachain.data.text_files import open_bytes, open_text
@@ -107,7 +108,9 @@ def _place(document: Mapping[str, Any], fields: Fields, path: Path) -> _Place:
     if template:
         return _Place(template.records, template, constants)
     wanted = [fields.reading.columns.get(one, one) for one in fields.reading.required if one != "institution"]
-    if (wanted and all(one in document for one in wanted)) or any(one.fits(document) for one in templates(fields.reading.template)):
+    if (wanted and all(first_name(one) in document for one in wanted)) or any(
+        one.fits(document) for one in templates(fields.reading.template)
+    ):
         return _Place("")
     lists = [name for name, value in document.items() if isinstance(value, list) and _of_objects(value)]
     if len(lists) > 1:

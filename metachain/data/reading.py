@@ -56,7 +56,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Findings:
-    """What was found in a file; complete when its last row was read."""
+    """Facts that were found in a file; complete when its last row was read."""
 
     path: Path | None = None
     format: str = ""
