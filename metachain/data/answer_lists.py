@@ -48,7 +48,7 @@ def answers_of_file(path: Path, reading: Reading, found: Findings) -> list[str]:
 
 def _lines(path: Path, encoding: str) -> list[tuple[int, str]]:
     """Lines that are not blank, stripped, with their numbers from 1."""
-    with open_text(path, silent, newline="\n", encoding=encoding) as file:
+    with open_text(path, silent, newline="", encoding=encoding) as file:
         found = [(number, line.strip()) for number, line in enumerate(file, start=1) if line.strip()]
     for number, line in found:
         if reason := encoding_error(line):
@@ -70,9 +70,9 @@ def _delimiter(lines: Sequence[str]) -> str:
     if len(lines) < 2:
         return ""
     for delimiter in "\t;|,":
-        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+        rows = _parsed(lines, delimiter)
         widths = [len(row) for row in rows]
-        if min(widths) < 2:
+        if min(widths, default=0) < 2:
             continue
         headed = any(_plain(cell) in HEADINGS for cell in rows[0])
         columns = [[row[place].strip() for row in rows[1:]] for place in range(min(widths))]
@@ -82,6 +82,14 @@ def _delimiter(lines: Sequence[str]) -> str:
         ):
             return delimiter
     return ""
+
+
+def _parsed(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    """Rows of the lines; none if they are no table."""
+    try:
+        return [row for row in csv.reader(lines, delimiter=delimiter) if row]
+    except csv.Error:
+        return []
 
 
 def _plain(name: str) -> str:
@@ -98,7 +106,9 @@ def _of_cells(
     path: Path, lines: Sequence[str], delimiter: str, reading: Reading, found: Findings
 ) -> list[tuple[int, str]]:
     """Answers of a CSV, with a header or without."""
-    rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+    rows = _parsed(lines, delimiter)
+    if not rows:
+        return _of_table(path, reading, found)
     names = [name.strip() for name in rows[0]]
     if reading.columns or any(_plain(name) in HEADINGS for name in names) or not _codes_in(rows):
         return _of_table(path, reading, found)

@@ -19,6 +19,9 @@ METADATA = "metadata."
 EMPTY: Mapping[str, str] = {}
 LISTED = 5
 """Maximum number of names that a message lists."""
+COMPARED = 4000
+LONGEST_NAME = 100
+"""Number of columns, and the length of their names, that are compared with a missing one."""
 LIKELY = {
     "output": (
         "output", "revenue code", "rev code", "revcode", "code", "label", "answer", "target", "category", "class",
@@ -129,8 +132,8 @@ def quoted(text: str) -> str:
 
 
 def _nearest(name: str, names: Sequence[str]) -> list[str]:
-    lower = {one.lower(): one for one in reversed(names[:5000])}
-    close = [lower[one] for one in get_close_matches(name.lower(), lower, LISTED, 0.6)]
+    lower = {one.lower(): one for one in reversed(names[:COMPARED]) if len(one) <= LONGEST_NAME}
+    close = [lower[one] for one in get_close_matches(name.lower()[:LONGEST_NAME], lower, LISTED, 0.6)]
     within = [one for one in names if name.lower() in one.lower()] if len(name) > 2 else []
     return list(dict.fromkeys([*close, *within]))[:LISTED]
 

@@ -19,7 +19,6 @@ SINGLE_BYTES = ("cp1252", "mac_roman", "cp1250")
 """Encodings of Western and Central European files that are told apart; the first where nothing speaks for another."""
 SAMPLE = 2**20
 """Bytes with accents that are looked at to tell encodings apart."""
-NOT_ASCII = re.compile(rb"[^\n\r]*[\x80-\xff][^\n\r]*")
 UTF8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 HIGH = re.compile(rb"[\x80-\xff]")
 IN_A_WORD = re.compile(r"(?<=[^\W\d_])[^\x00-\x7f](?=[^\W\d_])")
@@ -54,9 +53,10 @@ def detected_encoding(chunks: Iterable[bytes]) -> str:
         spelt = sum(map(len, UTF8_CHARACTER.findall(whole)))
         good, bad = good + spelt, bad + high - spelt
         if high and held < SAMPLE:
-            for line in NOT_ASCII.findall(whole)[:2000]:
-                lines.append(line)
-                held += len(line)
+            for line in whole.splitlines():
+                if not line.isascii() and held < SAMPLE:
+                    lines.append(line)
+                    held += len(line)
     bad += len(rest)
     if not bad or good > bad:
         return "utf-8"

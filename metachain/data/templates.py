@@ -51,7 +51,7 @@ def templates(chosen: str = "") -> tuple[Template, ...]:
     """
     if chosen == "none":
         return ()
-    built_in = _read(BUILT_IN)
+    built_in = _built_in()
     if not chosen:
         return built_in
     named = tuple(one for one in built_in if one.name == chosen)
@@ -102,6 +102,10 @@ def exploded(template: Template, record: Mapping[str, Any]) -> list[Mapping[str,
 
 
 @cache
+def _built_in() -> tuple[Template, ...]:
+    return _read(BUILT_IN)
+
+
 def _read(path: Path) -> tuple[Template, ...]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
