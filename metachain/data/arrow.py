@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from metachain.data.columns import EMPTY, columns_complaint, missing_columns
-from metachain.data.fields import Fields, TableMap
+from metachain.data.fields import Fields
 from metachain.data.reading import Findings, Reading
+from metachain.data.record_maps import TableMap
 from metachain.data.rows import Row
 from metachain.errors import DataError
 from metachain.progress import Progress, silent

@@ -1,142 +1,24 @@
-"""From a row as a file has it to a record with our field names: columns, paths, conditions, absent values."""
+"""The choice of the way to our records: by columns, paths or a template."""
 
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from metachain.data.columns import check_columns, is_field, missing_columns, record_from_cells, rename_fields
-from metachain.data.paths import Getter, condition, first_name, getter
+from metachain.data.columns import check_columns, is_field, missing_columns
+from metachain.data.paths import Getter, first_name, getter
 from metachain.data.reading import Findings, Reading
-from metachain.data.templates import Template, exploded, folded, nested_path, templates
+from metachain.data.record_maps import ObjectMap, TableMap, alternatives, conditions_of
+from metachain.data.templates import Template, folded, nested_path, templates
 from metachain.errors import DataError
 
-__all__ = ["Fields", "ObjectMap", "TableMap"]
+__all__ = ["Fields"]
 
 UNMISTAKABLE = frozenset({"nan", "NaN", "NAN", "-nan", "-NaN", "<NA>", "NaT", "(null)", "\\N", "1.#QNAN", "-1.#IND"})
 ERRORS = frozenset({"#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"})
 ABSENT_IN_TABLES = UNMISTAKABLE | ERRORS | {"None", "NULL", "null", "Null"}
 """Cells that are absent values; None and NULL are words in JSON, which has a null of its own."""
 ABSENT_IN_JSON = UNMISTAKABLE | ERRORS
-FORMULA = re.compile(r'\s*="((?:[^"]|"")*)"\s*')
 TYPE = "|type"
-
-
-@dataclass(slots=True)
-class TableMap:
-    """The way from a table's row to our record. ``needed`` columns are read, and no others."""
-
-    needed: Sequence[str]
-    asked: Sequence[str]
-    """Columns that a row must be long enough to have."""
-    plain: Mapping[str, str]
-    """Our fields that are a column as it is."""
-    getters: Mapping[str, Getter]
-    conditions: Sequence[tuple[Getter, Callable[[Any], bool]]]
-    absent: frozenset[str]
-    found: Findings
-    lists: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
-
-    def record(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Record of a row, given its needed cells; None for a row left out. Raises DataError for bad metadata."""
-        if self.found.first is None:
-            self.found.first = dict(values)
-        if self.lists:
-            values = {**values, **{name: _filled(columns, values) for name, columns in self.lists.items()}}
-        if not all(test(get(values)) for get, test in self.conditions):
-            self.found.left_out += 1
-            return None
-        if self.found.systems_column and (system := values.get(self.found.systems_column)):
-            self.found.systems[str(system)[:20]] += 1
-        cells = {ours: self._cell(values.get(theirs)) for ours, theirs in self.plain.items()}
-        for ours, get in self.getters.items():
-            cells[ours] = self._cell(get(values))
-        return record_from_cells(cells)
-
-    def _cell(self, cell: Any) -> Any:
-        if type(cell) is not str:
-            return cell
-        if "=" in cell and (formula := FORMULA.fullmatch(cell)):
-            cell = formula[1].replace('""', '"')
-        if cell in self.absent or cell.strip() in self.absent:
-            self.found.absent[cell.strip()] += 1
-            return None
-        return cell
-
-
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    getters: Mapping[str, Getter]
-    conditions: Sequence[tuple[Getter, Callable[[Any], bool]]]
-
-
-@dataclass(slots=True)
-class ObjectMap:
-    """The way from a JSON object to our records."""
-
-    columns: Mapping[str, str]
-    getters: Mapping[str, Getter]
-    conditions: Sequence[tuple[Getter, Callable[[Any], bool]]]
-    absent: frozenset[str]
-    found: Findings
-    family: Sequence[Template] = ()
-    institution: str | None = None
-    reads_output: bool = False
-    """True where the template's output is not used, so that its conditions are not either."""
-    constants: Mapping[str, Any] = field(default_factory=dict)
-    compiled: dict[str, _Compiled] = field(default_factory=dict)
-
-    def records(self, given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Records of an object: one, several where a template divides it, or none where it is left out."""
-        if self.found.first is None:
-            self.found.first, self.found.names = given, self.found.names or tuple(given)
-        template = next((one for one in self.family if one.fits(given)), None)
-        if self.family and template is None:
-            self.found.left_out += 1
-            return
-        for part in exploded(template, given) if template else [given]:
-            source = {**self.constants, **part} if self.constants else part
-            if all(test(get(source)) for get, test in self._of(template).conditions):
-                yield self._cleaned(self._record(source, part, template))
-            else:
-                self.found.left_out += 1
-
-    def _of(self, template: Template | None) -> _Compiled:
-        """Getters and conditions for records of a template; compiled once."""
-        name = template.name if template else ""
-        if name not in self.compiled:
-            own = [] if template is None or self.reads_output else _conditions(template.where, ())
-            tests = [*self.conditions, *((get, test) for _, get, test in own)]
-            paths = template.columns if template else {}
-            self.compiled[name] = _Compiled({ours: _alternatives(several) for ours, several in paths.items()}, tests)
-        return self.compiled[name]
-
-    def _record(self, source: Mapping[str, Any], part: Mapping[str, Any], template: Template | None) -> dict[str, Any]:
-        if template is None:
-            record = rename_fields(part, self.columns) if self.columns else dict(part)
-        else:
-            taken = {ours: get(source) for ours, get in self._of(template).getters.items()}
-            record = {ours: value for ours, value in taken.items() if value is not None}
-            if self.institution is not None:
-                record.pop("institution", None)
-        for ours, get in self.getters.items():
-            if (value := get(source)) is not None and (template or ours not in record):
-                record[ours] = value
-        return record if not self.getters else rename_fields(record, {})
-
-    def _cleaned(self, record: dict[str, Any]) -> dict[str, Any]:
-        output = record.get("output")
-        if isinstance(output, dict) and output:
-            with suppress(TypeError, ValueError, RecursionError):
-                record["output"] = json.dumps(output, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        for name in ("institution", "input", "output", "id"):
-            value = record.get(name)
-            if type(value) is str and value.strip() in self.absent:
-                self.found.absent[value.strip()] += 1
-                del record[name]
-        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +30,7 @@ class Fields:
 
     def __post_init__(self) -> None:
         check_columns(self.reading.columns)
-        _conditions(self.reading.where, ())
+        conditions_of(self.reading.where, ())
 
     def of_table(self, names: Sequence[str], above: Sequence[Sequence[str]] = ()) -> TableMap | None:
         """The way for a table with these columns, if it has all that are needed. Raises DataError for doubled ones."""
@@ -160,7 +42,7 @@ class Fields:
             else:
                 wanted[ours] = theirs
         required = [one for one in reading.required if one not in paths]
-        where = _conditions(reading.where, names)
+        where = conditions_of(reading.where, names)
         constants = _constants(above)
         wanted = {ours: theirs for ours, theirs in wanted.items() if theirs in names or theirs not in constants}
         fixed = {ours: theirs for ours, theirs in reading.columns.items() if ours not in wanted and ours not in paths}
@@ -203,14 +85,14 @@ class Fields:
         absent = [ours for ours in reading.required if not paths.get(ours)]
         if [ours for ours in absent if ours != "institution" or reading.institution is None]:
             return None
-        where = _conditions([*reading.where, *([] if "output" in reading.columns else template.where)], names)
+        where = conditions_of([*reading.where, *([] if "output" in reading.columns else template.where)], names)
         columns = [_column(one, names) for several in paths.values() for one in several]
         columns += [_column(path, names) for path, _, _ in where]
         columns += [column for several in lists.values() for one in several for column in one.values()]
         needed = tuple(dict.fromkeys(one for one in columns if one in known))
         getters = {
             ours: _constant(constants[several[0]]) if several[0] not in known and several[0] in constants
-            else _alternatives(several)
+            else alternatives(several)
             for ours, several in paths.items() if several
         }  # fmt: skip
         self.found.template = template.title
@@ -243,7 +125,7 @@ class Fields:
         self.found.chosen = dict(columns)
         if family and (best := next((one for one in family if one.fits(first)), None)):
             self.found.chosen = {ours: several[0] for ours, several in best.columns.items()} | self.found.chosen
-        where = [(get, test) for _, get, test in _conditions(reading.where, tuple(first))]
+        where = [(get, test) for _, get, test in conditions_of(reading.where, tuple(first))]
         getters = {ours: getter(path) for ours, path in named.items()}
         return ObjectMap(
             plain, getters, where, self._absent(False), self.found, family, reading.institution,
@@ -260,11 +142,6 @@ def _kin(one: Template, best: Template | None) -> bool:
     return best is not None and (one is best or (one.title == best.title and one.title != one.name))
 
 
-def _conditions(texts: Sequence[str], names: Sequence[str]) -> list[tuple[str, Getter, Callable[[Any], bool]]]:
-    read = [condition(text, names) for text in texts]
-    return [(path, getter(path), test) for path, test in read]
-
-
 def _column(path: str, names: Sequence[str]) -> str:
     return path if path in names else first_name(path)
 
@@ -273,30 +150,8 @@ def _unknown(where: Sequence[tuple[str, Getter, Any]], names: Sequence[str]) -> 
     return [path for path, _, _ in where if _column(path, names) not in names]
 
 
-def _alternatives(paths: Sequence[str]) -> Getter:
-    """The first of several paths that holds something; a list of one text is that text."""
-    getters = [getter(path) for path in paths]
-
-    def get(record: Mapping[str, Any]) -> Any:
-        for one in getters:
-            value = one(record)
-            if isinstance(value, list) and value and isinstance(value[0], str):
-                value = value[0]
-            if isinstance(value, list):
-                value = next((part["text"] for part in value if isinstance(part, Mapping) and "text" in part), None)
-            if value is not None and value != "":
-                return value
-        return None
-
-    return get
-
-
 def _constant(value: Any) -> Getter:
     return lambda record: value
-
-
-def _filled(columns: Sequence[Mapping[str, str]], values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{ours: values.get(theirs) for ours, theirs in one.items()} for one in columns]
 
 
 def _constants(above: Sequence[Sequence[str]]) -> dict[str, str]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metachain.data.columns import columns_complaint, missing_columns
-from metachain.data.fields import Fields, TableMap
+from metachain.data.fields import Fields
+from metachain.data.record_maps import TableMap
 from metachain.errors import DataError
 
 __all__ = ["Header", "delimiter_line", "find_header", "rows_of"]
