@@ -98,13 +98,19 @@ def _of_format(path: Path, kind: str, reading: Reading, progress: Progress, foun
 
 def _objects(rows: Iterator[Row], fields: Fields) -> Iterator[Row]:
     """Rows of JSON Lines with our field names; the first object says which template they follow."""
-    way = None
+    way, plain = None, False
     for row in rows:
         if row.record is None:
             yield row
             continue
         if way is None:
             way = fields.of_object(row.record)
+            way.note(row.record)
+            plain = way.is_plain
+        if plain and isinstance(row.record, dict):
+            way.cleaned(row.record)
+            yield row
+            continue
         for record in way.records(row.record):
             yield replace(row, record=record)
 

@@ -14,6 +14,7 @@ from metachain.data.templates import Template, exploded
 
 __all__ = ["ObjectMap", "TableMap", "alternatives", "conditions_of"]
 
+BLANKS_AROUND = 20
 FORMULA = re.compile(r'\s*="((?:[^"]|"")*)"\s*')
 
 
@@ -31,6 +32,10 @@ class TableMap:
     absent: frozenset[str]
     found: Findings
     lists: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    longest: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.longest = _longest(self.absent)
 
     def record(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """Record of a row, given its needed cells; None for a row left out. Raises DataError for bad metadata."""
@@ -51,9 +56,9 @@ class TableMap:
     def _cell(self, cell: Any) -> Any:
         if type(cell) is not str:
             return cell
-        if "=" in cell and (formula := FORMULA.fullmatch(cell)):
+        if '="' in cell and (formula := FORMULA.fullmatch(cell)):
             cell = formula[1].replace('""', '"')
-        if cell in self.absent or cell.strip() in self.absent:
+        if len(cell) <= self.longest and cell.strip() in self.absent:
             self.found.absent[cell.strip()] += 1
             return None
         return cell
@@ -80,11 +85,24 @@ class ObjectMap:
     """True where the template's output is not used, so that its conditions are not either."""
     constants: Mapping[str, Any] = field(default_factory=dict)
     compiled: dict[str, _Compiled] = field(default_factory=dict)
+    longest: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.longest = _longest(self.absent)
+
+    @property
+    def is_plain(self) -> bool:
+        """True where an object is a record as it is, so that ``cleaned`` is all there is to do."""
+        return not (self.family or self.columns or self.getters or self.conditions)
+
+    def note(self, given: Mapping[str, Any]) -> None:
+        """Keep the first object for the findings."""
+        if self.found.first is None:
+            self.found.first, self.found.names = given, self.found.names or tuple(given)
 
     def records(self, given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Records of an object: one, several where a template divides it, or none where it is left out."""
-        if self.found.first is None:
-            self.found.first, self.found.names = given, self.found.names or tuple(given)
+        self.note(given)
         template = next((one for one in self.family if one.fits(given)), None)
         if self.family and template is None:
             self.found.left_out += 1
@@ -92,7 +110,7 @@ class ObjectMap:
         for part in exploded(template, given) if template else [given]:
             source = {**self.constants, **part} if self.constants else part
             if all(test(get(source)) for get, test in self._of(template).conditions):
-                yield self._cleaned(self._record(source, part, template))
+                yield self.cleaned(self._record(source, part, template))
             else:
                 self.found.left_out += 1
 
@@ -119,14 +137,15 @@ class ObjectMap:
                 record[ours] = value
         return record if not self.getters else rename_fields(record, {})
 
-    def _cleaned(self, record: dict[str, Any]) -> dict[str, Any]:
+    def cleaned(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The record itself, its absent texts taken out and an object as its output written as a text."""
         output = record.get("output")
         if isinstance(output, dict) and output:
             with suppress(TypeError, ValueError, RecursionError):
                 record["output"] = json.dumps(output, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         for name in ("institution", "input", "output", "id"):
             value = record.get(name)
-            if type(value) is str and value.strip() in self.absent:
+            if type(value) is str and len(value) <= self.longest and value.strip() in self.absent:
                 self.found.absent[value.strip()] += 1
                 del record[name]
         return record
@@ -154,6 +173,11 @@ def alternatives(paths: Sequence[str]) -> Getter:
         return None
 
     return get
+
+
+def _longest(absent: frozenset[str]) -> int:
+    """Characters of the longest text that may be absent, with blanks around it."""
+    return max(map(len, absent), default=0) + BLANKS_AROUND
 
 
 def _filled(columns: Sequence[Mapping[str, str]], values: Mapping[str, Any]) -> list[dict[str, Any]]:
