@@ -23,7 +23,8 @@ INTRODUCTION = """\
 <!-- Written by docs/make_cli.py from the help of the commands. Change the help there, then run it again. -->
 
 `metachain COMMAND --help` shows the same help in the terminal. `LIBRARY` is the path of an SQLite file, or the address
-of a PostgreSQL database. An error is one message on standard error and exit status 2. Ctrl-C keeps everything stored so
+of a PostgreSQL database. An error is one message on standard error and exit status 2; 3 if `add` kept the good rows
+of a file with too many bad ones. Ctrl-C keeps everything stored so
 far and ends with status 130; run the command again to continue.
 
 From a file of training institutions to answers at a target institution:

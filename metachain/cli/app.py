@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "app", "load_command", "main"]
 
 FAILED = 2
 COMMANDS = {
+    "inspect": "Show what a file is and how it would be read, and the command that adds it; nothing is stored.",
     "add": "Add demonstrations to a library, which is created if it does not exist; adding them again changes nothing.",
     "index": "Build the vector index of a PostgreSQL library; from then on it is kept current.",
     "share": "Set the sharing rules of an institution, in place of its earlier ones; or list all rules.",

@@ -14,6 +14,20 @@ from metachain import cli, evaluation, reporting, workers
 from metachain import data as data_files
 from metachain import library as libraries
 from metachain.cli.shared.options import Dask, Purpose
+from metachain.cli.shared.reading import (
+    Columns,
+    Encoding,
+    Format,
+    HeaderLine,
+    Missing,
+    Records,
+    Sheet,
+    Template,
+    Where,
+    print_findings,
+    reading_options,
+)
+from metachain.data.reading import ReadingOptions
 from metachain.errors import DataError
 from metachain.files import check_writable, write_text
 
@@ -28,7 +42,7 @@ ALL = "all"
 def evaluate(
     data: Annotated[
         str,
-        typer.Argument(help='JSON Lines of {"institution", "input", "output"}, or a library, under its sharing rules.'),
+        typer.Argument(help="File of demonstrations, in any format; or a library, under its sharing rules."),
     ],
     protocol: Annotated[
         str, typer.Option(help="Hold out one institution, or group: its whole group (metadata.group).")
@@ -93,6 +107,15 @@ def evaluate(
         Path | None,
         typer.Option(help="Cache of embeddings and of a model's answers; a file in the user's cache if left out."),
     ] = None,
+    column: Columns = None,
+    format: Format = "",
+    sheet: Sheet = "",
+    header_line: HeaderLine = 0,
+    encoding: Encoding = "",
+    records: Records = "",
+    where: Where = None,
+    missing: Missing = None,
+    template: Template = "",
     purpose: Purpose = "",
     dask: Dask = "",
 ) -> None:
@@ -115,6 +138,7 @@ def evaluate(
     )
     if selectors:
         plan = replace(plan, selectors=listed_names(selectors))
+    options = reading_options(format, column, sheet, header_line, encoding, records, where, missing, template)
     check_targets(Path(data), json_file, report)
     with workers.workers_at(dask) as running:
         answering = None
@@ -128,7 +152,7 @@ def evaluate(
                 requests_per_second=requests_per_second,
                 workers=running,
             )
-        result = _evaluated(data, plan, purpose, cache, answering, running)
+        result = _evaluated(data, options, plan, purpose, cache, answering, running)
     cli.print_evaluation(result)
     if per_institution:
         cli.print_institutions(result)
@@ -141,6 +165,7 @@ def evaluate(
 
 def _evaluated(
     data: str,
+    options: "ReadingOptions",
     plan: "evaluation.Plan",
     purpose: str,
     cache: Path | None,
@@ -152,7 +177,7 @@ def _evaluated(
         if libraries.is_library(data):
             opened = libraries.Library.open(data, create=False, purpose=purpose, workers=running)
             library = stack.enter_context(opened)
-        demonstrations, allowed = _demonstrations(data, library)
+        demonstrations, allowed = _demonstrations(data, options, library)
         evaluation.check_comparable(demonstrations, plan, allowed)
         progress = stack.enter_context(cli.working())
         if library:
@@ -175,11 +200,14 @@ def _evaluated(
 
 
 def _demonstrations(
-    data: str, library: "libraries.Library | None"
+    data: str, options: "ReadingOptions", library: "libraries.Library | None"
 ) -> "tuple[Sequence[data_files.Demonstration], dict[str, frozenset[str]] | None]":
     """Demonstrations, and the institutions whose demonstrations each may use; None for a file, which has no rules."""
     if library is None:
-        return data_files.read_demonstrations(data), None
+        found = data_files.Findings()
+        demonstrations = data_files.read_demonstrations(data, None, found, **options)
+        print_findings(found)
+        return demonstrations, None
     allowed = {name: library.sharing.usable_by(name).demonstrations for name in library.institutions()}
     return library.demonstrations(), allowed
 

@@ -12,6 +12,19 @@ from rich.text import Text
 from metachain import cli, data, learning
 from metachain import library as libraries
 from metachain.cli.shared.options import Institution, LibraryPath, Purpose, Recorded, check_json_file
+from metachain.cli.shared.reading import (
+    Columns,
+    Encoding,
+    Format,
+    HeaderLine,
+    Missing,
+    Records,
+    Sheet,
+    Template,
+    Where,
+    print_findings,
+    reading_options,
+)
 from metachain.errors import NotFoundError
 from metachain.files import write_text
 
@@ -21,11 +34,20 @@ __all__ = ["label"]
 def label(
     library: LibraryPath,
     institution: Institution,
-    unlabelled: Annotated[Path, typer.Argument(help='JSON Lines of {"input"}; other fields are ignored.')],
+    unlabelled: Annotated[Path, typer.Argument(help="File of inputs, in any format; other fields are ignored.")],
     budget: Annotated[int, typer.Option(min=0, help="Maximum number of suggestions.")] = 8,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the suggestions to this file, as records to fill in.")
     ] = None,
+    column: Columns = None,
+    format: Format = "",
+    sheet: Sheet = "",
+    header_line: HeaderLine = 0,
+    encoding: Encoding = "",
+    records: Records = "",
+    where: Where = None,
+    missing: Missing = None,
+    template: Template = "",
     audit: Recorded = True,
     purpose: Purpose = "",
 ) -> None:
@@ -36,7 +58,10 @@ def label(
     Example: metachain label hospitals.db st-marys unlabelled.jsonl --budget 8
     """
     check_json_file(json_file, unlabelled, library)
-    texts = data.read_inputs(unlabelled)
+    read = data.Findings()
+    options = reading_options(format, column, sheet, header_line, encoding, records, where, missing, template)
+    texts = data.read_inputs(unlabelled, read, **options)
+    print_findings(read)
     with libraries.Library.open(library, create=False, purpose=purpose, audit=audit) as opened:
         posterior = _posterior(opened, institution)
         with cli.working() as progress:
@@ -44,8 +69,8 @@ def label(
         opened.audit.note("label", institution, {"texts": len(texts), "suggested": len(suggestions)})
     _print(suggestions, institution)
     if json_file:
-        records = ({"institution": institution, "input": one.text, "output": ""} for one in suggestions)
-        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        to_fill = ({"institution": institution, "input": one.text, "output": ""} for one in suggestions)
+        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in to_fill)
         cli.out.print(f"to fill in: {write_text(lines, json_file)}")
 
 

@@ -5,7 +5,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from metachain.data.columns import EMPTY, match_columns, record_from_cells
+from metachain.data.columns import EMPTY, columns_complaint, missing_columns
+from metachain.data.fields import Fields
+from metachain.data.reading import Findings, Reading
+from metachain.data.record_maps import TableMap
 from metachain.data.rows import Row
 from metachain.errors import DataError
 from metachain.progress import Progress, silent
@@ -25,7 +28,11 @@ def import_extra(module: str, name: str) -> Any:
 
 
 def parquet_rows(
-    path: Path, columns: Mapping[str, str] = EMPTY, institution: str | None = None, progress: Progress = silent
+    path: Path,
+    columns: Mapping[str, str] = EMPTY,
+    institution: str | None = None,
+    progress: Progress = silent,
+    fields: Fields | None = None,
 ) -> Iterator[Row]:
     """Read a Parquet file batch by batch, needed columns only; numbers count rows from 1.
 
@@ -37,12 +44,12 @@ def parquet_rows(
     try:
         with path.open("rb") as raw, parquet.ParquetFile(raw) as file:
             schema, total = file.schema_arrow, file.metadata.num_rows
-            found = match_columns(schema.names, columns, institution)
-            for ours, theirs in found.items():
+            way = _way(schema.names, fields or Fields(Reading(columns=columns, institution=institution), Findings()))
+            for ours, theirs in way.plain.items():
                 check_type(ours, theirs, str(schema.field(theirs).type))
             done = 0
-            for batch in file.iter_batches(ROWS_A_BATCH, columns=sorted(set(found.values()))):
-                yield from table_rows({ours: _column_cells(batch[theirs]) for ours, theirs in found.items()}, done + 1)
+            for batch in file.iter_batches(ROWS_A_BATCH, columns=sorted(way.needed)):
+                yield from table_rows({name: _column_cells(batch[name]) for name in way.needed}, done + 1, way)
                 done += len(batch)
                 progress("reading (rows)", done, total)
     except DataError as error:
@@ -55,7 +62,11 @@ def parquet_rows(
 
 
 def dataset_rows(
-    dataset: Any, columns: Mapping[str, str] = EMPTY, institution: str | None = None, progress: Progress = silent
+    dataset: Any,
+    columns: Mapping[str, str] = EMPTY,
+    institution: str | None = None,
+    progress: Progress = silent,
+    fields: Fields | None = None,
 ) -> Iterator[Row]:
     """Read a ``Dataset`` or ``IterableDataset`` batch by batch; numbers count rows from 1.
 
@@ -71,19 +82,20 @@ def dataset_rows(
     total = len(dataset) if isinstance(dataset, datasets.Dataset) else 0
     features = dataset.features or {}
     labels = {name: kind for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
-    found: dict[str, str] = {}
+    fields = fields or Fields(Reading(columns=columns, institution=institution), Findings())
+    way: TableMap | None = None
     if dataset.column_names:
-        found = match_columns(dataset.column_names, columns, institution)
-        for ours, theirs in found.items():
+        way = _way(dataset.column_names, fields)
+        for ours, theirs in way.plain.items():
             if theirs not in labels and theirs in features:
                 check_type(ours, theirs, getattr(features[theirs], "dtype", str(features[theirs])))
-        dataset = dataset.select_columns(sorted(set(found.values())))
+        dataset = dataset.select_columns(sorted(way.needed))
     done = 0
     try:
         for batch in dataset.with_format(None).iter(ROWS_A_BATCH):
-            found = found or match_columns(list(batch), columns, institution)
-            cells = {ours: _label_names(batch[theirs], labels.get(theirs)) for ours, theirs in found.items()}
-            yield from table_rows(cells, done + 1)
+            way = way or _way(list(batch), fields)
+            cells = {name: _label_names(batch[name], labels.get(name)) for name in way.needed}
+            yield from table_rows(cells, done + 1, way)
             done += len(next(iter(batch.values())))
             if total:
                 progress("reading (rows)", done, total)
@@ -114,18 +126,31 @@ def check_type(ours: str, theirs: str, kind: str) -> None:
         raise DataError(f"column {theirs!r} must hold strings, got {kind}; write it as strings, codes with their zeros")
 
 
-def table_rows(columns: Mapping[str, Sequence[Any]], first: int) -> Iterator[Row]:
-    """Rows of one piece of a table. ``columns`` maps our fields to cells; an exception stands for an unreadable cell.
+def table_rows(columns: Mapping[str, Sequence[Any]], first: int, way: TableMap) -> Iterator[Row]:
+    """Rows of one piece of a table. ``columns`` maps its columns to cells; an exception stands for an unreadable cell.
 
-    ``first`` is the number of the first row.
+    ``first`` is the number of the first row; rows that a condition leaves out are passed over.
     """
     for number, cells in enumerate(zip(*columns.values(), strict=True), start=first):
         try:
             if unread := [cell for cell in cells if isinstance(cell, Exception)]:
                 raise DataError(f"a cell can't be read ({unread[0]})")
-            yield Row(number, record_from_cells(dict(zip(columns, cells, strict=True))), unit="row")
+            record = way.record(dict(zip(columns, cells, strict=True)))
+            if record is not None:
+                yield Row(number, record, unit="row")
         except DataError as error:
             yield Row(number, None, str(error), unit="row")
+
+
+def _way(names: Sequence[str], fields: Fields) -> TableMap:
+    """The way from these columns to records. Raises DataError with the missing ones."""
+    fields.found.names = list(names)
+    way = fields.of_table(names) or fields.of_template(names)
+    if way is None:
+        reading = fields.reading
+        missing = missing_columns(names, reading.columns, reading.required, reading.institution)
+        raise DataError(columns_complaint(names, missing or list(reading.where), reading.columns))
+    return way
 
 
 def _column_cells(array: Any) -> list[Any]:

@@ -16,6 +16,8 @@ from metachain.files import check_writable, replacing
 __all__ = ["MAX_REPORTED", "Rejected", "RejectedFile", "Row", "from_record", "reasons_listed"]
 
 MAX_REPORTED = 5
+LONGEST_REASON = 90
+"""Characters of a reason in a list; the file of rejected rows has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,11 @@ def from_record(row: Row, institution: str | None = None) -> Demonstration | Rej
 def reasons_listed(reasons: Sequence[str], total: int) -> str:
     """The first five reasons, one on each line, and the number of the others; ``total`` counts all bad rows."""
     more = f"\n  … and {total - MAX_REPORTED} more" if total > MAX_REPORTED else ""
-    return "".join(f"\n  {reason}" for reason in reasons[:MAX_REPORTED]) + more
+    return "".join(f"\n  {_cut(reason)}" for reason in reasons[:MAX_REPORTED]) + more
+
+
+def _cut(reason: str) -> str:
+    return reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON - 1] + "…"
 
 
 class RejectedFile:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from metachain.data.arrow import dataset_rows, is_dataset, parquet_rows, saved_dataset
+from metachain.data.arrow import dataset_rows
 from metachain.data.columns import EMPTY
-from metachain.data.delimited import DELIMITERS, delimited_rows
 from metachain.data.demonstration import Demonstration
-from metachain.data.jsonl import json_rows
+from metachain.data.reader import FORMATS, rows_of_file
+from metachain.data.reading import Findings, Reading, ReadingOptions
 from metachain.data.rows import MAX_REPORTED, Rejected, RejectedFile, Row, from_record, reasons_listed
+from metachain.data.sniffing import guess_format
 from metachain.errors import DataError
 from metachain.library.database.bulk import batched
 from metachain.library.demonstrations import ROWS_A_QUERY
@@ -33,8 +34,6 @@ __all__ = [
     "ingest_file",
 ]
 
-FORMATS = ("jsonl", "csv", "tsv", "parquet", "dataset")
-SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet"}
 ROWS_A_PAGE = 16 * 1024
 """Demonstrations that ``embed_stored`` embeds together."""
 REJECTED_AT_ONCE = 100
@@ -58,24 +57,25 @@ def ingest_file(
     library: Library,
     path: str | Path,
     *,
-    format: str | None = None,
-    columns: Mapping[str, str] = EMPTY,
     institution: str | None = None,
     strict: bool = False,
     share: Grant | None = None,
     rejected: str | Path | None = None,
     progress: Progress = silent,
+    found: Findings | None = None,
+    **options: Unpack[ReadingOptions],
 ) -> Ingested:
     """Store the demonstrations of a file in one transaction, without holding them all in memory; nothing is embedded.
 
-    ``format`` is one of FORMATS; without it the path decides. ``columns`` maps our fields (``input``,
-    ``metadata.ward``, …) to the names that the file uses. ``institution`` is the institution of rows that name none.
-    ``share`` is as in ``Library.add``. A row is rejected if it is not a demonstration, if its id stands for another
-    text, or if the library's gate refuses it. Rejected rows are written to the file ``rejected`` if that is given; with
-    ``strict`` they are a DataError and nothing is stored. Raises DataError with the file's name if the file can't be
-    read, is cut short, is empty or lacks a column.
+    ``institution`` is the institution of rows that name none. The other options are those of
+    ``metachain.data.Reading``: ``columns`` maps our fields (``input``, ``metadata.ward``, …) to the names that the file
+    uses, ``format`` is one of FORMATS, and so on; without them the content decides. ``found`` is filled with what was
+    found out. ``share`` is as in ``Library.add``. A row is rejected if it is not a demonstration, if its id stands for
+    another text, or if the library's gate refuses it. Rejected rows are written to the file ``rejected`` if that is
+    given; with ``strict`` they are a DataError and nothing is stored. Raises DataError with the file's name if the file
+    can't be read, is cut short, is empty or lacks a column.
     """
-    rows = file_rows(path, format, columns, institution, progress)
+    rows = file_rows(path, institution, progress, found, **options)
     return ingest(
         library, rows, institution=institution, strict=strict, share=share, rejected=rejected, source=f"{path}"
     )
@@ -125,32 +125,16 @@ def ingest(
 
 def file_rows(
     path: str | Path,
-    format: str | None = None,
-    columns: Mapping[str, str] = EMPTY,
     institution: str | None = None,
     progress: Progress = silent,
+    found: Findings | None = None,
+    **options: Unpack[ReadingOptions],
 ) -> Iterator[Row]:
-    """Rows of a file. The first row is read at once, so that an error of the whole file is raised here."""
-    path = Path(path)
-    kind = format or guess_format(path)
-    if kind not in FORMATS:
-        raise DataError(f"unknown format {kind!r}; known: {', '.join(FORMATS)}")
-    if path.is_dir() and kind != "dataset":
-        raise DataError(f"can't read {path}: Is a directory; give a file, or a folder written by save_to_disk")
-    rows = _rows(path, kind, columns, institution, progress)
-    first = next(rows, None)
-    if first is None:
-        expected = 'one {"institution", "input", "output"} object a line' if kind == "jsonl" else "at least one row"
-        raise DataError(f"{path} is empty: expected {expected}")
-    return chain([first], rows)
+    """Rows of a file. The first row is read at once, so that an error of the whole file is raised here.
 
-
-def guess_format(path: Path) -> str:
-    """Format of a path, by its name or by the content of a folder; JSON Lines if neither tells."""
-    if is_dataset(path):
-        return "dataset"
-    names = path.suffixes[:-1] if path.suffix == ".gz" else path.suffixes
-    return SUFFIXES.get(names[-1].lower() if names else "", "jsonl")
+    The options are those of ``metachain.data.Reading``; ``found`` is filled with what was found out.
+    """
+    return rows_of_file(path, Reading(institution=institution, **options), progress, found)
 
 
 def embed_stored(library: Library, institutions: Iterable[str], progress: Progress = silent) -> None:
@@ -167,18 +151,6 @@ def embed_stored(library: Library, institutions: Iterable[str], progress: Progre
 
 def _report_page(progress: Progress, before: int, total: int, stage: str, done: int, _: int) -> None:
     progress(stage, before + done, total)
-
-
-def _rows(
-    path: Path, kind: str, columns: Mapping[str, str], institution: str | None, progress: Progress
-) -> Iterator[Row]:
-    if kind == "jsonl":
-        return json_rows(path, columns, progress)
-    if kind == "parquet":
-        return parquet_rows(path, columns, institution, progress)
-    if kind == "dataset":
-        return dataset_rows(saved_dataset(path), columns, institution, progress)
-    return delimited_rows(path, columns, institution, progress, "\t" if kind == "tsv" else DELIMITERS)
 
 
 @dataclass(slots=True)

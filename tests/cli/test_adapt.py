@@ -44,7 +44,7 @@ def test_answers_are_stored_before_adapting(tmp_path: Path, library: Path) -> No
     [
         (None, "can't read"),
         (b"\n\n", "is empty: expected one answer a line"),
-        (b"caf\xe9\n", "line 1 is not UTF-8"),
+        ("Hôpital général\ncaf".encode() + b"\xe9\n", "line 2 is not UTF-8"),
         (b"a\0b\n", "holds a NUL character"),
     ],
 )

@@ -29,8 +29,10 @@ def test_bad_rows_are_summed_up_and_written(command: Command, tmp_path: Path) ->
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     jsonl(folder / "data.jsonl", ["\x1b[31m", *demonstrations(), *[{"institution": "\x1b[31m"}] * 6])
-    status, said, _ = command("add", "x.db", folder / "data.jsonl")
-    assert status == 0
+    status, said, wrong = command("add", "x.db", folder / "data.jsonl")
+    assert status == 3
+    assert "7 of 31 rows of" in wrong
+    assert "the other 24 are kept in the library" in wrong
     assert said.splitlines() == [
         "24 demonstrations added to x.db, 0 were there already",
         "7 row(s) rejected, written with their reasons to data.jsonl.rejected.jsonl",
@@ -47,7 +49,7 @@ def test_rejected_rows_can_be_mended_and_added(command: Command, tmp_path: Path)
     """The records of rejected rows have our field names, so that they can be added once they are mended."""
     (tmp_path / "data.csv").write_text("text;code;ward\nx;1;w\ny;;w\n")
     options = ("--column", "input=text", "--column", "output=code", "--column", "metadata.ward=ward", "--rejected", "r")
-    assert command("add", "x.db", "data.csv", "--institution", "a", *options)[0] == 0
+    assert command("add", "x.db", "data.csv", "--institution", "a", *options, "--reject-at-most", "50%")[0] == 0
     record = json.loads((tmp_path / "r").read_text())["record"]
     assert record == {"input": "y", "metadata": {"ward": "w"}}
     jsonl(tmp_path / "mended.jsonl", [{**record, "output": "2"}])
@@ -130,5 +132,5 @@ def test_what_may_not_be_read_or_written_is_named(tmp_path: Path) -> None:
     assert (done.returncode, "can't write data.jsonl.rejected.jsonl: " in done.stderr) == (2, True)
     with Library.open(tmp_path / "x.db", Tiny()) as library:
         assert library.counts() == {}
-    done = metachain("add", tmp_path / "x.db", data, "--rejected", tmp_path / "r", **where)
+    done = metachain("add", tmp_path / "x.db", data, "--rejected", tmp_path / "r", "--reject-at-most", "0.1", **where)
     assert (done.returncode, "24 demonstrations added" in done.stdout) == (0, True)

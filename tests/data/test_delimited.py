@@ -12,11 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metachain.data.delimited import delimited_rows
+from metachain.data.fields import Fields
+from metachain.data.reading import Findings, Reading
 from metachain.data.rows import Row
 from metachain.errors import DataError
 
 HEADER = ["institution", "input", "output"]
-CELL = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
+CELL = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
+    lambda text: text.strip() and not text.strip().startswith('="')
+)
 
 
 def table(rows: Sequence[Sequence[str]], **how: Any) -> str:
@@ -44,7 +48,8 @@ def test_what_is_written_is_read_back(
 ) -> None:
     """Any texts, with quotation marks, delimiters, line breaks and NULs in them, come back as they were."""
     content = table([HEADER, *rows], delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
-    found = read(tmp_path_factory.mktemp("csv"), content)
+    exact = Fields(Reading(missing=()), Findings())
+    found = read(tmp_path_factory.mktemp("csv"), content, fields=exact)
     assert [tuple(dict(row.record or {}).values()) for row in found] == rows
 
 
@@ -131,7 +136,7 @@ def test_what_a_table_lacks_is_named(tmp_path: Path) -> None:
         read(tmp_path, "site,input\n", columns={"institution": "Site"})
     assert str(caught.value) == (
         f"{tmp_path}/data.csv: no column(s) 'Site', 'output'; it has: 'site', 'input'. "
-        "Name the columns, as in --column input=COLUMN"
+        "Name the columns, as in --column institution=site"
     )
     with pytest.raises(DataError, match=r"'institution'; .*; or give --institution NAME"):
         read(tmp_path, "input,output\n")

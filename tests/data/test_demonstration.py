@@ -85,10 +85,11 @@ def test_an_empty_file_is_refused(tmp_path: Path, content: bytes) -> None:
         read_demonstrations(tmp_path / "data.jsonl")
 
 
-def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
-    """A line that is not UTF-8 is named, with what to do."""
-    (tmp_path / "data.jsonl").write_bytes(json.dumps(GOOD).encode() + b'\n{"institution": "H\xf4pital"}\n')
-    with pytest.raises(DataError, match=r"data\.jsonl: line 2 is not UTF-8 .*; save the file as UTF-8"):
+def test_a_broken_character_is_named(tmp_path: Path) -> None:
+    """A line of a file in UTF-8 that is not UTF-8 is named, with what to do."""
+    good = json.dumps({**GOOD, "input": "Hôpital général"}, ensure_ascii=False)
+    (tmp_path / "data.jsonl").write_bytes(good.encode() + b'\n{"institution": "H\xf4pital"}\n')
+    with pytest.raises(DataError, match=r"(?s)data\.jsonl: 1 bad.*line 2: not UTF-8 .*; save the file as UTF-8"):
         read_demonstrations(tmp_path / "data.jsonl")
 
 
@@ -141,13 +142,12 @@ def test_answers_are_lines(tmp_path: Path) -> None:
     [
         (b"", "is empty: expected one answer a line"),
         (b"\xef\xbb\xbf\n \n", "is empty: expected one answer a line"),
-        (b"0324\nH\xf4pital\n", r": line 2 is not UTF-8 .*; save the file as UTF-8"),
-        ("0324".encode("utf-16"), r": line 1 is not UTF-8 .*; save the file as UTF-8"),
+        ("Hôpital général\nH".encode() + b"\xf4pital\n", r": line 2 is not UTF-8 .*; save the file as UTF-8"),
         (b"0324\n03\x0024\n", r": 1 bad record\(s\), nothing was read(?s:.*)line 2: 'answer' holds a NUL"),
     ],
 )
 def test_a_bad_list_of_answers_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
-    """An empty file, another encoding and unstorable characters are errors with advice."""
+    """An empty file, broken and unstorable characters are errors with advice."""
     (tmp_path / "codes.txt").write_bytes(content)
     with pytest.raises(
         DataError, match=rf"codes\.txt{complaint}" if complaint[0] == ":" else rf"codes\.txt {complaint}"

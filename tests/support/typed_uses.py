@@ -61,6 +61,10 @@ def use_the_root(path: Path) -> None:
 def use_data(path: Path) -> None:
     """Files of demonstrations, inputs and answers; the synthetic generator."""
     assert_type(data.read_demonstrations(path, "mercy"), list[data.Demonstration])
+    found = data.Findings()
+    assert_type(data.read_demonstrations(path, found=found, sheet="1", where=["type=RC"]), list[data.Demonstration])
+    assert_type(found.notes(), list[str])
+    assert_type(data.Reading(header_line=3).header_line, int)
     assert_type(data.read_inputs(path), list[str])
     assert_type(data.read_answers(path), list[str])
     assert_type(data.named_columns(["input=description"]), dict[str, str])

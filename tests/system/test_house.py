@@ -28,6 +28,8 @@ CLAUSE = re.compile(r"(?:What|Whom|Whatever|Who|Whose|Whether|How)\b")
 FRONT_DOORS = {
     "metachain.data": [
         "Demonstration",
+        "Findings",
+        "Reading",
         "WorldSettings",
         "generate_world",
         "named_columns",
