@@ -312,7 +312,7 @@ class TestProduction:
         lesson = GuardResult(settings, settings is not None, prior.lesson.scores, UNLABELLED, LABELLED)
         library.add(own[SUPPORT][:k], share=EVERYONE)
         if listed:
-            library.list_answers(TARGET, [one.output for one in own])
+            library.list_answers(TARGET, [one.output for one in own], force=True)
         selector = Selector(library, adapt(replace(prior, lesson=lesson), library, TARGET), 5)
         return selector.select_many([one.input for one in own[QUERY]])
 

@@ -49,10 +49,11 @@ def test_every_metric_is_a_share(name: str, one: str, other: str) -> None:
     assert metric(one, one) == 1
 
 
-def test_exact_match_forgives_outer_white_space_only() -> None:
-    """Case, inner white space and signs count; white space around doesn't."""
-    assert exact_match(" 0450\n", "0450") == 1
-    assert [exact_match(one, "Acute care") for one in ("acute care", "Acute  care", "Acute care.", "")] == [0] * 4
+def test_exact_match_forgives_only_what_nobody_sees() -> None:
+    """Case, the place of blanks and signs count; blanks around, their kind and their number don't."""
+    assert [exact_match(one, "0450") for one in (" 0450\n", "0450\u00a0", "\ufeff0450")] == [1] * 3
+    assert [exact_match(one, "Acute care") for one in ("Acute  care", "Acute\u00a0care")] == [1] * 2
+    assert [exact_match(one, "Acute care") for one in ("acute care", "Acutecare", "Acute care.", "")] == [0] * 4
 
 
 @pytest.mark.parametrize(
