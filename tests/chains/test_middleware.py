@@ -248,8 +248,10 @@ def test_bad_arguments_are_refused(ready: Library, arguments: dict[str, Any], me
 
 
 def test_who_asks_is_never_guessed() -> None:
-    """An institution is text, taken as it is; errors are MetachainErrors."""
-    assert institution_of({"institution": " a "}) == " a "
+    """An institution is a name, compared in its normal form; errors are MetachainErrors."""
+    assert institution_of({"institution": " a "}) == "a"
+    with pytest.raises(MetachainError):
+        institution_of({"institution": "\u200b"})
     with pytest.raises(MetachainError):
         institution_of("a")
 
