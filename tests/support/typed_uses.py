@@ -118,6 +118,7 @@ def use_library(library: libraries.Library) -> None:
     with libraries.called_by(libraries.Caller(actor="a nurse")):
         assert_type(libraries.records_sha256([("mercy", "id", "input", "output")]), str)
     assert_type(libraries.cached_vectors(["knee"], None), Vectors)
+    assert_type(library.look_alikes(), libraries.LookAlikes)
     assert_type(libraries.is_library("hospitals.db"), bool)
     assert_type(libraries.without_password("postgresql://host/db"), str)
 
@@ -145,6 +146,7 @@ def use_learning(library: metachain.Library, outcomes: Sequence[libraries.Outcom
     assert_type(learning.conflicts(library, "st-marys"), tuple[learning.Conflict, ...])
     assert_type(len(learning.scored_answers(outcomes, ["knee"], None)), int)
     assert_type(learning.forget(library, institution="mercy"), learning.Receipt)
+    assert_type(learning.rename(library, "label", "250", "0250"), learning.Renamed)
 
 
 def use_selection(library: metachain.Library, posterior: metachain.Posterior) -> None:
