@@ -85,7 +85,7 @@ def fill(library: Library) -> None:
     library.add(MADE[::-1], share=EVERYONE)
     library.sharing.state("hospital 0", Grant(Audience("group", ("b", "a")), purposes=("triage", "coding")), EVERYONE)
     library.sharing.group("a", [NEW, "Z", "_"])
-    library.list_answers("hospital 3", ["code 9", "Code 9", "ä", "z"])
+    library.list_answers("hospital 3", ["code 9", "Code 9", "ä", "z"], force=True)
     prior = learn(library)
     save_prior(library, prior)
     library.outcomes.record(OUTCOMES)
