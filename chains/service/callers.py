@@ -151,7 +151,6 @@ def _record(request: Request, institution: str) -> None:
 
 def check_institution(institution: str, named: object) -> None:
     """Raise HTTPException 403 where another institution is named than the key's."""
-    if isinstance(named, str) and normal_form(named) in ("", institution):
-        return
-    if named not in ("", institution):
+    said = normal_form(named) if isinstance(named, str) else named
+    if said not in ("", institution):
         raise HTTPException(403, "this key may not ask for another institution than its own; leave the name out")
