@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         print_institutions,
         print_lesson,
         print_look_alikes,
+        print_past_changes,
         print_receipt,
         print_selection,
         print_summary,
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelOptions", "answering_by_model", "asking", "learn_policy", "main", "one_line", "out", "print_changes"]
 __all__ += ["print_conflicts", "print_diagnosis", "print_evaluation", "print_institutions", "print_lesson"]
-__all__ += ["print_look_alikes", "taken_along"]
+__all__ += ["print_look_alikes", "print_past_changes", "taken_along"]
 __all__ += ["print_receipt", "print_selection", "print_summary", "print_verdict", "short", "working"]
 __getattr__, __dir__ = lazily(
     __name__,
     app="main",
     shared="ModelOptions answering_by_model asking learn_policy one_line out print_changes print_conflicts "
-    "print_diagnosis print_evaluation print_institutions print_lesson print_look_alikes print_receipt "
-    "print_selection print_summary print_verdict short taken_along working",
+    "print_diagnosis print_evaluation print_institutions print_lesson print_look_alikes "
+    "print_past_changes print_receipt print_selection print_summary print_verdict short taken_along working",
 )

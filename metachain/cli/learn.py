@@ -74,6 +74,7 @@ def learn(
             place = libraries.without_password(library)
             cli.out.print(f"learned from {len(prior.institutions)} institutions{more}; the prior is stored in {place}")
             cli.print_lesson(prior.lesson)
+            cli.print_past_changes(prior.changes.of, prior.changes.count)
             return prior
 
         if not model:

@@ -24,7 +24,7 @@ from metachain.evaluation.library_measures import (
     rehearse,
 )
 from metachain.evaluation.runner import SharedMeasurements
-from metachain.learning.artifacts import noticed_changes
+from metachain.learning.artifacts import learned_changes, noticed_changes
 from metachain.learning.changes import Change
 from metachain.learning.episodes import LABELS
 from metachain.learning.own_labels import conflicts
@@ -68,6 +68,10 @@ class Diagnosis:
     """Number of texts to which one institution gives several answers (``learning.conflicts``)."""
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     """Changes of answers in the stored posteriors, by institution (``learning.changes``)."""
+    past_changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+    """Changes of past institutions in the stored common prior, by institution."""
+    outdated: int = 0
+    """Number of demonstrations that this prior leaves out as outdated."""
     forecast: tuple[GainForecast, ...] = ()
     """Forecast of the gain over plain nearest neighbours at a new institution with 4, 16 and 32 labels."""
 
@@ -100,9 +104,9 @@ def diagnose(library: Library, *, seconds: float = BUDGET, progress: Progress = 
     enough = break_even(measured.rehearsed)
     verdict, advice = _verdict(conditions, enough, measured.forecast)
     conflicting = sum(len(conflicts(library, name)) for name in pool.institutions)
-    changes = noticed_changes(library)
-    size = len(pool.institutions), len(pool.owner)
-    return Diagnosis(*size, conditions, enough, verdict, advice, conflicting, changes, measured.forecast)
+    changes, past = noticed_changes(library), learned_changes(library)
+    size, told = (len(pool.institutions), len(pool.owner)), (conflicting, changes, past.of, past.count)
+    return Diagnosis(*size, conditions, enough, verdict, advice, *told, measured.forecast)
 
 
 def check_seconds(seconds: float) -> None:

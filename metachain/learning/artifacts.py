@@ -1,6 +1,6 @@
 """Stored artefacts: priors and posteriors, saved in a library and read back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from metachain.data.demonstration import checked_name
 from metachain.errors import LibraryError, NotFoundError, NotLearnedError
 from metachain.learning.calibration import Calibration
-from metachain.learning.changes import Change
+from metachain.learning.changes import Change, PastChanges
 from metachain.learning.gaussian_process import Fit, Settings
 from metachain.learning.guard import UNLEARNED_SHARPNESS
 from metachain.learning.posterior import Posterior
@@ -50,6 +50,10 @@ def save_prior(library: Library, prior: Prior, institution: str | None = None) -
         "until": prior.until,
         "learned": now(),
     }
+    if prior.changes.of:
+        header["changes"] = {name: [asdict(one) for one in some] for name, some in prior.changes.of.items()}
+    if prior.changes.outdated:
+        header["outdated"] = {name: sorted(ids) for name, ids in prior.changes.outdated.items()}
     arrays = {"transfer": prior.transfer, "scores": prior.lesson.scores}
     library.save(name_of(institution), header, arrays, counts="learned")
 
@@ -93,9 +97,8 @@ def load_prior(library: Library, institution: str | None = None) -> Prior:
         sharpness = header.get("sharpness", UNLEARNED_SHARPNESS)
         lesson = GuardResult(settings, header["trusts_consensus"], arrays["scores"], *calibrations, sharpness)
         named = tuple(header["institutions"]), tuple(header["contributors"])
-        prior = Prior(
-            named[0], arrays["transfer"], lesson, header["fingerprint"], named[1], header.get("until", BEFORE_NUMBERS)
-        )
+        until, changes = header.get("until", BEFORE_NUMBERS), _past_changes(header)
+        prior = Prior(named[0], arrays["transfer"], lesson, header["fingerprint"], named[1], until, changes)
     except (KeyError, TypeError) as error:
         raise LibraryError(f"the library's prior is damaged ({error!r}); learn again") from error
     if prior.fingerprint != library.encoder.fingerprint:
@@ -159,9 +162,18 @@ def load_posterior(library: Library, institution: str) -> Posterior:
         learned = arrays["evidence"], arrays["weights"], arrays["usage"], arrays.get("listed")
         fitted = Fit(settings, arrays["standing"], features, *learned)
         counted = header["labels"], header["digest"], header["scored"]
-        return Posterior(institution, prior, fitted, *counted, _changes(header))
+        return Posterior(institution, prior, fitted, *counted, _changes(header.get("changes", ())))
     except (KeyError, TypeError, ValueError) as error:
         raise LibraryError(f"the posterior of {institution!r} is damaged ({error!r}); adapt again") from error
+
+
+def learned_changes(library: Library) -> PastChanges:
+    """Changes of past institutions in the stored common prior; none without a prior."""
+    try:
+        header, _ = library.load(PRIOR)
+    except NotFoundError:
+        return PastChanges()
+    return _past_changes(header)
 
 
 def noticed_changes(library: Library) -> dict[str, tuple[Change, ...]]:
@@ -170,12 +182,17 @@ def noticed_changes(library: Library) -> dict[str, tuple[Change, ...]]:
     for stored in library.learned():
         if stored.startswith(POSTERIOR):
             header, _ = library.load(stored)
-            found[stored.removeprefix(POSTERIOR)] = _changes(header)
+            found[stored.removeprefix(POSTERIOR)] = _changes(header.get("changes", ()))
     return {name: changes for name, changes in sorted(found.items()) if changes}
 
 
-def _changes(header: Mapping[str, Any]) -> tuple[Change, ...]:
-    return tuple(Change(**{**one, "to_settle": tuple(one["to_settle"])}) for one in header.get("changes", ()))
+def _changes(stored: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
+    return tuple(Change(**{**one, "to_settle": tuple(one["to_settle"])}) for one in stored)
+
+
+def _past_changes(header: Mapping[str, Any]) -> PastChanges:
+    of = {name: _changes(some) for name, some in header.get("changes", {}).items()}
+    return PastChanges(of, {name: frozenset(ids) for name, ids in header.get("outdated", {}).items()})
 
 
 def _loaded(library: Library, institution: str | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -1,7 +1,7 @@
 """The guard: leave one institution out, try every arm, and admit learning only where it improves the score."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, product
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.learning.answer_fits import experts, fits_of_answers
-from metachain.learning.calibration import Calibration, Forecast, forecast
+from metachain.learning.calibration import UNCALIBRATED, Calibration, Forecast, forecast
 from metachain.learning.candidates import (
     Candidates,
     Profiles,
@@ -40,8 +40,8 @@ from metachain.learning.transfer import prior_log_weights
 from metachain.scoring.metrics import bag_f1
 from metachain.scoring.reader import READER_TEMPERATURE, vote
 
-__all__ = ["ARMS", "COMMON", "NEAREST", "SHARPNESSES", "arm_scores", "best_arm", "flattest", "likeliest_answers"]
-__all__ += ["mean_scores", "sharpness_scores"]
+__all__ = ["ARMS", "COMMON", "NEAREST", "SHARPNESSES", "GuardResult", "arm_scores", "best_arm", "flattest"]
+__all__ += ["likeliest_answers", "mean_scores", "sharpness_scores"]
 
 BELIEFS = (0.0, 0.1, 0.3, 1.0)
 SCALES = (0.0, 0.03, 0.1, 0.3, 1.0)
@@ -82,6 +82,35 @@ WORTH_OF_ALTERNATIVES = 0.02
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class GuardResult:
+    """Result of the guard: the arm to use with labels, and the decision on learning without labels."""
+
+    settings: Settings | None
+    """Settings of the best arm with labels; None where plain nearest neighbours did best."""
+    trusts_consensus: bool
+    """False where, without labels, plain nearest neighbours did best."""
+    scores: Floats
+    """(len(LABELS), len(ARMS)) mean score in episodes with 0, 4, 16 labels (``arm_scores``); nan without any."""
+    unlabelled: Calibration = UNCALIBRATED
+    """Calibration of the probabilities without labels; ``labelled`` is the one with labels."""
+    labelled: Calibration = UNCALIBRATED
+    sharpness: float = UNLEARNED_SHARPNESS
+    """Exponent of an answer's probability in its share of the demonstrations (``flattest``)."""
+
+    def admits(self, labels: int) -> bool:
+        """True where learning chooses with this number of labels, False where plain nearest neighbours choose."""
+        return self.settings is not None if labels else self.trusts_consensus
+
+    def calibration(self, labels: int) -> Calibration:
+        """Calibration of the probabilities with this number of labels."""
+        return self.labelled if labels else self.unlabelled
+
+    def sharpness_with(self, labels: int) -> float | None:
+        """Sharpness with this number of labels; None where plain nearest neighbours choose."""
+        return self.sharpness if self.admits(labels) else None
 
 
 def arm_scores(table: NeighbourTable, episode: Episode, transfer: Floats) -> Floats:

@@ -246,7 +246,7 @@ def _read(prior: Prior, library: Library, institution: str, reach: Reach, whole:
             raise _nothing_shared(library, institution)
         return found
 
-    return read_shared_past(library, whole, prior.until, read)
+    return read_shared_past(library, whole, prior.until, read, outdated=prior.changes.outdated)
 
 
 def _nothing_shared(library: Library, institution: str) -> NotFoundError:

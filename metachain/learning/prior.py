@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from itertools import pairwise
@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.errors import DataError, SharingError
-from metachain.learning.calibration import UNCALIBRATED, Calibration, calibrated
+from metachain.learning.calibration import calibrated
+from metachain.learning.changes.of_past import PastChanges, past_changes
 from metachain.learning.episodes import FEWEST, LABELS, all_episodes, episodes_of, transfer_items
-from metachain.learning.gaussian_process import PLAIN, Settings
+from metachain.learning.gaussian_process import PLAIN
 from metachain.learning.guard import (
     ARMS,
     UNLEARNED_SHARPNESS,
+    GuardResult,
     arm_scores,
     best_arm,
     flattest,
@@ -47,35 +49,6 @@ Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class GuardResult:
-    """Result of the guard: the arm to use with labels, and the decision on learning without labels."""
-
-    settings: Settings | None
-    """Settings of the best arm with labels; None where plain nearest neighbours did best."""
-    trusts_consensus: bool
-    """False where, without labels, plain nearest neighbours did best."""
-    scores: Floats
-    """(len(LABELS), len(ARMS)) mean score in episodes with 0, 4, 16 labels (``guard.arm_scores``); nan without any."""
-    unlabelled: Calibration = UNCALIBRATED
-    """Calibration of the probabilities without labels; ``labelled`` is the one with labels."""
-    labelled: Calibration = UNCALIBRATED
-    sharpness: float = UNLEARNED_SHARPNESS
-    """Exponent of an answer's probability in its share of the demonstrations (``guard.flattest``)."""
-
-    def admits(self, labels: int) -> bool:
-        """True where learning chooses with this number of labels, False where plain nearest neighbours choose."""
-        return self.settings is not None if labels else self.trusts_consensus
-
-    def calibration(self, labels: int) -> Calibration:
-        """Calibration of the probabilities with this number of labels."""
-        return self.labelled if labels else self.unlabelled
-
-    def sharpness_with(self, labels: int) -> float | None:
-        """Sharpness with this number of labels; None where plain nearest neighbours choose."""
-        return self.sharpness if self.admits(labels) else None
-
-
-@dataclass(frozen=True)
 class Prior:
     """Everything learned from a library's institutions. Made by ``learn``."""
 
@@ -90,6 +63,8 @@ class Prior:
     """The T institutions that gave statistics only, in alphabetical order."""
     until: int | None = None
     """Number of changes of demonstrations when it was learned; later demonstrations are not shown. None shows all."""
+    changes: PastChanges = field(default_factory=PastChanges)
+    """Changes of the S institutions. What is outdated is neither learned from nor shown."""
 
     @cached_property
     def key(self) -> bytes:
@@ -111,7 +86,9 @@ def version_of(prior: Prior) -> str:
         lesson["settings"] = prior.lesson.settings.stored()
     if prior.lesson.sharpness == UNLEARNED_SHARPNESS:
         del lesson["sharpness"]  # so that priors from before it keep their version
-    parts = [prior.fingerprint, prior.institutions, prior.contributors, lesson]
+    parts: list[object] = [prior.fingerprint, prior.institutions, prior.contributors, lesson]
+    if prior.changes.outdated:
+        parts.append({name: sorted(ids) for name, ids in prior.changes.outdated.items()})
     digest = sha256(json.dumps(parts, sort_keys=True).encode() + prior.transfer.tobytes() + scores.tobytes())
     return digest.hexdigest()[:VERSION_DIGITS]
 
@@ -187,7 +164,7 @@ def learned_from(
     transfer = np.concatenate([shared.transfer, *(np.array([one.transfer]) for one in given)])
     lesson = run_guard(shared.table, transfer, np.arange(len(shared.institutions)), progress, given)
     named = tuple(one.institution for one in given)
-    return Prior(shared.institutions, transfer, lesson, shared.fingerprint, named, shared.until)
+    return Prior(shared.institutions, transfer, lesson, shared.fingerprint, named, shared.until, shared.changes)
 
 
 def statistics_of(
@@ -218,9 +195,13 @@ def sources_of(
     if not institutions:
         raise DataError("there is no institution whose demonstrations may be used; add or share some")
     reach = Reach(tuple(sorted(institutions)), tuple(sorted(live))).among(institutions)
-    past = read_shared_past(library, reach, None, partial(released_demonstrations, library, reach), progress)
+    read = partial(released_demonstrations, library, reach)
+    past = read_shared_past(library, reach, None, read, progress)
+    changes = past_changes(library, past.pool)
+    if changes.outdated:
+        past = read_shared_past(library, reach, None, read, progress, changes.outdated)
     table = NeighbourTable.of(past.pool, rows_to_look_up(past.pool), progress, past.index)
-    return Sources(table, past.index, transfer_matrix(table), library.encoder.fingerprint, past.version.until)
+    return Sources(table, past.index, transfer_matrix(table), library.encoder.fingerprint, past.version.until, changes)
 
 
 def rows_to_look_up(pool: Pool) -> Rows:
@@ -281,7 +262,9 @@ def run_guard(
 
 def _own(library: Library, institution: str, sources: Sources, progress: Progress) -> Pool:
     own = released_demonstrations(library, Reach((institution,)))
-    return pool_of(library, own, sources.table.pool.answers, progress=progress)
+    outdated = past_changes(library, pool_of(library, own, progress=progress)).outdated.get(institution, ())
+    kept = [one for one in own if one.id not in outdated]
+    return pool_of(library, kept, sources.table.pool.answers, progress=progress)
 
 
 def _check_institutions(sources: Sequence[str], contributors: Sequence[str], minimum: int) -> None:

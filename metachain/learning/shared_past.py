@@ -1,6 +1,6 @@
 """The shared past: demonstrations that institutions share, read and indexed once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -33,6 +33,8 @@ class PastVersion(NamedTuple):
     """Its demonstrations came in with the first so many changes of demonstrations."""
     rules: int
     forgotten: int
+    outdated: Mapping[str, frozenset[str]] = {}
+    """Ids of the demonstrations that were left out, by institution."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,19 +95,23 @@ def read_shared_past(
     until: int | None,
     read: Callable[[int], Sequence[Demonstration]],
     progress: Progress = silent,
+    outdated: Mapping[str, frozenset[str]] | None = None,
 ) -> SharedPast:
     """Read and index the demonstrations within ``reach`` that came in up to the number ``until``; None for the present.
 
-    ``read`` takes that number and returns them, at least one. The library keeps the last shared past. It is used again
-    for the same demonstrations, while no rule changes and nothing is forgotten.
+    ``read`` takes that number and returns them, at least one; those whose ids are ``outdated`` are left out. The
+    library keeps the last shared past. It is used again for the same demonstrations, while no rule changes and nothing
+    is forgotten.
     """
     present = library.content_version()
     number = present.demonstrations if until is None else until
-    version = PastVersion(reach, number, present.rules, present.forgotten)
+    left_out = outdated or {}
+    version = PastVersion(reach, number, present.rules, present.forgotten, left_out)
     kept = library.cache.get(CACHE)
     if isinstance(kept, SharedPast) and kept.version == version:
         return kept
-    pool = pool_of(library, read(number), progress=progress)
+    found = [one for one in read(number) if one.id not in left_out.get(one.institution, ())]
+    pool = pool_of(library, found, progress=progress)
     library.cache[CACHE] = past = SharedPast(pool, InstitutionIndex(pool), version)
     return past
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from metachain.data.demonstration import check_text
 from metachain.errors import DataError
+from metachain.learning.changes.of_past import PastChanges
 from metachain.learning.episodes import (
     ALIKE_TRANSFER,
     FEWEST,
@@ -59,6 +60,7 @@ class Sources:
     fingerprint: str
     until: int | None = None
     """Number of changes of demonstrations when they were read (``Prior.until``)."""
+    changes: PastChanges = field(default_factory=PastChanges)
 
     @property
     def institutions(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         print_evaluation,
         print_institutions,
         print_lesson,
+        print_past_changes,
         print_receipt,
         print_selection,
         print_summary,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelOptions", "answering_by_model", "asking", "learn_policy", "one_line", "out", "print_changes"]
 __all__ += ["print_conflicts", "print_diagnosis", "print_evaluation", "print_institutions", "print_lesson"]
-__all__ += ["print_receipt", "print_selection", "print_summary", "print_verdict", "short", "working"]
+__all__ += ["print_past_changes", "print_receipt", "print_selection", "print_summary", "print_verdict", "short", "working"]
 __all__ += ["print_look_alikes", "taken_along"]
 __getattr__, __dir__ = lazily(
     __name__,
@@ -31,5 +32,5 @@ __getattr__, __dir__ = lazily(
     chat_model="ModelOptions answering_by_model learn_policy",
     console="asking one_line out short working",
     tables="print_changes print_conflicts print_diagnosis print_evaluation print_institutions print_lesson "
-    "print_receipt print_selection print_summary print_verdict",
+    "print_past_changes print_receipt print_selection print_summary print_verdict",
 )

@@ -107,6 +107,15 @@ def print_conflicts(institution: str, found: Sequence[Conflict]) -> None:
     )
 
 
+def print_past_changes(changes: Mapping[str, Sequence[Change]], outdated: int) -> None:
+    """Print the changes of past institutions, and how many demonstrations are outdated; nothing without any."""
+    for name, some in changes.items():
+        for one in some:
+            out.print(one_line(f"{name} has changed: {describe_change(one, own=False)}"))
+    if outdated:
+        out.print(f"{outdated} demonstration(s) of past institutions are outdated: neither learned from nor shown")
+
+
 def print_changes(institution: str, changes: Sequence[Change], texts: Mapping[str, str]) -> None:
     """Print the sure changes of an institution's answers, and the ``texts`` of ids whose labels would settle them."""
     for one in changes:
@@ -135,6 +144,7 @@ def print_diagnosis(found: Diagnosis, texts: Mapping[str, Mapping[str, str]]) ->
     out.print(table)
     if any(one.institutions for one in found.forecast):
         _print_forecast(found)
+    print_past_changes(found.past_changes, found.outdated)
     for name, changes in found.changes.items():
         print_changes(name, changes, texts[name])
     out.print(f"{found.verdict}: {found.advice}")

@@ -9,7 +9,7 @@ __all__ = ["Change", "describe_change"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A moment from which an institution's labels differ from its older ones, which then count no more."""
+    """Moment from which an institution's labels differ from its older ones, which then count no more."""
 
     since: str
     """``metadata.date`` of the first label after it; empty where that has no date."""
@@ -29,12 +29,13 @@ class Change:
     """Ids of at most 4 of the older labels: to label their texts anew would settle it."""
 
 
-def describe_change(change: Change) -> str:
-    """Describe a change in one sentence."""
+def describe_change(change: Change, *, own: bool = True) -> str:
+    """Describe a change in one sentence: to the institution, or with ``own`` False about it."""
+    who, whose, answers = ("you", "your", "answer") if own else ("it", "its", "answers")
     date = date_of({"date": change.since})
-    since = f"since about {date.day} {date:%B %Y}" if date else f"in your last {change.labels} labels"
+    since = f"since about {date.day} {date:%B %Y}" if date else f"in {whose} last {change.labels} labels"
     if change.answer is None:
-        told = f"{since} your answers differ from what your older labels say"
+        told = f"{since} {whose} answers differ from what {whose} older labels say"
     else:
-        told = f"{since} you answer {change.replacement!r} where your older labels say {change.answer!r}"
+        told = f"{since} {who} {answers} {change.replacement!r} where {whose} older labels say {change.answer!r}"
     return f"{told}: {change.forgotten} of these count no more"
