@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from metachain.data.demonstration import Demonstration, checked_name
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import NotFoundError, SharingError
+from metachain.label_sets import label_sets
 from metachain.learning.gaussian_process import Listed, Settings
 from metachain.learning.index import Neighbours
 from metachain.learning.neighbours import NEIGHBOURS
@@ -82,7 +83,7 @@ class InstitutionState:
 
     def profile(self, near: Neighbours) -> Profile:
         """Reply profile of n texts over the past institutions, from their neighbours."""
-        return reply_profile(near, self.pool.answer, len(self.pool.answers), self.pool.meaning)
+        return reply_profile(near, self.pool.answer, len(self.pool.answers), self.pool.meaning, self.pool.sets)
 
     def lifted(self, profile: Profile, vectors: NDArray[np.float32], settings: Settings) -> Profile:
         """Add the lift to the profile of n texts with hybrid ``vectors`` (n, d), where ``settings`` use it."""
@@ -184,18 +185,21 @@ def load_institution(
     moment = moment or library.state(institution)
     shared, past_read = past or load_past(prior, library, institution)
     own, numbers = read_current_labels(library, institution, exclusive=past_read.pool.meaning is None)
-    support = make_pool(own, _vectors(past_read, library, own, known), past_read.pool.answers)
+    support = make_pool(
+        own, _vectors(past_read, library, own, known), past_read.pool.answers, past_read.pool.separators
+    )
     scored = scored_answers(
         library.outcomes.latest_scored(institution),
         [one.input for one in own],
         frozenset(support.answers) if past_read.pool.meaning is None else None,
+        label_sets(past_read.pool.separators),
     )
     pool = past_read.pool.answering((*support.answers, *sorted({one.answer for one in scored} - set(support.answers))))
     asked = [Demonstration(institution, one.input, one.answer) for one in scored]
     vectors = np.concatenate([support.vectors, _vectors(past_read, library, asked, known)])
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
-    listed = np.isin(pool.answers, [*list_given, *(one.label for one in own)]) if list_given else None
+    listed = _listed(pool, list_given, own) if list_given else None
     time = order_of_time(support.demonstrations, numbers)
     return InstitutionState(
         institution,
@@ -213,6 +217,16 @@ def load_institution(
         time,
         _digest((past_read.digest(prior.key, prior.hash), list_given, scored, *(time if time.any() else ())), own),
     )
+
+
+def _listed(pool: Pool, list_given: Sequence[str], own: Sequence[Demonstration]) -> NDArray[np.bool_]:
+    """Mark (C,) the answers in the list or among the own ones; a set of labels is listed if all of them are."""
+    known = {*list_given, *(one.label for one in own)}
+    sets = label_sets(pool.separators)
+    if sets is None:
+        return np.isin(pool.answers, list(known))
+    labels = {label for one in known for label in sets.labels(one)}
+    return np.array([labels.issuperset(sets.labels(answer)) for answer in pool.answers], bool)
 
 
 def _digest(inputs: tuple[object, ...], own: Sequence[Demonstration]) -> str:
