@@ -1,3 +1,4 @@
+# Longer than 300 lines: the three ways in which one chain answers, and the labels, or sets of them, that it accepts.
 """Classification: an answer within a set of labels, or a reason why none fits."""
 
 import asyncio
@@ -72,11 +73,14 @@ class Classification:
                 f"the model gives {self.label!r} the highest probability, {self.probability:.0%}, of "
                 f"{len(self.allowed)} allowed labels"
             )
-        if self.labels:
-            named = ", ".join(map(repr, self.labels[:LABELS_NAMED]))
-            return f"the model answered {named}: all of them are among the {len(self.allowed)} allowed labels"
         if self.label is not None:
-            return f"the model answered {self.label!r}, one of {len(self.allowed)} allowed labels"
+            named = ", ".join(map(repr, self.labels[:LABELS_NAMED]))
+            several = f"{named}, all of them among" if len(self.labels) > 1 else f"{self.label!r}, one of"
+            return f"the model answered {several} {len(self.allowed)} allowed labels"
+        return self._absence
+
+    @property
+    def _absence(self) -> str:
         if not self.allowed:
             return "no label is known: there were no demonstrations, and the institution has no labels of its own"
         more = ", …" if len(self.allowed) > LABELS_NAMED else ""

@@ -46,7 +46,7 @@ def test_quotes_and_brackets_keep_a_separator_in_its_label() -> None:
 @pytest.mark.parametrize("separators", ["", "a", "and", '"', "(", 3])
 def test_what_cannot_separate_is_refused(separators: object) -> None:
     """Letters, digits, quotes and brackets stand in labels."""
-    with pytest.raises(DataError, match="separator|separate"):
+    with pytest.raises(DataError, match="separat"):
         LabelSets(separators)  # type: ignore[arg-type]
     assert label_sets("") is None
 

@@ -86,10 +86,7 @@ def evaluate(
     """
     _check_answering(plan, answerer)
     started = time.perf_counter()
-    if sets := label_sets(label_separator):
-        demonstrations = [replace(one, output=sets.stored(one.output)) for one in demonstrations]
-    vectors = hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations]))
-    pool = make_pool(demonstrations, vectors, separators=sets.separators if sets else "")
+    pool = _pool(demonstrations, dense, label_separator)
     pasts = pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed)
     sizes = past_sizes(pasts, plan.past)
     bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner)), progress))
@@ -114,6 +111,14 @@ def evaluate(
         harm=harm(scores),
     )
     return _with_details(result, plan, bench, played, fewer)
+
+
+def _pool(demonstrations: Sequence[Demonstration], dense: NDArray[np.float32], label_separator: str) -> Pool:
+    vectors = hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations]))
+    if sets := label_sets(label_separator):
+        demonstrations = [replace(one, output=sets.stored(one.output)) for one in demonstrations]
+        return make_pool(demonstrations, vectors, separators=sets.separators)
+    return make_pool(demonstrations, vectors)
 
 
 def _check_answering(plan: Plan, answerer: Answerer | None) -> None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from metachain.data.demonstration import Demonstration, checked_name
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import NotFoundError, SharingError
-from metachain.label_sets import label_sets
 from metachain.learning.gaussian_process import Listed, Settings
 from metachain.learning.index import Neighbours
 from metachain.learning.neighbours import NEIGHBOURS
@@ -23,7 +22,7 @@ from metachain.learning.own_labels import (
     read_current_labels,
     scored_answers,
 )
-from metachain.learning.pool import Pool, make_pool, taken
+from metachain.learning.pool import Pool, taken
 from metachain.learning.prior import Prior
 from metachain.learning.reply_profile import Profile, reply_profile
 from metachain.learning.shared_past import SharedPast, include, read_shared_past
@@ -185,21 +184,18 @@ def load_institution(
     moment = moment or library.state(institution)
     shared, past_read = past or load_past(prior, library, institution)
     own, numbers = read_current_labels(library, institution, exclusive=past_read.pool.meaning is None)
-    support = make_pool(
-        own, _vectors(past_read, library, own, known), past_read.pool.answers, past_read.pool.separators
-    )
+    support = past_read.pool.beside(own, _vectors(past_read, library, own, known))
     scored = scored_answers(
         library.outcomes.latest_scored(institution),
         [one.input for one in own],
-        frozenset(support.answers) if past_read.pool.meaning is None else None,
-        label_sets(past_read.pool.separators),
+        *((None, None) if past_read.pool.meaning is not None else (frozenset(support.answers), support.label_sets)),
     )
     pool = past_read.pool.answering((*support.answers, *sorted({one.answer for one in scored} - set(support.answers))))
     asked = [Demonstration(institution, one.input, one.answer) for one in scored]
     vectors = np.concatenate([support.vectors, _vectors(past_read, library, asked, known)])
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
-    listed = _listed(pool, list_given, own) if list_given else None
+    listed = pool.marks([*list_given, *(one.label for one in own)]) if list_given else None
     time = order_of_time(support.demonstrations, numbers)
     return InstitutionState(
         institution,
@@ -217,16 +213,6 @@ def load_institution(
         time,
         _digest((past_read.digest(prior.key, prior.hash), list_given, scored, *(time if time.any() else ())), own),
     )
-
-
-def _listed(pool: Pool, list_given: Sequence[str], own: Sequence[Demonstration]) -> NDArray[np.bool_]:
-    """Mark (C,) the answers in the list or among the own ones; a set of labels is listed if all of them are."""
-    known = {*list_given, *(one.label for one in own)}
-    sets = label_sets(pool.separators)
-    if sets is None:
-        return np.isin(pool.answers, list(known))
-    labels = {label for one in known for label in sets.labels(one)}
-    return np.array([labels.issuperset(sets.labels(answer)) for answer in pool.answers], bool)
 
 
 def _digest(inputs: tuple[object, ...], own: Sequence[Demonstration]) -> str:

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import lexical_vectors, normalise_text
 from metachain.errors import DataError
-from metachain.label_sets import label_sets
+from metachain.label_sets import LabelSets, label_sets
 from metachain.scoring.metrics import are_texts, set_bags, word_bags
 
 __all__ = ["Pool", "Stacked", "make_pool", "taken"]
@@ -92,13 +92,17 @@ class Pool:
         """(C, V) word counts of each answer (``metrics.word_bags``)."""
         return word_bags(self.answers)
 
+    @property
+    def label_sets(self) -> LabelSets | None:
+        """The form of answers that are sets of labels; None where each answer is one label."""
+        return label_sets(self.separators)
+
     @cached_property
     def sets(self) -> csr_array | None:
         """(C, L) ones for the labels of each answer; None where every answer is one label."""
-        labels = label_sets(self.separators)
-        if labels is None:
+        if (sets := self.label_sets) is None:
             return None
-        found = [labels.labels(answer) for answer in self.answers]
+        found = [sets.labels(answer) for answer in self.answers]
         return set_bags(found) if any(len(one) > 1 for one in found) else None
 
     @cached_property
@@ -128,6 +132,17 @@ class Pool:
     def rows(self) -> tuple[NDArray[np.intp], ...]:
         """Rows of each institution."""
         return tuple(np.flatnonzero(self.owner == number) for number in range(len(self.institutions)))
+
+    def marks(self, known: Sequence[str]) -> NDArray[np.bool_]:
+        """Mark (C,) the answers that are ``known``; a set of labels is known if all of its labels are in known sets."""
+        if (sets := self.label_sets) is None:
+            return np.isin(self.answers, known)
+        labels = {label for one in known for label in sets.labels(one)}
+        return np.array([labels.issuperset(sets.labels(answer)) for answer in self.answers], bool)
+
+    def beside(self, own: Sequence[Demonstration], vectors: NDArray[np.float32]) -> "Pool":
+        """Pool of further demonstrations with ``vectors`` (n, d), whose answers are numbered after those of this."""
+        return make_pool(own, vectors, self.answers, self.separators)
 
     def followed_by(self, own: Self) -> Self:
         """Return this pool followed by the rows of another institution.

@@ -27,6 +27,7 @@ CASES = [
 
 
 def said(text: str) -> GenericFakeChatModel:
+    """Make a model that says a text."""
     return GenericFakeChatModel(messages=iter([AIMessage(text)]))
 
 

@@ -12,10 +12,12 @@ from metachain.library.outcomes import Outcome
 
 
 def opened(path: Path | str, separator: str = "") -> Library:
+    """Open a library with a tiny encoder."""
     return Library.open(str(path), Tiny(), label_separator=separator)
 
 
 def outputs(library: Library) -> list[str]:
+    """All outputs in alphabetical order."""
     return sorted(one.output for one in library.demonstrations())
 
 
