@@ -1,3 +1,4 @@
+# Longer than 300 lines: the three ways in which one chain answers, and the labels, or sets of them, that it accepts.
 """Classification: an answer within a set of labels, or a reason why none fits."""
 
 import asyncio
@@ -19,6 +20,7 @@ from metachain.chains.prompt_budget import prompt_budget
 from metachain.chains.select_step import SelectDemonstrations
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
+from metachain.label_sets import LabelSets, label_sets
 from metachain.normal_form import label_form
 from metachain.selection.fusion import Fusion, fusible_labels, log_posterior
 from metachain.selection.selection import AnswerProbability
@@ -27,6 +29,9 @@ __all__ = ["Classification", "classification_chain", "classify"]
 
 QUOTES = "\"'`*“”‘’"
 LABELS_NAMED = 8
+BULLETS = "-•* "
+USUAL = ";|,\n"
+"""Separators that models write between labels."""
 NONE_FITS = "none of these labels"
 """Structured output where no label fits; a text, because not all providers accept null."""
 MOST_ENUMERATED = 249
@@ -35,7 +40,10 @@ MOST_ENUMERATED = 249
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """One label, or None where the model's answer fits none, with the answer and the allowed labels."""
+    """One label, or None where the model's answer fits none, with the answer and the allowed labels.
+
+    Where answers are sets of labels, ``label`` is the set in its canonical form.
+    """
 
     label: str | None
     answer: str
@@ -46,6 +54,10 @@ class Classification:
     """Probability of the label among the allowed ones, in [0, 1]; None where the model answered in words."""
     decided_by: Literal["words", "scores", "fusion"] = "words"
     """The model's words, its scores of the labels, or a fusion of these with the posterior."""
+    labels: tuple[str, ...] = ()
+    """The labels of the set, in alphabetical order; empty where answers are single labels, or nothing fits."""
+    unknown: tuple[str, ...] = ()
+    """Parts of the model's answer that are no allowed label, where answers are sets."""
 
     @property
     def reason(self) -> str:
@@ -62,11 +74,23 @@ class Classification:
                 f"{len(self.allowed)} allowed labels"
             )
         if self.label is not None:
-            return f"the model answered {self.label!r}, one of {len(self.allowed)} allowed labels"
+            named = ", ".join(map(repr, self.labels[:LABELS_NAMED]))
+            several = f"{named}, all of them among" if len(self.labels) > 1 else f"{self.label!r}, one of"
+            return f"the model answered {several} {len(self.allowed)} allowed labels"
+        return self._absence
+
+    @property
+    def _absence(self) -> str:
         if not self.allowed:
             return "no label is known: there were no demonstrations, and the institution has no labels of its own"
         more = ", …" if len(self.allowed) > LABELS_NAMED else ""
         named = ", ".join(map(repr, self.allowed[:LABELS_NAMED]))
+        if self.unknown:
+            unknown = ", ".join(repr(one[:40]) for one in self.unknown[:LABELS_NAMED])
+            return (
+                f"the model's answer {self.answer[:80]!r} names {unknown}, none of the {len(self.allowed)} allowed "
+                f"labels: {named}{more}"
+            )
         return (
             f"the model's answer {self.answer[:80]!r} is none of the {len(self.allowed)} allowed labels: {named}{more}"
         )
@@ -86,6 +110,7 @@ def classification_chain(
     scoring: bool = False,
     calibrated: bool = False,
     fusion: Fusion | None = None,
+    label_separator: str | None = None,
 ) -> Runnable[dict[str, Any], Classification]:
     """Make a chain that answers ``{input_key: text}`` with one of ``labels``, checked after the model's answer.
 
@@ -106,6 +131,11 @@ def classification_chain(
     both opinions are pooled; otherwise the model's answer in words gives way where the posterior is surer by the
     fusion's margin. Selectors without a posterior leave the decision to the model.
 
+    Where answers are sets of labels, the answer is the set of allowed labels that the model names, in canonical order;
+    a part that is no allowed label is no answer, and the reason names it. ``label_separator`` says so; without it,
+    the selector's library does (``Library.label_separator``). With ``scoring``, whole sets are compared: those of the
+    demonstrations and the labels alone.
+
     Raises DataError for an empty list, for labels that are blank or no strings, for ``structured=True`` with a model
     that has no structured output or with ``scoring``, for ``scoring`` with a model that can't, and for ``calibrated``
     without ``scoring``.
@@ -117,7 +147,9 @@ def classification_chain(
     _check_ways(scoring=scoring, calibrated=calibrated, structured=structured)
     enumerated = not scoring and _structured(chat, structured)
     asked = scoring_model(chat, calibrated=calibrated) if scoring else chat
-    step = _ClassifyStep(asked, select, prompt, allowed, enumerated=enumerated, scored=scoring, fusion=fusion)
+    step = _ClassifyStep(
+        asked, select, prompt, allowed, enumerated=enumerated, scored=scoring, fusion=fusion, separator=label_separator
+    )
     plain = None if scoring or enumerated else step
     answering = AnswerStep(step.run, step.arun, name="classify", chat=asked, plain=plain)
     return select | answering.with_types(output_type=Classification)
@@ -139,6 +171,36 @@ def classify(answer: str, allowed: Iterable[str]) -> Classification:
     return Classification(alike[0] if len(alike) == 1 else None, answer, labels)
 
 
+def _classify_set(answer: str, allowed: Iterable[str], sets: LabelSets) -> Classification:
+    """Find the set of labels of an answer; one whose parts are not all allowed labels is none."""
+    labels = tuple(sorted({label for one in allowed for label in sets.labels(one)}))
+    whole = classify(answer, labels)
+    if whole.label is not None:
+        return replace(whole, label=sets.form(whole.label), labels=(whole.label,))
+    parts = _parts(answer, labels, sets) or ((label_form(answer),) if label_form(answer) else ())
+    found = {part: _label_named(part, labels) for part in parts}
+    named = {label for label in found.values() if label is not None}
+    unknown = tuple(part for part, label in found.items() if label is None)
+    if unknown or not named:
+        return Classification(None, answer, labels, unknown=unknown)
+    return Classification(sets.join(named), answer, labels, labels=tuple(sorted(named)))
+
+
+def _parts(answer: str, labels: Sequence[str], sets: LabelSets) -> tuple[str, ...]:
+    """The parts of an answer; a model may separate them in a usual way that is not the library's, if it then fits."""
+    bare = answer.strip().strip(QUOTES)
+    parts = sets.labels(bare)
+    usual = LabelSets(sets.separators + USUAL).labels(bare)
+    unknown = any(_label_named(part, labels) is None for part in parts)
+    fits = usual and all(_label_named(part, labels) is not None for part in usual)
+    return usual if unknown and fits else parts
+
+
+def _label_named(part: str, labels: Sequence[str]) -> str | None:
+    exact = classify(part, labels).label
+    return exact if exact is not None else classify(part.lstrip(BULLETS), labels).label
+
+
 @dataclass(frozen=True)
 class _ClassifyStep:
     chat: ChatRunnable
@@ -149,6 +211,12 @@ class _ClassifyStep:
     enumerated: bool
     scored: bool
     fusion: Fusion | None
+    separator: str | None = None
+    """The caller's separators of labels; None to take those of the selector's library."""
+
+    @property
+    def sets(self) -> LabelSets | None:
+        return label_sets(self.select.label_separator if self.separator is None else self.separator)
 
     def run(self, shown: dict[str, Any], config: RunnableConfig) -> Classification:
         labels = self._allowed(shown)
@@ -168,7 +236,11 @@ class _ClassifyStep:
     def _allowed(self, shown: dict[str, Any]) -> Sequence[str]:
         outputs = [label_form(one["output"]) for one in shown["demonstrations"]]
         answers = _answers(shown) if self.fusion else ()
-        return self.labels or fusible_labels([*self.select.labels(shown["institution"]), *outputs], answers)
+        labels = self.labels or fusible_labels([*self.select.labels(shown["institution"]), *outputs], answers)
+        if (sets := self.sets) is None:
+            return labels
+        single = {label for one in labels for label in sets.labels(one)}
+        return sorted(single | set(map(sets.form, labels)) if self.scored else single)
 
     def _answering(self, shown: dict[str, Any], labels: Sequence[str]) -> Runnable[dict[str, Any], str | AIMessage]:
         answering = self.prompt | self._model(labels)
@@ -178,10 +250,18 @@ class _ClassifyStep:
         if self.scored:
             return self.chat.bind(labels=list(labels))
         if isinstance(self.chat, BaseChatModel) and self.enumerated and 0 < len(labels) <= MOST_ENUMERATED:
-            schema = _label_schema(labels)
+            schema = _label_schema(labels, several=self.sets is not None)
             structured: Runnable[LanguageModelInput, Any] = self.chat.with_structured_output(schema, include_raw=True)
-            return structured | RunnableLambda(_label_text)
+            return structured | RunnableLambda(self._label_text)
         return self.chat | StrOutputParser()
+
+    def _label_text(self, answer: Any) -> str:
+        """Read the labels of a structured answer, joined where they are several."""
+        parsed, sets = answer["parsed"], self.sets
+        labels = parsed.get("labels") if isinstance(parsed, Mapping) and sets else None
+        if sets and isinstance(labels, list) and all(isinstance(one, str) for one in labels):
+            return sets.joint.join(labels)
+        return _label_text(answer)
 
     def _classified(self, answer: str | AIMessage, shown: dict[str, Any], labels: Sequence[str]) -> Classification:
         answers = _answers(shown)
@@ -190,8 +270,8 @@ class _ClassifyStep:
             if scores:
                 return _by_scores(scores, answers, self.fusion)
             answer = str(answer.text)
-        found = classify(answer, labels)
-        return _by_margin(found, answers, self.fusion) if self.fusion else found
+        found = _classify_set(answer, labels, sets) if (sets := self.sets) else classify(answer, labels)
+        return _by_margin(found, answers, self.fusion, self.sets) if self.fusion else found
 
 
 def _answers(shown: Mapping[str, Any]) -> list[AnswerProbability]:
@@ -212,11 +292,18 @@ def _by_scores(
     return Classification(labels[best], said, tuple(labels), float(pooled[best]), decided)
 
 
-def _by_margin(found: Classification, answers: Sequence[AnswerProbability], fusion: Fusion) -> Classification:
+def _by_margin(
+    found: Classification, answers: Sequence[AnswerProbability], fusion: Fusion, sets: LabelSets | None
+) -> Classification:
     """Replace a label by the posterior's where that is surer by the fusion's margin."""
     said = found.answer if found.label is None else found.label
-    chosen = fusion.worded(said, [one for one in answers if one.answer in found.allowed])
-    return found if chosen == said else replace(found, label=chosen, decided_by="fusion")
+    allowed = set(found.allowed)
+    known = [one for one in answers if allowed.issuperset(sets.labels(one.answer) if sets else (one.answer,))]
+    chosen = fusion.worded(said, known)
+    if chosen == said:
+        return found
+    labels = sets.labels(chosen) if sets else ()
+    return replace(found, label=chosen, decided_by="fusion", labels=labels, unknown=())
 
 
 def _check_ways(*, scoring: bool, calibrated: bool, structured: bool | None) -> None:
@@ -246,11 +333,20 @@ def _structured(chat: ChatRunnable, wanted: bool | None) -> bool:
     return able and not denied if wanted is None else wanted
 
 
-def _label_schema(labels: Sequence[str]) -> dict[str, Any]:
+def _label_schema(labels: Sequence[str], *, several: bool = False) -> dict[str, Any]:
     none, taken = NONE_FITS, set(map(_bare, labels))
     while _bare(none) in taken:
         none = f"({none})"
     enum = {"type": "string", "enum": [*labels, none], "description": f"The label, or {none!r}."}
+    if several:
+        items = {"type": "string", "enum": [*labels, none]}
+        return {
+            "title": "labels",
+            "description": f"All labels of the text, each once; only {none!r} if none fits.",
+            "type": "object",
+            "properties": {"labels": {"type": "array", "items": items}},
+            "required": ["labels"],
+        }
     return {
         "title": "label",
         "description": "The label of the text.",

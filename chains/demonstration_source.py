@@ -95,6 +95,10 @@ class DemonstrationSource(Protocol):
     audit: Audit | None
     """The audit that records selections; None where none are recorded."""
 
+    @property
+    def label_separator(self) -> str:
+        """Separators of the labels in an output; empty where each output is one label, or nobody knows."""
+
     def labels(self, institution: str) -> tuple[str, ...]:
         """Known outputs of an institution; empty where the selector knows none."""
 
@@ -124,6 +128,10 @@ class _ExplainedSource:
         self.institution_required = not self.institution
         self.audit: Audit | None = selector.library.audit
 
+    @property
+    def label_separator(self) -> str:
+        return self._selector.library.label_separator
+
     def labels(self, institution: str) -> tuple[str, ...]:
         return self._selector.labels_of(institution)
 
@@ -149,6 +157,7 @@ class _ExplainedSource:
 
 class _ExampleSource:
     institution = ""
+    label_separator = ""
     institution_required = False
     audit: Audit | None = None
 

@@ -143,6 +143,7 @@ class OutcomeCollector:
     ) -> None:
         self._library, self._caller, self._model = library, caller, model
         self._metric, self._metric_name, self._instructions = metric, metric_name, instructions
+        self._sets = library.label_sets
         self.answered_before = 0
 
     def ask(self, trials: Sequence[Trial]) -> list[float | None]:
@@ -151,7 +152,11 @@ class OutcomeCollector:
 
     def words(self, trials: Sequence[Trial]) -> list[str | None]:
         """Give the model's answer to each trial; None where the budget has no room for the call."""
-        return [None if one is None else one.answer for one in self._outcomes(trials)]
+        return [None if one is None else self._compared(one.answer) for one in self._outcomes(trials)]
+
+    def _compared(self, answer: str) -> str:
+        """The answer as it is compared with outputs: where these are sets of labels, in their canonical form."""
+        return self._sets.stored(answer) if self._sets else answer
 
     def _outcomes(self, trials: Sequence[Trial]) -> list[Outcome | None]:
         prompts = [_prompt(trial, self._instructions) for trial in trials]
@@ -171,7 +176,7 @@ class OutcomeCollector:
         self._caller.answers([prompts[place] for place in missing], store)
         references = {id: trial.asked.output for id, trial in zip(ids, trials, strict=True)}
         scored = [
-            replace(one, score=self._metric(one.answer, references[one.id]), metric=self._metric_name)
+            replace(one, score=self._metric(self._compared(one.answer), references[one.id]), metric=self._metric_name)
             for one in held.values()
             if one.score is None or one.metric != self._metric_name
         ]

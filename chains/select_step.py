@@ -67,6 +67,11 @@ class SelectDemonstrations(Runnable[dict[str, Any], dict[str, Any]]):
         ensured = ensure_config(config)
         return self._call_with_config(lambda given: self.show(given, ensured), input, config)
 
+    @property
+    def label_separator(self) -> str:
+        """Separators of the labels in an output, from the selector's library; empty where each output is one label."""
+        return self._source.label_separator
+
     def show(self, given: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
         """Select as ``invoke`` does, as no run of its own."""
         return dict(self._source.shown(self._query(given, config)))

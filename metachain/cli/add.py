@@ -15,6 +15,7 @@ from metachain.cli.shared.reading import (
     Encoding,
     Format,
     HeaderLine,
+    LabelSeparator,
     Missing,
     Records,
     Sheet,
@@ -58,6 +59,7 @@ def add(
     where: Where = None,
     missing: Missing = None,
     template: Template = "",
+    label_separator: LabelSeparator = "",
     institution: Annotated[
         str, typer.Option(help="Institution of all demonstrations, if DATA does not name any.")
     ] = "",
@@ -98,7 +100,7 @@ def add(
             raise DataError(f"--rejected would overwrite {target}, which is read; name another file")
         with cli.working() as progress:
             rows = libraries.file_rows(data, institution or None, progress, read, **options)
-            with libraries.Library.open(library, gate=gate) as opened:
+            with libraries.Library.open(library, gate=gate, label_separator=label_separator) as opened:
                 found = libraries.ingest(
                     opened,
                     rows,

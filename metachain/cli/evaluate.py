@@ -19,6 +19,7 @@ from metachain.cli.shared.reading import (
     Encoding,
     Format,
     HeaderLine,
+    LabelSeparator,
     Missing,
     Records,
     Sheet,
@@ -116,6 +117,7 @@ def evaluate(
     where: Where = None,
     missing: Missing = None,
     template: Template = "",
+    label_separator: LabelSeparator = "",
     purpose: Purpose = "",
     dask: Dask = "",
 ) -> None:
@@ -152,7 +154,7 @@ def evaluate(
                 requests_per_second=requests_per_second,
                 workers=running,
             )
-        result = _evaluated(data, options, plan, purpose, cache, answering, running)
+        result = _evaluated(data, options, plan, purpose, cache, answering, running, label_separator)
     cli.print_evaluation(result)
     if per_institution:
         cli.print_institutions(result)
@@ -171,6 +173,7 @@ def _evaluated(
     cache: Path | None,
     answering: "Callable[[Path | None], AbstractContextManager[evaluation.Answerer]] | None",
     running: "workers.Workers",
+    separator: str,
 ) -> "evaluation.Evaluation":
     with ExitStack() as stack:
         library = None
@@ -194,6 +197,7 @@ def _evaluated(
             answerer=stack.enter_context(answering(cache)) if answering else None,
             workers=running,
             progress=progress,
+            label_separator=library.label_separator if library else separator,
         )
     command = [libraries.without_password(one) if one == data else one for one in sys.argv[1:]]
     return result.with_command(" ".join(["metachain", *command]))

@@ -105,6 +105,12 @@ def _print_labels(seen: Inspection) -> None:
     if seen.alike:
         told = "; ".join(" / ".join(repr(one[:30]) for one in group[:4]) for group in seen.alike[:5])
         cli.out.print(cli.one_line(f"{len(seen.alike)} group(s) of labels look alike: {told}"))
+    if seen.label_separator:
+        sign = repr(seen.label_separator)
+        cli.out.print(
+            f"outputs such as {cli.short(seen.set_example, 60)!r} hold several labels, separated by {sign}: with "
+            "--label-separator they are sets, in whatever order"
+        )
     if seen.conflicting:
         _, text, _ = seen.conflicts[0]
         cli.out.print(f"{seen.conflicting} text(s) have several answers, such as {cli.short(text, 80)!r}")

@@ -13,6 +13,7 @@ from metachain.data.reader import rows_of_file
 from metachain.data.reading import Findings, Reading
 from metachain.data.rows import MAX_REPORTED, Rejected, Row, from_record
 from metachain.errors import DataError
+from metachain.label_sets import label_sets, proposed_separator
 from metachain.normal_form import normal_form
 from metachain.progress import Progress, silent
 
@@ -54,6 +55,10 @@ class Inspection:
     conflicts: Sequence[tuple[str, str, str]] = ()
     """Texts with several answers: institution, input, and the answers."""
     conflicting: int = 0
+    label_separator: str = ""
+    """Signs that seem to separate several labels in one output; empty for single labels."""
+    set_example: str = ""
+    """An output with several labels."""
 
     def command(self, library: str = "hospitals.db") -> str:
         """The ``metachain add`` command that takes the file as it was inspected."""
@@ -70,6 +75,8 @@ class Inspection:
         if reading.header_line:
             options.append(f"--header-line {reading.header_line}")
         options += [f"--where {quoted(one)}" for one in reading.where]
+        if self.label_separator:
+            options.append(f"--label-separator {quoted(self.label_separator)}")
         options += [f"--missing {quoted(one)}" for one in reading.missing or ()]
         return " ".join(["metachain add", library, quoted(str(self.path)), *options])
 
@@ -166,6 +173,12 @@ def _summed(path: Path, reading: Reading, guessed: Mapping[str, str], progress: 
     result.rejected, result.examples = counts.rejected, counts.examples
     result.institutions = {} if result.needs_institution else counts.institutions
     result.labels = len(counts.labels)
+    result.label_separator, result.set_example = proposed_separator(counts.labels)
+    if sets := label_sets(result.label_separator):
+        singles: Counter[str] = Counter()
+        for label, count in counts.labels.items():
+            singles.update(dict.fromkeys(sets.labels(label), count))
+        counts.labels = singles
     result.alike, result.conflicts = _alike(counts.labels), counts.conflicts[:MAX_REPORTED]
     result.conflicting = len(counts.conflicts)
     return result

@@ -15,7 +15,7 @@ from metachain.data.demonstration import Demonstration
 from metachain.data.synthetic_vocabulary import ABBREVIATIONS, DEPARTMENTS, INSTITUTION_NAMES, ORDINARY, SYSTEM_NAMES
 from metachain.errors import DataError
 
-__all__ = ["LARGEST_INSTITUTION", "WorldSettings", "generate_world"]
+__all__ = ["LARGEST_INSTITUTION", "WorldSettings", "generate_visits", "generate_world"]
 
 CONVENTIONS = 4
 SPECIAL_KINDS = len(DEPARTMENTS[0].kinds) - ORDINARY
@@ -23,7 +23,10 @@ SLOTS = 1 + SPECIAL_KINDS + len(DEPARTMENTS[0].details) - ORDINARY
 CODE_TEXTS = [
     str(2000 + 100 * department + 10 * slot) for department in range(len(DEPARTMENTS)) for slot in range(SLOTS)
 ]
-WORLD, CONVENTION, SYSTEM, INSTITUTION, UNRELATED = 1, 2, 3, 4, 5
+WORLD, CONVENTION, SYSTEM, INSTITUTION, UNRELATED, VISITS = 1, 2, 3, 4, 5, 6
+MOST_CHARGES = 3
+"""Charges of a visit."""
+SAME_DEPARTMENT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,42 @@ def generate_world(settings: WorldSettings = WorldSettings()) -> tuple[Demonstra
         for number in range(settings.institutions)
         for demonstration in _institution(settings, number, conventions[:, number % settings.systems], weight)
     )
+
+
+def generate_visits(
+    settings: WorldSettings = WorldSettings(), several: float = 0.5, separator: str = "; "
+) -> tuple[Demonstration, ...]:
+    """Generate ``institutions × demonstrations`` visits of one charge or several, whose codes are one answer.
+
+    The charges are those of ``generate_world``. A share ``several``, in [0, 1], of the visits has two or three of them,
+    mostly of one department: the text names them all, and the output joins their codes, in no particular order.
+    """
+    _check_number("several", several, 1.0)
+    by_institution: dict[str, list[Demonstration]] = {}
+    for one in generate_world(settings):
+        by_institution.setdefault(one.institution, []).append(one)
+    return tuple(
+        visit
+        for number, charges in enumerate(by_institution.values())
+        for visit in _visits(charges, _stream(settings, VISITS, number), several, separator)
+    )
+
+
+def _visits(
+    charges: list[Demonstration], rng: np.random.Generator, several: float, separator: str
+) -> list[Demonstration]:
+    by_department: dict[str, list[Demonstration]] = {}
+    for one in charges:
+        by_department.setdefault(one.metadata["department"], []).append(one)
+    visits = []
+    for first in charges:
+        count = rng.integers(2, MOST_CHARGES + 1) if rng.random() < several else 1
+        near = by_department[first.metadata["department"]] if rng.random() < SAME_DEPARTMENT else charges
+        chosen = [first, *(near[place] for place in rng.integers(len(near), size=count - 1))]
+        codes = [one.output for one in chosen]
+        text = " + ".join(one.input for one in chosen)
+        visits.append(Demonstration(first.institution, text, separator.join(codes), metadata=first.metadata))
+    return visits
 
 
 def _institution(

@@ -29,6 +29,7 @@ from metachain.evaluation.result_rows import CalibrationRow, Score
 from metachain.evaluation.runner import HeldOutRun, HeldOutRunner, SharedMeasurements, SubsetRun, scored
 from metachain.evaluation.scorers import Answerer, ModelScorer, scorer_for
 from metachain.evaluation.summary import LARGEST_MATRIX, OURS, harm, origins, part_worths, rounded_transfer, summarise
+from metachain.label_sets import label_sets
 from metachain.learning.calibration import calibration
 from metachain.learning.neighbours import NeighbourTable
 from metachain.learning.pool import Pool, make_pool
@@ -71,6 +72,7 @@ def evaluate(
     answerer: Answerer | None = None,
     workers: Workers = HERE,
     progress: Progress = silent,
+    label_separator: str = "",
 ) -> Evaluation:
     """Compare selectors on held-out institutions: each plays the new one in turn, alone or with its whole group.
 
@@ -78,12 +80,13 @@ def evaluate(
     anew, from the institutions that it may use. ``allowed`` names these by institution; an institution without an entry
     may use none, and is not scored. None allows all, as for a file, which has no sharing rules. With an ``answerer``
     a model answers instead of the offline reader: all prompts are gathered first, then asked at once. ``workers``
-    evaluate one institution each; they change the time, not the result. Raises DataError for fewer than two
-    institutions, or groups, and where nothing can be scored.
+    evaluate one institution each; they change the time, not the result. With a ``label_separator`` outputs are sets of
+    labels (``metachain.label_sets``). Raises DataError for fewer than two institutions, or groups, and where nothing
+    can be scored.
     """
     _check_answering(plan, answerer)
     started = time.perf_counter()
-    pool = make_pool(demonstrations, hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations])))
+    pool = _pool(demonstrations, dense, label_separator)
     pasts = pasts_of(demonstrations, held_out_together(demonstrations, plan.protocol), allowed)
     sizes = past_sizes(pasts, plan.past)
     bench = SharedMeasurements.of(NeighbourTable.of(pool, np.arange(len(pool.owner)), progress))
@@ -108,6 +111,14 @@ def evaluate(
         harm=harm(scores),
     )
     return _with_details(result, plan, bench, played, fewer)
+
+
+def _pool(demonstrations: Sequence[Demonstration], dense: NDArray[np.float32], label_separator: str) -> Pool:
+    vectors = hybrid_vectors(dense, lexical_vectors([one.input for one in demonstrations]))
+    if sets := label_sets(label_separator):
+        demonstrations = [replace(one, output=sets.stored(one.output)) for one in demonstrations]
+        return make_pool(demonstrations, vectors, separators=sets.separators)
+    return make_pool(demonstrations, vectors)
 
 
 def _check_answering(plan: Plan, answerer: Answerer | None) -> None:

@@ -1,20 +1,24 @@
 """Scores of what a selector shows: by the offline readers, or by a model that answers all prompts beforehand."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from metachain.evaluation.readers import READERS, Prompt
+from metachain.label_sets import LabelSets, label_sets
 from metachain.learning.pool import Pool
-from metachain.scoring.metrics import METRICS, Metric, are_texts, bag_f1, suited_metric
+from metachain.scoring.metrics import METRICS, Metric, are_texts, bag_f1, bag_overlap, set_bags, suited_metric
 from metachain.scoring.reader import answer
 
 __all__ = ["Answerer", "LabelScorer", "ModelScorer", "Scorer", "ShownPrompt", "TextScorer", "prompts_of", "scorer_for"]
 
 EXACT_MATCH = "exact_match"
+MICRO_F1 = "micro_f1"
 WRITER = "vote"
 """The only reader that writes new texts; the others answer with one of the outputs shown."""
 CACHED = 1 << 16
@@ -54,12 +58,77 @@ def scorer_for(pool: Pool, metric: str | None = None) -> Scorer:
     """Return the scorer that suits a pool's outputs.
 
     Labels are scored by exact match. Texts are scored by the metric that suits them (``rouge_l``, or ``span_f1`` for
-    span lists) and by ``token_f1``. A ``metric``, one of ``METRICS``, replaces these.
+    span lists) and by ``token_f1``, sets of labels as ``SetScorer`` says. A ``metric``, one of ``METRICS``, replaces
+    these; of sets, ``exact_match`` and ``label_f1`` are among their own.
     """
+    if (sets := label_sets(pool.separators)) and metric in (None, EXACT_MATCH, "label_f1"):
+        return SetScorer(pool, sets)
     outputs = [one.output for one in pool.demonstrations]
     if are_texts(outputs):
         return TextScorer(pool, (metric,) if metric else (suited_metric(outputs), "token_f1"))
     return TextScorer(pool, (metric,), writes=False) if metric and metric != EXACT_MATCH else LabelScorer(pool)
+
+
+def set_metrics(sets: LabelSets) -> dict[str, Metric]:
+    """Metrics of answers that are sets of labels: ``exact_match`` of the sets, and their F1 (``label_f1``)."""
+
+    def exact(prediction: str, reference: str) -> float:
+        return float(sets.labels(prediction) == sets.labels(reference))
+
+    def f1(prediction: str, reference: str) -> float:
+        return bag_overlap(Counter(sets.labels(prediction)), Counter(sets.labels(reference)))
+
+    return {EXACT_MATCH: exact, "label_f1": f1}
+
+
+class SetScorer:
+    """Scores sets of labels: ``exact_match`` of the whole set, ``micro_f1`` of all labels together, and ``label_f1``.
+
+    The micro F1 is ``2 Σ |both| / Σ (|answer| + |right|)`` over the queries. Each query's score is its part of that, so
+    that their mean is the micro F1; it may be above 1.
+    """
+
+    metrics = (EXACT_MATCH, MICRO_F1, "label_f1")
+
+    def __init__(self, pool: Pool, sets: LabelSets) -> None:
+        self._pool, self._sets = pool, sets
+        self._f1 = set_metrics(sets)["label_f1"]
+
+    def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> Scores:
+        """Return each metric of each query, between each reader's answer and the query's own labels."""
+        prompt = Prompt.of(self._pool, query, shown)
+        truth = [self._pool.answers[number] for number in self._pool.answer[query].tolist()]
+        answers = {name: READERS[name](prompt).tolist() for name in readers}
+        said = {name: [self._pool.answers[one] if one >= 0 else "" for one in some] for name, some in answers.items()}
+        return {name: set_values(self._sets, some, truth) for name, some in said.items()}
+
+    def best(self, query: Rows, shown: Rows) -> dict[str, Floats]:
+        """Return the metrics of the best output shown for each query, by its F1."""
+        pool = self._pool
+        truth = [pool.answers[number] for number in pool.answer[query].tolist()]
+        said = []
+        for right, rows in zip(truth, shown.tolist(), strict=True):
+            outputs = sorted({pool.answers[pool.answer[row]] for row in rows if row >= 0})
+            said.append(max(outputs, key=lambda one: self._f1(one, right), default=""))
+        return set_values(self._sets, said, truth)
+
+    def closeness(self, query: Rows, rows: Rows) -> Floats:
+        """Return the (n, m) F1 of the sets of rows (n, m) with the query's (n,); 0 where a row is -1."""
+        answer = self._pool.answer
+        return bag_f1(self._bags, answer[query], np.where(rows < 0, -1, answer[rows]))
+
+    @cached_property
+    def _bags(self) -> csr_array:
+        return set_bags([self._sets.labels(answer) for answer in self._pool.answers])
+
+
+def set_values(sets: LabelSets, answers: Sequence[str], truth: Sequence[str]) -> dict[str, Floats]:
+    """Scores (n,) of answers by the metrics of ``SetScorer``."""
+    values = _values(set_metrics(sets), answers, truth)
+    sizes = [len(sets.labels(one)) + len(sets.labels(other)) for one, other in zip(answers, truth, strict=True)]
+    weight = np.array(sizes, float)
+    micro = values["label_f1"] * weight / max(weight.mean(), 1e-9)
+    return {EXACT_MATCH: values[EXACT_MATCH], MICRO_F1: micro, "label_f1": values["label_f1"]}
 
 
 class LabelScorer:
@@ -161,7 +230,7 @@ class ModelScorer:
 
     def __init__(self, pool: Pool, metrics: tuple[str, ...], answers: Mapping[ShownPrompt, str]) -> None:
         self._pool, self._answers = pool, answers
-        self._metrics = {name: METRICS[name] for name in metrics}
+        self._metrics = metrics
 
     @classmethod
     def asking(
@@ -176,7 +245,10 @@ class ModelScorer:
         truth = [self._pool.demonstrations[row].output for row in query]
         answers = [self._answers[prompt] for prompt in prompts_of(self._pool, query, shown)]
         (reader,) = readers
-        return {reader: _values(self._metrics, answers, truth)}
+        sets = label_sets(self._pool.separators)
+        if sets and MICRO_F1 in self._metrics:
+            return {reader: set_values(sets, answers, truth)}
+        return {reader: _values({name: METRICS[name] for name in self._metrics}, answers, truth)}
 
 
 def _values(metrics: Mapping[str, Metric], answers: Sequence[str], truth: Sequence[str]) -> dict[str, Floats]:

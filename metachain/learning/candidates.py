@@ -153,7 +153,8 @@ def episode_profiles(table: NeighbourTable, episode: Episode, *, pooled: bool = 
     pool = table.pool
     both = (table.near(rows, episode.past) for rows in (episode.support, episode.query))
     profiles = (
-        reply_profile(_as_one(near) if pooled else near, pool.answer, len(pool.answers), pool.meaning) for near in both
+        reply_profile(_as_one(near) if pooled else near, pool.answer, len(pool.answers), pool.meaning, pool.sets)
+        for near in both
     )
     support, query = profiles
     return Profiles(support, replace(query, lift=table.lift(episode.query, episode.past)))

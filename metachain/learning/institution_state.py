@@ -22,7 +22,7 @@ from metachain.learning.own_labels import (
     read_current_labels,
     scored_answers,
 )
-from metachain.learning.pool import Pool, make_pool, taken
+from metachain.learning.pool import Pool, taken
 from metachain.learning.prior import Prior
 from metachain.learning.reply_profile import Profile, reply_profile
 from metachain.learning.shared_past import SharedPast, include, read_shared_past
@@ -82,7 +82,7 @@ class InstitutionState:
 
     def profile(self, near: Neighbours) -> Profile:
         """Reply profile of n texts over the past institutions, from their neighbours."""
-        return reply_profile(near, self.pool.answer, len(self.pool.answers), self.pool.meaning)
+        return reply_profile(near, self.pool.answer, len(self.pool.answers), self.pool.meaning, self.pool.sets)
 
     def lifted(self, profile: Profile, vectors: NDArray[np.float32], settings: Settings) -> Profile:
         """Add the lift to the profile of n texts with hybrid ``vectors`` (n, d), where ``settings`` use it."""
@@ -184,18 +184,18 @@ def load_institution(
     moment = moment or library.state(institution)
     shared, past_read = past or load_past(prior, library, institution)
     own, numbers = read_current_labels(library, institution, exclusive=past_read.pool.meaning is None)
-    support = make_pool(own, _vectors(past_read, library, own, known), past_read.pool.answers)
+    support = past_read.pool.beside(own, _vectors(past_read, library, own, known))
     scored = scored_answers(
         library.outcomes.latest_scored(institution),
         [one.input for one in own],
-        frozenset(support.answers) if past_read.pool.meaning is None else None,
+        *((None, None) if past_read.pool.meaning is not None else (frozenset(support.answers), support.label_sets)),
     )
     pool = past_read.pool.answering((*support.answers, *sorted({one.answer for one in scored} - set(support.answers))))
     asked = [Demonstration(institution, one.input, one.answer) for one in scored]
     vectors = np.concatenate([support.vectors, _vectors(past_read, library, asked, known)])
     near = _nearest(past_read, (*support.demonstrations, *asked), vectors, known)
     list_given = library.listed_answers(institution)
-    listed = np.isin(pool.answers, [*list_given, *(one.label for one in own)]) if list_given else None
+    listed = pool.marks([*list_given, *(one.label for one in own)]) if list_given else None
     time = order_of_time(support.demonstrations, numbers)
     return InstitutionState(
         institution,

@@ -70,7 +70,7 @@ class NeighbourTable:
     def profile(self, rows: Rows, institutions: Sequence[int] | Rows, *, lifted: bool = False) -> Profile:
         """Reply profile of some rows over some institutions, with the lift if ``lifted``."""
         pool = self.pool
-        found = reply_profile(self.near(rows, institutions), pool.answer, len(pool.answers), pool.meaning)
+        found = reply_profile(self.near(rows, institutions), pool.answer, len(pool.answers), pool.meaning, pool.sets)
         return replace(found, lift=self.lift(rows, institutions)) if lifted else found
 
     def lift(self, rows: Rows, institutions: Sequence[int] | Rows) -> NDArray[np.float64] | None:

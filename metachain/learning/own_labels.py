@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import normalise_text, same_text
 from metachain.errors import NotFoundError
+from metachain.label_sets import LabelSets
 from metachain.library.library import Library
 from metachain.library.outcomes import Outcome
 from metachain.normal_form import label_form
@@ -143,7 +144,7 @@ class ScoredAnswer:
 
 
 def scored_answers(
-    outcomes: Iterable[Outcome], labelled: Iterable[str], known: Collection[str] | None
+    outcomes: Iterable[Outcome], labelled: Iterable[str], known: Collection[str] | None, sets: LabelSets | None = None
 ) -> tuple[ScoredAnswer, ...]:
     """Scored answers from an institution's outcomes, which come newest score first; ordered by input and answer.
 
@@ -156,7 +157,7 @@ def scored_answers(
     scores: dict[tuple[str, str], list[float]] = {}
     for one in islice(outcomes, MOST_READ):
         text = normalise_text(one.input)
-        answer = label_form(one.answer)
+        answer = sets.form(one.answer) if sets else label_form(one.answer)
         if one.score is None or one.correction is not None or text in labelled_texts:
             continue
         if not answer or (known is not None and answer not in known):

@@ -12,7 +12,8 @@ from scipy.sparse import csr_array
 from metachain.data.demonstration import Demonstration
 from metachain.embedding.similarity import lexical_vectors, normalise_text
 from metachain.errors import DataError
-from metachain.scoring.metrics import are_texts, word_bags
+from metachain.label_sets import LabelSets, label_sets
+from metachain.scoring.metrics import are_texts, set_bags, word_bags
 
 __all__ = ["Pool", "Stacked", "make_pool", "taken"]
 
@@ -65,6 +66,8 @@ class Pool:
     """(C,) distinct answers, in the form in which they are compared (``Demonstration.label``)."""
     answer: NDArray[np.int64]
     """(n,) number of each row's answer."""
+    separators: str = ""
+    """Separators of labels where answers are sets of them (``metachain.label_sets``); else empty."""
     inherited: tuple[NDArray[np.float32] | Stacked | None] | None = field(default=None, repr=False)
     """``meaning`` from a pool with fewer answers, in a tuple of one; None to compute it."""
     inherited_twin: NDArray[np.int64] | None = field(default=None, repr=False)
@@ -78,6 +81,8 @@ class Pool:
         """
         if self.inherited is not None:
             return self.inherited[0]
+        if self.separators:
+            return None
         if not are_texts([one.output for one in self.demonstrations]):
             return None
         return lexical_vectors(self.answers)
@@ -86,6 +91,19 @@ class Pool:
     def bags(self) -> csr_array:
         """(C, V) word counts of each answer (``metrics.word_bags``)."""
         return word_bags(self.answers)
+
+    @property
+    def label_sets(self) -> LabelSets | None:
+        """The form of answers that are sets of labels; None where each answer is one label."""
+        return label_sets(self.separators)
+
+    @cached_property
+    def sets(self) -> csr_array | None:
+        """(C, L) ones for the labels of each answer; None where every answer is one label."""
+        if (sets := self.label_sets) is None:
+            return None
+        found = [sets.labels(answer) for answer in self.answers]
+        return set_bags(found) if any(len(one) > 1 for one in found) else None
 
     @cached_property
     def text(self) -> NDArray[np.int64]:
@@ -114,6 +132,17 @@ class Pool:
     def rows(self) -> tuple[NDArray[np.intp], ...]:
         """Rows of each institution."""
         return tuple(np.flatnonzero(self.owner == number) for number in range(len(self.institutions)))
+
+    def marks(self, known: Sequence[str]) -> NDArray[np.bool_]:
+        """Mark (C,) the answers that are ``known``; a set of labels is known if all of its labels are in known sets."""
+        if (sets := self.label_sets) is None:
+            return np.isin(self.answers, known)
+        labels = {label for one in known for label in sets.labels(one)}
+        return np.array([labels.issuperset(sets.labels(answer)) for answer in self.answers], bool)
+
+    def beside(self, own: Sequence[Demonstration], vectors: NDArray[np.float32]) -> "Pool":
+        """Pool of further demonstrations with ``vectors`` (n, d), whose answers are numbered after those of this."""
+        return make_pool(own, vectors, self.answers, self.separators)
 
     def followed_by(self, own: Self) -> Self:
         """Return this pool followed by the rows of another institution.
@@ -162,7 +191,10 @@ class Pool:
 
 
 def make_pool(
-    demonstrations: Sequence[Demonstration], vectors: NDArray[np.float32], answers: Sequence[str] = ()
+    demonstrations: Sequence[Demonstration],
+    vectors: NDArray[np.float32],
+    answers: Sequence[str] = (),
+    separators: str = "",
 ) -> Pool:
     """Sort demonstrations by institution and id, and number institutions and answers, in alphabetical order.
 
@@ -184,6 +216,7 @@ def make_pool(
         np.array([institution_number[one.institution] for one in ordered], np.int64),
         names,
         np.array([answer_number[one.label] for one in ordered], np.int64),
+        separators,
     )
 
 

@@ -14,6 +14,7 @@ from scipy.special import softmax
 from metachain.embedding.similarity import unit_rows
 from metachain.learning.index import Neighbours
 from metachain.learning.pool import Stacked
+from metachain.scoring.metrics import paired_f1
 
 __all__ = ["Profile", "attention", "co_treatment_features", "consensus", "mean_reply", "nearest_vote", "replies_to"]
 __all__ += ["reply_profile"]
@@ -43,6 +44,9 @@ class Profile:
     lift: Floats | None = None
     """(n, C) positive, from ``PooledRidge.lift``; None where it isn't asked for, and where answers are texts."""
 
+    sets: csr_array | None = None
+    """(C, L) labels of each answer where answers are sets of labels (``Pool.sets``); else None."""
+
     @property
     def entries(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
         """Text, institution and answer number of every stored reply."""
@@ -57,7 +61,13 @@ class Profile:
         return replace(self, replies=replies, coverage=coverage, vote=vote, lift=lift)
 
 
-def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: int, meaning: Meaning = None) -> Profile:
+def reply_profile(
+    neighbours: Neighbours,
+    answer: NDArray[np.int64],
+    answers: int,
+    meaning: Meaning = None,
+    sets: csr_array | None = None,
+) -> Profile:
     """``g_s(x, y) = Σ_j softmax_j(h(x, x_j) / 0.06) [y_j = y]`` over s's nearest j, and ``cov_s(x) = max_j h(x, x_j)``.
 
     ``answer`` (N,) is the answer number of each row of the pool; ``answers`` C; ``meaning`` as in ``Profile``.
@@ -72,7 +82,7 @@ def reply_profile(neighbours: Neighbours, answer: NDArray[np.int64], answers: in
     replies.sum_duplicates()
     replies.eliminate_zeros()
     coverage = neighbours.similarity[:, :, 0].astype(np.float64)
-    return Profile(replies, coverage, nearest_vote(neighbours, answer, answers), answers, meaning)
+    return Profile(replies, coverage, nearest_vote(neighbours, answer, answers), answers, meaning, sets=sets)
 
 
 def nearest_vote(neighbours: Neighbours, answer: NDArray[np.int64], answers: int) -> Floats:
@@ -125,12 +135,15 @@ def replies_to(profile: Profile, answer: NDArray[np.int64]) -> Floats:
     """``g_s(x_i, y_i)``: share of the given answer (n,) in each institution's reply; (n, S) in [0, 1].
 
     Where answers are texts, a reply counts by the cosine of its unit vector with the given answer's, 0 where negative.
+    Where they are sets of labels, it counts by the F1 of both sets: 1 for the same set, 0 without a common label.
     """
     texts, institutions, answers = profile.entries
     alike = np.asarray(answers == answer[texts], float)
     if profile.meaning is not None:
         cosine = np.einsum("ed,ed->e", profile.meaning[answers], profile.meaning[answer[texts]])
         alike = np.clip(cosine.astype(np.float64), 0.0, 1.0)
+    elif profile.sets is not None:
+        alike = paired_f1(profile.sets, answers, answer[texts])
     shares = np.zeros_like(profile.coverage)
     np.add.at(shares, (texts, institutions), profile.replies.data * alike)
     return shares

@@ -133,7 +133,7 @@ def pool_of(
     progress: Progress = silent,
 ) -> Pool:
     """Turn demonstrations of a library into arrays; texts without a stored vector are embedded."""
-    return make_pool(demonstrations, library.hybrid_vectors(demonstrations, progress), answers)
+    return make_pool(demonstrations, library.hybrid_vectors(demonstrations, progress), answers, library.label_separator)
 
 
 def include(digest: Any, demonstrations: Sequence[Demonstration]) -> None:

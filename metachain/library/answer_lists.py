@@ -6,6 +6,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from metachain.data.look_alikes import look_alike_key
 from metachain.errors import DataError
+from metachain.label_sets import LabelSets
 from metachain.library.database.schema import demonstrations
 from metachain.library.sharing import Sharing
 from metachain.normal_form import label_form
@@ -19,13 +20,17 @@ FEW = 0.1
 MOST_SHOWN = 3
 
 
-def known_labels(connection: Connection, sharing: Sharing, institution: str) -> tuple[frozenset[str], frozenset[str]]:
+def known_labels(
+    connection: Connection, sharing: Sharing, institution: str, sets: LabelSets | None = None
+) -> tuple[frozenset[str], frozenset[str]]:
     """Labels of an institution, and those that others share with it, both in the form of labels."""
     own = demonstrations.c.institution == institution
     query = select(own, demonstrations.c.output).where(or_(own, sharing.allowing(institution)))
     rows = connection.execute(query.where(func.length(demonstrations.c.output) <= LABEL_CHARACTERS).distinct()).all()
-    given = frozenset(label_form(output) for is_own, output in rows if is_own)
-    return given, frozenset(label_form(output) for is_own, output in rows if not is_own)
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for is_own, output in rows:
+        found[bool(is_own)].update(sets.labels(output) if sets else (label_form(output),))
+    return frozenset(found[True]), frozenset(found[False])
 
 
 def check_known(institution: str, answers: Iterable[str], own: Collection[str], past: Collection[str]) -> None:

@@ -12,10 +12,12 @@ from sqlalchemy import Engine, select
 
 from metachain.data.demonstration import check_text, checked_name
 from metachain.errors import DataError, LibraryError, NotFoundError
+from metachain.label_sets import LabelSets
 from metachain.library.database.bulk import upsert
 from metachain.library.database.engine import reading, writing
 from metachain.library.database.schema import artifacts as table
 from metachain.library.erasure import ANSWERS
+from metachain.library.label_separator import SETTING
 from metachain.library.revisions import bump_counter, bump_revision
 from metachain.normal_form import label_form
 
@@ -62,7 +64,8 @@ class Artifacts:
     def names(self) -> tuple[str, ...]:
         """Names of all artifacts, in alphabetical order."""
         with reading(self._engine) as connection:
-            return tuple(connection.execute(select(table.c.name).order_by(table.c.name)).scalars())
+            names = connection.execute(select(table.c.name).order_by(table.c.name)).scalars()
+            return tuple(name for name in names if name != SETTING)
 
     def check_writable(self) -> None:
         """Store a small number, as an artifact would be. Raises StorageError if nothing can be stored."""
@@ -70,10 +73,13 @@ class Artifacts:
             bump_counter(connection, "writable")
 
 
-def list_answers(artifacts: Artifacts, institution: str, answers: Iterable[str]) -> tuple[str, ...]:
+def list_answers(
+    artifacts: Artifacts, institution: str, answers: Iterable[str], sets: LabelSets | None = None
+) -> tuple[str, ...]:
     """Store a list of answers, replacing the one before; see ``Library.list_answers``."""
     institution = checked_name("institution", institution)
-    names = sorted(set(checked_answers(answers)))
+    given = checked_answers(answers)
+    names = sorted({label for answer in given for label in (sets.labels(answer) if sets else (answer,))})
     artifacts.save(f"{ANSWERS}{institution}", {"answers": names}, {}, [institution])
     return tuple(names)
 

@@ -11,11 +11,13 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, true, updat
 from metachain.data.demonstration import ID_DIGITS, Demonstration, has_derived_id
 from metachain.embedding.similarity import same_text, text_sha256
 from metachain.errors import DataError, NotFoundError
+from metachain.label_sets import LabelSets, label_sets
 from metachain.library.audit_chain import note
 from metachain.library.caller import caller
 from metachain.library.database.bulk import batched, insert_new, upsert, with_keys
 from metachain.library.database.schema import counters
 from metachain.library.database.schema import demonstrations as table
+from metachain.library.label_separator import in_set_form, separator_in
 from metachain.library.origins import Origin
 from metachain.library.outcomes import Outcome
 from metachain.library.revisions import bump_counter, bump_revision
@@ -80,10 +82,10 @@ def insert_demonstrations(
 ) -> Added:
     """Store demonstrations within a transaction of the keeper that writes alone; see ``Library.add``."""
     stored = duplicates = 0
-    number = next_number(connection)
+    number, sets = next_number(connection), label_sets(separator_in(connection))
     institutions: set[str] = set()
     changed: set[str] = set()
-    for chunk in batched(_admissible(gate, demonstrations, refused), ROWS_A_QUERY):
+    for chunk in batched(_admissible(gate, sets, demonstrations, refused), ROWS_A_QUERY):
         fresh, known = _split_new_and_known(connection, _as_stored(connection, chunk), refused)
         insert_new(connection, table, [_row_of(one, origin, number) for one in fresh])
         index_vectors(connection, [text_sha256(one.input) for one in fresh])
@@ -269,11 +271,14 @@ def _keep_both(connection: Connection, again: Sequence[Demonstration]) -> list[D
 
 
 def _admissible(
-    gate: AdmissionGate | None, demonstrations: Iterable[Demonstration], refused: Refused | None
+    gate: AdmissionGate | None,
+    sets: LabelSets | None,
+    demonstrations: Iterable[Demonstration],
+    refused: Refused | None,
 ) -> Iterator[tuple[int, Demonstration]]:
     for position, one in enumerate(demonstrations):
         try:
-            yield position, apply_gate(gate, one)
+            yield position, in_set_form(sets, apply_gate(gate, one))
         except DataError as error:
             if refused is None:
                 raise

@@ -15,6 +15,7 @@ from metachain.data.demonstration import Demonstration, check_text, checked_name
 from metachain.data.look_alikes import look_alikes_of
 from metachain.embedding.encoder import Encoder, MiniLM
 from metachain.errors import DataError, NotFoundError
+from metachain.label_sets import LabelSets, label_sets
 from metachain.library import demonstrations as stored
 from metachain.library.answer_lists import check_known, known_labels
 from metachain.library.api_keys import Keys
@@ -27,7 +28,8 @@ from metachain.library.database.engine import KEEPER, Connections, Viewer, place
 from metachain.library.database.schema import demonstrations
 from metachain.library.demonstrations import Added, AdmissionGate, Refused
 from metachain.library.erasure import Doomed, Erased, erase, receipts_of, scrub
-from metachain.library.joining import Joined, join_institutions, join_labels
+from metachain.library.joining import Joined, join_institutions, join_labels, join_sets
+from metachain.library.label_separator import separator_in, set_text, store_separator
 from metachain.library.likeness import LookAlikes, known_names, look_alikes_in
 from metachain.library.opaque_ids import OpaqueIds
 from metachain.library.origins import Origin, Reach
@@ -72,6 +74,7 @@ class Library:
         self.keys = Keys(engine)
         self.review = Review(engine)
         self.opaque_ids = OpaqueIds(engine)
+        self._separator = ""
         self.cache: dict[str, object] = {}
         """Objects made from the library's content, by name; each user checks that its own is current."""
 
@@ -87,17 +90,22 @@ class Library:
         audit: bool = True,
         workers: Workers = HERE,
         connections: Connections | None = None,
+        label_separator: str = "",
     ) -> Self:
         """Open the library at a path or a PostgreSQL address; make an empty one if none is there.
 
         With ``create=False`` no library is made. ``purpose`` is the use of other institutions' demonstrations; grants
         that are limited to other purposes do not count. Every new demonstration passes the ``gate``, such as
         ``metachain.deidentification.gate.Gate("redact")``. Each selection is recorded in ``audit`` unless that is
-        False. ``workers`` embed large numbers of texts. ``connections`` limit those to the database. Raises
-        NotFoundError, LibraryError, StorageError or DataError.
+        False. ``workers`` embed large numbers of texts. ``connections`` limit those to the database.
+        With a ``label_separator`` answers are sets of labels (``separate_labels``). Raises NotFoundError, LibraryError,
+        StorageError or DataError.
         """
         engine = open_engine(place, create=create, connections=connections)
-        return cls(engine, encoder or MiniLM(), purpose, gate, audit=audit, workers=workers)
+        library = cls(engine, encoder or MiniLM(), purpose, gate, audit=audit, workers=workers)
+        if label_separator:
+            library.separate_labels(label_separator)
+        return library
 
     def close(self) -> None:
         """Close the file or the connections."""
@@ -167,6 +175,7 @@ class Library:
         if correction is not None:
             check_text("correction", correction)
             correction = stored.apply_gate(self._gate, Demonstration("any", "any", correction)).output
+            correction = set_text(self.label_sets, correction) if self.label_sets else correction
         with writing(self._engine, KEEPER, alone=correction is not None) as connection:
             changed = apply_feedback(connection, id, score, correction)
             if changed is not None and correction is not None:
@@ -231,6 +240,43 @@ class Library:
                 note(connection, "rename", institution, joined.facts())
         finally:
             self.cache.clear()
+        return joined
+
+    @property
+    def label_separator(self) -> str:
+        """Separators of the labels in an answer; empty where each answer is one label."""
+        if not self._separator:
+            with reading(self._engine) as connection:
+                self._separator = separator_in(connection)
+        return self._separator
+
+    @property
+    def label_sets(self) -> LabelSets | None:
+        """The form of answers that are sets of labels; None where each answer is one label."""
+        return label_sets(self.label_separator)
+
+    def separate_labels(self, separator: str) -> Joined:
+        """Take all answers as sets of labels from now on, for good.
+
+        Each character of ``separator`` separates two labels: ``;`` or ``;,`` or a name such as ``newline``. Answers are
+        then stored and compared in one order, and answers that are already here are brought into it; what was learned
+        is removed. The same separator again changes nothing. Raises DataError for letters, digits, quotes and brackets,
+        and where the library has another separator.
+        """
+        sets = LabelSets(separator)
+        held = self.label_separator
+        if held and held != sets.separators:
+            raise DataError(f"labels of this library are separated by {held!r} already, not by {sets.separators!r}")
+        if held:
+            return Joined()
+        try:
+            with writing(self._engine, KEEPER, alone=True) as connection:
+                store_separator(connection, sets)
+                joined = join_sets(connection, sets)
+                note(connection, "migrated", "", joined.facts())
+        finally:
+            self.cache.clear()
+        self._separator = sets.separators
         return joined
 
     def scrub(self) -> bool:
@@ -389,9 +435,11 @@ class Library:
         Raises DataError where few of the answers are known in its labels, or in what others share with it: the list is
         then likely another file, or lost its zeros (``answer_lists.check_known``).
         """
-        named = checked_name("institution", institution)
+        named, sets = checked_name("institution", institution), self.label_sets
         with reading(self._engine, Viewer(named, self.sharing.purpose)) as connection:
-            own, past = known_labels(connection, self.sharing, named)
+            own, past = known_labels(connection, self.sharing, named, sets)
+        if sets:
+            answers, labels = ({label for text in texts for label in sets.labels(text)} for texts in (answers, labels))
         check_known(named, answers, {*own, *map(label_form, labels)}, past)
 
     def list_answers(self, institution: str, answers: Iterable[str], *, force: bool = False) -> tuple[str, ...]:
@@ -403,7 +451,7 @@ class Library:
         given = checked_answers(answers)
         if not force:
             self.check_answers(institution, given)
-        return list_answers(self._artifacts, institution, given)
+        return list_answers(self._artifacts, institution, given, self.label_sets)
 
     def listed_answers(self, institution: str) -> tuple[str, ...]:
         """Complete list of answers of an institution, in alphabetical order; empty if no list was given."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from metachain.data.look_alikes import look_alike_groups, look_alike_key
+from metachain.label_sets import label_sets
 from metachain.library.database.schema import artifacts, demonstrations, grants, groups
 from metachain.library.erasure import ANSWERS
+from metachain.library.label_separator import separator_in
 from metachain.normal_form import label_form
 
 __all__ = ["LookAlikes", "known_names", "look_alikes_in"]
@@ -41,18 +43,19 @@ def look_alikes_in(connection: Connection, concerning: Collection[str] | None = 
     """Look-alikes in the keeper's view; of labels only those that an institution ``concerning`` gives, if not None."""
     output = demonstrations.c.output
     query = select(demonstrations.c.institution, output).where(func.length(output) <= LABEL_CHARACTERS).distinct()
+    sets = label_sets(separator_in(connection))
     labels: set[str] = set()
     own: set[str] = set()
     for institution, given in connection.execute(query):
-        label = label_form(given)
-        labels.add(label)
+        found = sets.labels(given) if sets else (label_form(given),)
+        labels.update(found)
         if concerning is None or institution in concerning:
-            own.add(look_alike_key(label))
+            own.update(map(look_alike_key, found))
     for name, header in connection.execute(select(artifacts.c.name, artifacts.c.header)):
         if name.startswith(ANSWERS):
             labels.update(header.get("answers", ()))
-    found = tuple(group for group in look_alike_groups(labels) if look_alike_key(group[0]) in own)
+    alike = tuple(group for group in look_alike_groups(labels) if look_alike_key(group[0]) in own)
     names = look_alike_groups(known_names(connection))
     if concerning is not None:
         names = tuple(group for group in names if not set(concerning).isdisjoint(group))
-    return LookAlikes(names, found)
+    return LookAlikes(names, alike)

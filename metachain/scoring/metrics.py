@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, wraps
 from math import nan
 from numbers import Real
@@ -28,7 +28,9 @@ __all__ = [
     "checked_metric",
     "exact_match",
     "label_f1",
+    "paired_f1",
     "rouge_l",
+    "set_bags",
     "span_f1",
     "suited_metric",
     "token_f1",
@@ -167,6 +169,16 @@ def word_bags(texts: Sequence[str]) -> csr_array:
     return csr_array((np.ones(len(places)), places, ends), shape=(len(texts), max(1, len(column))))
 
 
+def set_bags(sets: Sequence[Iterable[str]]) -> csr_array:
+    """(n, L) ones for the labels of n sets, each of distinct labels."""
+    column: dict[str, int] = {}
+    places, ends = [], [0]
+    for labels in sets:
+        places += [column.setdefault(label, len(column)) for label in labels]
+        ends.append(len(places))
+    return csr_array((np.ones(len(places)), places, ends), shape=(len(sets), max(1, len(column))))
+
+
 def bag_f1(bags: csr_array, one: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
     """(n, m) ``bag_overlap`` of texts ``one`` (n,) with texts ``others`` (n, m); 0 where ``others`` is negative.
 
@@ -179,6 +191,13 @@ def bag_f1(bags: csr_array, one: NDArray[np.int64], others: NDArray[np.int64]) -
     f1 = np.where(both == 0, 1.0, 2 * common / np.maximum(both, 1))
     f1[:, known < 0] = 0
     return np.take_along_axis(f1, place.reshape(others.shape), axis=1)
+
+
+def paired_f1(bags: csr_array, one: NDArray[np.integer], other: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(n,) F1 of bags ``one`` (n,) and ``other`` (n,), rows of ``bags``; none is empty."""
+    length = np.asarray(bags.sum(axis=1)).ravel()
+    common = np.asarray(bags[one].multiply(bags[other]).sum(axis=1)).ravel()
+    return np.asarray(2 * common / (length[one] + length[other]))
 
 
 def _labels(text: str) -> set[str]:

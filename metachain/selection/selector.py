@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from metachain.data.demonstration import Demonstration
 from metachain.errors import SharingError
+from metachain.label_sets import label_sets
 from metachain.learning.artifacts import load_prior
 from metachain.learning.institution_state import InstitutionState, SharedPastCache, load_institution
 from metachain.learning.policy import DEFAULT, Policy
@@ -71,9 +72,11 @@ class Selector:
         return self.current()[1]
 
     def labels(self) -> tuple[str, ...]:
-        """Known outputs of the institution, from its list and its labels, in alphabetical order."""
+        """Known labels of the institution, from its list and its outputs, in alphabetical order; of sets each label."""
         state, _ = self.current()
-        return tuple(sorted({*state.list_given, *(one.label for one in state.support.demonstrations)}))
+        known = {*state.list_given, *(one.label for one in state.support.demonstrations)}
+        sets = label_sets(state.pool.separators)
+        return tuple(sorted({label for one in known for label in sets.labels(one)} if sets else known))
 
     def select(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
         """Choose for one query. Raises DataError where it is no text or k is negative, and the errors of ``show``."""

@@ -10,7 +10,18 @@ from metachain.data.columns import named_columns
 from metachain.data.reading import Findings, ReadingOptions
 from metachain.errors import DataError
 
-__all__ = ["Columns", "Encoding", "Format", "HeaderLine", "Missing", "Records", "Sheet", "Template", "Where"]
+__all__ = [
+    "Columns",
+    "Encoding",
+    "Format",
+    "HeaderLine",
+    "LabelSeparator",
+    "Missing",
+    "Records",
+    "Sheet",
+    "Template",
+    "Where",
+]
 __all__ += ["print_findings", "reading_options", "share_named"]
 
 Format = Annotated[
@@ -44,6 +55,15 @@ Missing = Annotated[
 ]
 Template = Annotated[
     str, typer.Option(metavar="NAME", help="Template of a known format, by name; a file of templates; or none.")
+]
+
+
+LabelSeparator = Annotated[
+    str,
+    typer.Option(
+        metavar="SIGNS",
+        help="Signs that separate several labels in one output, such as ';' or ';,' or newline; outputs are then sets.",
+    ),
 ]
 
 
