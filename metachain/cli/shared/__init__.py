@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelOptions", "answering_by_model", "asking", "learn_policy", "one_line", "out", "print_changes"]
 __all__ += ["print_conflicts", "print_diagnosis", "print_evaluation", "print_institutions", "print_lesson"]
-__all__ += ["print_past_changes", "print_receipt", "print_selection", "print_summary", "print_verdict", "short", "working"]
-__all__ += ["print_look_alikes", "taken_along"]
+__all__ += ["print_past_changes", "print_receipt", "print_selection", "print_summary", "print_verdict", "short"]
+__all__ += ["print_look_alikes", "taken_along", "working"]
 __getattr__, __dir__ = lazily(
     __name__,
     alike="print_look_alikes taken_along",
