@@ -89,8 +89,9 @@ class SentenceTransformerEncoder:
     """Any sentence-transformers model on this machine, given by its folder or by the name of its download.
 
     PyTorch runs the model on ``device``. Texts longer than the model's window are embedded in parts (``long_texts``),
-    except by the few models without a fast tokenizer, which cut them. Queries and demonstrations are embedded in the same way, without a prompt.
-    Nothing is downloaded, or loaded before the first ``encode``; threads may share an encoder.
+    except by the few models without a fast tokenizer, which cut them. Queries and demonstrations are embedded in the
+    same way, without a prompt. Nothing is downloaded, or loaded before the first ``encode``; threads may share an
+    encoder.
     """
 
     def __init__(self, model: str | Path, device: str = "cpu") -> None:
@@ -111,7 +112,9 @@ class SentenceTransformerEncoder:
                 self._model = self._load()
                 self._splitter = _splitter_of(self._model)
         rows = self._rows(list(texts) or [PROBE])[: len(texts)]
-        for place, text in enumerate(texts) if self._splitter else ():
+        if self._splitter is None:
+            return rows
+        for place, text in enumerate(texts):
             parts, lengths = self._splitter.parts(text)
             if len(parts) > 1:
                 rows[place] = pooled(self._rows(parts), lengths)

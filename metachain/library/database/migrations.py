@@ -32,10 +32,7 @@ logger = logging.getLogger(__name__)
 def migrate(connection: Connection, version: int) -> None:
     """Migrate a library from ``version`` (0: an empty database) to ``SCHEMA_VERSION``, within a transaction."""
     if version:
-        existing = set(inspect(connection).get_table_names())
-        for table in tables.sorted_tables:
-            if table.name in existing:
-                _add_columns(connection, table)
+        _add_missing_columns(connection)
     if 0 < version < 3:
         _fill_hashes_and_patients(connection)
     if 1 < version < 6:
@@ -70,6 +67,13 @@ def refuse_newer(version: int, place: str) -> None:
     if version > SCHEMA_VERSION:
         schemas = f"schema {version}, this one reads {SCHEMA_VERSION}"
         raise LibraryError(f"{place} was written by a newer metachain ({schemas}); upgrade")
+
+
+def _add_missing_columns(connection: Connection) -> None:
+    existing = set(inspect(connection).get_table_names())
+    for table in tables.sorted_tables:
+        if table.name in existing:
+            _add_columns(connection, table)
 
 
 def _add_columns(connection: Connection, table: Table) -> None:
