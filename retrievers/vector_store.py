@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from json import JSONEncoder, loads
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
@@ -15,6 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from numpy.typing import NDArray
 
+from metachain.data.plain_json import plain_json
 from metachain.errors import DataError
 from metachain.retrievers.embeddings import unit_vectors
 from metachain.retrievers.filters import Filter
@@ -23,7 +23,6 @@ from metachain.retrievers.vector_rows import Rows, diverse
 
 __all__ = ["DemonstrationVectorStore"]
 
-ENCODER = JSONEncoder(allow_nan=False)
 SAME_MODEL = 0.99
 """Minimum cosine between two embeddings of one text by the same model."""
 
@@ -33,7 +32,7 @@ class DemonstrationVectorStore(VectorStore):
 
     ``filter`` applies *within* the search: where k documents are admitted, k are returned. ``filters.Filter`` describes
     its form. Documents are stored and returned as copies. Adding an id again replaces its document; deleting an unknown
-    id is no error. Metadata must be JSON. Safe to share among threads: a search sees one snapshot of the store, and
+    id is no error. Metadata become plain JSON (``metachain.data.plain_json``). Safe to share among threads: a search sees one snapshot of the store, and
     never waits for a writer.
     """
 
@@ -240,8 +239,8 @@ def _named(documents: Sequence[Document], ids: Sequence[str | None] | None) -> l
 
 def _plain(metadata: dict[str, Any], place: int) -> dict[str, Any]:
     try:
-        held: dict[str, Any] = loads(ENCODER.encode(metadata))
-    except (TypeError, ValueError, RecursionError) as error:
+        held: dict[str, Any] = plain_json(metadata)
+    except (TypeError, ValueError) as error:
         raise DataError(f"the metadata of document {place} must hold what JSON can ({error})") from None
     return held
 

