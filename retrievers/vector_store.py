@@ -85,15 +85,21 @@ class DemonstrationVectorStore(VectorStore):
         return [_copy(rows.documents[row]) for row in found if row is not None]
 
     def similarity_search_with_score_by_vector(
-        self, embedding: Sequence[float], k: int = 4, filter: Filter | None = None
+        self,
+        embedding: Sequence[float],
+        k: int = 4,
+        filter: Filter | None = None,
+        score_threshold: float | None = None,
     ) -> list[tuple[Document, float]]:
         """Find the k documents nearest to a vector that ``filter`` admits, nearest first, with their cosine in [-1, 1].
 
+        With ``score_threshold``, those of a lower cosine are left out.
         Raises DataError for a negative k, an unknown filter, and a vector of another length.
         """
         rows = self._rows
         found, similarity = rows.nearest(self._query(embedding, rows), _checked(k, "k"), filter)
-        return [(_copy(rows.documents[row]), float(one)) for row, one in zip(found, similarity, strict=True)]
+        both = zip(found, similarity.tolist(), strict=True)
+        return [(_copy(rows.documents[row]), one) for row, one in both if score_threshold is None or one >= score_threshold]
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
         """Search as ``similarity_search_with_score_by_vector``, without the scores."""

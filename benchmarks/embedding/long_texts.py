@@ -76,12 +76,12 @@ LETTERHEAD = (
     "clear on both sides. Heart sounds regular, no murmurs. Abdomen soft, bowel sounds present. Reflexes equal on both "
     "sides. Sodium 140, potassium 4.1, urea 14, creatinine 0.9. White cells 7.2, haemoglobin 13.8, platelets 240. The "
     "patient was watched on the ward and seen daily. Medicines at home were continued."
-).split()
+)
 FOOTER = (
     "Please see your own doctor within a week. Take all medicines as written. Come back at once with fever, bleeding "
     "or worse pain. Results that are still open will be sent by post. Visiting hours are from two to six. Complaints "
     "go to the patient office on the ground floor. This document was made by machine and is valid without a signature."
-).split()
+)
 SHAPES = ((0, 0), (250, 0), (400, 0), (600, 0), (0, 250), (250, 250), (400, 400))
 POWERS = (0.0, 0.5, 1.0)
 NEAREST = 3
@@ -94,7 +94,9 @@ def measure() -> list[list[str]]:
     rows: dict[str, list[str]] = {}
     for head, foot in SHAPES:
         texts = [
-            normalise_text(" ".join([*islice(cycle(LETTERHEAD), head), text, *islice(cycle(FOOTER), foot)]))
+            normalise_text(
+                " ".join([*islice(cycle(LETTERHEAD.split()), head), text, *islice(cycle(FOOTER.split()), foot)])
+            )
             for kind in KINDS
             for text in kind
         ]

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -323,3 +324,27 @@ def test_a_store_is_made_of_texts_or_documents() -> None:
     assert store.embeddings is fake
     again = asyncio.run(DemonstrationVectorStore.afrom_documents(list(store.documents()), fake))
     assert list(again.documents()) == list(store.documents())
+
+
+def test_a_threshold_of_the_score_leaves_out_what_is_less_alike() -> None:
+    """A search takes it as LangChain's other stores do."""
+    store = filled(20)
+    scored = store.similarity_search_with_score("text 3", 20)
+    least = scored[4][1]
+    expected = [document.id for document, score in scored if score >= least]
+    assert ids(store.similarity_search("text 3", 20, score_threshold=least)) == expected
+
+
+def test_metadata_of_any_kind_are_plain_json_and_can_be_filtered() -> None:
+    """Dates, NaN and numbers of NumPy are stored as JSON, saved, and compared as given."""
+    store = DemonstrationVectorStore(DeterministicFakeEmbedding(size=6))
+    days = [date(2023, 5, 1), date(2024, 5, 1)]
+    store.add_documents(
+        [
+            Document(f"note {day}", id=str(day.year), metadata={"day": day, "n": np.int64(day.year), "x": float("nan")})
+            for day in days
+        ]
+    )
+    assert store.get_by_ids(["2023"])[0].metadata == {"day": "2023-05-01", "n": 2023, "x": None}
+    for condition in ({"day": {"$gte": date(2024, 1, 1)}}, {"day": days[1]}, {"n": {"$gt": np.float32(2023)}}):
+        assert ids(store.similarity_search("note", filter=condition)) == ["2024"]
