@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from metachain.data.plain_json import plain_json
+from metachain.data.metadata.json_form import plain_json
 from metachain.errors import DataError
 from metachain.normal_form import label_form, normal_form, visible
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.data.demonstration import Demonstration
-from metachain.data.metadata_filter import Condition
+from metachain.data.metadata.filters import Condition
 from metachain.learning.index import Neighbours, similarities
 from metachain.learning.institution_state import InstitutionState
 

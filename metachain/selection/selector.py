@@ -10,7 +10,7 @@ from typing import Any, Self
 from sqlalchemy import Connection
 
 from metachain.data.demonstration import Demonstration
-from metachain.data.metadata_filter import Condition, condition_of
+from metachain.data.metadata.filters import Condition, condition_of
 from metachain.errors import SharingError
 from metachain.learning.artifacts import load_prior
 from metachain.learning.institution_state import InstitutionState, SharedPastCache, load_institution
@@ -41,7 +41,7 @@ class Selector:
     Labels, lists of answers and feedback of the institution count from the next selection on, also those that another
     process adds. So do changes of the sharing rules, the end of a grant, and erasures. Demonstrations that others add
     later do not count: make another selector for these. ``filter`` admits demonstrations to be shown by their metadata
-    (``metachain.data.metadata_filter``), and never more than the sharing rules do. ``k`` ≥ 0 is the maximum number of
+    (``metachain.data.metadata.filters``), and never more than the sharing rules do. ``k`` ≥ 0 is the maximum number of
     demonstrations, None for the policy's. Where the library has changed since the posterior was computed, the posterior
     is computed anew from the same prior; after an erasure from the prior that the library then holds, and without one
     the selector raises NotFoundError. Safe to share among threads.

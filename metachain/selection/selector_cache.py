@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
-from metachain.data.metadata_filter import condition_of
+from metachain.data.metadata.filters import condition_of
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import load_posterior, load_prior
 from metachain.learning.institution_state import InstitutionState, SharedPastCache

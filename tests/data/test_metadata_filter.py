@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metachain.data.metadata_filter import condition_of
+from metachain.data.metadata.filters import condition_of
 
 NOTE = {
     "ward": "4b",

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from metachain.data.demonstration import Demonstration
-from metachain.data.plain_json import plain_json
+from metachain.data.metadata.json_form import plain_json
 from metachain.errors import DataError
 
 

@@ -1,3 +1,4 @@
+# Longer than 300 lines: the standard suite, filters, searches and threads of one store.
 """LangChain's vector store: its standard suite, filters within the search, MMR, threads."""
 
 import asyncio

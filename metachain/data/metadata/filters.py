@@ -21,7 +21,7 @@ from functools import reduce
 from operator import and_, ge, gt, le, lt, or_
 from typing import Any, Final, TypeVar
 
-from metachain.data.plain_json import plain_json
+from metachain.data.metadata.json_form import plain_json
 from metachain.errors import DataError
 from metachain.normal_form import normal_form
 
