@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.example_selectors import BaseExampleSelector
 
 from metachain.data.demonstration import Demonstration
-from metachain.data.metadata_filter import condition_of
+from metachain.data.metadata.filters import condition_of
 from metachain.errors import DataError
 from metachain.learning.policy import DEFAULT, Policy
 from metachain.learning.posterior import Posterior
@@ -36,7 +36,7 @@ class MetaExampleSelector(BaseExampleSelector):
 
     ``policy`` sets the method and the order of selection; ``metachain.selection.load_policy`` reads the policy
     that was learned for a model. ``k`` replaces the number in the policy. ``filter`` admits demonstrations by their
-    metadata, in the grammar of the vector store (``metachain.data.metadata_filter``): ``{"year": {"$gte": 2020}}``. It
+    metadata, in the grammar of the vector store (``metachain.data.metadata.filters``): ``{"year": {"$gte": 2020}}``. It
     narrows what the sharing rules allow, and never widens it.
     """
 

@@ -9,13 +9,13 @@ import numpy as np
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 
-from metachain.data.metadata_filter import ABSENT, Key, comparable, condition_of, value_at
+from metachain.data.metadata.filters import ABSENT, Key, comparable, condition_of, value_at
 from metachain.errors import DataError
 
 __all__ = ["Filter", "MetadataColumns"]
 
 Filter = Mapping[str, Any] | Callable[[Document], bool]
-"""Metadata that a document must have (``metachain.data.metadata_filter``), or a function, True for one admitted."""
+"""Metadata that a document must have (``metachain.data.metadata.filters``), or a function, True for one admitted."""
 
 
 class MetadataColumns:

@@ -27,7 +27,7 @@ class DemonstrationRetriever(BaseRetriever):
     k: int | None = Field(default=None, ge=0)
     """Maximum number; None for the selector's own. ``invoke(query, k=3)`` overrides it for one call."""
     filter: dict[str, Any] | None = None
-    """Filter on the demonstrations' metadata (``metachain.data.metadata_filter``), besides that of the selector."""
+    """Filter on the demonstrations' metadata (``metachain.data.metadata.filters``), besides that of the selector."""
 
     @cached_property
     def _narrowed(self) -> Selector:

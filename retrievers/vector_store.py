@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from numpy.typing import NDArray
 
-from metachain.data.plain_json import plain_json
+from metachain.data.metadata.json_form import plain_json
 from metachain.errors import DataError
 from metachain.retrievers.embeddings import unit_vectors
 from metachain.retrievers.filters import Filter
@@ -32,7 +32,7 @@ class DemonstrationVectorStore(VectorStore):
 
     ``filter`` applies *within* the search: where k documents are admitted, k are returned. ``filters.Filter`` describes
     its form. Documents are stored and returned as copies. Adding an id again replaces its document; deleting an unknown
-    id is no error. Metadata become plain JSON (``metachain.data.plain_json``). Safe to share among threads: a search sees one snapshot of the store, and
+    id is no error. Metadata become plain JSON (``metachain.data.metadata.json_form``). Safe to share among threads: a search sees one snapshot of the store, and
     never waits for a writer.
     """
 
@@ -99,7 +99,9 @@ class DemonstrationVectorStore(VectorStore):
         rows = self._rows
         found, similarity = rows.nearest(self._query(embedding, rows), _checked(k, "k"), filter)
         both = zip(found, similarity.tolist(), strict=True)
-        return [(_copy(rows.documents[row]), one) for row, one in both if score_threshold is None or one >= score_threshold]
+        return [
+            (_copy(rows.documents[row]), one) for row, one in both if score_threshold is None or one >= score_threshold
+        ]
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
         """Search as ``similarity_search_with_score_by_vector``, without the scores."""
