@@ -32,8 +32,8 @@ class DemonstrationVectorStore(VectorStore):
 
     ``filter`` applies *within* the search: where k documents are admitted, k are returned. ``filters.Filter`` describes
     its form. Documents are stored and returned as copies. Adding an id again replaces its document; deleting an unknown
-    id is no error. Metadata become plain JSON (``metachain.data.metadata.json_form``). Safe to share among threads: a search sees one snapshot of the store, and
-    never waits for a writer.
+    id is no error. Metadata become plain JSON (``metachain.data.metadata.json_form``). Safe to share among threads: a
+    search sees one snapshot of the store, and never waits for a writer.
     """
 
     def __init__(self, embedding: Embeddings) -> None:
