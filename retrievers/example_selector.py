@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.example_selectors import BaseExampleSelector
 
 from metachain.data.demonstration import Demonstration
+from metachain.data.metadata.filters import condition_of
 from metachain.errors import DataError
 from metachain.learning.policy import DEFAULT, Policy
 from metachain.learning.posterior import Posterior
@@ -34,7 +35,9 @@ class MetaExampleSelector(BaseExampleSelector):
     one of them. Labels and feedback that anybody adds for the institution later count from the next selection on.
 
     ``policy`` sets the method and the order of selection; ``metachain.selection.load_policy`` reads the policy
-    that was learned for a model. ``k`` replaces the number in the policy.
+    that was learned for a model. ``k`` replaces the number in the policy. ``filter`` admits demonstrations by their
+    metadata, in the grammar of the vector store (``metachain.data.metadata.filters``): ``{"year": {"$gte": 2020}}``. It
+    narrows what the sharing rules allow, and never widens it.
     """
 
     def __init__(
@@ -46,9 +49,13 @@ class MetaExampleSelector(BaseExampleSelector):
         output_key: str = "output",
         *,
         policy: Policy = DEFAULT,
+        filter: Mapping[str, Any] | None = None,
     ) -> None:
         self.library, self.input_key, self.output_key = library, input_key, output_key
         self._posterior, self._k, self._policy = posterior, k, policy
+        if filter is not None:
+            condition_of(filter)  # refused at once, also where the library is empty
+        self._filter = filter
         self._selector = self._new_selector()
 
     @property
@@ -144,7 +151,7 @@ class MetaExampleSelector(BaseExampleSelector):
         """Selector over the library; it also sees labels and feedback that are added later. None for an empty one."""
         if not self.library.institutions():
             return None
-        return Selector(self.library, self._posterior, self._k, self._policy)
+        return Selector(self.library, self._posterior, self._k, self._policy, filter=self._filter)
 
 
 def text_of(values: Mapping[str, Any], key: str, where: str) -> str:

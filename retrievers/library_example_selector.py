@@ -25,8 +25,8 @@ class LibraryExampleSelector(BaseExampleSelector):
 
     The library must hold a prior (``metachain learn``). An institution's selector is made at its first query, from its
     stored posterior or else from its labels, and is then kept. In a chain, the institution may also be in the config.
-    Each example is ``{input_key: …, output_key: …}``; there are at most ``k`` of them, the best last. ``policy`` and
-    ``k`` are those of ``MetaExampleSelector``.
+    Each example is ``{input_key: …, output_key: …}``; there are at most ``k`` of them, the best last. ``policy``,
+    ``k`` and ``filter`` are those of ``MetaExampleSelector``.
     """
 
     institution = ""
@@ -39,9 +39,10 @@ class LibraryExampleSelector(BaseExampleSelector):
         output_key: str = "output",
         *,
         policy: Policy = DEFAULT,
+        filter: Mapping[str, Any] | None = None,
     ) -> None:
         self.library, self.input_key, self.output_key = library, input_key, output_key
-        self._selectors = SelectorCache(library, k, policy)
+        self._selectors = SelectorCache(library, k, policy, filter)
 
     def of(self, institution: str, *, new: bool = False) -> Selector:
         """Return one institution's selector; with ``new`` also for one without labels that was never adapted to.

@@ -1,6 +1,8 @@
 """Demonstrations as LangChain documents, for applications that use retrievers."""
 
 import asyncio
+from functools import cached_property
+from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -24,6 +26,12 @@ class DemonstrationRetriever(BaseRetriever):
     selector: Selector
     k: int | None = Field(default=None, ge=0)
     """Maximum number; None for the selector's own. ``invoke(query, k=3)`` overrides it for one call."""
+    filter: dict[str, Any] | None = None
+    """Filter on the demonstrations' metadata (``metachain.data.metadata.filters``), besides that of the selector."""
+
+    @cached_property
+    def _narrowed(self) -> Selector:
+        return self.selector if self.filter is None else self.selector.filtered(self.filter)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
@@ -36,7 +44,7 @@ class DemonstrationRetriever(BaseRetriever):
         return await asyncio.to_thread(self._documents, query, k)
 
     def _documents(self, query: str, k: int | None) -> list[Document]:
-        selection = self.selector.select(query, self.k if k is None else k)
+        selection = self._narrowed.select(query, self.k if k is None else k)
         return [_document(one) for one in reversed(selection.chosen)]
 
 

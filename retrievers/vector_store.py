@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from json import JSONEncoder, loads
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
@@ -15,6 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from numpy.typing import NDArray
 
+from metachain.data.metadata.json_form import plain_json
 from metachain.errors import DataError
 from metachain.retrievers.embeddings import unit_vectors
 from metachain.retrievers.filters import Filter
@@ -23,7 +23,6 @@ from metachain.retrievers.vector_rows import Rows, diverse
 
 __all__ = ["DemonstrationVectorStore"]
 
-ENCODER = JSONEncoder(allow_nan=False)
 SAME_MODEL = 0.99
 """Minimum cosine between two embeddings of one text by the same model."""
 
@@ -33,8 +32,8 @@ class DemonstrationVectorStore(VectorStore):
 
     ``filter`` applies *within* the search: where k documents are admitted, k are returned. ``filters.Filter`` describes
     its form. Documents are stored and returned as copies. Adding an id again replaces its document; deleting an unknown
-    id is no error. Metadata must be JSON. Safe to share among threads: a search sees one snapshot of the store, and
-    never waits for a writer.
+    id is no error. Metadata become plain JSON (``metachain.data.metadata.json_form``). Safe to share among threads: a
+    search sees one snapshot of the store, and never waits for a writer.
     """
 
     def __init__(self, embedding: Embeddings) -> None:
@@ -86,15 +85,23 @@ class DemonstrationVectorStore(VectorStore):
         return [_copy(rows.documents[row]) for row in found if row is not None]
 
     def similarity_search_with_score_by_vector(
-        self, embedding: Sequence[float], k: int = 4, filter: Filter | None = None
+        self,
+        embedding: Sequence[float],
+        k: int = 4,
+        filter: Filter | None = None,
+        score_threshold: float | None = None,
     ) -> list[tuple[Document, float]]:
         """Find the k documents nearest to a vector that ``filter`` admits, nearest first, with their cosine in [-1, 1].
 
+        With ``score_threshold``, those of a lower cosine are left out.
         Raises DataError for a negative k, an unknown filter, and a vector of another length.
         """
         rows = self._rows
         found, similarity = rows.nearest(self._query(embedding, rows), _checked(k, "k"), filter)
-        return [(_copy(rows.documents[row]), float(one)) for row, one in zip(found, similarity, strict=True)]
+        both = zip(found, similarity.tolist(), strict=True)
+        return [
+            (_copy(rows.documents[row]), one) for row, one in both if score_threshold is None or one >= score_threshold
+        ]
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
         """Search as ``similarity_search_with_score_by_vector``, without the scores."""
@@ -240,8 +247,8 @@ def _named(documents: Sequence[Document], ids: Sequence[str | None] | None) -> l
 
 def _plain(metadata: dict[str, Any], place: int) -> dict[str, Any]:
     try:
-        held: dict[str, Any] = loads(ENCODER.encode(metadata))
-    except (TypeError, ValueError, RecursionError) as error:
+        held: dict[str, Any] = plain_json(metadata)
+    except (TypeError, ValueError) as error:
         raise DataError(f"the metadata of document {place} must hold what JSON can ({error})") from None
     return held
 

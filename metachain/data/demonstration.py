@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
+from metachain.data.metadata.json_form import plain_json
 from metachain.errors import DataError
 from metachain.normal_form import label_form, normal_form, visible
 
@@ -34,7 +35,8 @@ class Demonstration:
 
     Institution and id are brought into their normal form (``metachain.normal_form``); input and output stay as
     they are. Without an id it gets one derived from the three texts, so that adding a record twice adds it once. Raises
-    DataError if a text is missing, blank or can't be stored (NUL, lone surrogate), or if the metadata are not JSON.
+    DataError if a text is missing, blank or can't be stored (NUL, lone surrogate), or if the metadata can't be JSON;
+    dates, NaN, numbers of NumPy and the like are written as ``plain_json`` does.
     """
 
     institution: str
@@ -48,7 +50,7 @@ class Demonstration:
             check_text(name, getattr(self, name))
         object.__setattr__(self, "institution", normal_form(self.institution))
         if self.metadata != {}:
-            _check_metadata(self.metadata)
+            object.__setattr__(self, "metadata", _plain_metadata(self.metadata))
         if self.id == "":
             object.__setattr__(self, "id", derived_id(self.institution, self.input, self.output))
         else:
@@ -162,13 +164,19 @@ def check_text(name: str, value: object) -> None:
         raise DataError(f"{name!r} holds a lone surrogate, which is not text; remove it") from None
 
 
-def _check_metadata(value: object) -> None:
+def _plain_metadata(value: object) -> Mapping[str, Any]:
+    """The metadata themselves where they are JSON, else as ``plain_json`` writes them."""
     if not isinstance(value, Mapping):
         raise DataError(f"'metadata' must be an object, got {_kind(value)}")
     try:
-        json.dumps(dict(value), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"'metadata' must hold only JSON values ({error})") from None
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        try:
+            held: Mapping[str, Any] = plain_json(value)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"'metadata' must hold only JSON values ({error})") from None
+        return held
+    return value
 
 
 def _kind(value: object) -> str:

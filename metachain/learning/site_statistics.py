@@ -32,6 +32,7 @@ from metachain.learning.pool import Pool
 from metachain.learning.ridge import CONSTANTS
 from metachain.learning.shared_past import include
 from metachain.learning.transfer import transfer_row
+from metachain.normal_form import normal_form
 from metachain.progress import Progress, silent
 
 __all__ = ["Contribution", "Sources", "contribution_of", "read_contribution"]
@@ -156,7 +157,8 @@ class Contribution:
             wrong = min(odd)
             how = "is missing" if wrong in fields else "is not one that statistics have"
             raise DataError(f"{name}: field {_shortened(wrong)} {how}; measure again")
-        return cls(**{key: _as_tuples(record[key]) for key in fields}, file=file)
+        read = {key: _as_tuples(record[key]) for key in fields}
+        return cls(**read | {name: _in_form(read[name]) for name in ("institution", "sources")}, file=file)
 
     def refused(self, name: str, why: str) -> DataError:
         """Return the error for an invalid field; it names the file, or the institution where there is none."""
@@ -260,3 +262,10 @@ def _shortened(value: object) -> str:
         return type(value).__name__
     text = repr(value)
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+
+
+def _in_form(names: Any) -> Any:
+    """Names in their normal form, as libraries hold them; a value of another kind as it is."""
+    if isinstance(names, tuple):
+        return tuple(map(_in_form, names))
+    return normal_form(names) if isinstance(names, str) else names

@@ -25,7 +25,8 @@ FEWEST_IN_FILE = 2000
 """Smallest number of texts for which vectors are cached in the file; fewer are quickly computed."""
 SHARE_TO_REWRITE = 0.05
 """Share of texts missing from the file from which on it is rewritten."""
-FORMAT = "metachain-vectors/2"
+FORMAT = "metachain-vectors/3"
+"""It goes up when vectors of the same texts change: 3, as long texts are embedded whole."""
 VectorArray = NDArray[np.float32]
 NOTHING_HELD: tuple[NDArray[np.bytes_], VectorArray] = np.zeros(0, "S64"), np.zeros((0, 0), np.float32)
 

@@ -29,15 +29,17 @@ _SPEAKER = re.compile(
     r"^\s*(?:\[\w+\]|(?:doctor|dr|physician|clinician|nurse|patient|pt|family|guest|speaker|provider)\w*:)\s*",
     re.IGNORECASE,
 )
-_END = re.compile(r"(?<=[.!?])\s+")
+_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？｡។៕။])(?![」』”’）》」])\s*|(?<=[。！？｡][」』”’）》])\s*|(?<=[؟۔।])\s+")
+_FULL_STOP = re.compile(r"[。！？｡។៕။][」』”’）》]?$")
+"""End of a sentence after which no blank stands."""
 _WORD = re.compile(r"[^\W_]+")
 
 
 def split_sentences(text: str) -> list[str]:
-    """Split a text at line ends and after ``.``, ``!`` and ``?``, without speakers' tags.
+    """Split a text at line ends and after ``.``, ``!``, ``?`` and the full stops of other scripts, without tags.
 
-    A tag starts a line: a word in brackets (``[doctor]``), or a role and a colon (``Doctor:``). Pieces without a
-    letter or digit are left out.
+    A tag, of who speaks, starts a line: a word in brackets (``[doctor]``), or a role and a colon (``Doctor:``).
+    Pieces without a letter or digit are left out.
     """
     turns = (_SPEAKER.sub("", line, count=1) for line in text.splitlines())
     return [one.strip() for turn in turns for one in _END.split(turn) if _WORD.search(one)]
@@ -143,7 +145,8 @@ def _extract(asked: _Pair, shown: Sequence[_Pair]) -> str:
     weight = _weights(asked, shown)
     wanted = round(float(weight @ [one.counts.total() for one in shown]), 6)
     taken = _choose(_sentence_scores(asked, shown, weight), asked.lengths, wanted)
-    text = " ".join(asked.sentences[place] for place in taken)
+    text = "".join(f"{one}{'' if _FULL_STOP.search(one) else ' '}" for one in (asked.sentences[at] for at in taken))
+    text = text.removesuffix(" ")
     return f"{_heading(shown, weight)}{text}" if text else ""
 
 

@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 from metachain.embedding.similarity import normalise_text
 from metachain.errors import DataError
 from metachain.normal_form import label_form, visible
+from metachain.scoring.scripts import WORD, word_count
 from metachain.scoring.spans import are_span_lists, parse_spans
 
 __all__ = [
@@ -44,10 +45,10 @@ T = TypeVar("T")
 SPAN_SHARE = 0.9
 """Least share of span lists among outputs that are scored as span lists."""
 TEXT_WORDS = 3
-"""Least median number of words of outputs that count as texts."""
+"""Least median number of words (``scripts.word_count``) of outputs that count as texts."""
 SLACK = 1e-9
 """Rounding error that a metric may have above 1 or below 0."""
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(WORD)
 _BETWEEN_LABELS = re.compile(r"[,;|\n]")
 _AROUND_LABELS = " \t\r\"'`[](){}.*-•"
 
@@ -70,7 +71,8 @@ def label_f1(prediction: str, reference: str) -> float:
 def token_f1(prediction: str, reference: str) -> float:
     """F1 of the two bags of lower-case words (Rajpurkar et al. 2016, "SQuAD", section 6.1); two empty bags score 1.
 
-    Words are runs of letters and digits; unlike SQuAD's own script, articles count.
+    Words are runs of letters and digits, in scripts without blanks single characters; unlike SQuAD's own script,
+    articles count.
     """
     return bag_overlap(Counter(words(prediction)), Counter(words(reference)))
 
@@ -88,8 +90,8 @@ def span_f1(prediction: str, reference: str) -> float:
 def rouge_l(prediction: str, reference: str) -> float:
     """ROUGE-L F-measure (Lin 2004, "ROUGE", equations 2-4 with beta 1) of lower-case words, not stemmed.
 
-    Computed by the library rouge-score, but words may hold any letters and digits, not only ASCII. Two texts without
-    a word score 1. A pair of notes of 200 words takes milliseconds, so the last 16,384 pairs are cached.
+    Computed by the library rouge-score, but its words are those of ``words``, in any script. Two texts without a word
+    score 1. A pair of notes of 200 words takes milliseconds, so the last 16,384 pairs are cached.
     """
     if not words(prediction) and not words(reference):
         return 1.0
@@ -124,7 +126,7 @@ def are_texts(outputs: Sequence[str]) -> bool:
     counts = Counter(known)
     if 2 * sum(count == 1 for count in counts.values()) <= len(counts):
         return False
-    return median(len(one.split()) for one in known) >= TEXT_WORDS or are_span_lists(known, SPAN_SHARE)
+    return median(map(word_count, known)) >= TEXT_WORDS or are_span_lists(known, SPAN_SHARE)
 
 
 def checked_metric(metric: Callable[[str, str], object], name: str = "") -> Metric:
@@ -146,7 +148,7 @@ def checked_metric(metric: Callable[[str, str], object], name: str = "") -> Metr
 
 
 def words(text: str) -> list[str]:
-    """Runs of letters and digits, in lower case."""
+    """Runs of letters and digits, in lower case; each character of a script without blanks (``scripts``)."""
     return _WORD.findall(visible(text).lower())
 
 

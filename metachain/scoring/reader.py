@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from metachain.embedding.similarity import lexical_vectors
 from metachain.normal_form import label_form
 from metachain.scoring.extractive import extract_or_copy, split_sentences
+from metachain.scoring.scripts import word_count
 from metachain.scoring.spans import mark_inputs, tag_spans
 
 __all__ = ["LABEL_WORDS", "READER_TEMPERATURE", "answer", "last_best", "show_texts", "vote"]
 
 READER_TEMPERATURE = 0.2
 LABEL_WORDS = 8
-"""Most words of a label; a longer output is a text, unless it recurs."""
+"""Most words (``scripts.word_count``) of a label; a longer output is a text, unless it recurs."""
 
 
 def vote(
@@ -79,5 +80,5 @@ def show_texts(outputs: Sequence[str]) -> bool:
 
 
 def _is_long(output: str) -> bool:
-    sentences = [one for one in split_sentences(output) if len(one.split()) > 1]
-    return len(output.split()) > LABEL_WORDS or len(sentences) > 1
+    sentences = [one for one in split_sentences(output) if word_count(one) > 1]
+    return word_count(output) > LABEL_WORDS or len(sentences) > 1

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metachain.embedding.similarity import lexical_vectors, normalise_text
+from metachain.scoring.scripts import TOKEN
 
 __all__ = [
     "NO_SPANS",
@@ -33,7 +34,7 @@ SHAPE_LENGTH = 6
 NEIGHBOUR_WEIGHT = 0.15
 _NO_SPANS = re.compile(r"\s*none\s*\.?\s*", re.IGNORECASE)
 _SPAN = re.compile(r"\s*(\S|\S.*?\S)\s*\[([^\W\d][^\[\];]*)\]\s*(?:;|$)")
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+_TOKEN = re.compile(rf"{TOKEN}|[^\w\s]")
 
 
 class Span(NamedTuple):

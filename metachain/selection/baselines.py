@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from metachain.scoring.scripts import TOKEN
+
 __all__ = ["bm25_weights", "word_counts"]
 
 K1 = 1.5
@@ -15,7 +17,7 @@ def word_counts(texts: list[str]) -> csr_array:
     from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 - takes a second
 
     try:
-        return csr_array(CountVectorizer(token_pattern=r"(?u)\w+").fit_transform(texts))
+        return csr_array(CountVectorizer(token_pattern=TOKEN).fit_transform(texts))
     except ValueError:  # no text holds a word
         return csr_array((len(texts), 1))
 

@@ -19,6 +19,7 @@ from metachain.learning.institution_state import InstitutionState
 from metachain.learning.neighbours import NEIGHBOURS
 from metachain.learning.policy import Policy
 from metachain.learning.posterior import Posterior
+from metachain.selection.admitted import Admitted
 from metachain.selection.selection import Chosen, Selection, likeliest_answers
 
 __all__ = ["Chooser", "checked_shots"]
@@ -45,6 +46,8 @@ class Chooser:
     encoder: Encoder
     policy: Policy
     k: int
+    admitted: Admitted | None = None
+    """Demonstrations that a filter admits to be shown; the probability of answers is learned from all."""
 
     def choose(self, text: str, k: int | None = None, without: Collection[Demonstration] = ()) -> Selection:
         """Choose for one query. Raises DataError where it is not a text or k is negative."""
@@ -63,7 +66,8 @@ class Chooser:
         near = state.past.index.near(vectors, NEIGHBOURS)
         profile = state.lifted(state.profile(near), vectors, posterior.fit.settings)
         kernel = co_treatment_kernel(posterior.fit, profile)
-        candidates = _candidates(state, vectors, near)
+        shown = self.admitted.near(vectors, NEIGHBOURS) if self.admitted else near
+        candidates = _candidates(state, vectors, shown)
         probability = posterior.calibration.of(plausibility(candidates, posterior.fit, profile, kernel))
         left_out = self._left_out(candidates.rows, without)
         words = _own_words(state, texts, candidates.rows, left_out)
@@ -86,13 +90,15 @@ class Chooser:
         ]
 
     def _left_out(self, rows: NDArray[np.int64], without: Collection[Demonstration]) -> NDArray[np.bool_]:
-        """Mark candidate rows (n, m) that must not be shown: ``without``, and demoted ones."""
+        """Mark candidate rows (n, m) that must not be shown: ``without``, demoted ones, and those of no filter."""
         excluded, demoted = frozenset(without), self.policy.demoted
+        outside = self.admitted.left_out(rows) if self.admitted else np.zeros(rows.shape, bool)
         if not excluded and not demoted:
-            return np.zeros(rows.shape, bool)
+            return outside
         candidates = (self.state.demonstration(row) if row >= 0 else None for row in rows.ravel().tolist())
         out = [one is not None and (one in excluded or one.key in demoted) for one in candidates]
-        return np.array(out, bool).reshape(rows.shape)
+        excluded_rows: NDArray[np.bool_] = outside | np.array(out, bool).reshape(rows.shape)
+        return excluded_rows
 
     def _selection(
         self,

@@ -1,13 +1,16 @@
 """Selector: few-shot examples (demonstrations) for one institution, each selection recorded in the audit."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, replace
 from functools import partial
 from threading import Lock
+from typing import Any, Self
 
 from sqlalchemy import Connection
 
 from metachain.data.demonstration import Demonstration
+from metachain.data.metadata.filters import Condition, condition_of
 from metachain.errors import SharingError
 from metachain.label_sets import label_sets
 from metachain.learning.artifacts import load_prior
@@ -22,6 +25,7 @@ from metachain.library.erasure import records_sha256
 from metachain.library.library import Library
 from metachain.library.revisions import State, state_of
 from metachain.library.sharing import Shared, Sharing
+from metachain.selection.admitted import Admitted
 from metachain.selection.chooser import Chooser, checked_shots
 from metachain.selection.selection import Selection
 from metachain.timestamps import now
@@ -37,10 +41,11 @@ class Selector:
 
     Labels, lists of answers and feedback of the institution count from the next selection on, also those that another
     process adds. So do changes of the sharing rules, the end of a grant, and erasures. Demonstrations that others add
-    later do not count: make another selector for these. ``k`` ≥ 0 is the maximum number of demonstrations, None for the
-    policy's. Where the library has changed since the posterior was computed, the posterior is computed anew from the
-    same prior; after an erasure from the prior that the library then holds, and without one the selector raises
-    NotFoundError. Safe to share among threads.
+    later do not count: make another selector for these. ``filter`` admits demonstrations to be shown by their metadata
+    (``metachain.data.metadata.filters``), and never more than the sharing rules do. ``k`` ≥ 0 is the maximum number of
+    demonstrations, None for the policy's. Where the library has changed since the posterior was computed, the posterior
+    is computed anew from the same prior; after an erasure from the prior that the library then holds, and without one
+    the selector raises NotFoundError. Safe to share among threads.
 
     Selectors with the same ``pasts`` keep one copy of the demonstrations that all of them share. ``state`` is the one
     from which the posterior was computed, if at hand. Each selection is recorded in ``library.audit`` before it is
@@ -56,6 +61,7 @@ class Selector:
         policy: Policy = DEFAULT,
         pasts: SharedPastCache | None = None,
         state: InstitutionState | None = None,
+        filter: Mapping[str, Any] | None = None,
     ) -> None:
         self.policy = policy
         self.k = policy.shots if k is None else checked_shots(k)
@@ -65,7 +71,17 @@ class Selector:
         self._prior_version = version_of(self._prior)
         self._renewing = Lock()
         self._pasts = pasts or SharedPastCache()
+        self._condition = None if filter is None else condition_of(filter)
+        self._admitted: Admitted | None = None
         self._now = (state, posterior) if state else self._read(library.state(self.institution), posterior)
+
+    def filtered(self, filter: Mapping[str, Any]) -> Self:
+        """The same selector with one more filter: demonstrations must meet both. Raises DataError for another form."""
+        more = condition_of(filter)
+        narrower = copy(self)
+        narrower._condition = more if self._condition is None else Condition((self._condition, more))
+        narrower._admitted = None
+        return narrower
 
     def posterior(self) -> Posterior:
         """Posterior of the institution in the library's present state."""
@@ -105,7 +121,8 @@ class Selector:
         """
         for _ in range(ATTEMPTS):
             state, posterior = self.current()
-            drafts = choose(Chooser(state, posterior, self._library.encoder, self.policy, self.k))
+            admitted = self._admitted_in(state)
+            drafts = choose(Chooser(state, posterior, self._library.encoder, self.policy, self.k, admitted))
             selections = [replace(one, id=new_id()) for one in drafts]
             for one in selections:
                 _check_shared(one, state)
@@ -117,6 +134,13 @@ class Selector:
             f"what {self.institution!r} may be shown has changed {ATTEMPTS} times while demonstrations were chosen; "
             "nothing was shown, ask again when the rules have settled"
         )
+
+    def _admitted_in(self, state: InstitutionState) -> Admitted | None:
+        """Demonstrations that the filter admits, read once for each state; None without a filter."""
+        known = self._admitted
+        if self._condition is not None and (known is None or known.state is not state):
+            self._admitted = known = Admitted.of(state, self._condition)
+        return known
 
     def _entry(self, one: Selection, state: InstitutionState, asking: Caller) -> AuditEntry:
         return AuditEntry(

@@ -1,8 +1,11 @@
 """Cache of selectors: one for each institution, made at its first query."""
 
 from collections import OrderedDict, defaultdict
+from collections.abc import Mapping
 from threading import Lock
+from typing import Any
 
+from metachain.data.metadata.filters import condition_of
 from metachain.errors import DataError, NotFoundError
 from metachain.learning.artifacts import load_posterior, load_prior
 from metachain.learning.institution_state import InstitutionState, SharedPastCache
@@ -23,15 +26,25 @@ class SelectorCache:
     """Selectors of a library with a prior, at most one for each institution; safe to share among threads.
 
     A selector is made at an institution's first query, and anew after this or another process has stored a prior. It
-    uses the institution's later labels and feedback. With more than 1,000, the one that was not asked for longest goes.
+    uses the institution's later labels and feedback. ``filter`` is as for ``Selector``. With more than 1,000, the one
+    that was not asked for longest goes.
     """
 
-    def __init__(self, library: Library, k: int | None = None, policy: Policy = DEFAULT) -> None:
+    def __init__(
+        self,
+        library: Library,
+        k: int | None = None,
+        policy: Policy = DEFAULT,
+        filter: Mapping[str, Any] | None = None,
+    ) -> None:
         if not isinstance(library, Library):
             raise DataError(f"'library' must be a metachain Library, got {type(library).__name__}; use Library.open(…)")
         self._library = library
         self._k = None if k is None else checked_shots(k)
         self._policy = policy
+        if filter is not None:
+            condition_of(filter)  # refused at once, not at the first query
+        self._filter = filter
         self._selectors: OrderedDict[str, tuple[int, Selector]] = OrderedDict()
         """For each institution, the number of priors stored before its selector was made, and the selector.
 
@@ -56,7 +69,7 @@ class SelectorCache:
                 found = self._known(institution, learned)
                 if found is None:
                     posterior, state = self._posterior(institution, new=new)
-                    found = Selector(self._library, posterior, self._k, self._policy, self._pasts, state)
+                    found = Selector(self._library, posterior, self._k, self._policy, self._pasts, state, self._filter)
                     self._keep(institution, learned, found)
         return found
 

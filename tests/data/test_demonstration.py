@@ -56,7 +56,6 @@ def test_an_id_is_derived_from_the_texts() -> None:
         ({**GOOD, "id": 0}, "'id' must be a string, got a number"),
         ({**GOOD, "metadata": "x"}, "'metadata' must be an object, got a string"),
         ('{"institution": "a", "input": "\\ud800", "output": "b"}', "'input' holds a lone surrogate.*remove it"),
-        ('{"institution": "a", "input": "b", "output": "c", "metadata": {"x": NaN}}', "'metadata' must hold only JSON"),
         ("[1, 2]", "expected an object, got a list"),
         ("institution,input,output", "not JSON .Expecting value at column 1"),
         ('{"institution": "a"', "not JSON .* at column 20"),
@@ -112,7 +111,7 @@ def test_an_institution_can_be_given_for_a_whole_file(tmp_path: Path) -> None:
 def test_metadata_that_json_has_no_word_for_is_refused() -> None:
     """Metadata that are not JSON are refused."""
     with pytest.raises(DataError, match=r"'metadata' must hold only JSON values"):
-        Demonstration(**GOOD, metadata={"when": {1, 2}})  # type: ignore[arg-type]
+        Demonstration(**GOOD, metadata={"when": object()})
 
 
 @given(STORABLE, STORABLE, STORABLE)

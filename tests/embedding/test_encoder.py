@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import TEXTS, briefly, hospitals
 
-from metachain.embedding import onnx
 from metachain.embedding.encoder import MINILM_SHA256, Encoder, MiniLM, SentenceTransformerEncoder, _verify
 from metachain.errors import DataError, LibraryError, NotFoundError
 from metachain.library.library import Library
@@ -217,17 +216,3 @@ def test_a_library_works_with_a_sentence_transformer(tmp_path: Path, reference: 
         np.testing.assert_allclose(
             library.vectors(held), reference.encode([one.input for one in held]), rtol=0, atol=1e-6
         )
-
-
-def test_the_beginning_of_a_long_text_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A vector is that of the whole text, bit for bit, though only a beginning is split into tokens."""
-    encoder = MiniLM()
-    rng = random.Random(3)  # noqa: S311 - not for secrets
-    words = ["".join(rng.choices("abcdefghij.,-'é漢", k=rng.randint(1, 12))) for _ in range(500)]
-    texts = [" ".join(rng.choices(words, k=count)) for count in (1, 300, 3000, 20_000)]
-    texts += ["x" * 3000, f"{'y' * 5000} end", "a." * 5000, " ".join(["z" * 120] * 400), f"{'w' * 9000} " * 3 + "end"]
-    texts += [" ".join(["e\u0301"] * 9000), "\u200b" * 3000 + " end", " " * 5000 + "end"]
-    cut = encoder.encode(texts)
-    monkeypatch.setattr(onnx, "FIRST_READ", 10**9)
-    assert np.array_equal(cut, encoder.encode(texts))
-    assert len(onnx.beginning(texts[3], 2048)) <= 2048

@@ -500,3 +500,13 @@ def test_statistics_made_in_python_are_checked_too(small: Contribution, number: 
     """Whoever makes one by hand is told what is wrong in it, by the institution's name."""
     with pytest.raises(DataError, match="statistics of 'hospital 1': 'transfer' must hold numbers"):
         replace(small, transfer=(number, 0.5))
+
+
+def test_names_in_a_file_are_compared_in_their_normal_form(tmp_path: Path) -> None:
+    """A file that another program wrote with other blanks or decomposed letters is of the same institutions."""
+    made = [*those_of(hospitals(3, 24), "hospital 0", "hospital 1"), Demonstration("Köln", "xray chest", "odd")]
+    with filled(tmp_path / "x.db", made) as library:
+        found = statistics_of(library, "Köln")
+    text = found.to_json().replace("Köln", " Ko\u0308ln").replace("hospital 0", "hospital\u00a00 ")
+    assert "Köln" not in text
+    assert Contribution.from_json(text) == found

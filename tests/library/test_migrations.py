@@ -14,7 +14,8 @@ import pytest
 from handmade import Tiny, demonstrations, metachain
 
 from metachain.data.demonstration import Demonstration
-from metachain.embedding.similarity import normalise_text
+from metachain.embedding.encoder import MiniLM
+from metachain.embedding.similarity import normalise_text, text_sha256
 from metachain.errors import DataError
 from metachain.learning.posterior import adapt
 from metachain.learning.prior import learn
@@ -141,3 +142,32 @@ def test_killed_in_the_middle(old: Path, moment: int) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert version == (2 if done.returncode else SCHEMA_VERSION)
     check_all_there(old)
+
+
+def test_vectors_of_texts_that_were_cut_are_removed(tmp_path: Path) -> None:
+    """Only texts that surely fitted into the window, and vectors of encoders that cut nothing, are kept."""
+    encoder = MiniLM()
+    short, long = Demonstration("a", "cast removal", "1"), Demonstration("a", "the ward was quiet " * 99, "2")
+    path = tmp_path / "seventh.db"
+    with Library.open(path, encoder) as library:
+        library.add([short, long])
+        kept, whole = library.vectors([short, long])
+    cut = np.eye(384, dtype=np.float32)[0].tobytes()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE embeddings SET vector = ? WHERE length(text_sha256) = 64", (cut,))
+        connection.execute(
+            "UPDATE embeddings SET vector = ? WHERE text_sha256 = ?", (kept.tobytes(), text_sha256(short.input))
+        )
+        for name, text in ((encoder.fingerprint, "a query"), ("provider/model-3", long.input)):
+            connection.execute("INSERT INTO embeddings VALUES (?, ?, ?)", (name, text_sha256(text), cut))
+        connection.execute("PRAGMA user_version = 7")
+    with Library.open(path, encoder) as library:
+        with closing(sqlite3.connect(path)) as connection:
+            left = set(connection.execute("SELECT fingerprint, text_sha256 FROM embeddings"))
+        assert left == {
+            (encoder.fingerprint, text_sha256(short.input)),
+            ("provider/model-3", text_sha256(long.input)),
+        }
+        found = library.vectors([short, long])
+    assert np.array_equal(found[0], kept)
+    np.testing.assert_allclose(found[1], whole, rtol=0, atol=1e-6)

@@ -182,3 +182,10 @@ def test_an_institution_is_one_in_a_store_too(made: Made) -> None:
     plain, spelled = (stored.nearest(QUERY, [name], 20) for name in ("h0", "h0 "))
     assert plain == spelled
     assert len(plain["h0"]) == 20
+
+
+def test_names_are_found_in_any_spelling(made: Made) -> None:
+    """A store's own spelling of an institution is compared in its normal form, by LangChain's FAISS too."""
+    documents = [Document("chest film", id="1", metadata={"institution": "Ko\u0308ln ", "output": "1"})]
+    stored = StoredDemonstrations(made(documents))
+    assert [one.output for one in stored.nearest("chest", ["Köln"])["Köln"]] == ["1"]

@@ -1,8 +1,10 @@
+# Longer than 300 lines: the standard suite, filters, searches and threads of one store.
 """LangChain's vector store: its standard suite, filters within the search, MMR, threads."""
 
 import asyncio
 import threading
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,22 @@ FILTERS: list[tuple[Any, Admits]] = [
     ({"n": {"$in": []}}, lambda _: False),
     ({"tags": {"$eq": [1]}}, lambda one: one.metadata["tags"] == [1]),
     ({"nothing": {"$ne": 1}}, lambda _: True),
+    ({"n": {"$gte": 7, "$lt": 19}}, lambda one: 7 <= one.metadata["n"] < 19),
+    ({"n": {"$gt": "40"}}, lambda one: one.metadata["n"] > 40),
+    ({"institution": {"$lte": "h2"}}, lambda one: one.metadata["institution"] <= "h2"),
+    (
+        {"$or": [{"institution": "h1"}, {"n": {"$lt": 3}}]},
+        lambda one: one.metadata["n"] % 6 == 1 or one.metadata["n"] < 3,
+    ),
+    (
+        {"$and": [{"institution": "h1"}, {"n": {"$gt": 9}}]},
+        lambda one: one.metadata["n"] % 6 == 1 and one.metadata["n"] > 9,
+    ),
+    ({"$not": {"institution": "h1", "n": 1}}, lambda one: one.metadata["n"] != 1),
+    ({"n": {"$not": {"$gte": 5}}}, lambda one: one.metadata["n"] < 5),
+    ({"nothing": {"$exists": False}, "n": {"$exists": True}}, lambda _: True),
+    ({"nothing": {"$gte": 0}}, lambda _: False),
+    ({"n": True}, lambda _: False),
     ({"nothing": None}, lambda _: False),
     (lambda one: one.metadata["n"] > 40, lambda one: one.metadata["n"] > 40),
 ]
@@ -104,10 +122,17 @@ def test_what_langchain_loses_is_found() -> None:
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ({"n": {"$gt": 3}}, r"compares 'n' with '\$gt'; the known comparisons are \$eq"),
+        ({"n": {"$gtr": 3}}, r"compares 'n' with '\$gtr'; the known comparisons are \$eq.*did you mean \$gt"),
+        ({"n": {"$like": "h%"}}, r"compares 'n' with '\$like'; the known comparisons are \$eq"),
+        ({"n": {"$gt": [3]}}, r"give \$gt of 'n' a number, a text or a date, got \[3\]"),
+        ({"n": {"$exists": 1}}, r"give \$exists of 'n' True or False, got 1"),
+        ({"n": {"$not": 3}}, r"give \$not of 'n' comparisons"),
+        ({"$nor": [{"n": 1}]}, r"'\$nor' in place of a key; filters are joined by \$and, \$or, \$not"),
+        ({"$or": {"n": 1}}, r"give \$or a list of filters that is not empty, got"),
+        ({"$not": [{"n": 1}]}, r"'filter' must be a mapping such as"),
         ({"n": {"$in": 3}}, r"give \$in of 'n' a list, got int"),
-        ({"$and": []}, r"must name keys of the metadata, got '\$and'"),
-        ({"n": {"$eq": {1}}}, r"must compare with what JSON can hold"),
+        ({"$and": []}, r"give \$and a list of filters that is not empty, got \[\]"),
+        ({"n": {"$eq": object()}}, r"must compare 'n' with what JSON can hold"),
         ({3: 4}, "must name keys of the metadata, got 3"),
         ("institution = 'a'", "must be a mapping or a function, got str"),
     ],
@@ -277,7 +302,7 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(DataError, match="'ids' must be one for each document, got 1 for 2"):
         store.add_documents([Document("a"), Document("b")], ids=["1"])
     with pytest.raises(DataError, match="metadata of document 1 must hold what JSON can"):
-        store.add_documents([Document("a"), Document("b", metadata={"x": {1}})])
+        store.add_documents([Document("a"), Document("b", metadata={"x": object()})])
     with pytest.raises(DataError, match="must be a LangChain Embeddings object, got Tiny"):
         DemonstrationVectorStore(Tiny())  # type: ignore[arg-type]
     assert len(store) == 3
@@ -300,3 +325,27 @@ def test_a_store_is_made_of_texts_or_documents() -> None:
     assert store.embeddings is fake
     again = asyncio.run(DemonstrationVectorStore.afrom_documents(list(store.documents()), fake))
     assert list(again.documents()) == list(store.documents())
+
+
+def test_a_threshold_of_the_score_leaves_out_what_is_less_alike() -> None:
+    """A search takes it as LangChain's other stores do."""
+    store = filled(20)
+    scored = store.similarity_search_with_score("text 3", 20)
+    least = scored[4][1]
+    expected = [document.id for document, score in scored if score >= least]
+    assert ids(store.similarity_search("text 3", 20, score_threshold=least)) == expected
+
+
+def test_metadata_of_any_kind_are_plain_json_and_can_be_filtered() -> None:
+    """Dates, NaN and numbers of NumPy are stored as JSON, saved, and compared as given."""
+    store = DemonstrationVectorStore(DeterministicFakeEmbedding(size=6))
+    days = [date(2023, 5, 1), date(2024, 5, 1)]
+    store.add_documents(
+        [
+            Document(f"note {day}", id=str(day.year), metadata={"day": day, "n": np.int64(day.year), "x": float("nan")})
+            for day in days
+        ]
+    )
+    assert store.get_by_ids(["2023"])[0].metadata == {"day": "2023-05-01", "n": 2023, "x": None}
+    for condition in ({"day": {"$gte": date(2024, 1, 1)}}, {"day": days[1]}, {"n": {"$gt": np.float32(2023)}}):
+        assert ids(store.similarity_search("note", filter=condition)) == ["2024"]

@@ -110,6 +110,7 @@ def test_the_wheel_holds_every_package(wheel: Path) -> None:
     parts = [
         *ROOMS,
         "cli/shared",
+        "data/metadata",
         "learning/changes",
         "library/joining",
         "learning/ridge",

@@ -4,7 +4,8 @@ Additions of each version: 1 demonstrations, embeddings, artifacts; 2 outcomes, 
 receipts, and the hashes of texts and patients of demonstrations; 4 keys of a server's callers; 5 demonstrations with
 their vectors, for PostgreSQL to search; 6 origins of demonstrations, times of answers and scores, the chain of the
 audit, secrets; 7 nothing, but names and ids are in their normal form, and what differed in form alone is one
-(``library.joining``). Of that the log and the audit tell.
+(``library.joining``), of which the log and the audit tell; 8 nothing, but vectors of long texts are removed, because
+encoders embed long texts whole now, where they cut them before (``long_texts``).
 """
 
 import logging
@@ -17,6 +18,7 @@ from metachain.embedding.similarity import text_sha256
 from metachain.errors import LibraryError
 from metachain.library.audit_chain import chain_unchained, note
 from metachain.library.database.bulk import batched
+from metachain.library.database.cut_vectors import remove_cut_vectors
 from metachain.library.database.schema import SCHEMA_VERSION, demonstrations, outcomes, tables
 from metachain.library.joining import join_spellings
 from metachain.timestamps import now
@@ -30,10 +32,7 @@ logger = logging.getLogger(__name__)
 def migrate(connection: Connection, version: int) -> None:
     """Migrate a library from ``version`` (0: an empty database) to ``SCHEMA_VERSION``, within a transaction."""
     if version:
-        existing = set(inspect(connection).get_table_names())
-        for table in tables.sorted_tables:
-            if table.name in existing:
-                _add_columns(connection, table)
+        _add_missing_columns(connection)
     if 0 < version < 3:
         _fill_hashes_and_patients(connection)
     if 1 < version < 6:
@@ -43,9 +42,17 @@ def migrate(connection: Connection, version: int) -> None:
         chain_unchained(connection)
     if 0 < version < 7:
         _join_spellings(connection)
+    if 0 < version < 8:
+        _remove_vectors_of_cut_texts(connection)
     for table in tables.sorted_tables:
         for index in table.indexes:
             index.create(connection, checkfirst=True)
+
+
+def _remove_vectors_of_cut_texts(connection: Connection) -> None:
+    if removed := remove_cut_vectors(connection):
+        again = "they are embedded again when they are needed, or now by metachain learn or metachain index"
+        logger.warning("%d vectors of texts that may be longer than a model's window are removed; %s", removed, again)
 
 
 def _join_spellings(connection: Connection) -> None:
@@ -60,6 +67,13 @@ def refuse_newer(version: int, place: str) -> None:
     if version > SCHEMA_VERSION:
         schemas = f"schema {version}, this one reads {SCHEMA_VERSION}"
         raise LibraryError(f"{place} was written by a newer metachain ({schemas}); upgrade")
+
+
+def _add_missing_columns(connection: Connection) -> None:
+    existing = set(inspect(connection).get_table_names())
+    for table in tables.sorted_tables:
+        if table.name in existing:
+            _add_columns(connection, table)
 
 
 def _add_columns(connection: Connection, table: Table) -> None:

@@ -43,7 +43,7 @@ __all__ = [
     "tables",
 ]
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """``migrations`` lists the additions of each version."""
 FLOAT32_BYTES = np.dtype(np.float32).itemsize
 

@@ -1,0 +1,1 @@
+"""Metadata of demonstrations and documents: their form in JSON, and filters on them."""
