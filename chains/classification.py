@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
+from metachain.chains.answers.cleaning import Cleaning, cleaning_of
 from metachain.chains.audit_callback import audit_callbacks
 from metachain.chains.few_shot import AnswerStep, ChatRunnable, ShownPrompt, chat_runnable, prompt_steps
 from metachain.chains.label_scores import label_scores, scoring_model
@@ -26,6 +27,7 @@ from metachain.selection.selection import AnswerProbability
 __all__ = ["Classification", "classification_chain", "classify"]
 
 QUOTES = "\"'`*“”‘’"
+ALL_RULES = Cleaning()
 LABELS_NAMED = 8
 NONE_FITS = "none of these labels"
 """Structured output where no label fits; a text, because not all providers accept null."""
@@ -67,8 +69,11 @@ class Classification:
             return "no label is known: there were no demonstrations, and the institution has no labels of its own"
         more = ", …" if len(self.allowed) > LABELS_NAMED else ""
         named = ", ".join(map(repr, self.allowed[:LABELS_NAMED]))
+        cleaned = ALL_RULES.cleaned(self.answer, self.allowed)
+        why = "" if "none of the labels" in cleaned.reason or "empty" in cleaned.reason else f"; {cleaned.reason}"
         return (
-            f"the model's answer {self.answer[:80]!r} is none of the {len(self.allowed)} allowed labels: {named}{more}"
+            f"the model's answer {(cleaned.text or self.answer)[:80]!r} is none of the {len(self.allowed)} allowed "
+            f"labels: {named}{more}{why}"
         )
 
 
@@ -86,6 +91,7 @@ def classification_chain(
     scoring: bool = False,
     calibrated: bool = False,
     fusion: Fusion | None = None,
+    clean: bool | Cleaning = True,
 ) -> Runnable[dict[str, Any], Classification]:
     """Make a chain that answers ``{input_key: text}`` with one of ``labels``, checked after the model's answer.
 
@@ -106,6 +112,9 @@ def classification_chain(
     both opinions are pooled; otherwise the model's answer in words gives way where the posterior is surer by the
     fusion's margin. Selectors without a posterior leave the decision to the model.
 
+    ``clean`` has the rules by which an answer in words is read (``Cleaning``): thoughts in their tags, fences and
+    "Answer:" are left out. With False an answer must be the label alone.
+
     Raises DataError for an empty list, for labels that are blank or no strings, for ``structured=True`` with a model
     that has no structured output or with ``scoring``, for ``scoring`` with a model that can't, and for ``calibrated``
     without ``scoring``.
@@ -117,17 +126,19 @@ def classification_chain(
     _check_ways(scoring=scoring, calibrated=calibrated, structured=structured)
     enumerated = not scoring and _structured(chat, structured)
     asked = scoring_model(chat, calibrated=calibrated) if scoring else chat
-    step = _ClassifyStep(asked, select, prompt, allowed, enumerated=enumerated, scored=scoring, fusion=fusion)
+    cleaning = cleaning_of(clean)
+    step = _ClassifyStep(asked, select, prompt, allowed, enumerated, scoring, fusion, cleaning)
     plain = None if scoring or enumerated else step
     answering = AnswerStep(step.run, step.arun, name="classify", chat=asked, plain=plain)
     return select | answering.with_types(output_type=Classification)
 
 
-def classify(answer: str, allowed: Iterable[str]) -> Classification:
+def classify(answer: str, allowed: Iterable[str], cleaning: Cleaning = ALL_RULES) -> Classification:
     """Find the label of an answer.
 
     The answer is the label itself, or differs from exactly one label only in letter case, white space, quotes around
-    it and a full stop at the end. A label within a longer sentence does not count: "not urgent" is not "urgent".
+    it and a full stop at the end; or a rule of ``cleaning`` finds the label in it. A label within a longer sentence
+    does not count: "not urgent" is not "urgent".
     """
     by_form: dict[str, str] = {}
     for label in sorted(set(allowed)):
@@ -135,8 +146,7 @@ def classify(answer: str, allowed: Iterable[str]) -> Classification:
     labels, exact = tuple(by_form.values()), by_form.get(label_form(answer))
     if exact is not None:
         return Classification(exact, answer, labels)
-    alike = [label for label in labels if _bare(label) == _bare(answer)]
-    return Classification(alike[0] if len(alike) == 1 else None, answer, labels)
+    return Classification(cleaning.cleaned(answer, labels).label, answer, labels)
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,7 @@ class _ClassifyStep:
     enumerated: bool
     scored: bool
     fusion: Fusion | None
+    cleaning: Cleaning
 
     def run(self, shown: dict[str, Any], config: RunnableConfig) -> Classification:
         labels = self._allowed(shown)
@@ -190,7 +201,7 @@ class _ClassifyStep:
             if scores:
                 return _by_scores(scores, answers, self.fusion)
             answer = str(answer.text)
-        found = classify(answer, labels)
+        found = classify(str(answer), labels, Cleaning.none() if isinstance(answer, _Filled) else self.cleaning)
         return _by_margin(found, answers, self.fusion) if self.fusion else found
 
 
@@ -260,11 +271,19 @@ def _label_schema(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
+class _Filled(str):
+    """A label that a model filled in: it is the answer, and no words to clean."""
+
+    __slots__ = ()
+
+
 def _label_text(answer: Any) -> str:
     """Read the label of a structured answer; without one, its text or OpenAI's refusal."""
     parsed, raw = answer["parsed"], answer["raw"]
     label = parsed.get("label") if isinstance(parsed, Mapping) else None
-    return label if isinstance(label, str) else str(raw.text) or str(raw.additional_kwargs.get("refusal") or "")
+    return (
+        _Filled(label) if isinstance(label, str) else str(raw.text) or str(raw.additional_kwargs.get("refusal") or "")
+    )
 
 
 def _checked(labels: Iterable[str]) -> Sequence[str]:
