@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from metachain._lazy import lazily
 
 if TYPE_CHECKING:
+    from metachain.chains.answers.cleaning import Cleaned, Cleaning
     from metachain.chains.call_budget import CallBudget, Prices, Usage
     from metachain.chains.classification import Classification, classification_chain
     from metachain.chains.feedback import FeedbackRecorder, recorded
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
     from metachain.chains.summarization import summarization_chain
     from metachain.chains.toolkit import MetaChainToolkit
 
-__all__ = ["Answer", "CallBudget", "Classification", "Collected", "DemonstrationMiddleware", "FeedbackRecorder"]
+__all__ = [
+    "Answer",
+    "CallBudget",
+    "Classification",
+    "Cleaned",
+    "Cleaning",
+    "Collected",
+    "DemonstrationMiddleware",
+    "FeedbackRecorder",
+]
 __all__ += ["Judge", "LocalChatModel", "MetaChainToolkit", "ModelCaller", "OfflineChatModel", "Prices", "ScoresLabels"]
 __all__ += ["Usage", "classification_chain", "collect", "collect_fusion", "extraction_chain", "few_shot_chain"]
 __all__ += ["few_shot_prompt", "load_model", "openevals_metric", "recorded", "summarization_chain"]
@@ -40,5 +50,9 @@ __getattr__, __dir__ = lazily(
     structured_output="extraction_chain",
     summarization="summarization_chain",
     toolkit="MetaChainToolkit",
-    **{"local.chat_model": "LocalChatModel", "local.offline": "OfflineChatModel"},
+    **{
+        "answers.cleaning": "Cleaned Cleaning",
+        "local.chat_model": "LocalChatModel",
+        "local.offline": "OfflineChatModel",
+    },
 )

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
+from metachain.chains.answers.cleaning import Cleaning, cleaning_of
 from metachain.chains.audit_callback import audit_callbacks
 from metachain.chains.few_shot import AnswerStep, ChatRunnable, ShownPrompt, chat_runnable, prompt_steps
 from metachain.chains.label_scores import label_scores, scoring_model
@@ -28,6 +29,7 @@ from metachain.selection.selection import AnswerProbability
 __all__ = ["Classification", "classification_chain", "classify"]
 
 QUOTES = "\"'`*“”‘’"
+ALL_RULES, NO_RULES = Cleaning(), Cleaning.none()
 LABELS_NAMED = 8
 BULLETS = "-•* "
 USUAL = ";|,\n"
@@ -91,8 +93,11 @@ class Classification:
                 f"the model's answer {self.answer[:80]!r} names {unknown}, none of the {len(self.allowed)} allowed "
                 f"labels: {named}{more}"
             )
+        cleaned = ALL_RULES.cleaned(self.answer, self.allowed)
+        why = "" if "none of the labels" in cleaned.reason or "empty" in cleaned.reason else f"; {cleaned.reason}"
         return (
-            f"the model's answer {self.answer[:80]!r} is none of the {len(self.allowed)} allowed labels: {named}{more}"
+            f"the model's answer {(cleaned.text or self.answer)[:80]!r} is none of the {len(self.allowed)} allowed "
+            f"labels: {named}{more}{why}"
         )
 
 
@@ -111,6 +116,7 @@ def classification_chain(
     calibrated: bool = False,
     fusion: Fusion | None = None,
     label_separator: str | None = None,
+    clean: bool | Cleaning = True,
 ) -> Runnable[dict[str, Any], Classification]:
     """Make a chain that answers ``{input_key: text}`` with one of ``labels``, checked after the model's answer.
 
@@ -135,6 +141,8 @@ def classification_chain(
     a part that is no allowed label is no answer, and the reason names it. ``label_separator`` says so; without it,
     the selector's library does (``Library.label_separator``). With ``scoring``, whole sets are compared: those of the
     demonstrations and the labels alone.
+    ``clean`` has the rules by which an answer in words is read (``Cleaning``): thoughts in their tags, fences and
+    "Answer:" are left out. With False an answer must be the label alone.
 
     Raises DataError for an empty list, for labels that are blank or no strings, for ``structured=True`` with a model
     that has no structured output or with ``scoring``, for ``scoring`` with a model that can't, and for ``calibrated``
@@ -148,18 +156,27 @@ def classification_chain(
     enumerated = not scoring and _structured(chat, structured)
     asked = scoring_model(chat, calibrated=calibrated) if scoring else chat
     step = _ClassifyStep(
-        asked, select, prompt, allowed, enumerated=enumerated, scored=scoring, fusion=fusion, separator=label_separator
+        asked,
+        select,
+        prompt,
+        allowed,
+        enumerated=enumerated,
+        scored=scoring,
+        fusion=fusion,
+        cleaning=cleaning_of(clean),
+        separator=label_separator,
     )
     plain = None if scoring or enumerated else step
     answering = AnswerStep(step.run, step.arun, name="classify", chat=asked, plain=plain)
     return select | answering.with_types(output_type=Classification)
 
 
-def classify(answer: str, allowed: Iterable[str]) -> Classification:
+def classify(answer: str, allowed: Iterable[str], cleaning: Cleaning = ALL_RULES) -> Classification:
     """Find the label of an answer.
 
     The answer is the label itself, or differs from exactly one label only in letter case, white space, quotes around
-    it and a full stop at the end. A label within a longer sentence does not count: "not urgent" is not "urgent".
+    it and a full stop at the end; or a rule of ``cleaning`` finds the label in it. A label within a longer sentence
+    does not count: "not urgent" is not "urgent".
     """
     by_form: dict[str, str] = {}
     for label in sorted(set(allowed)):
@@ -167,14 +184,18 @@ def classify(answer: str, allowed: Iterable[str]) -> Classification:
     labels, exact = tuple(by_form.values()), by_form.get(label_form(answer))
     if exact is not None:
         return Classification(exact, answer, labels)
-    alike = [label for label in labels if _bare(label) == _bare(answer)]
-    return Classification(alike[0] if len(alike) == 1 else None, answer, labels)
+    return Classification(cleaning.cleaned(answer, labels).label, answer, labels)
 
 
-def _classify_set(answer: str, allowed: Iterable[str], sets: LabelSets) -> Classification:
+def _classify_set(answer: str, allowed: Iterable[str], sets: LabelSets, cleaning: Cleaning) -> Classification:
     """Find the set of labels of an answer; one whose parts are not all allowed labels is none."""
+    found = _named_set(cleaning.text(answer), allowed, sets)
+    return replace(found, answer=answer)
+
+
+def _named_set(answer: str, allowed: Iterable[str], sets: LabelSets) -> Classification:
     labels = tuple(sorted({label for one in allowed for label in sets.labels(one)}))
-    whole = classify(answer, labels)
+    whole = classify(answer, labels, NO_RULES)
     if whole.label is not None:
         return replace(whole, label=sets.form(whole.label), labels=(whole.label,))
     parts = _parts(answer, labels, sets) or ((label_form(answer),) if label_form(answer) else ())
@@ -197,8 +218,8 @@ def _parts(answer: str, labels: Sequence[str], sets: LabelSets) -> tuple[str, ..
 
 
 def _label_named(part: str, labels: Sequence[str]) -> str | None:
-    exact = classify(part, labels).label
-    return exact if exact is not None else classify(part.lstrip(BULLETS), labels).label
+    exact = classify(part, labels, NO_RULES).label
+    return exact if exact is not None else classify(part.lstrip(BULLETS), labels, NO_RULES).label
 
 
 @dataclass(frozen=True)
@@ -211,6 +232,7 @@ class _ClassifyStep:
     enumerated: bool
     scored: bool
     fusion: Fusion | None
+    cleaning: Cleaning
     separator: str | None = None
     """The caller's separators of labels; None to take those of the selector's library."""
 
@@ -260,7 +282,7 @@ class _ClassifyStep:
         parsed, sets = answer["parsed"], self.sets
         labels = parsed.get("labels") if isinstance(parsed, Mapping) and sets else None
         if sets and isinstance(labels, list) and all(isinstance(one, str) for one in labels):
-            return sets.joint.join(labels)
+            return _Filled(sets.joint.join(labels))
         return _label_text(answer)
 
     def _classified(self, answer: str | AIMessage, shown: dict[str, Any], labels: Sequence[str]) -> Classification:
@@ -270,8 +292,10 @@ class _ClassifyStep:
             if scores:
                 return _by_scores(scores, answers, self.fusion)
             answer = str(answer.text)
-        found = _classify_set(answer, labels, sets) if (sets := self.sets) else classify(answer, labels)
-        return _by_margin(found, answers, self.fusion, self.sets) if self.fusion else found
+        cleaning = Cleaning.none() if isinstance(answer, _Filled) else self.cleaning
+        sets = self.sets
+        found = _classify_set(answer, labels, sets, cleaning) if sets else classify(answer, labels, cleaning)
+        return _by_margin(found, answers, self.fusion, sets) if self.fusion else found
 
 
 def _answers(shown: Mapping[str, Any]) -> list[AnswerProbability]:
@@ -356,11 +380,19 @@ def _label_schema(labels: Sequence[str], *, several: bool = False) -> dict[str, 
     }
 
 
+class _Filled(str):
+    """A label that a model filled in: it is the answer, and no words to clean."""
+
+    __slots__ = ()
+
+
 def _label_text(answer: Any) -> str:
     """Read the label of a structured answer; without one, its text or OpenAI's refusal."""
     parsed, raw = answer["parsed"], answer["raw"]
     label = parsed.get("label") if isinstance(parsed, Mapping) else None
-    return label if isinstance(label, str) else str(raw.text) or str(raw.additional_kwargs.get("refusal") or "")
+    return (
+        _Filled(label) if isinstance(label, str) else str(raw.text) or str(raw.additional_kwargs.get("refusal") or "")
+    )
 
 
 def _checked(labels: Iterable[str]) -> Sequence[str]:

@@ -14,6 +14,7 @@ from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
 from pydantic import BaseModel
 
+from metachain.chains.answers.cleaning import Cleaning, cleaning_of, kind_of
 from metachain.chains.audit_callback import demonstration_tokens, model_name, total_usage
 from metachain.chains.classification import Classification
 from metachain.chains.judge import judge_named
@@ -25,7 +26,7 @@ from metachain.library.outcomes import Outcome
 from metachain.scoring.metrics import Metric, checked_metric
 from metachain.scoring.named_metrics import metric_named
 
-__all__ = ["FeedbackRecorder", "Reference", "outcome_of", "recorded", "text_of_answer"]
+__all__ = ["FeedbackRecorder", "Reference", "cleaned_answer", "outcome_of", "recorded", "text_of_answer"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class FeedbackRecorder(BaseTracer):
     ``metric`` (a name of ``metric_named``, or any function of prediction and reference) and a ``reference``, each
     answer with a known reference is scored at once.
 
+    Answers are stored and scored without thoughts and marks around them; ``clean`` has the rules (``Cleaning``).
+
     An answer reaches the caller even where it can't be stored or scored. The failure is logged, with the run's id and
     the kind of error, and handed to ``on_failure``; with ``raise_error`` it is raised. An answer that can't be scored
     is stored without a score. Raises DataError for a metric without a reference, and for a reference without a metric.
@@ -63,8 +66,10 @@ class FeedbackRecorder(BaseTracer):
         reference: Reference | None = None,
         raise_error: bool = False,
         on_failure: Callable[[Exception], object] = ignore_failure,
+        clean: bool | Cleaning = True,
     ) -> None:
         super().__init__()
+        self._cleaning = cleaning_of(clean)
         if (metric is None) != (reference is None):
             raise DataError("'metric' and 'reference' need each other: give both to score answers, or neither")
         self.raise_error, self._on_failure = raise_error, on_failure
@@ -101,9 +106,9 @@ class FeedbackRecorder(BaseTracer):
             raise failed
 
     def _outcome(self, id: str, chain: Run, selection: Run) -> Outcome:
-        return outcome_of(
-            id, selection.outputs or {}, self._model or _model_name(chain), _text(chain) or "", _usage(chain)
-        )
+        shown = selection.outputs or {}
+        answer = cleaned_answer(_text(chain) or "", shown, self._cleaning)
+        return outcome_of(id, shown, self._model or _model_name(chain), answer, _usage(chain))
 
     def _store(self, outcome: Outcome, chain: Run, shown: Mapping[str, Any]) -> None:
         facts = {"model": _model_name(chain), **demonstration_tokens(shown), **_usage(chain)}
@@ -139,6 +144,13 @@ def outcome_of(id: str, shown: Mapping[str, Any], model: str, answer: str, used:
     )
 
 
+def cleaned_answer(answer: str, shown: Mapping[str, Any], cleaning: Cleaning) -> str:
+    """Clean an answer to a ``Shown``, whose demonstrations tell its kind and its labels."""
+    outputs = [str(one["output"]) for one in shown["demonstrations"]]
+    kind = kind_of(outputs) if outputs else "text"
+    return cleaning.text(answer, outputs if kind == "label" else (), kind)
+
+
 def recorded(
     chain: Runnable[Input, Output],
     library: Library,
@@ -148,6 +160,7 @@ def recorded(
     reference: Reference | None = None,
     raise_error: bool = False,
     on_failure: Callable[[Exception], object] = ignore_failure,
+    clean: bool | Cleaning = True,
 ) -> Runnable[Input, Output]:
     """Make the same chain with a ``FeedbackRecorder``, which stores each answer in the library.
 
@@ -155,7 +168,13 @@ def recorded(
     outcome's id is that of the inner run.
     """
     recorder = FeedbackRecorder(
-        library, model=model, metric=metric, reference=reference, raise_error=raise_error, on_failure=on_failure
+        library,
+        model=model,
+        metric=metric,
+        reference=reference,
+        raise_error=raise_error,
+        on_failure=on_failure,
+        clean=clean,
     )
     # with_config would replace the chain's own callbacks.
     return RunnableBinding(bound=chain, config={"callbacks": [recorder]})

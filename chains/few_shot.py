@@ -12,6 +12,8 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.prompts import BaseChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 
+from metachain.chains.answers.clean_step import AnswerCleaners, may_think
+from metachain.chains.answers.cleaning import Cleaning, Kind, cleaning_of
 from metachain.chains.audit_callback import audit_callbacks
 from metachain.chains.demonstration_source import ShownDemonstration, turn
 from metachain.chains.models import load_model
@@ -19,7 +21,8 @@ from metachain.chains.prompt_budget import PromptBudget, prompt_budget
 from metachain.chains.select_step import SelectDemonstrations
 from metachain.errors import DataError
 
-__all__ = ["AnswerStep", "ChatRunnable", "PlainSteps", "ShownPrompt", "chat_runnable", "few_shot_chain"]
+__all__ = ["AnswerStep", "ChatRunnable", "PlainSteps", "ShownPrompt", "answering_chain", "chat_runnable"]
+__all__ += ["few_shot_chain"]
 __all__ += ["few_shot_prompt", "prompt_steps"]
 
 ChatRunnable = Runnable[LanguageModelInput, AIMessage]
@@ -64,6 +67,7 @@ def few_shot_chain(
     output_key: str = "output",
     max_prompt_tokens: int | float | None = None,
     count_tokens: Callable[[str], int] | None = None,
+    clean: bool | Cleaning = False,
 ) -> Runnable[dict[str, Any], str]:
     """Make a chain that answers ``{input_key: text}``: a model with the few-shot examples of a selector.
 
@@ -74,15 +78,48 @@ def few_shot_chain(
 
     ``max_prompt_tokens`` limits instructions, demonstrations and query to a number of tokens, or (a float in (0, 1]) to
     a share of the model's context window; ``count_tokens`` counts the tokens of a text. See ``prompt_budget``.
+
+    The answer is the model's words as they are. With ``clean`` (True, or a ``Cleaning`` with the rules) thoughts and
+    marks around the answer are left out; the demonstrations tell whether it is to be a label, JSON or a text. A stream
+    then passes on nothing that may be a thought: no text before a thought has closed, or the answer has ended.
     """
+    return answering_chain(
+        model,
+        selector,
+        instructions,
+        input_key=input_key,
+        output_key=output_key,
+        max_prompt_tokens=max_prompt_tokens,
+        count_tokens=count_tokens,
+        clean=clean,
+    )
+
+
+def answering_chain(
+    model: str | ChatRunnable,
+    selector: BaseExampleSelector,
+    instructions: str,
+    *,
+    input_key: str,
+    output_key: str,
+    max_prompt_tokens: int | float | None,
+    count_tokens: Callable[[str], int] | None,
+    clean: bool | Cleaning,
+    kind: Kind | None = None,
+) -> Runnable[dict[str, Any], str]:
+    """Make ``few_shot_chain``; a ``kind`` sets what answers are to be, and lets a stream of texts pass early."""
     chat = chat_runnable(model)
     budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
     select, prompt = prompt_steps(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
 
-    def answer(shown: dict[str, Any]) -> Runnable[dict[str, Any], str]:
-        return (prompt | chat | StrOutputParser()).with_config(callbacks=audit_callbacks(select.audit, shown))
+    cleaners = AnswerCleaners(cleaning_of(clean), kind, may_think(chat)) if clean is not False else None
 
-    step = AnswerStep(answer, name="answer", chat=chat, plain=_PlainPrompt(prompt))
+    def answer(shown: dict[str, Any]) -> Runnable[dict[str, Any], str]:
+        answering = prompt | chat | StrOutputParser()
+        cleaned = answering | cleaners.of(shown).step() if cleaners else answering
+        return cleaned.with_config(callbacks=audit_callbacks(select.audit, shown))
+
+    step = AnswerStep(answer, name="answer", chat=chat, plain=_PlainPrompt(prompt, cleaners))
     return select | step.with_types(output_type=str)
 
 
@@ -140,12 +177,13 @@ class ShownPrompt(BaseChatPromptTemplate):
 @dataclass(frozen=True)
 class _PlainPrompt:
     prompt: ShownPrompt
+    cleaners: AnswerCleaners | None
 
     def prompt_of(self, shown: dict[str, Any]) -> tuple[list[BaseMessage], None]:
         return self.prompt.format_messages(**shown), None
 
     def answer_of(self, answer: str, shown: dict[str, Any], prepared: None) -> str:
-        return answer
+        return self.cleaners.of(shown).text(answer) if self.cleaners else answer
 
 
 def chat_runnable(model: str | ChatRunnable) -> ChatRunnable:

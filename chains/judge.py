@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable
 
+from metachain.chains.answers.cleaning import Cleaning
+from metachain.chains.answers.json_values import fields_of, json_text
 from metachain.chains.few_shot import ChatRunnable
 from metachain.chains.model_caller import ModelCaller
 from metachain.chains.models import load_model
@@ -27,6 +29,7 @@ TASK = (
 )
 AGAIN = "That is no number from 0 to 1. Reply with the number alone."
 ANSWER_SHOWN = 80
+_CLEANING = Cleaning()
 _RATING = re.compile(r"0(\.[0-9]+)?|\.[0-9]+|1(\.0+)?")
 
 
@@ -97,8 +100,11 @@ def openevals_metric(evaluator: Callable[..., object], name: str = "openevals") 
 
 
 def _rating(reply: str) -> float | None:
-    text = reply.strip()
-    return float(text) if _RATING.fullmatch(text) else None
+    """The number that a reply is, cleaned of thoughts, marks and "Rating:"; or the only number in its JSON."""
+    text = _CLEANING.text(reply).strip()
+    value = json_text(text) if text.startswith("{") else None
+    numbers = [said for _, said in fields_of(value) if _RATING.fullmatch(said)] if value else [text]
+    return float(numbers[0]) if len(numbers) == 1 and _RATING.fullmatch(numbers[0]) else None
 
 
 def _checked_rating(reply: str | None) -> float | None:

@@ -1,12 +1,16 @@
 """Learning with a model in the loop: it answers for training institutions in held-out episodes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 
 from langchain_core.messages import BaseMessage
 
+from metachain.chains.answers.answer_reader import UNREAD, AnswerReader
+from metachain.chains.answers.cleaning import Cleaning, cleaning_of
+from metachain.chains.answers.score_alarm import ScoreAlarm
 from metachain.chains.call_budget import Usage
 from metachain.chains.classification import classify
 from metachain.chains.label_scores import ScoresLabels
@@ -56,19 +60,27 @@ def collect(
     seed: int = 0,
     candidates: Sequence[Policy] = CANDIDATES,
     progress: Progress = silent,
+    clean: bool | Cleaning = True,
+    anyway: bool = False,
 ) -> Collected:
     """Find the policy under which a model answers best, with at most ``calls`` answers, and store it in the library.
 
     The prompts are those of ``few_shot_prompt`` with these ``instructions``. Each answer is stored as an outcome in the
     library before the next step. An answer that the library already holds for the same ``model`` name and prompt is
     reused, and counts as a call; so a repeated call after an interruption gives the result of an uninterrupted one.
-    ``metric`` scores an answer against the right one, in [0, 1]. Raises DataError for a score outside that range, and
+    ``metric`` scores an answer against the right one, in [0, 1], after the rules of ``clean`` (``Cleaning``) have left
+    out thoughts and marks around it. Where nearly all of the first 20 answers score 0, AnswerError is raised with three
+    pairs of answer and reference, unless ``anyway``. Raises DataError for a score outside that range, and
     where the prior's institutions are not the library's; the library keeps all answers so far.
     """
     table = _table(library, prior, progress)
     rehearsals = RehearsalSet(table, prior, seed)
-    collector = OutcomeCollector(library, caller, model, metric, metric_name, instructions)
-    worth = METRICS[suited_metric([one.output for one in table.pool.demonstrations])]
+    outputs = [one.output for one in table.pool.demonstrations]
+    reader = AnswerReader.of(cleaning_of(clean), outputs, sets=library.label_sets is not None)
+    collector = OutcomeCollector(
+        library, caller, model, metric, metric_name, instructions, reader=reader, alarm=ScoreAlarm(anyway)
+    )
+    worth = METRICS[suited_metric(outputs)]
     lesson = learn_policy(rehearsals, collector.ask, calls, worth, candidates, progress)
     raced = lesson.raced
     learned = LearnedPolicy(
@@ -140,10 +152,14 @@ class OutcomeCollector:
         metric: Metric,
         metric_name: str,
         instructions: str = "",
+        *,
+        reader: AnswerReader = UNREAD,
+        alarm: ScoreAlarm | None = None,
     ) -> None:
         self._library, self._caller, self._model = library, caller, model
         self._metric, self._metric_name, self._instructions = metric, metric_name, instructions
         self._sets = library.label_sets
+        self._reader, self._alarm = reader, alarm or ScoreAlarm(anyway=True)
         self.answered_before = 0
 
     def ask(self, trials: Sequence[Trial]) -> list[float | None]:
@@ -167,22 +183,40 @@ class OutcomeCollector:
         first = {id: place for place, id in reversed(list(enumerate(ids)))}
         missing = sorted(place for id, place in first.items() if id not in held)
 
-        def store(number: int, answer: Answer) -> None:
-            place = missing[number]
+        def store(places: Sequence[int], number: int, answer: Answer) -> None:
+            place = places[number]
             outcome = self._outcome(ids[place], trials[place], answer)
             self._library.outcomes.record([outcome])
             held[outcome.id] = outcome
 
-        self._caller.answers([prompts[place] for place in missing], store)
         references = {id: trial.asked.output for id, trial in zip(ids, trials, strict=True)}
-        scored = [
-            replace(one, score=self._metric(self._compared(one.answer), references[one.id]), metric=self._metric_name)
-            for one in held.values()
-            if one.score is None or one.metric != self._metric_name
-        ]
-        self._library.outcomes.record(scored)
-        held |= {one.id: one for one in scored}
+        self._score(held, list(held), references)
+        while missing:
+            asked = self._first(missing, trials) if self._alarm.waits_for else missing
+            self._caller.answers([prompts[place] for place in asked], partial(store, asked))
+            self._score(held, [ids[place] for place in asked if ids[place] in held], references)
+            missing = [place for place in missing if place not in set(asked)]
         return [held.get(id) for id in ids]
+
+    def _first(self, missing: Sequence[int], trials: Sequence[Trial]) -> list[int]:
+        """Places of the calls whose scores the alarm looks at: evenly among the trials, those that show most first."""
+        wanted = min(self._alarm.waits_for, len(missing))
+        showing = [place for place in missing if trials[place].shown]
+        known = showing if len(showing) >= wanted else list(missing)
+        return sorted({known[len(known) * number // wanted] for number in range(wanted)})
+
+    def _score(self, held: dict[str, Outcome], ids: Sequence[str], references: Mapping[str, str]) -> None:
+        """Clean and score outcomes that aren't yet, and store them; those that are held come first to the alarm."""
+        changed: list[Outcome] = []
+        for one in [held[id] for id in ids]:
+            answer = self._reader.text(one.answer)
+            if one.score is None or one.metric != self._metric_name or answer != one.answer:
+                score = self._metric(self._compared(answer), references[one.id])
+                held[one.id] = replace(one, answer=answer, score=score, metric=self._metric_name)
+                changed.append(held[one.id])
+        self._library.outcomes.record(changed)
+        for one in [held[id] for id in ids]:
+            self._alarm.add(one.answer, references[one.id], one.score or 0.0)
 
     def _outcome(self, id: str, trial: Trial, answer: Answer) -> Outcome:
         return Outcome(

@@ -1,6 +1,7 @@
 """Answers as validated objects; the model is asked once more after an invalid answer."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from langchain_core.example_selectors import BaseExampleSelector
@@ -9,16 +10,18 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from pydantic import BaseModel, ValidationError
 
+from metachain.chains.answers.cleaning import Cleaning
+from metachain.chains.answers.json_values import only_value_within
 from metachain.chains.audit_callback import audit_callbacks
 from metachain.chains.few_shot import ChatRunnable, chat_runnable, prompt_steps
 from metachain.chains.prompt_budget import prompt_budget
 from metachain.errors import AnswerError, DataError
-from metachain.scoring.json_metric import json_within
 
 __all__ = ["extraction_chain"]
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
+_CLEANING = Cleaning()
 ANSWER_SHOWN = 80
 PROBLEMS_NAMED = 5
 PROBLEM_SHOWN = 160
@@ -74,7 +77,15 @@ def extraction_chain(
 
 
 def _validated(answer: AIMessage, schema: type[Schema]) -> Schema:
-    return schema.model_validate_json(json_within(str(answer.text)))
+    text = _CLEANING.text(str(answer.text), kind="json")
+    try:
+        return schema.model_validate_json(text)
+    except ValidationError:
+        if (value := only_value_within(text)) is None:
+            raise
+        with suppress(ValidationError):
+            return schema.model_validate_json(value)
+        raise
 
 
 def _validated_or_refused(answer: AIMessage, schema: type[Schema]) -> Schema:

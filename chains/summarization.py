@@ -6,7 +6,8 @@ from typing import Any
 from langchain_core.example_selectors import BaseExampleSelector
 from langchain_core.runnables import Runnable, RunnableGenerator
 
-from metachain.chains.few_shot import ChatRunnable, few_shot_chain
+from metachain.chains.answers.cleaning import Cleaning
+from metachain.chains.few_shot import ChatRunnable, answering_chain
 from metachain.errors import AnswerError
 
 __all__ = ["SUMMARY_INSTRUCTIONS", "summarization_chain"]
@@ -26,13 +27,18 @@ def summarization_chain(
     output_key: str = "output",
     max_prompt_tokens: int | float | None = None,
     count_tokens: Callable[[str], int] | None = None,
+    clean: bool | Cleaning = True,
 ) -> Runnable[dict[str, Any], str]:
     """Make a chain that summarises ``{input_key: text}`` in the style of the demonstrations of ``selector``.
 
     It is ``few_shot_chain`` with default ``instructions``. A run raises AnswerError, a DataError, for a blank answer. A
     stream raises it at its end, because chunks are passed on as they arrive.
+
+    Thoughts in their tags, and a fence around the whole summary, are left out; ``clean`` has the rules (``Cleaning``).
+    A stream holds back what stands in such tags. For a model whose profile says that it reasons, it holds back all
+    text until a thought has closed, or the answer has ended.
     """
-    chain = few_shot_chain(
+    chain = answering_chain(
         model,
         selector,
         instructions,
@@ -40,6 +46,8 @@ def summarization_chain(
         output_key=output_key,
         max_prompt_tokens=max_prompt_tokens,
         count_tokens=count_tokens,
+        clean=clean,
+        kind="text",
     )
     return chain | RunnableGenerator(_not_blank, _anot_blank, name="not_blank")
 

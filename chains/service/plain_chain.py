@@ -18,8 +18,9 @@ from langserve.serialization import WellKnownLCSerializer
 from langsmith.utils import tracing_is_enabled
 from starlette.responses import Response
 
+from metachain.chains.answers.cleaning import Cleaning
 from metachain.chains.audit_callback import complete_entry, demonstration_tokens, model_name, usage_of
-from metachain.chains.feedback import outcome_of, text_of_answer
+from metachain.chains.feedback import cleaned_answer, outcome_of, text_of_answer
 from metachain.chains.few_shot import AnswerStep, PlainSteps
 from metachain.chains.select_step import INSTITUTION, SelectDemonstrations
 from metachain.chains.service.fair_queue import FairQueue
@@ -33,6 +34,7 @@ __all__ = ["PlainChain"]
 
 logger = logging.getLogger("metachain.server")
 
+CLEANING = Cleaning()
 SERIALIZER = WellKnownLCSerializer()
 Prepared = tuple[dict[str, Any], list[BaseMessage], Any]
 """Demonstrations as shown, messages for the model, and facts that its answer needs."""
@@ -134,7 +136,7 @@ class PlainChain:
             if text is None:
                 complete_entry(self.library.audit, shown["selection_id"], model=model, **used)
                 return
-            outcome = outcome_of(id, shown, model, text, used)
+            outcome = outcome_of(id, shown, model, cleaned_answer(text, shown, CLEANING), used)
             facts: dict[str, Any] = {"model": model, **demonstration_tokens(shown), **used}
             self.library.record_answer(outcome, shown["selection_id"], **facts)
         except Exception as error:  # noqa: BLE001 - counted and logged, with ids only

@@ -100,6 +100,13 @@ def evaluate(
     instructions: Annotated[str, typer.Option(help="System message for the model.")] = "",
     max_concurrency: Annotated[int, typer.Option(min=1, help="Maximum number of concurrent calls.")] = 4,
     requests_per_second: Annotated[float | None, typer.Option(help="Maximum number of calls started a second.")] = None,
+    uncleaned: Annotated[
+        str,
+        typer.Option(help="Rules of cleaning that the model's answers are read without, separated by commas; or all."),
+    ] = "",
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Go on where nearly all of the first 20 answers score 0.")
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all scores and the summary to this file.")
     ] = None,
@@ -153,6 +160,8 @@ def evaluate(
                 max_concurrency=max_concurrency,
                 requests_per_second=requests_per_second,
                 workers=running,
+                uncleaned=uncleaned,
+                anyway=anyway,
             )
         result = _evaluated(data, options, plan, purpose, cache, answering, running, label_separator)
     cli.print_evaluation(result)

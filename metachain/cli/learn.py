@@ -34,6 +34,13 @@ def learn(
     max_concurrency: Annotated[int, typer.Option(min=1, help="Maximum number of concurrent calls.")] = 4,
     requests_per_second: Annotated[float | None, typer.Option(help="Maximum number of calls started a second.")] = None,
     instructions: Annotated[str, typer.Option(help="System message before the demonstrations.")] = "",
+    uncleaned: Annotated[
+        str,
+        typer.Option(help="Rules of cleaning that the model's answers are read without, separated by commas; or all."),
+    ] = "",
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Go on where nearly all of the first 20 answers score 0.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Random seed for the order of the model's queries.")] = 0,
     statistics: Annotated[
         list[Path] | None,
@@ -93,5 +100,7 @@ def learn(
             requests_per_second=requests_per_second,
             instructions=instructions,
             seed=seed,
+            uncleaned=uncleaned,
+            anyway=anyway,
         )
         cli.learn_policy(opened, learn_prior, options, running)

@@ -105,8 +105,19 @@ def diagnose(library: Library, *, seconds: float = BUDGET, progress: Progress = 
     verdict, advice = _verdict(conditions, enough, measured.forecast)
     conflicting = sum(len(conflicts(library, name)) for name in pool.institutions)
     changes, past = noticed_changes(library), learned_changes(library)
-    size, told = (len(pool.institutions), len(pool.owner)), (conflicting, changes, past.of, past.count)
-    return Diagnosis(*size, conditions, enough, verdict, advice, *told, measured.forecast)
+    return Diagnosis(
+        len(pool.institutions),
+        len(pool.owner),
+        conditions,
+        enough,
+        verdict,
+        advice,
+        conflicting,
+        changes,
+        past.of,
+        past.count,
+        measured.forecast,
+    )
 
 
 def check_seconds(seconds: float) -> None:

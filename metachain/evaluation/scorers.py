@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,17 @@ from metachain.learning.pool import Pool
 from metachain.scoring.metrics import METRICS, Metric, are_texts, bag_f1, bag_overlap, set_bags, suited_metric
 from metachain.scoring.reader import answer
 
-__all__ = ["Answerer", "LabelScorer", "ModelScorer", "Scorer", "ShownPrompt", "TextScorer", "prompts_of", "scorer_for"]
+__all__ = [
+    "Answerer",
+    "ExpectsAnswers",
+    "LabelScorer",
+    "ModelScorer",
+    "Scorer",
+    "ShownPrompt",
+    "TextScorer",
+    "prompts_of",
+    "scorer_for",
+]
 
 EXACT_MATCH = "exact_match"
 MICRO_F1 = "micro_f1"
@@ -216,6 +226,14 @@ class Answerer(Protocol):
         """Answer all prompts, which are distinct, in their order."""
 
 
+@runtime_checkable
+class ExpectsAnswers(Protocol):
+    """An answerer that wants the right answers beforehand, to warn where the first ones are nearly all wrong."""
+
+    def expect(self, references: Mapping[ShownPrompt, str], metric: Metric, *, sets: bool = False) -> None:
+        """Take the right answer to each prompt, the metric of an answer, and whether answers are sets of labels."""
+
+
 def prompts_of(pool: Pool, query: Rows, shown: Rows) -> list[ShownPrompt]:
     """Return the prompts of queries (n,) with the rows shown for them (n, m), best first, -1 where nothing is shown."""
     known, rows = pool.demonstrations, Prompt.of(pool, query, shown).rows
@@ -237,7 +255,15 @@ class ModelScorer:
         cls, pool: Pool, metrics: tuple[str, ...], choices: Iterable[tuple[Rows, Rows]], answerer: Answerer
     ) -> "ModelScorer":
         """Ask for the answers to all (query, shown); a prompt that several selectors show is asked once."""
-        prompts = list(dict.fromkeys(one for choice in choices for one in prompts_of(pool, *choice)))
+        right: dict[ShownPrompt, str] = {}
+        for query, shown in choices:
+            for prompt, row in zip(prompts_of(pool, query, shown), query.tolist(), strict=True):
+                right.setdefault(prompt, pool.demonstrations[row].output)
+        if isinstance(answerer, ExpectsAnswers):
+            sets = label_sets(pool.separators)
+            metric = set_metrics(sets)["label_f1"] if sets else METRICS[metrics[0]]
+            answerer.expect(right, metric, sets=sets is not None)
+        prompts = list(right)
         return cls(pool, metrics, dict(zip(prompts, answerer(prompts), strict=True)))
 
     def __call__(self, query: Rows, shown: Rows, readers: Sequence[str]) -> Scores:

@@ -70,7 +70,7 @@ def collected(library: Library, prior: Prior, asked: Any, calls: int = 120, **se
 
 def test_the_right_policy_is_stored_and_selected_by(library: Library, prior: Prior) -> None:
     """For a model that ignores demonstrations it is none; other models are shown as ever."""
-    found = collected(library, prior, StandIn(quirk="ignores"), 8000)
+    found = collected(library, prior, StandIn(quirk="ignores"), 8000, anyway=True)
     assert found.learned.policy.shots == 0
     assert read_policy(library, "stand-in") == found.learned
     policy = load_policy(library, "stand-in")
@@ -180,7 +180,7 @@ def test_a_model_that_says_nothing_scores_nothing(library: Library, prior: Prior
             made.generations[0].message.content = ""
             return made
 
-    found = collected(library, prior, Silent(quirk="reader"), 100)
+    found = collected(library, prior, Silent(quirk="reader"), 100, anyway=True)
     assert found.learned.gain == 0.0
     assert {one.answer for one in library.outcomes.of(origin="collected")} == {""}
     assert found.learned.policy == DEFAULT

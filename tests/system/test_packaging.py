@@ -116,6 +116,7 @@ def test_the_wheel_holds_every_package(wheel: Path) -> None:
         "learning/ridge",
         "library/database",
         "chains",
+        "chains/answers",
         "chains/local",
         "chains/service",
         "retrievers",
@@ -157,7 +158,7 @@ def test_the_metadata_says_whose_it_is(wheel: Path) -> None:
 
 def test_the_installed_package_is_the_wheels(programs: Path, tmp_path: Path) -> None:
     """Every package is imported from the fresh environment, not from the checkout."""
-    parts = [*ROOMS, "chains", "chains.local", "chains.service", "retrievers"]
+    parts = [*ROOMS, "chains", "chains.answers", "chains.local", "chains.service", "retrievers"]
     names = ["metachain", *(f"metachain.{part}" for part in parts)]
     code = f"import importlib\nfor name in {names}: print(importlib.import_module(name).__file__)"
     files = run(programs / "python", "-c", code, folder=tmp_path).splitlines()

@@ -48,6 +48,8 @@ PUBLIC = {
         "Answer",
         "CallBudget",
         "Classification",
+        "Cleaned",
+        "Cleaning",
         "Collected",
         "DemonstrationMiddleware",
         "FeedbackRecorder",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.table import Column, Table
 
+from metachain.chains.answers.cleaning import Cleaning
 from metachain.chains.call_budget import CallBudget, Prices
 from metachain.chains.judge import judge_named
 from metachain.chains.model_answerer import answering_with, load_countable
@@ -26,7 +27,7 @@ from metachain.scoring.metrics import suited_metric
 from metachain.scoring.named_metrics import metric_named
 from metachain.workers import HERE, Workers
 
-__all__ = ["ModelOptions", "answering_by_model", "learn_policy"]
+__all__ = ["ModelOptions", "answering_by_model", "cleaning_without", "learn_policy"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class ModelOptions:
     requests_per_second: float | None
     instructions: str
     seed: int
+    uncleaned: str = ""
+    anyway: bool = False
 
     def caller(self, progress: ModelProgressCallback, workers: Workers = HERE) -> ModelCaller:
         """Caller of the model, in the processes ``workers``; raises DataError for a wrong model, price or number."""
@@ -70,6 +73,7 @@ def learn_policy(
     Wrong options are reported before the prior is learned.
     """
     name = options.metric or suited_metric([one.output for one in library.demonstrations()])
+    cleaning_without(options.uncleaned)
     metric = metric_named(name, encoder=library.encoder, judge=judge_named)
     with console.asking("asking the model") as show:
 
@@ -88,6 +92,8 @@ def learn_policy(
                 calls=options.calls,
                 instructions=options.instructions,
                 seed=options.seed,
+                clean=cleaning_without(options.uncleaned),
+                anyway=options.anyway,
             )
             spent, money = caller.spent, caller.money
     _print_policies(collected)
@@ -106,6 +112,8 @@ def answering_by_model(
     max_concurrency: int,
     requests_per_second: float | None,
     workers: Workers,
+    uncleaned: str = "",
+    anyway: bool = False,
 ) -> Callable[[Path | None], AbstractContextManager[Answerer]]:
     """Load a model that answers in an evaluation, with a progress bar; the function returned takes the cache's path.
 
@@ -122,7 +130,16 @@ def answering_by_model(
         asking=console.asking,
         workers=workers,
         answers_by=plan.answers_by,
+        clean=cleaning_without(uncleaned),
+        anyway=anyway,
     )
+
+
+def cleaning_without(names: str) -> Cleaning:
+    """Make the cleaning without rules, from their names separated by commas, or "all". Raises DataError."""
+    if names.strip() == "all":
+        return Cleaning.none()
+    return Cleaning(off=frozenset(one.strip() for one in names.split(",") if one.strip()))
 
 
 def _print_policies(collected: Collected) -> None:
