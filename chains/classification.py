@@ -188,9 +188,9 @@ def classify(answer: str, allowed: Iterable[str], cleaning: Cleaning = ALL_RULES
 
 
 def _classify_set(answer: str, allowed: Iterable[str], sets: LabelSets, cleaning: Cleaning) -> Classification:
-    """Find the set of labels of an answer; one whose parts are not all allowed labels is none."""
-    found = _named_set(cleaning.text(answer), allowed, sets)
-    return replace(found, answer=answer)
+    """Find the set of labels of an answer, as it is or cleaned; one whose parts are not all allowed labels is none."""
+    found = _named_set(answer, allowed, sets)
+    return replace(_named_set(cleaning.text(answer), allowed, sets), answer=answer) if found.label is None else found
 
 
 def _named_set(answer: str, allowed: Iterable[str], sets: LabelSets) -> Classification:
