@@ -10,7 +10,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from pydantic import BaseModel, ValidationError
 
-from metachain.chains.answers.cleaning import Cleaning
+from metachain.chains.answers.cleaning import Cleaning, cleaning_of
 from metachain.chains.answers.json_values import only_value_within
 from metachain.chains.audit_callback import audit_callbacks
 from metachain.chains.few_shot import ChatRunnable, chat_runnable, prompt_steps
@@ -21,7 +21,6 @@ __all__ = ["extraction_chain"]
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
-_CLEANING = Cleaning()
 ANSWER_SHOWN = 80
 PROBLEMS_NAMED = 5
 PROBLEM_SHOWN = 160
@@ -37,18 +36,22 @@ def extraction_chain(
     output_key: str = "output",
     max_prompt_tokens: int | float | None = None,
     count_tokens: Callable[[str], int] | None = None,
+    clean: bool | Cleaning = True,
 ) -> Runnable[dict[str, Any], Schema]:
     """Make a chain that answers ``{input_key: text}`` with an object of ``schema``, a Pydantic model.
 
     The demonstrations show the JSON of the schema. After an invalid answer, the model is asked once more, with its
     answer and the problems found. The prompt is ``few_shot_prompt``, which does not state the schema: state it in the
     ``instructions`` if the model needs it. ``max_prompt_tokens`` and ``count_tokens`` are those of ``few_shot_chain``.
-    They limit the first prompt; the second one is longer. Raises DataError for a schema that is no Pydantic model. A
-    run raises AnswerError, a DataError, where the second answer is invalid too.
+    They limit the first prompt; the second one is longer. ``clean`` has the rules by which the JSON is found in
+    an answer (``Cleaning``); with False an answer must be the JSON alone.
+
+    Raises DataError for a schema that is no Pydantic model. A run raises AnswerError, a DataError, where the
+    second answer is invalid too.
     """
     if not isinstance(schema, type) or not issubclass(schema, BaseModel) or schema is BaseModel:
         raise DataError(f"'schema' must be a Pydantic model, a class derived from pydantic.BaseModel, got {schema!r}")
-    chat = chat_runnable(model)
+    chat, cleaning = chat_runnable(model), cleaning_of(clean)
     budget = prompt_budget(chat, max_prompt_tokens, count_tokens)
     select, prompt = prompt_steps(selector, instructions, input_key=input_key, output_key=output_key, budget=budget)
 
@@ -59,38 +62,39 @@ def extraction_chain(
         messages, asked = prompt.invoke(shown, config), audited(shown)
         first = asked.invoke(messages, config)
         try:
-            return _validated(first, schema)
+            return _validated(first, schema, cleaning)
         except ValidationError as error:
             second = _second_prompt(messages, first, error)
-        return _validated_or_refused(asked.invoke(second, config), schema)
+        return _validated_or_refused(asked.invoke(second, config), schema, cleaning)
 
     async def aextract(shown: dict[str, Any], config: RunnableConfig) -> Schema:
         messages, asked = await prompt.ainvoke(shown, config), audited(shown)
         first = await asked.ainvoke(messages, config)
         try:
-            return _validated(first, schema)
+            return _validated(first, schema, cleaning)
         except ValidationError as error:
             second = _second_prompt(messages, first, error)
-        return _validated_or_refused(await asked.ainvoke(second, config), schema)
+        return _validated_or_refused(await asked.ainvoke(second, config), schema, cleaning)
 
     return select | RunnableLambda(extract, aextract, name="extract").with_types(output_type=schema)
 
 
-def _validated(answer: AIMessage, schema: type[Schema]) -> Schema:
-    text = _CLEANING.text(str(answer.text), kind="json")
+def _validated(answer: AIMessage, schema: type[Schema], cleaning: Cleaning) -> Schema:
+    text = cleaning.text(str(answer.text), kind="json")
     try:
         return schema.model_validate_json(text)
     except ValidationError:
-        if (value := only_value_within(text)) is None:
+        value = None if "json" in cleaning.off else only_value_within(text)
+        if value is None:
             raise
         with suppress(ValidationError):
             return schema.model_validate_json(value)
         raise
 
 
-def _validated_or_refused(answer: AIMessage, schema: type[Schema]) -> Schema:
+def _validated_or_refused(answer: AIMessage, schema: type[Schema], cleaning: Cleaning) -> Schema:
     try:
-        return _validated(answer, schema)
+        return _validated(answer, schema, cleaning)
     except ValidationError as error:
         raise AnswerError(
             f"the model's answer is no valid {schema.__name__}, nor was the one before it: {_problems(error)}; "

@@ -1,6 +1,7 @@
 """Answers as models write them: labels that are found, answers that stay none, thoughts that never pass."""
 
 import pytest
+from all_chains import Code, extraction
 from fixed_selector import fixed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -227,6 +228,39 @@ async def test_a_summary_streams_without_its_thoughts() -> None:
     )
     assert chain.invoke({"input": "a"}) == "Stays one night." == await chain.ainvoke({"input": "a"})
     assert "".join([one async for one in chain.astream({"input": "a"})]) == "Stays one night."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"code": "0714"}',
+        '<think>maybe {"code": "0711"}?</think>\n{"code": "0714"}',
+        '<think>```json\n{"code": "0711"}\n```</think>\n```json\n{"code": "0714"}\n```',
+        'Here is the JSON:\n{"code": "0714"}',
+        '{"code": "0714"}\nTell me if you need more.',
+        '```JSON5\n{"code": "0714"}\n```',
+        '```json {"code": "0714"} ```',
+        "{'code': '0714'}",
+        '{"code": "0714",}',
+        '[{"code": "0714"}]',
+    ],
+)
+def test_the_only_object_of_an_answer_is_extracted(said: str) -> None:
+    """Without a second call; with the rules off only the bare object is."""
+    shown = fixed(("a", '{"code": "0711"}'))
+    model = Scripted(first=said)
+    assert extraction(model, shown).invoke({"input": "b"}) == Code(code="0714")
+    assert len(model.sent) == 1
+    if not said.startswith('{"code": "0714"}') or said.endswith("more."):
+        with pytest.raises(AnswerError):
+            extraction(Scripted(first=said, second=said), shown, clean=False).invoke({"input": "b"})
+
+
+@pytest.mark.parametrize("said", ['{"code": "0711"}\n{"code": "0714"}', '[{"code": "0711"}, {"code": "0714"}]', "0714"])
+def test_of_several_objects_none_is_extracted(said: str) -> None:
+    """The model is asked once more, and refused."""
+    with pytest.raises(AnswerError):
+        extraction(Scripted(first=said, second=said), SHOWN).invoke({"input": "b"})
 
 
 def test_outputs_tell_what_an_answer_is_to_be() -> None:
