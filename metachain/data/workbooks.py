@@ -21,6 +21,8 @@ LARGEST = 2**30
 SWELLING = 500
 """Bytes that a workbook may unpack to, and the multiple of its size; one that goes beyond both is refused."""
 ROWS_A_REPORT = 1000
+PANIC = "PanicException"
+"""Name of the exception, no ``Exception``, by which the library ends at some damaged workbooks."""
 
 
 def workbook_rows(path: Path, fields: Fields, progress: Progress = silent) -> Iterator[Row]:
@@ -37,6 +39,10 @@ def workbook_rows(path: Path, fields: Fields, progress: Progress = silent) -> It
         raise DataError(f"{path} is not a workbook that can be read ({str(error)[:100]}); save it again") from None
     except OSError as error:
         raise DataError(f"can't read {path}: {error.strerror or error}") from None
+    except BaseException as error:
+        if type(error).__name__ != PANIC:
+            raise
+        raise DataError(f"{path} is not a workbook that can be read (it is damaged); save it again") from None
 
 
 def _rows(path: Path, book: CalamineWorkbook, fields: Fields, progress: Progress) -> Iterator[Row]:
