@@ -157,6 +157,7 @@ FRONT_DOORS = {
         "print_institutions",
         "print_lesson",
         "print_look_alikes",
+        "print_past_changes",
         "print_receipt",
         "print_selection",
         "print_summary",
