@@ -24,7 +24,8 @@ def plain_json(value: Any) -> Any:
 
     Dates, times and moments become their ISO 8601 text, durations their seconds; NaN, infinities and pandas' missing
     values null; numbers and arrays of NumPy numbers and lists; decimals, UUIDs and paths their text; members of an
-    enumeration their value; sets sorted lists; bytes their text in UTF-8, or else (and with a NUL) in Base64. Keys become texts.
+    enumeration their value; sets sorted lists; bytes their text in UTF-8, or else (and with a NUL) in
+    Base64. Keys become texts.
     """
     try:
         return _plain(value)
