@@ -12,6 +12,7 @@ import resource
 import sys
 import traceback
 from collections import Counter, defaultdict
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -25,8 +26,36 @@ from metachain.errors import MetachainError
 FILES, SEED = 10_000, 22
 MOST = 4 * 2**30
 """Bytes of addresses of the process; some gigabytes of addresses are reserved and not used."""
-TOKENS = [b'"', b"'", b"\0", b"{", b"[", b"]", b"}", b"\n", b"\r", b",", b";", b"\t", b"\xff\xfe", b"\xef\xbb\xbf", b"sep=;\n"]
-TOKENS += [b"9" * 400, b"1e999", b"NaN", b"\\ud800", b"[" * 3000, b'"' * 99, b"\x80", b"<", b"&#x0;", b"PK\x03\x04", b"\x1f\x8b"]
+TOKENS = [
+    b'"',
+    b"'",
+    b"\0",
+    b"{",
+    b"[",
+    b"]",
+    b"}",
+    b"\n",
+    b"\r",
+    b",",
+    b";",
+    b"\t",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"sep=;\n",
+]
+TOKENS += [
+    b"9" * 400,
+    b"1e999",
+    b"NaN",
+    b"\\ud800",
+    b"[" * 3000,
+    b'"' * 99,
+    b"\x80",
+    b"<",
+    b"&#x0;",
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+]
 OUTCOMES = ("rows", "some rejected", "error", "TRACEBACK")
 
 
@@ -68,14 +97,12 @@ def damaged(kind: str, content: bytes, rng: random.Random, others: list[bytes]) 
 def outcome(path: Path) -> str:
     """One of OUTCOMES for a file that is inspected and read; tracebacks are printed."""
     try:
-        try:
+        with suppress(MetachainError):
             inspected(path)
-        except MetachainError:
-            pass
         kinds = {type(from_record(row)) for row in rows_of_file(path)}
     except MetachainError:
         return "error"
-    except BaseException as error:  # noqa: BLE001 - a panic of a library is none of Exception
+    except BaseException as error:  # a library's panic is no Exception
         if isinstance(error, KeyboardInterrupt):
             raise
         traceback.print_exc()

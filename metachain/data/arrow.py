@@ -54,7 +54,7 @@ def parquet_rows(
                 progress("reading (rows)", done, total)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    except arrow.ArrowException as error:
+    except (arrow.ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a complete Parquet file ({_first_line(error)}); copy it again") from None
     except OSError as error:
         reason = error.strerror or f"not a complete Parquet file ({_first_line(error)})"

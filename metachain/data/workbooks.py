@@ -1,5 +1,6 @@
 """Rows of Excel and OpenDocument workbooks."""
 
+import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -7,6 +8,8 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from python_calamine import CalamineError, CalamineWorkbook, load_workbook
 
 from metachain.data.fields import Fields
@@ -21,6 +24,10 @@ LARGEST = 2**30
 SWELLING = 500
 """Bytes that a workbook may unpack to, and the multiple of its size; one that goes beyond both is refused."""
 ROWS_A_REPORT = 1000
+UNUSED = 0xFFFFFFFA
+"""Least number that is no sector's."""
+COMPOUND = bytes.fromhex("d0cf11e0a1b11ae1")
+"""First bytes of a compound file, the container of old workbooks (.xls)."""
 PANIC = "PanicException"
 """Name of the exception, no ``Exception``, by which the library ends at some damaged workbooks."""
 
@@ -32,6 +39,7 @@ def workbook_rows(path: Path, fields: Fields, progress: Progress = silent) -> It
     DataError if the file can't be read, or if no sheet has the columns.
     """
     _check_size(path)
+    _check_chains(path)
     try:
         book = load_workbook(str(path))
         yield from _rows(path, book, fields, progress)
@@ -129,3 +137,61 @@ def _check_size(path: Path) -> None:
         return
     if unpacked > max(2**26, min(LARGEST, SWELLING * size)):
         raise DataError(f"{path} unpacks to {unpacked} bytes, as a decompression bomb does; save it as CSV")
+
+
+def _check_chains(path: Path) -> None:
+    """Raise DataError for an old workbook in which a chain of sectors comes back to itself; it would be read forever.
+
+    Each sector of a compound file names the one that follows it, in the tables at the places that the header lists
+    ([MS-CFB], sections 2.2 to 2.5).
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(len(COMPOUND)) != COMPOUND:
+                return
+            whole = COMPOUND + file.read()
+    except OSError as error:
+        raise DataError(f"can't read {path}: {error.strerror or error}") from None
+    try:
+        size = 1 << struct.unpack_from("<H", whole, 30)[0] if whole[31] == 0 and whole[30] in (9, 12) else 0
+        places = _places_of_tables(whole, size) if size else None
+    except struct.error:
+        places = None
+    if places is None:
+        raise DataError(f"{path} is not a workbook that can be read (its header is damaged); save it again")
+    table = np.concatenate([_sector(whole, place, size) for place in places] or [np.zeros(0, "<u4")]).astype(np.int64)
+    small = [struct.unpack_from("<I", whole, 60)[0]]
+    while not _comes_back(table) and small[-1] < len(table):
+        small.append(int(table[small[-1]]))
+    minor = [_sector(whole, place, size) for place in small if place < len(table)]
+    if _comes_back(table) or (minor and _comes_back(np.concatenate(minor).astype(np.int64))):
+        raise DataError(f"{path} is not a workbook that can be read (its sectors go in circles); save it again")
+
+
+def _places_of_tables(whole: bytes, size: int) -> list[int] | None:
+    """Sectors that hold the table of followers; None where the list of them has no end."""
+    places = list(struct.unpack_from("<109I", whole, 76))
+    further, seen = struct.unpack_from("<I", whole, 68)[0], set[int]()
+    while further < UNUSED:
+        held = _sector(whole, further, size).tolist()
+        if further in seen or not held:
+            return None
+        seen.add(further)
+        places += held[:-1]
+        further = held[-1]
+    return [place for place in places if place < UNUSED]
+
+
+def _sector(whole: bytes, place: int, size: int) -> NDArray[np.uint32]:
+    start = (place + 1) * size
+    held = whole[start : start + size]
+    return np.frombuffer(held[: len(held) // 4 * 4], "<u4")
+
+
+def _comes_back(follower: NDArray[np.int64]) -> bool:
+    """True if some of n places, each with its follower (n,), is followed by itself; larger numbers end a chain."""
+    count = len(follower)
+    after = np.append(np.where(follower < count, follower, count), count)
+    for _ in range(count.bit_length()):
+        after = after[after]  # twice as many steps
+    return bool((after != count).any())

@@ -3,6 +3,7 @@
 import math
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -23,7 +24,8 @@ def plain_json(value: Any) -> Any:
 
     Dates, times and moments become their ISO 8601 text, durations their seconds; NaN, infinities and pandas' missing
     values null; numbers and arrays of NumPy numbers and lists; decimals, UUIDs and paths their text; members of an
-    enumeration their value; sets sorted lists; bytes their text in UTF-8, or else in Base64. Keys become texts.
+    enumeration their value; sets sorted lists; bytes their text in UTF-8, or else (and with a NUL) in
+    Base64. Keys become texts.
     """
     try:
         return _plain(value)
@@ -65,10 +67,10 @@ def _plain_moment(value: Any) -> Any:
 
 def _text_of(value: bytes | bytearray | memoryview) -> str:
     held = bytes(value)
-    try:
-        return held.decode()
-    except UnicodeDecodeError:
-        return b64encode(held).decode()
+    with suppress(UnicodeDecodeError):
+        if b"\0" not in held:
+            return held.decode()
+    return b64encode(held).decode()
 
 
 def _key(value: Any) -> str:
