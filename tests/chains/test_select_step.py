@@ -174,7 +174,7 @@ def test_outputs_are_typed(served: LibraryExampleSelector) -> None:
     """Each chain says what it gives."""
     few_shot, classification, extracted, summary = (make("offline", served).get_output_jsonschema() for make in MAKERS)
     assert few_shot["type"] == summary["type"] == "string"
-    known = {"label", "answer", "allowed", "probability", "decided_by"}
+    known = {"label", "answer", "allowed", "probability", "decided_by", "labels", "unknown"}
     assert set(classification["$defs"]["Classification"]["properties"]) == known
     assert set(extracted["properties"]) == {"code"}
 
