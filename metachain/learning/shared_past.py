@@ -69,6 +69,12 @@ class SharedPast:
         """Regressions over any of the institutions of a whole past."""
         return NormalEquations(self.pool, KEPT)
 
+    def vectors_within(self, number: int) -> NDArray[np.float32]:
+        """Hybrid vectors (n, d) of the rows of an institution, by its number in ``pool``; a part holds none itself."""
+        whole = (self.whole or self).pool
+        rows = whole.rows[whole.institutions.index(self.pool.institutions[number])]
+        return whole.vectors[rows[0] : rows[-1] + 1]
+
     def vectors_of(self, institution: str) -> dict[str, NDArray[np.float32]]:
         """Hybrid vector (d,) of each normalised input of an institution, where the whole past holds it."""
         pool = (self.whole or self).pool

@@ -38,10 +38,11 @@ class Admitted:
         shape = len(vectors), len(pool.rows), r
         rows, similarity = np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
         for number, own in enumerate(pool.rows):
-            left = np.asarray(own)[self.past[own]]
+            admitted = self.past[own]
+            left = own[admitted]
             width = min(r, len(left))
             if width:
-                found = similarities(vectors, pool.vectors[left])
+                found = similarities(vectors, self.state.past.vectors_within(number)[admitted])
                 order = np.argsort(-found, axis=1, kind="stable")[:, :width]
                 rows[:, number, :width] = left[order]
                 similarity[:, number, :width] = np.take_along_axis(found, order, axis=1)

@@ -109,3 +109,11 @@ def test_filters_of_a_selector_add_up(library: Library, posterior: Posterior) ->
     library.add([Demonstration("new", "skull film", "o3", metadata={"year": 2001})])
     assert "skull film" not in {one.demonstration.input for one in both.select("skull film").chosen}
     assert "skull film" in {one.demonstration.input for one in Selector(library, posterior).select("skull film").chosen}
+
+
+def test_a_past_institution_filters_too(library: Library) -> None:
+    """It sees a part of the past, without its own demonstrations, and the same as one with a past of its own."""
+    posterior = adapt(learn(library), library, "elm")
+    chosen = Selector(library, posterior, filter={"year": {"$gte": 2028}}).select("wrist film, 3 views", 4).chosen
+    assert chosen
+    assert {one.demonstration.metadata["year"] for one in chosen} <= {2028, 2029}
